@@ -1,0 +1,57 @@
+import { AgentError } from '../errors/agent-error.ts';
+import type { FreezeController } from '../freeze/controller.ts';
+import type { Backend, Log, Ready } from '../ports/index.ts';
+import type { ArgumentsOf, Capability, CommandSchema, ResultOf } from '../schema/command.ts';
+import type { FileHandleTable } from '../state/file-handles.ts';
+import type { ProcessTable } from '../state/processes.ts';
+
+/** What every handler may use. One per agent, shared by all connections. */
+export interface CommandContext {
+  readonly backend: Backend;
+  readonly files: FileHandleTable;
+  readonly processes: ProcessTable;
+  /** Absent where the backend cannot freeze. */
+  readonly freeze: FreezeController | undefined;
+  readonly log: Log;
+  readonly catalog: CommandCatalog;
+}
+
+/** Which commands there are and which may be called now, for guest-info. */
+export interface CommandCatalog {
+  readonly version: string;
+  list(): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[];
+}
+
+/**
+ * An answer that is not printed from a value by the schema: text of the `return` value that is at hand already, or
+ * that is made piece by piece while the host takes it, so that memory stays flat.
+ */
+export class PreparedAnswer {
+  readonly pieces: Ready<Uint8Array | string> | AsyncIterable<Uint8Array | string>;
+
+  constructor(pieces: Uint8Array | string | AsyncIterable<Uint8Array | string>) {
+    this.pieces = pieces;
+  }
+}
+
+export interface CommandHandler<C extends CommandSchema = CommandSchema> {
+  readonly schema: C;
+  /** Answers at once where nothing has to be waited for: a ping costs no promise. */
+  run(context: CommandContext, args: ArgumentsOf<C>): Ready<ResultOf<C> | PreparedAnswer>;
+}
+
+/** A command is data plus one function. */
+export const handler = <C extends CommandSchema>(schema: C, run: CommandHandler<C>['run']): CommandHandler => ({
+  schema,
+  // The dispatcher validates the arguments against this very schema before it calls.
+  run: run as unknown as CommandHandler['run'],
+});
+
+/**
+ * The group of a port that a command needs. The dispatcher leaves out commands whose group is absent, so that asking
+ * for one that is not there is a mistake of the schema's `needs`.
+ */
+export function available<T>(group: T | undefined, name: Capability): T {
+  if (group === undefined) throw new AgentError('command-not-found', `This backend has no ${name}`);
+  return group;
+}

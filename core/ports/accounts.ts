@@ -1,0 +1,38 @@
+/** People and their credentials. */
+export interface Accounts {
+  readonly sessions?: {
+    /** Who is logged in: one entry per session, in the system's order. Empty where the system keeps no record. */
+    list(): Promise<readonly UserSession[]>;
+  };
+  readonly passwords?: {
+    /**
+     * Sets a password. `crypted`: `password` is a hash in the system's own form.
+     * @throws failed error with the system's reason; unknown users too
+     */
+    set(user: string, password: Uint8Array, crypted: boolean): Promise<void>;
+  };
+  readonly sshKeys?: SshKeys;
+}
+
+export interface UserSession {
+  readonly user: string;
+  readonly domain?: string;
+  /** Seconds since 1970-01-01 UTC, with a fraction. */
+  readonly loginTime: number;
+}
+
+/**
+ * The authorized_keys file of a user. Work inside the user's home is done with the user's own rights and follows no
+ * symbolic link that the user could have planted.
+ */
+export interface SshKeys {
+  /** Where the file is or would be. @throws failed error `failed to lookup user 'NAME': …` for an unknown user */
+  locate(user: string): Promise<string>;
+  /** The whole text, or `undefined` when there is no file. @throws os error when it is there but cannot be read */
+  read(user: string): Promise<string | undefined>;
+  /**
+   * Replaces the text atomically, owned by the user and private; creates the directory (not the home) where missing.
+   * @throws failed error that says which step went wrong; then the old file is untouched
+   */
+  write(user: string, text: string): Promise<void>;
+}

@@ -1,0 +1,40 @@
+/** What this guest says of itself. */
+export interface Host {
+  readonly hostName?: {
+    /** The kernel's host name (NetBIOS name on Windows), asked afresh. */
+    get(): Promise<string>;
+  };
+  readonly timeZone?: {
+    /** Seconds east of UTC now, daylight saving included, and the abbreviation in force. */
+    get(): Promise<{ readonly offset: number; readonly zone?: string }>;
+  };
+  readonly osInformation?: {
+    get(): Promise<OsInformation>;
+  };
+  readonly devices?: {
+    /** Drivers of paravirtual devices (Windows). */
+    list(): Promise<readonly DeviceDriver[]>;
+  };
+}
+
+/** os-release(5) and uname(2), or what stands for them. Absent members are unknown. */
+export interface OsInformation {
+  readonly kernelRelease?: string;
+  readonly kernelVersion?: string;
+  readonly machine?: string;
+  readonly id?: string;
+  readonly name?: string;
+  readonly prettyName?: string;
+  readonly version?: string;
+  readonly versionId?: string;
+  readonly variant?: string;
+  readonly variantId?: string;
+}
+
+export interface DeviceDriver {
+  readonly driverName: string;
+  /** Nanoseconds since 1970-01-01 UTC. */
+  readonly driverDate?: bigint;
+  readonly driverVersion?: string;
+  readonly pciId?: { readonly vendorId: number; readonly deviceId: number };
+}

@@ -1,0 +1,40 @@
+/** Running programs for guest-exec. */
+export interface Processes {
+  /** Whether standard error can be joined with standard output in true order. */
+  readonly canMerge: boolean;
+  /**
+   * Starts a program; resolves once it runs. Searches PATH (that of `env` where given) for a name without a separator.
+   * The child has no descriptor but its three, default signal handling, and the agent's working directory and user.
+   *
+   * @throws os error when it could not be executed: `ENOENT`, `EACCES`, `ENOEXEC`, `E2BIG`
+   */
+  spawn(request: SpawnRequest): Promise<RunningProcess>;
+}
+
+export interface SpawnRequest {
+  readonly path: string;
+  readonly arguments: readonly string[];
+  /** `NAME=VALUE` each; absent: the agent's own environment; empty: none. */
+  readonly environment?: readonly string[];
+  /** Fed to standard input, which is then closed; absent: an empty one. */
+  readonly input?: Uint8Array;
+  readonly output: 'discard' | 'capture';
+  /** `merge`: into standard output, in the order in which it was written. */
+  readonly errors: 'discard' | 'capture' | 'merge';
+}
+
+export interface RunningProcess {
+  readonly pid: number;
+  /** Called for each piece of captured output; the bytes are the callee's to keep. Set before the first piece can come. */
+  onOutput(listener: (stream: 'output' | 'errors', bytes: Uint8Array) => void): void;
+  /**
+   * Settles when the process has ended *and* its captured output is complete, or a short grace period after its end
+   * where another process still holds a pipe open. Nothing is delivered afterwards. Never rejects.
+   */
+  readonly finished: Promise<ProcessEnd>;
+  /** Ends the process and its group at once. Harmless when it is gone. */
+  kill(): void;
+}
+
+/** `signal` is the POSIX number; on Windows an exit code from 0xC0000000 up. */
+export type ProcessEnd = { readonly exitCode: number } | { readonly signal: number };

@@ -1,0 +1,42 @@
+/**
+ * The way to the host. One transport may have one connection (a serial port) or many (a socket).
+ */
+export interface Transport {
+  /** For the log and for people: `unix-listen /run/concierge-ga.sock`. */
+  readonly description: string;
+  /**
+   * Opens the channel and serves it: `connected` is called for each host that comes. Resolves once hosts can come.
+   * @throws failed error, one sentence that says what to do
+   */
+  open(connected: (connection: Connection) => void): Promise<void>;
+  /** Settles when the channel is lost for good (unplugged, closed): never after `close`. */
+  readonly lost: Promise<Error>;
+  /** Stops serving, drops connections, removes what `open` created (a socket file). Idempotent. */
+  close(): Promise<void>;
+}
+
+/** Receives what happens on a connection, in order. */
+export interface ConnectionSink {
+  /** Bytes from the host. The array is the sink's only during the call: it copies what it keeps. */
+  data(chunk: Uint8Array): void;
+  /** `write` answered false before, and now there is room again. */
+  drained(): void;
+  /** Another host takes over, or this one came back (a serial port): unfinished input is void, unsent output is dropped. */
+  hostChanged(): void;
+  /** No more will come. Nothing is called afterwards. */
+  closed(): void;
+}
+
+export interface Connection {
+  /** Begins delivery. Called once, by the session. */
+  start(sink: ConnectionSink): void;
+  /**
+   * Queues bytes for the host. False: more than the transport wants to hold is waiting; write no more before
+   * `drained`. After the host is gone it takes and drops everything.
+   */
+  write(bytes: Uint8Array | string): boolean;
+  /** Stops and resumes delivery of `data`; what is buffered below stays there (back-pressure reaches the host). */
+  pause(): void;
+  resume(): void;
+  close(): void;
+}

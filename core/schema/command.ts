@@ -1,0 +1,59 @@
+import type { Arguments, Members, Result, SchemaType } from './types.ts';
+
+/** Names of capability groups of the ports, as in `Backend`; a command needs all of its own to exist. */
+export type Capability =
+  | 'fileSystem.files' | 'fileSystem.freezing' | 'fileSystem.trimming' | 'fileSystem.usage' | 'fileSystem.disks'
+  | 'fileSystem.diskStatistics'
+  | 'power.shutdown' | 'power.suspend.disk' | 'power.suspend.ram' | 'power.suspend.hybrid'
+  | 'network.interfaces' | 'network.routes'
+  | 'clock' | 'clock.setting'
+  | 'processes'
+  | 'accounts.sessions' | 'accounts.passwords' | 'accounts.sshKeys'
+  | 'processors.online' | 'processors.online.switching' | 'processors.statistics' | 'processors.load'
+  | 'memory.blocks' | 'memory.blocks.switching'
+  | 'host.hostName' | 'host.timeZone' | 'host.osInformation' | 'host.devices';
+
+/** A command, described. `core/commands` has a handler under the same name. */
+export interface CommandSchema<M extends Members = Members, R extends SchemaType = SchemaType> {
+  readonly name: string;
+  /** Release of qemu-ga that had it first, or of Concierge for its own (`concierge 0.1`). */
+  readonly since: string;
+  /** What it does, for `docs/commands.md`. */
+  readonly summary: string;
+  readonly arguments: M;
+  readonly result: R;
+  readonly resultDoc: string;
+  /** Answered while file systems are frozen. */
+  readonly whileFrozen: boolean;
+  /** False: nothing is sent on success; the host sees the effect. */
+  readonly successResponse: boolean;
+  /** The answer on success is preceded by one byte 0xFF (guest-sync-delimited). */
+  readonly sentinel?: true;
+  /** Absent: the core needs no port for it. */
+  readonly needs?: Capability;
+  /** Errors of its own, beyond those of validation: text with holes in capitals, and when. */
+  readonly errors: readonly (readonly [text: string, when: string])[];
+}
+
+type Described<M extends Members, R extends SchemaType> = Omit<CommandSchema<M, R>, 'arguments' | 'whileFrozen' | 'successResponse' | 'errors' | 'resultDoc'> & {
+  readonly arguments?: M;
+  readonly resultDoc?: string;
+  readonly whileFrozen?: boolean;
+  readonly successResponse?: boolean;
+  readonly errors?: readonly (readonly [string, string])[];
+};
+
+/** Fills in what most commands have in common: no arguments, an answer, refused while frozen. */
+export const command = <const M extends Members = Record<never, never>, const R extends SchemaType = SchemaType>(
+  schema: Described<M, R>,
+): CommandSchema<M, R> => ({
+  resultDoc: '',
+  whileFrozen: false,
+  successResponse: true,
+  errors: [],
+  ...schema,
+  arguments: schema.arguments ?? ({} as M),
+});
+
+export type ArgumentsOf<C> = C extends CommandSchema<infer M, SchemaType> ? Arguments<M> : never;
+export type ResultOf<C> = C extends CommandSchema<Members, infer R> ? Result<R> : never;
