@@ -27,7 +27,7 @@ export interface CommandCatalog {
  * that is made piece by piece while the host takes it, so that memory stays flat.
  */
 export class PreparedAnswer {
-  readonly pieces: Ready<Uint8Array | string> | AsyncIterable<Uint8Array | string>;
+  readonly pieces: Uint8Array | string | AsyncIterable<Uint8Array | string>;
 
   constructor(pieces: Uint8Array | string | AsyncIterable<Uint8Array | string>) {
     this.pieces = pieces;
@@ -44,7 +44,7 @@ export interface CommandHandler<C extends CommandSchema = CommandSchema> {
 export const handler = <C extends CommandSchema>(schema: C, run: CommandHandler<C>['run']): CommandHandler => ({
   schema,
   // The dispatcher validates the arguments against this very schema before it calls.
-  run: run as unknown as CommandHandler['run'],
+  run: run as CommandHandler['run'],
 });
 
 /**

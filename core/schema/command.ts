@@ -43,8 +43,10 @@ type Described<M extends Members, R extends SchemaType> = Omit<CommandSchema<M, 
   readonly errors?: readonly (readonly [string, string])[];
 };
 
+type NoArguments = Readonly<Record<string, never>>;
+
 /** Fills in what most commands have in common: no arguments, an answer, refused while frozen. */
-export const command = <const M extends Members = Record<never, never>, const R extends SchemaType = SchemaType>(
+export const command = <const M extends Members = NoArguments, const R extends SchemaType = SchemaType>(
   schema: Described<M, R>,
 ): CommandSchema<M, R> => ({
   resultDoc: '',
@@ -55,5 +57,5 @@ export const command = <const M extends Members = Record<never, never>, const R 
   arguments: schema.arguments ?? ({} as M),
 });
 
-export type ArgumentsOf<C> = C extends CommandSchema<infer M, SchemaType> ? Arguments<M> : never;
+export type ArgumentsOf<C> = C extends CommandSchema<infer M> ? Arguments<M> : never;
 export type ResultOf<C> = C extends CommandSchema<Members, infer R> ? Result<R> : never;

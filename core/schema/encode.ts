@@ -8,7 +8,15 @@ const mismatch = (where: string, expected: string, value: unknown): AgentError =
 const describe = (value: unknown): string => {
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'an array';
-  return typeof value === 'object' ? 'an object' : `${typeof value} ${String(value).slice(0, 64)}`;
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'bigint':
+    case 'boolean':
+      return `${typeof value} ${String(value).slice(0, 64)}`;
+    default:
+      return value === undefined ? 'absent' : `a value of type ${typeof value}`;
+  }
 };
 
 /**

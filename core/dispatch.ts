@@ -1,0 +1,75 @@
+import { hasCapability } from './capabilities.ts';
+import { PreparedAnswer, type CommandCatalog, type CommandContext, type CommandHandler } from './commands/command.ts';
+import { AgentError } from './errors/agent-error.ts';
+import type { Policy } from './policy/policy.ts';
+import type { Backend, Log, Ready } from './ports/index.ts';
+import type { Request } from './protocol/request.ts';
+import type { CommandSchema } from './schema/command.ts';
+import { encodeResult } from './schema/encode.ts';
+import { validateArguments } from './schema/validate.ts';
+
+/** What a request comes to: nothing at all, text of the `return` value, or an answer that the handler prepared. */
+export interface Outcome {
+  readonly schema: CommandSchema;
+  readonly returned: string | PreparedAnswer | undefined;
+}
+
+/** The commands of this machine: a handler whose port the backend lacks is not among them. */
+export class Dispatcher implements CommandCatalog {
+  readonly version: string;
+  readonly #handlers: ReadonlyMap<string, CommandHandler>;
+  readonly #policy: Policy;
+  readonly #isFrozen: () => boolean;
+  readonly #log: Log;
+
+  constructor(options: {
+    version: string;
+    backend: Backend;
+    handlers: readonly CommandHandler[];
+    policy: Policy;
+    isFrozen: () => boolean;
+    log: Log;
+  }) {
+    this.version = options.version;
+    this.#policy = options.policy;
+    this.#isFrozen = options.isFrozen;
+    this.#log = options.log;
+    this.#handlers = new Map(
+      options.handlers
+        .filter(({ schema }) => schema.needs === undefined || hasCapability(options.backend, schema.needs))
+        .map((handler) => [handler.schema.name, handler]),
+    );
+  }
+
+  list(): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[] {
+    const frozen = this.#isFrozen();
+    return Array.from(this.#handlers.values(), ({ schema }) => ({ schema, enabled: this.#policy.judge(schema, frozen).allowed }));
+  }
+
+  /**
+   * Existence, policy, arguments, execution: in this order, so that a disabled command is reported as disabled whatever
+   * its arguments are, and nothing is done before everything is known to be right.
+   *
+   * @throws AgentError (also as a rejection) with the class and text for the host
+   */
+  dispatch(request: Request, context: CommandContext): Ready<Outcome> {
+    const handler = this.#handlers.get(request.execute);
+    if (handler === undefined) {
+      throw new AgentError('command-not-found', `The command ${request.execute} has not been found`);
+    }
+    const { schema } = handler;
+    const verdict = this.#policy.judge(schema, this.#isFrozen());
+    if (!verdict.allowed) {
+      this.#log.info(() => `refused ${schema.name}: ${verdict.rule}`);
+      throw new AgentError('command-not-found', `Command ${schema.name} has been disabled: the command is not allowed`);
+    }
+    const result = handler.run(context, validateArguments(schema.arguments, request.args));
+    return result instanceof Promise ? result.then((value) => outcome(schema, value)) : outcome(schema, result);
+  }
+}
+
+function outcome(schema: CommandSchema, value: unknown): Outcome {
+  if (value instanceof PreparedAnswer) return { schema, returned: value };
+  if (!schema.successResponse) return { schema, returned: undefined };
+  return { schema, returned: encodeResult(schema.result, value, schema.name) };
+}

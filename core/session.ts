@@ -1,0 +1,159 @@
+import { PreparedAnswer, type CommandContext } from './commands/command.ts';
+import type { Dispatcher, Outcome } from './dispatch.ts';
+import type { Connection, ConnectionSink, Log } from './ports/index.ts';
+import { JsonDecoder, type Decoded } from './protocol/json-decoder.ts';
+import { parseRequest } from './protocol/request.ts';
+import { SENTINEL, errorLine, returnLine } from './protocol/response.ts';
+
+const sentinel = Uint8Array.of(SENTINEL);
+
+/**
+ * One host's conversation: one request at a time, answers in order. Nothing of the next request is looked at before the
+ * last one is answered, and nothing more is read from the host meanwhile. Sessions know nothing of each other, so a
+ * long answer on one delays no ping on another.
+ */
+export class Session implements ConnectionSink {
+  readonly #connection: Connection;
+  readonly #dispatcher: Dispatcher;
+  readonly #context: CommandContext;
+  readonly #log: Log;
+  readonly #ended: (session: Session) => void;
+  readonly #decoder = new JsonDecoder();
+  #busy = false;
+  #closed = false;
+  /** Grows when the host changes: what was begun for an earlier one is not sent to this one. */
+  #host = 0;
+  #room: (() => void) | undefined;
+
+  constructor(connection: Connection, dispatcher: Dispatcher, context: CommandContext, ended: (session: Session) => void) {
+    this.#connection = connection;
+    this.#dispatcher = dispatcher;
+    this.#context = context;
+    this.#log = context.log;
+    this.#ended = ended;
+  }
+
+  start(): void {
+    this.#connection.start(this);
+  }
+
+  /** Ends the conversation. A request that is under way goes on; its answer is dropped. */
+  close(): void {
+    this.#connection.close();
+  }
+
+  data(chunk: Uint8Array): void {
+    this.#decoder.feed(chunk);
+    if (!this.#busy) this.#answerAll();
+  }
+
+  drained(): void {
+    this.#room?.();
+  }
+
+  hostChanged(): void {
+    this.#host += 1;
+    this.#decoder.reset();
+    this.#room?.();
+  }
+
+  closed(): void {
+    this.#closed = true;
+    this.#host += 1;
+    this.#decoder.reset();
+    this.#room?.();
+    this.#ended(this);
+  }
+
+  /** Answers what has come, until more input is needed or an answer has to be waited for. */
+  #answerAll(): void {
+    for (let decoded = this.#decoder.next(); decoded !== undefined; decoded = this.#decoder.next()) {
+      const waiting = this.#answer(decoded);
+      if (waiting !== undefined) {
+        this.#decoder.retain();
+        this.#wait(waiting);
+        return;
+      }
+    }
+  }
+
+  #wait(waiting: Promise<void>): void {
+    this.#busy = true;
+    this.#connection.pause();
+    void waiting.then(() => {
+      this.#busy = false;
+      if (this.#closed) return;
+      this.#answerAll();
+      if (!this.#busy) this.#connection.resume();
+    });
+  }
+
+  /** A promise only where something has to be waited for; it never rejects. */
+  #answer(decoded: Decoded): Promise<void> | undefined {
+    const host = this.#host;
+    if (decoded.kind === 'error') return this.#send(errorLine(decoded.desc), host);
+    const { idText } = decoded;
+    try {
+      const outcome = this.#dispatcher.dispatch(parseRequest(decoded.value), this.#context);
+      if (!(outcome instanceof Promise)) return this.#deliver(outcome, idText, host);
+      return outcome.then(
+        (value) => this.#deliver(value, idText, host),
+        (error: unknown) => this.#send(errorLine(error, idText), host),
+      );
+    } catch (error) {
+      return this.#send(errorLine(error, idText), host);
+    }
+  }
+
+  #deliver({ schema, returned }: Outcome, idText: string | undefined, host: number): Promise<void> | undefined {
+    if (returned === undefined) return undefined;
+    if (schema.sentinel === true && this.#isCurrent(host)) this.#connection.write(sentinel);
+    if (!(returned instanceof PreparedAnswer)) return this.#send(returnLine(returned, idText), host);
+
+    const head = '{"return": ';
+    const tail = idText === undefined ? '}\n' : `, "id": ${idText}}\n`;
+    const { pieces } = returned;
+    if (typeof pieces === 'string') return this.#send(head + pieces + tail, host);
+    if (pieces instanceof Uint8Array) {
+      if (!this.#isCurrent(host)) return undefined;
+      this.#connection.write(head);
+      this.#connection.write(pieces);
+      return this.#send(tail, host);
+    }
+    return this.#stream(head, pieces, tail, host);
+  }
+
+  /** Hands over piece by piece, each only when the host has taken enough of those before. */
+  async #stream(head: string, pieces: AsyncIterable<Uint8Array | string>, tail: string, host: number): Promise<void> {
+    try {
+      let text: Uint8Array | string = head;
+      for await (const piece of pieces) {
+        await this.#send(text, host);
+        // Leaving the loop tells the source that nobody listens any more.
+        if (!this.#isCurrent(host)) return;
+        text = piece;
+      }
+      await this.#send(text, host);
+      await this.#send(tail, host);
+    } catch (error) {
+      // Half an answer can't be taken back: the connection is of no use to the host any more.
+      this.#log.error(() => `an answer broke off: ${error instanceof Error ? error.message : String(error)}`);
+      if (this.#isCurrent(host)) this.#connection.close();
+    }
+  }
+
+  #isCurrent(host: number): boolean {
+    return host === this.#host && !this.#closed;
+  }
+
+  #send(bytes: Uint8Array | string, host: number): Promise<void> | undefined {
+    if (!this.#isCurrent(host)) return undefined;
+    if (this.#connection.write(bytes)) return undefined;
+    return new Promise((resolve) => {
+      this.#room = () => {
+        this.#room = undefined;
+        resolve();
+      };
+    });
+  }
+}
