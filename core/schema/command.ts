@@ -14,8 +14,8 @@ export type Capability =
   | 'host.hostName' | 'host.timeZone' | 'host.osInformation' | 'host.devices';
 
 /** A command, described. `core/commands` has a handler under the same name. */
-export interface CommandSchema<M extends Members = Members, R extends SchemaType = SchemaType> {
-  readonly name: string;
+export interface CommandSchema<M extends Members = Members, R extends SchemaType = SchemaType, N extends string = string> {
+  readonly name: N;
   /** Release of qemu-ga that had it first, or of Concierge for its own (`concierge 0.1`). */
   readonly since: string;
   /** What it does, for `docs/commands.md`. */
@@ -35,7 +35,7 @@ export interface CommandSchema<M extends Members = Members, R extends SchemaType
   readonly errors: readonly (readonly [text: string, when: string])[];
 }
 
-type Described<M extends Members, R extends SchemaType> = Omit<CommandSchema<M, R>, 'arguments' | 'whileFrozen' | 'successResponse' | 'errors' | 'resultDoc'> & {
+type Described<M extends Members, R extends SchemaType, N extends string> = Omit<CommandSchema<M, R, N>, 'arguments' | 'whileFrozen' | 'successResponse' | 'errors' | 'resultDoc'> & {
   readonly arguments?: M;
   readonly resultDoc?: string;
   readonly whileFrozen?: boolean;
@@ -46,9 +46,13 @@ type Described<M extends Members, R extends SchemaType> = Omit<CommandSchema<M, 
 type NoArguments = Readonly<Record<string, never>>;
 
 /** Fills in what most commands have in common: no arguments, an answer, refused while frozen. */
-export const command = <const M extends Members = NoArguments, const R extends SchemaType = SchemaType>(
-  schema: Described<M, R>,
-): CommandSchema<M, R> => ({
+export const command = <
+  const M extends Members = NoArguments,
+  const R extends SchemaType = SchemaType,
+  const N extends string = string,
+>(
+  schema: Described<M, R, N>,
+): CommandSchema<M, R, N> => ({
   resultDoc: '',
   whileFrozen: false,
   successResponse: true,
