@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs';
+import { dlopen } from 'node:process';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { AgentError } from '../../core/errors/agent-error.ts';
+import { posixErrorOf } from '../../core/errors/posix-errno.ts';
+
+/**
+ * The native addon: system calls that Node lacks, and blocking ones off the threads that Node needs.
+ *
+ * Its failures are `AgentError`s of kind `os`, thrown or as rejections. `T` adds the functions of another part of the
+ * addon: `nativeAddon<AccountsAddon>()`.
+ */
+export function nativeAddon<T = unknown>(): NativeAddon & T {
+  loaded ??= load();
+  return loaded as NativeAddon & T;
+}
+
+/** What the addon offers by itself. Everything that returns a promise runs on a thread that may block. */
+export interface NativeAddon {
+  /** How the addon makes its errors: positive errno, the call that failed, and the path where there is one. */
+  setErrorFactory(factory: (errno: number, syscall: string, path?: string) => Error): void;
+
+  /** A whole file of /proc or /sys, or a small one elsewhere. @throws `EFBIG` past `limit` bytes */
+  readFile(path: string, limit: number): Promise<Uint8Array>;
+  /** Writes to an existing file (sysfs) in one write(2), without truncating. */
+  writeFile(path: string, text: string): Promise<void>;
+  /** access(2) with `X_OK`. */
+  isExecutable(path: string): Promise<boolean>;
+}
+
+/** Where the addon lies: beside the running file (a package), or in the build folder of the repository. */
+export function addonPath(start = dirname(fileURLToPath(import.meta.url))): string {
+  const beside = join(start, 'concierge.node');
+  if (existsSync(beside)) return beside;
+  for (let folder = start; ; folder = dirname(folder)) {
+    const built = join(folder, 'build', 'Release', 'concierge.node');
+    if (existsSync(built)) return built;
+    if (folder === dirname(folder)) break;
+  }
+  throw AgentError.failed(`the native addon is missing: neither ${beside} nor build/Release/concierge.node exists; run npm run build:native`);
+}
+
+let loaded: NativeAddon | undefined;
+
+function load(): NativeAddon {
+  // dlopen and not require: the bundle is ESM, and createRequire costs a module system that nothing else needs.
+  const addon = { exports: {} };
+  dlopen(addon, addonPath());
+  const native = addon.exports as NativeAddon;
+  native.setErrorFactory((errno, syscall, path) => posixErrorOf(errno, { syscall, ...(path === undefined ? {} : { path }) }));
+  return native;
+}

@@ -1,0 +1,55 @@
+#include "addon.h"
+
+namespace concierge {
+
+namespace {
+
+const Part* first_part = nullptr;
+
+Napi::Value SetErrorFactory(const Napi::CallbackInfo& info) {
+  AddonData::Of(info.Env()).error_factory = Napi::Persistent(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new AddonData(env));
+  exports.Set("setErrorFactory", Napi::Function::New(env, SetErrorFactory));
+  Part::InitAll(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+Part::Part(Init init) : init_(init), next_(first_part) { first_part = this; }
+
+void Part::InitAll(Napi::Env env, Napi::Object exports) {
+  for (const Part* part = first_part; part != nullptr; part = part->next_) part->init_(env, exports);
+}
+
+AddonData::AddonData(Napi::Env env) : handles(LoopHandles::Create(env)), io(IoThreads::Create(env, handles)) {}
+
+AddonData::~AddonData() = default;
+
+std::string SystemString(const Napi::Value& value) {
+  std::string text = value.As<Napi::String>().Utf8Value();
+  if (text.find('\0') != std::string::npos) throw SystemError(EINVAL, "argument");
+  return text;
+}
+
+int64_t Int64(const Napi::Value& value) {
+  bool lossless = false;
+  const int64_t number = value.As<Napi::BigInt>().Int64Value(&lossless);
+  if (!lossless) throw SystemError(EINVAL, "argument");
+  return number;
+}
+
+uint64_t Uint64(const Napi::Value& value) {
+  bool lossless = false;
+  const uint64_t number = value.As<Napi::BigInt>().Uint64Value(&lossless);
+  if (!lossless) throw SystemError(EINVAL, "argument");
+  return number;
+}
+
+NODE_API_MODULE(concierge, Init)
+
+}  // namespace concierge
