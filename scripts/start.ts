@@ -1,0 +1,26 @@
+/** `npm start`: the agent on this machine's own backend, on a socket below the project, and a word on how to talk to it. */
+import { spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+
+const root = resolve(import.meta.dirname, '..');
+const directory = join(root, 'run');
+const socket = join(directory, 'concierge.sock');
+mkdirSync(directory, { recursive: true, mode: 0o700 });
+
+const shown = relative(process.cwd(), socket) || socket;
+const ask = `python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.connect("${shown}"); s.sendall(b"{\\"execute\\": \\"guest-get-osinfo\\"}\\n"); print(s.makefile().readline())'`;
+
+const agent = spawn(join(root, 'bin/concierge-ga'), ['-m', 'unix-listen', '-p', socket, '-t', directory, ...process.argv.slice(2)], { stdio: 'inherit' });
+agent.once('spawn', () => {
+  console.log(`Concierge serves ${shown} (the commands work on this very machine, with the rights of this user).`);
+  console.log(`Ask it something from a second terminal, in this directory:\n\n  ${ask}\n\nCtrl-C ends it.`);
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => agent.kill(signal));
+agent.once('exit', (code, signal) => {
+  process.exitCode = code ?? (signal === null ? 0 : 1);
+});
+agent.once('error', (error) => {
+  console.error(`could not start bin/concierge-ga: ${error.message}; run \`npm run build\` first`);
+  process.exitCode = 1;
+});
