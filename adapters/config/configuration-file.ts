@@ -1,0 +1,40 @@
+import { osCode } from '../../core/errors/agent-error.ts';
+import { KeyFile, KeyFileError } from './key-file.ts';
+import { settingRows, type SettingName, type SettingRow } from './settings-table.ts';
+
+/** The bytes of a regular file. @throws AgentError of kind os, or failed with a sentence */
+export type ReadFile = (path: string) => Uint8Array;
+
+export interface FileValues {
+  readonly values: readonly { readonly name: SettingName; readonly row: SettingRow; readonly value: string | boolean }[];
+  /** `group/key` of keys that nobody knows. */
+  readonly unknown: readonly string[];
+}
+
+export interface Unusable {
+  readonly problem: string;
+  readonly missing: boolean;
+}
+
+export const isMissing = (loaded: FileValues | Unusable): boolean => 'missing' in loaded && loaded.missing;
+
+/** Reads the values of one configuration file, in the order of the table. */
+export function loadConfiguration(path: string, readFile: ReadFile): FileValues | Unusable {
+  try {
+    const file = KeyFile.parse(readFile(path));
+    const known = new Set<string>();
+    const values = settingRows.flatMap(([name, row]) => {
+      const keys = row.formerly === undefined ? [row.key] : [row.formerly, row.key];
+      return keys.flatMap((key) => {
+        known.add(`${row.group}/${key}`);
+        const value = row.kind === 'boolean' ? file.boolean(row.group, key) : file.string(row.group, key);
+        return value === undefined ? [] : [{ name, row, value }];
+      });
+    });
+    const written = ['general', 'concierge'].flatMap((group) => file.keys(group).map((key) => `${group}/${key}`));
+    return { values, unknown: written.filter((key) => !known.has(key)) };
+  } catch (error) {
+    if (error instanceof KeyFileError) return { problem: error.message, missing: false };
+    return { problem: error instanceof Error ? error.message : String(error), missing: osCode(error) === 'ENOENT' };
+  }
+}

@@ -1,0 +1,35 @@
+import { settingRows, configurationPaths, type SettingRow } from './settings-table.ts';
+
+/** The table of settings for `docs/configuration.md`; a test keeps the file equal to it. */
+export function settingsDocumentation(): string {
+  const head = ['| key | type | option | default | what for |', '|---|---|---|---|---|'];
+  const section = (group: SettingRow['group']): readonly string[] => [
+    `### \`[${group}]\``,
+    '',
+    ...head,
+    ...settingRows.filter(([, row]) => row.group === group).map(([, row]) => tableRow(row)),
+    '',
+  ];
+  return [...section('general'), ...section('concierge')].join('\n');
+}
+
+function tableRow(row: SettingRow): string {
+  const { short, long, argument } = row.option;
+  const value = { none: '', required: `=${row.placeholder ?? ''}`, optional: `[=${row.placeholder ?? ''}]` }[argument];
+  const spellings = [...(short === undefined ? [] : [`\`-${short}\``]), `\`--${long}${value}\``, ...(row.formerly === undefined ? [] : [`\`--${row.formerly}${value}\``])];
+  const keys = [row.key, ...(row.formerly === undefined ? [] : [row.formerly])].map((key) => `\`${key}\``);
+  return `| ${keys.join(', ')} | ${typeName(row)} | ${spellings.join(', ')} | ${fallback(row)} | ${row.doc} |`;
+}
+
+const typeName = (row: SettingRow): string =>
+  row.choices?.join(' or ') ?? { boolean: 'true or false', text: 'text', list: 'names, with commas', seconds: 'seconds', choice: 'word' }[row.kind];
+
+function fallback(row: SettingRow): string {
+  if (row.key === 'path') return 'by method, below';
+  const value = row.fallback?.('posix');
+  if (value === undefined || String(value) === '') return '–';
+  return `\`${String(value)}\``;
+}
+
+/** The places where a configuration file is looked for, as a sentence fragment. */
+export const searchOrder = (): string => configurationPaths.posix.map((path) => `\`${path}\``).join(', then ');

@@ -1,0 +1,168 @@
+import type { OptionSyntax } from './getopt.ts';
+
+export type Platform = 'posix' | 'windows';
+
+type Kind = 'boolean' | 'text' | 'list' | 'seconds' | 'choice';
+
+/** One setting: its key in the file, its option, what it is for. Parser, help, dump and manual are made from it. */
+export interface SettingRow {
+  /** `general` is qemu-ga's group; what only Concierge has is in `concierge`, which qemu-ga passes over. */
+  readonly group: 'general' | 'concierge';
+  readonly key: string;
+  readonly kind: Kind;
+  readonly option: OptionSyntax;
+  /** What stands for the value in the help: `PATH`. */
+  readonly placeholder?: string;
+  /** Where nobody says anything. Absent: no value. */
+  readonly fallback?: (platform: Platform) => boolean | string | number | readonly string[];
+  /** The value of an option given without one. */
+  readonly bare?: string;
+  readonly choices?: readonly string[];
+  /** Whole sentences, without the default. */
+  readonly doc: string;
+  /** Spellings of older releases of qemu-ga, of option and key alike. */
+  readonly formerly?: string;
+}
+
+interface Extra {
+  readonly placeholder?: string;
+  readonly bare?: string;
+  readonly formerly?: string;
+}
+
+const qemu = { group: 'general' } as const;
+const own = { group: 'concierge' } as const;
+
+const option = (short: string | undefined, long: string, argument: OptionSyntax['argument'] = 'required'): OptionSyntax => ({
+  long,
+  ...(short === undefined ? {} : { short, preferred: true }),
+  argument,
+});
+
+const both = (value: string) => (): string => value;
+const byPlatform = (posix: string, windows: string) => (platform: Platform): string => (platform === 'windows' ? windows : posix);
+const nothing = (): readonly string[] => [];
+const off = (): boolean => false;
+
+const flag = (key: string, syntax: OptionSyntax, doc: string) =>
+  ({ ...qemu, key, kind: 'boolean', option: { ...syntax, argument: 'none' }, fallback: off, doc }) as const;
+
+const text = (key: string, syntax: OptionSyntax, doc: string, extra: Extra = {}) =>
+  ({ ...qemu, key, kind: 'text', option: syntax, placeholder: 'PATH', doc, ...extra }) as const;
+
+const list = (key: string, syntax: OptionSyntax, doc: string, extra: Extra = {}) =>
+  ({ ...qemu, key, kind: 'list', option: syntax, placeholder: 'LIST', fallback: nothing, doc, ...extra }) as const;
+
+const seconds = (key: string, value: number, doc: string) =>
+  ({ ...own, key, kind: 'seconds', option: option(undefined, key), placeholder: 'SECONDS', fallback: () => value, doc }) as const;
+
+/** In the order of qemu-ga's `--dump-conf`, then what is our own. */
+export const settingsTable = {
+  daemon: flag('daemon', option('d', 'daemonize'), 'Go on in the background once the channel is open. Under systemd, leave it off.'),
+  method: {
+    ...text(
+      'method',
+      option('m', 'method'),
+      'How the host is reached: virtio-serial, isa-serial, unix-listen or vsock-listen (the last two not on Windows).',
+      { placeholder: 'METHOD' },
+    ),
+    fallback: both('virtio-serial'),
+  },
+  path: text('path', option('p', 'path'), 'Device or socket. The address of vsock-listen is written CID:PORT.'),
+  logfile: text('logfile', option('l', 'logfile'), 'Append the log to this file instead of standard error. SIGHUP opens it anew.'),
+  pidfile: {
+    ...text('pidfile', option('f', 'pidfile'), 'Where the process number is left, and locked. Only written with --daemonize.'),
+    fallback: byPlatform('/var/run/qemu-ga.pid', 'C:\\ProgramData\\qemu-ga\\qemu-ga.pid'),
+  },
+  fsfreezeHook: text(
+    'fsfreeze-hook',
+    option('F', 'fsfreeze-hook', 'optional'),
+    'Run this program with `freeze` before and with `thaw` after a freeze. The option takes its value attached (-F/path, --fsfreeze-hook=/path); without one it means the default path.',
+    { bare: '/etc/qemu/fsfreeze-hook' },
+  ),
+  statedir: {
+    ...text('statedir', option('t', 'statedir'), 'Directory for what outlives the agent. It has to be writable while every disk is frozen: a tmpfs.', {
+      placeholder: 'DIR',
+    }),
+    fallback: byPlatform('/var/run', 'C:\\ProgramData\\qemu-ga'),
+  },
+  verbose: flag('verbose', option('v', 'verbose'), 'Log what is done, not only what goes wrong. Secrets are left out.'),
+  retryPath: flag('retry-path', option('r', 'retry-path'), 'Wait for the channel when it is not there or is lost, instead of ending.'),
+  blockRpcs: list(
+    'block-rpcs',
+    option('b', 'block-rpcs'),
+    'Commands that the host may not use, with commas and no blanks. `help` lists all names.',
+    { formerly: 'blacklist' },
+  ),
+  allowRpcs: list('allow-rpcs', option('a', 'allow-rpcs'), 'The only commands that the host may use. libvirt cannot do without guest-sync and guest-info.'),
+
+  backend: {
+    ...own,
+    key: 'backend',
+    kind: 'text',
+    option: option(undefined, 'backend'),
+    placeholder: 'NAME',
+    doc: 'The operating system to drive: linux, fake, an npm package or a path. Without it the one that fits this machine.',
+  },
+  freezeTimeout: seconds(
+    'freeze-timeout',
+    600,
+    'How long file systems may stay frozen before they are thawed without being asked; 0 means for ever. A host that dies in the middle of a backup never thaws.',
+  ),
+  freezeWithin: seconds('freeze-within', 120, 'How long the freezing itself may take before it is given up and undone; 0 means for ever.'),
+  hookTimeout: seconds('hook-timeout', 120, 'How long one hook may run before it is killed and counts as failed; 0 means for ever.'),
+  hookDirectory: {
+    ...own,
+    key: 'hook-directory',
+    kind: 'text',
+    option: option(undefined, 'hook-directory'),
+    placeholder: 'DIR',
+    fallback: both('/etc/concierge-ga/fsfreeze-hook.d'),
+    doc: 'A directory of freeze hooks: run in the order of their names before a freeze, in the reverse order after it. Empty for none.',
+  },
+  fsfreezeExclude: {
+    ...list('fsfreeze-exclude', option(undefined, 'fsfreeze-exclude'), 'Mount points that are never frozen, with commas.'),
+    ...own,
+  },
+  freezeListUnknown: {
+    ...own,
+    key: 'freeze-list-unknown',
+    kind: 'choice',
+    option: option(undefined, 'freeze-list-unknown'),
+    placeholder: 'WHAT',
+    choices: ['error', 'ignore'],
+    fallback: both('error'),
+    doc: 'What guest-fsfreeze-freeze-list does with a mount point that is none: `error` names it, `ignore` passes over it as qemu-ga does.',
+  },
+} as const satisfies Readonly<Record<string, SettingRow>>;
+
+export type SettingName = keyof typeof settingsTable;
+
+type ValueOf<K extends Kind> = K extends 'boolean' ? boolean : K extends 'list' ? readonly string[] : K extends 'seconds' ? number : string;
+
+type Row<N extends SettingName> = (typeof settingsTable)[N];
+
+/** Every setting with the value that is in force; `undefined` where there is none. */
+export type SettingValues = {
+  readonly [N in SettingName]: Row<N> extends { fallback: unknown } ? ValueOf<Row<N>['kind']> : ValueOf<Row<N>['kind']> | undefined;
+};
+
+export const settingRows = Object.entries(settingsTable) as readonly (readonly [SettingName, SettingRow])[];
+
+/** Where the channel is when nobody says; methods that are absent need a path. */
+export function defaultPath(method: string, platform: Platform): string | undefined {
+  if (method === 'virtio-serial') return platform === 'windows' ? '\\\\.\\Global\\org.qemu.guest_agent.0' : '/dev/virtio-ports/org.qemu.guest_agent.0';
+  if (method === 'isa-serial') return platform === 'windows' ? 'COM1' : '/dev/ttyS0';
+  return undefined;
+}
+
+export const methods: Readonly<Record<Platform, readonly string[]>> = {
+  posix: ['unix-listen', 'virtio-serial', 'isa-serial', 'vsock-listen'],
+  windows: ['virtio-serial', 'isa-serial'],
+};
+
+/** Looked for in this order where neither `--config` nor QGA_CONF says which. */
+export const configurationPaths: Readonly<Record<Platform, readonly string[]>> = {
+  posix: ['/etc/concierge-ga/concierge-ga.conf', '/etc/qemu/qemu-ga.conf'],
+  windows: ['C:\\ProgramData\\concierge-ga\\concierge-ga.conf', 'C:\\ProgramData\\qemu-ga\\qemu-ga.conf'],
+};

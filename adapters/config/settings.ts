@@ -1,0 +1,126 @@
+import { isMissing, loadConfiguration, type ReadFile } from './configuration-file.ts';
+import { readCommandLine, type CommandLineOption } from './command-line.ts';
+import type { GetoptItem } from './getopt.ts';
+import { configurationPaths, defaultPath, settingRows, type Platform, type SettingRow, type SettingValues } from './settings-table.ts';
+
+/** All that is configured. */
+export interface Settings extends SettingValues {
+  /** Always there, but for a channel that was handed over. */
+  readonly path: string | undefined;
+  /** Descriptor of a listening socket that the service manager opened; then `path` means nothing. */
+  readonly handedOver: number | undefined;
+}
+
+export interface SettingsSource {
+  /** The command line after the program's name. */
+  readonly words: readonly string[];
+  /** The file named by QGA_CONF. */
+  readonly configurationVariable: string | undefined;
+  readonly platform: Platform;
+  readonly readFile: ReadFile;
+  /** A listening socket from the service manager: it replaces method and path. */
+  readonly handedOver?: { readonly fd: number; readonly method: string };
+}
+
+/** What the command line asks for. `complaints` are getopt's lines, to be printed behind the program's name in any case. */
+export type Request = { readonly complaints: readonly string[] } & (
+  | { readonly kind: 'run' | 'dump'; readonly settings: Settings; readonly warnings: readonly string[] }
+  | { readonly kind: 'version' | 'help' | 'list-commands' }
+  /** A word on the command line that is no option, or a value that it can't take: exit status 1. */
+  | { readonly kind: 'misused' }
+  /** One line that says what is wrong: exit status 1. */
+  | { readonly kind: 'refused'; readonly reason: string }
+);
+
+type Values = { -readonly [N in keyof SettingValues]: SettingValues[N] };
+
+/**
+ * Puts command line and configuration file together in the order of qemu-ga 10.2: the file first (so that a missing one
+ * is told even beside `--version`), then the options from left to right, of which some act at once.
+ */
+export function readSettings(source: SettingsSource): Request {
+  const items = [...readCommandLine(source.words)];
+  const complaints = items.flatMap((item) => (item.kind === 'error' ? [item.message] : []));
+  const warnings: string[] = [];
+  const values = fallbacks(source.platform);
+
+  const refused = readFiles(source, items, values, warnings);
+  if (refused !== undefined) return { kind: 'refused', reason: refused, complaints };
+
+  let dump = false;
+  for (const item of items) {
+    if (item.kind === 'error') return { kind: 'misused', complaints };
+    if (item.kind === 'word') {
+      warnings.push(`'${item.word}' on the command line is no option and is ignored`);
+      continue;
+    }
+    const { option, value } = item;
+    if (option.does === 'help' || option.does === 'version') return { kind: option.does, complaints };
+    if (option.does === 'dump') dump = true;
+    if (typeof option.does === 'string') continue;
+    const { setting, row } = option.does;
+    if ((setting === 'blockRpcs' || setting === 'allowRpcs') && (value === 'help' || value === '?')) return { kind: 'list-commands', complaints };
+    const problem = set(values, setting, row, row.kind === 'boolean' ? true : (value ?? row.bare ?? ''));
+    if (problem !== undefined) return { kind: 'refused', reason: `option --${option.long}: ${problem}`, complaints };
+  }
+
+  const settings = complete(values, source);
+  if (settings === undefined) {
+    return {
+      kind: 'refused',
+      reason: `must specify a path for this channel (--method=${values.method} has no default: add --path=${values.method === 'vsock-listen' ? 'CID:PORT' : 'PATH'})`,
+      complaints,
+    };
+  }
+  return { kind: dump ? 'dump' : 'run', settings, warnings, complaints };
+}
+
+function fallbacks(platform: Platform): Values {
+  const values: Partial<Record<string, unknown>> = {};
+  for (const [name, row] of settingRows) values[name] = row.fallback?.(platform);
+  return values as Values;
+}
+
+/** Answers why the configuration can't be used. */
+function readFiles(source: SettingsSource, items: readonly GetoptItem<CommandLineOption>[], values: Values, warnings: string[]): string | undefined {
+  const named = items.findLast((item) => item.kind === 'option' && item.option.does === 'config');
+  const given = named?.kind === 'option' ? named.value : undefined;
+  const variable = source.configurationVariable;
+  const paths = given !== undefined ? [given] : variable !== undefined ? [variable] : configurationPaths[source.platform];
+  for (const path of paths) {
+    const loaded = loadConfiguration(path, source.readFile);
+    if (isMissing(loaded) && given === undefined) continue;
+    if ('problem' in loaded) return `error loading configuration from path: ${path}, ${loaded.problem}`;
+    for (const { name, row, value } of loaded.values) {
+      const problem = set(values, name, row, value);
+      if (problem !== undefined) return `error loading configuration from path: ${path}, key “${row.key}”: ${problem}`;
+    }
+    warnings.push(...loaded.unknown.map((key) => `${path}: there is no setting ${key}; it is ignored`));
+    return undefined;
+  }
+  return undefined;
+}
+
+/** Answers what is wrong with the value. */
+function set(values: Values, name: keyof Values, row: SettingRow, value: string | boolean): string | undefined {
+  const into = values as Record<string, unknown>;
+  if (typeof value === 'boolean') {
+    into[name] = value;
+  } else if (row.kind === 'list') {
+    // qemu-ga 10.2 turns the names of each source round and keeps the sources in order; `--dump-conf` shows it.
+    into[name] = [...(into[name] as readonly string[]), ...value.split(',').filter((one) => one !== '').toReversed()];
+  } else if (row.kind === 'seconds') {
+    if (!/^\d{1,9}$/.test(value)) return `'${value}' is not a number of seconds`;
+    into[name] = Number(value);
+  } else {
+    if (row.choices?.includes(value) === false) return `'${value}' is not one of ${row.choices.join(', ')}`;
+    into[name] = value;
+  }
+  return undefined;
+}
+
+function complete(values: Values, { platform, handedOver }: SettingsSource): Settings | undefined {
+  if (handedOver !== undefined) return { ...values, method: handedOver.method, path: undefined, handedOver: handedOver.fd };
+  const path = values.path ?? defaultPath(values.method, platform);
+  return path === undefined ? undefined : { ...values, path, handedOver: undefined };
+}
