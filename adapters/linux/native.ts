@@ -8,26 +8,27 @@ import { posixErrorOf } from '../../core/errors/posix-errno.ts';
 
 /**
  * The native addon: system calls that Node lacks, and blocking ones off the threads that Node needs.
- *
- * Its failures are `AgentError`s of kind `os`, thrown or as rejections. `T` adds the functions of another part of the
- * addon: `nativeAddon<AccountsAddon>()`.
+ * Its failures are `AgentError`s of kind `os`, thrown or as rejections.
  */
-export function nativeAddon<T = unknown>(): NativeAddon & T {
+export function nativeAddon(): NativeAddon {
   loaded ??= load();
-  return loaded as NativeAddon & T;
+  return loaded;
 }
 
-/** What the addon offers by itself. Everything that returns a promise runs on a thread that may block. */
+/**
+ * What the addon exports. Everything that returns a promise runs on a thread that may block as long as it likes.
+ * A part that is used in one file only is described there: `nativeAddon() as NativeAddon & AccountsAddon`.
+ */
 export interface NativeAddon {
   /** How the addon makes its errors: positive errno, the call that failed, and the path where there is one. */
   setErrorFactory(factory: (errno: number, syscall: string, path?: string) => Error): void;
 
   /** A whole file of /proc or /sys, or a small one elsewhere. @throws `EFBIG` past `limit` bytes */
-  readFile(path: string, limit: number): Promise<Uint8Array>;
+  readFile(path: string | Uint8Array, limit: number): Promise<Uint8Array>;
   /** Writes to an existing file (sysfs) in one write(2), without truncating. */
-  writeFile(path: string, text: string): Promise<void>;
+  writeFile(path: string | Uint8Array, text: string): Promise<void>;
   /** access(2) with `X_OK`. */
-  isExecutable(path: string): Promise<boolean>;
+  isExecutable(path: string | Uint8Array): Promise<boolean>;
 }
 
 /** Where the addon lies: beside the running file (a package), or in the build folder of the repository. */

@@ -31,7 +31,13 @@ AddonData::AddonData(Napi::Env env) : handles(LoopHandles::Create(env)), io(IoTh
 AddonData::~AddonData() = default;
 
 std::string SystemString(const Napi::Value& value) {
-  std::string text = value.As<Napi::String>().Utf8Value();
+  std::string text;
+  if (value.IsTypedArray()) {
+    const auto bytes = value.As<Napi::Uint8Array>();
+    text.assign(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength());
+  } else {
+    text = value.As<Napi::String>().Utf8Value();
+  }
   if (text.find('\0') != std::string::npos) throw SystemError(EINVAL, "argument");
   return text;
 }

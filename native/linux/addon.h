@@ -89,7 +89,7 @@ Napi::Promise OnIoThread(Napi::Env env, Work work) {
       [](Napi::Env env, bool) { return env.Undefined(); });
 }
 
-// A path or argument for the kernel. Throws EINVAL for a NUL, which would silently cut it.
+// A path or argument for the kernel, from a string or, for a name that is no UTF-8, from bytes. Throws EINVAL for a NUL, which would silently cut it.
 std::string SystemString(const Napi::Value& value);
 
 // A two's complement 64-bit integer from a BigInt; throws EINVAL where it does not fit.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "addon.h"
@@ -18,8 +19,9 @@ Napi::Value ReadFile(const Napi::CallbackInfo& info) {
     if (!file) throw SystemError("open", path);
     std::vector<char> bytes;
     // Generated files have no size to go by: read until the end.
-    for (size_t room = 16 * 1024;; room = bytes.size()) {
+    for (;;) {
       const size_t length = bytes.size();
+      const size_t room = std::max<size_t>(16 * 1024, length);
       bytes.resize(length + room);
       const ssize_t count = Retry([&] { return read(file.get(), bytes.data() + length, room); });
       if (count < 0) throw SystemError("read", path);

@@ -1,0 +1,239 @@
+// Files of the guest: opened, read, written and closed on I/O threads, and read at once where the bytes are in memory.
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "addon.h"
+#include "descriptor.h"
+
+namespace concierge {
+
+namespace {
+
+// One call reads no more than this: a read that is answered at once must not hold the event loop for long.
+constexpr size_t kMaximumRead = 1024 * 1024;
+constexpr int64_t kOneDay = 24 * 60 * 60;
+
+struct Bytes {
+  std::unique_ptr<uint8_t[]> data;
+  size_t length;
+};
+
+struct File {
+  Descriptor descriptor;
+  mode_t type = 0;
+  // Reading may update the access time.
+  bool keeps_access_time = true;
+  // preadv2(2) with RWF_NOWAIT has not been refused yet.
+  bool can_read_now = false;
+};
+
+Descriptor Open(const std::string& path, int flags, bool create) {
+  // O_NOCTTY: a terminal must not become ours. O_NONBLOCK: a FIFO's other side may never come.
+  flags |= O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+  if (!create) {
+    Descriptor file(Retry([&] { return open(path.c_str(), flags); }));
+    if (!file) throw SystemError("open", path);
+    return file;
+  }
+  Descriptor file(Retry([&] { return open(path.c_str(), flags | O_CREAT | O_EXCL, 0); }));
+  if (!file) {
+    if (errno != EEXIST) throw SystemError("open", path);
+    return Open(path, flags, false);
+  }
+  // Mode 0 until here, so that nobody else could open it, then 0666 whatever the umask (qemu-ga 10.2).
+  if (fchmod(file.get(), 0666) < 0) {
+    const SystemError error("fchmod", path);
+    unlink(path.c_str());
+    throw error;
+  }
+  return file;
+}
+
+std::shared_ptr<File> OpenFile(const std::string& path, int flags, bool create) {
+  auto file = std::make_shared<File>();
+  file->descriptor = Open(path, flags, create);
+  struct stat status;
+  if (fstat(file->descriptor.get(), &status) < 0) throw SystemError("fstat", path);
+  file->type = status.st_mode & S_IFMT;
+  file->can_read_now = file->type == S_IFREG || file->type == S_IFBLK;
+  struct statvfs volume;
+  if (file->type == S_IFREG && fstatvfs(file->descriptor.get(), &volume) == 0) {
+    file->keeps_access_time = (volume.f_flag & (ST_NOATIME | ST_RDONLY)) == 0;
+    // strictatime: every read writes.
+    if (file->keeps_access_time && (volume.f_flag & ST_RELATIME) == 0) file->can_read_now = false;
+  }
+  return file;
+}
+
+// Whether a read would write the access time, for which a journal may have to be waited for even where the data is in
+// memory. The rule of relatime, mount(8).
+bool WritesAccessTime(const File& file) {
+  if (!file.keeps_access_time || file.type != S_IFREG) return false;
+  struct statx status;
+  // AT_STATX_DONT_SYNC: what is known here, without asking a server.
+  if (statx(file.descriptor.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_ATIME | STATX_MTIME | STATX_CTIME, &status) < 0) return true;
+  const auto not_after = [](const struct statx_timestamp& a, const struct statx_timestamp& b) {
+    return a.tv_sec != b.tv_sec ? a.tv_sec < b.tv_sec : a.tv_nsec <= b.tv_nsec;
+  };
+  return not_after(status.stx_atime, status.stx_mtime) || not_after(status.stx_atime, status.stx_ctime) ||
+         status.stx_atime.tv_sec + kOneDay <= time(nullptr);
+}
+
+// The bytes that can be had without waiting, or −1 where the caller has to wait for them.
+ssize_t ReadNow(File& file, void* into, size_t length) {
+  if (file.type == S_IFIFO) {
+    const ssize_t count = Retry([&] { return read(file.descriptor.get(), into, length); });
+    if (count < 0) throw SystemError("read");
+    return count;
+  }
+  if (!file.can_read_now || WritesAccessTime(file)) return -1;
+  const struct iovec vector = {into, length};
+  const ssize_t count = Retry([&] { return preadv2(file.descriptor.get(), &vector, 1, -1, RWF_NOWAIT); });
+  if (count >= 0) return count;
+  if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) file.can_read_now = false;
+  // Any failure is told by the read that waits.
+  return -1;
+}
+
+class FileObject : public Napi::ObjectWrap<FileObject> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "File",
+                       {InstanceMethod<&FileObject::Read>("read"), InstanceMethod<&FileObject::Write>("write"),
+                        InstanceMethod<&FileObject::Seek>("seek"), InstanceMethod<&FileObject::Close>("close")});
+  }
+
+  explicit FileObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FileObject>(info) {}
+
+  // A forgotten file: closing may wait, which a finalizer must not.
+  void Finalize(Napi::BasicEnv) override {
+    if (file_ == nullptr || io_ == nullptr) return;
+    io_->Detach([file = std::move(file_)]() mutable { file.reset(); });
+  }
+
+  void Adopt(std::shared_ptr<IoThreads> io, std::shared_ptr<File> file) {
+    io_ = std::move(io);
+    file_ = std::move(file);
+  }
+
+ private:
+  const std::shared_ptr<File>& Opened() const {
+    if (file_ == nullptr) throw SystemError(EBADF, "file");
+    return file_;
+  }
+
+  template <class Body>
+  static Napi::Value Throwing(const Napi::CallbackInfo& info, Body body) {
+    try {
+      return body();
+    } catch (const SystemError& error) {
+      throw error.ToJavaScript(info.Env());
+    }
+  }
+
+  Napi::Value Read(const Napi::CallbackInfo& info) {
+    return Throwing(info, [&]() -> Napi::Value {
+      const std::shared_ptr<File>& file = Opened();
+      auto into = info[0].As<Napi::Uint8Array>();
+      const size_t length = std::min(into.ByteLength(), kMaximumRead);
+      const ssize_t count = ReadNow(*file, into.Data(), length);
+      if (count >= 0) return Napi::Number::New(info.Env(), static_cast<double>(count));
+      // Into memory of its own: a read that comes back after the environment has ended must find it.
+      auto work = [file, length] {
+        Bytes bytes{std::make_unique_for_overwrite<uint8_t[]>(length), 0};
+        const ssize_t count = Retry([&] { return read(file->descriptor.get(), bytes.data.get(), length); });
+        if (count < 0) throw SystemError("read");
+        bytes.length = static_cast<size_t>(count);
+        return bytes;
+      };
+      auto finish = [into = Napi::Persistent(into)](Napi::Env env, const Bytes& bytes) {
+        Napi::Uint8Array array = into.Value();
+        const size_t count = std::min(bytes.length, array.ByteLength());
+        std::copy_n(bytes.data.get(), count, array.Data());
+        return Napi::Number::New(env, static_cast<double>(count));
+      };
+      return OnIoThread(info.Env(), std::move(work), std::move(finish));
+    });
+  }
+
+  // Never at once: writing waits for a frozen file system before it looks at RWF_NOWAIT.
+  Napi::Value Write(const Napi::CallbackInfo& info) {
+    return Throwing(info, [&]() -> Napi::Value {
+      const auto from = info[0].As<Napi::Uint8Array>();
+      auto work = [file = Opened(), bytes = from.Data(), length = from.ByteLength()] {
+        for (size_t written = 0; written < length;) {
+          const ssize_t count = Retry([&] { return write(file->descriptor.get(), bytes + written, length - written); });
+          if (count < 0) throw SystemError("write");
+          written += static_cast<size_t>(count);
+        }
+        return true;
+      };
+      auto finish = [keep = Napi::Persistent(from)](Napi::Env env, bool) { return env.Undefined(); };
+      return OnIoThread(info.Env(), std::move(work), std::move(finish));
+    });
+  }
+
+  // (offset: bigint, whence: 0 | 1 | 2)
+  Napi::Value Seek(const Napi::CallbackInfo& info) {
+    return Throwing(info, [&]() -> Napi::Value {
+      const std::shared_ptr<File>& file = Opened();
+      const int64_t offset = Int64(info[0]);
+      const int whence = info[1].As<Napi::Number>().Int32Value();
+      auto work = [file, offset, whence] {
+        const off64_t position = lseek64(file->descriptor.get(), offset, whence);
+        if (position < 0) throw SystemError("lseek");
+        return position;
+      };
+      auto finish = [](Napi::Env env, off64_t position) { return Napi::BigInt::New(env, static_cast<int64_t>(position)); };
+      // The end of a file may have to be asked of a server; a block device is locked meanwhile.
+      if (whence != SEEK_END && (file->type == S_IFREG || file->type == S_IFIFO)) return finish(info.Env(), work());
+      return OnIoThread(info.Env(), std::move(work), std::move(finish));
+    });
+  }
+
+  Napi::Value Close(const Napi::CallbackInfo& info) {
+    return Throwing(info, [&]() -> Napi::Value {
+      Opened();
+      return OnIoThread(info.Env(), [file = std::move(file_)] {
+        // EINTR: Linux has closed it all the same (close(2)).
+        if (file->descriptor.Reset() < 0 && errno != EINTR) throw SystemError("close");
+      });
+    });
+  }
+
+  std::shared_ptr<IoThreads> io_;
+  std::shared_ptr<File> file_;
+};
+
+struct FileClass {
+  Napi::FunctionReference constructor;
+};
+
+// (path: string, flags: number, create: boolean)
+Napi::Value OpenFromJavaScript(const Napi::CallbackInfo& info) {
+  auto work = [path = SystemString(info[0]), flags = info[1].As<Napi::Number>().Int32Value(),
+               create = info[2].As<Napi::Boolean>().Value()] { return OpenFile(path, flags, create); };
+  return OnIoThread(info.Env(), std::move(work), [](Napi::Env env, std::shared_ptr<File>& file) {
+    AddonData& data = AddonData::Of(env);
+    const Napi::Object object = data.PartData<FileClass>().constructor.New({});
+    FileObject::Unwrap(object)->Adopt(data.io, std::move(file));
+    return object;
+  });
+}
+
+const Part part([](Napi::Env env, Napi::Object exports) {
+  AddonData::Of(env).PartData<FileClass>().constructor = Napi::Persistent(FileObject::Define(env));
+  exports.Set("openFile", Napi::Function::New(env, Guarded<OpenFromJavaScript>));
+});
+
+}  // namespace
+
+}  // namespace concierge
