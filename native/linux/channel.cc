@@ -1,0 +1,352 @@
+#include "channel.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "addon.h"
+
+namespace concierge {
+
+namespace {
+
+bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
+}  // namespace
+
+Napi::Function Channel::Define(Napi::Env env) {
+  return DefineClass(env, "Channel",
+                     {InstanceMethod<&Channel::Start>("start"), InstanceMethod<&Channel::Write>("write"),
+                      InstanceMethod<&Channel::Pause>("pause"), InstanceMethod<&Channel::Resume>("resume"),
+                      InstanceMethod<&Channel::Close>("close"), InstanceMethod<&Channel::Destroy>("destroy")});
+}
+
+Channel::Channel(const Napi::CallbackInfo& info)
+    : Napi::ObjectWrap<Channel>(info),
+      handles_(AddonData::Of(info.Env()).handles),
+      fd_(info[0].As<Napi::Number>().Int32Value()),
+      is_port_(info[1].As<Napi::Boolean>()) {
+  auto inbox = info[2].As<Napi::Uint8Array>();
+  inbox_ = reinterpret_cast<char*>(inbox.Data());
+  inbox_size_ = inbox.ByteLength();
+  inbox_owner_ = Napi::Persistent(inbox.As<Napi::Object>());
+  on_event_ = Napi::Persistent(info[3].As<Napi::Function>());
+
+  int polled = fd_.get();
+  if (is_port_) {
+    inner_.Reset(epoll_create1(EPOLL_CLOEXEC));
+    epoll_event event{.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {}};
+    if (!inner_ || epoll_ctl(inner_.get(), EPOLL_CTL_ADD, fd_.get(), &event) < 0) {
+      throw SystemError("epoll_ctl").ToJavaScript(info.Env());
+    }
+    polled = inner_.get();
+  }
+  auto poll = std::make_unique<uv_poll_t>();
+  const int status = uv_poll_init(handles_->loop(), poll.get(), polled);
+  if (status < 0) throw SystemError(-status, "epoll_ctl").ToJavaScript(info.Env());
+  poll_ = OwnedHandle<uv_poll_t>(handles_, poll.release());
+  poll_.get()->data = this;
+
+  // While it is open it lives, whoever has forgotten it.
+  Ref();
+  registration_ = handles_->OnEnd([this] {
+    poll_.Close();
+    inner_.Reset();
+    fd_.Reset();
+  });
+}
+
+Channel::~Channel() {
+  if (open()) handles_->Forget(registration_);
+}
+
+// -- events -----------------------------------------------------------------------------------------------
+
+void Channel::OnPoll(int status) {
+  const Napi::HandleScope scope(Env());
+  [[maybe_unused]] const Napi::Value self = Value();  // not collected before this has returned
+  // libuv reports EPOLLERR as a failure and stops watching; read(2) or write(2) says what it was.
+  if (status < 0) polled_ = 0;
+  if (is_port_) {
+    epoll_event consumed;
+    epoll_wait(inner_.get(), &consumed, 1, 0);
+  }
+  if (blocked_) {
+    blocked_ = false;
+    Flush();
+    if (is_port_ && !blocked_) Rearm();
+  }
+  if (reading()) {
+    Read();
+  } else if (is_port_ && HungUp()) {
+    DiscardInput();
+  }
+  if (open() && awaits_drain_ && queue_.empty()) {
+    awaits_drain_ = false;
+    Emit(kDrained, 0);
+  }
+  if (!open()) return;
+  if (ended_ && queue_.empty()) return Released();
+  UpdateInterest();
+}
+
+void Channel::Read() {
+  for (int reads = is_port_ ? kReadsPerTurn : 1; reads > 0; reads--) {
+    const ssize_t count = Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
+    if (count > 0) {
+      host_present_ = true;
+      Emit(kData, static_cast<uint32_t>(count));
+      if (!open() || !reading()) return;
+    } else if (count == 0) {
+      return is_port_ ? HostGone() : End(0);
+    } else {
+      return WouldBlock(errno) ? void() : End(errno);
+    }
+  }
+  if (is_port_) Rearm();
+}
+
+void Channel::Emit(Event event, uint32_t value) {
+  const Napi::Env env = Env();
+  const Napi::HandleScope scope(env);
+  napi_value arguments[2];
+  napi_create_uint32(env, event, &arguments[0]);
+  napi_create_uint32(env, value, &arguments[1]);
+  napi_value result;
+  in_event_ = true;
+  // Runs microtasks and process.nextTick before it returns: what they write is gathered too.
+  const napi_status status = napi_make_callback(env, nullptr, Value(), on_event_.Value(), 2, arguments, &result);
+  in_event_ = false;
+  if (status == napi_pending_exception) {
+    napi_value error;
+    if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+  }
+  if (open() && !blocked_) Flush();
+}
+
+// A port whose host has gone reads as at its end, until another connects.
+void Channel::HostGone() {
+  const bool was_present = host_present_;
+  host_present_ = false;
+  queue_.Clear();
+  blocked_ = awaits_drain_ = false;
+  if (was_present) Emit(kHostChanged, 0);
+}
+
+// The host went while its request was being worked on: what it had sent behind that is nobody's any more.
+void Channel::DiscardInput() {
+  for (int reads = 0; reads < 1024; reads++) {
+    const ssize_t count = Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
+    if (count > 0) continue;
+    if (count < 0 && !WouldBlock(errno)) return End(errno);
+    break;
+  }
+  HostGone();
+}
+
+bool Channel::HungUp() const {
+  pollfd state{.fd = fd_.get(), .events = 0, .revents = 0};
+  return poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+// -- the end ----------------------------------------------------------------------------------------------
+
+void Channel::End(int error) {
+  ended_ = true;
+  // A client that shut its sending side only still wants the rest of its answers: OnPoll goes on with them.
+  if (error != 0 || queue_.empty() || HungUp()) Release();
+  Emit(kEnded, static_cast<uint32_t>(error));
+  if (!open()) Released();
+}
+
+// The last event, once.
+void Channel::Released() {
+  Release();
+  if (on_event_.IsEmpty()) return;
+  Emit(kReleased, 0);
+  on_event_.Reset();
+}
+
+void Channel::Release() {
+  if (!open()) return;
+  ended_ = true;
+  poll_.Close();
+  inner_.Reset();
+  fd_.Reset();
+  queue_.Clear();
+  blocked_ = awaits_drain_ = false;
+  handles_->Forget(registration_);
+  Unref();
+}
+
+// -- output -----------------------------------------------------------------------------------------------
+
+bool Channel::WriteText(napi_value text, size_t length) {
+  if (!Admit(length)) return true;
+  size_t written;
+  napi_get_value_string_latin1(Env(), text, queue_.Reserve(length + 1), length + 1, &written);
+  queue_.Append(written);
+  FlushUnlessGathering();
+  return HasRoom();
+}
+
+bool Channel::WriteBytes(const char* bytes, size_t length) {
+  if (!Admit(length)) return true;
+  if (!blocked_ && length >= kDirect) {
+    SendWith(bytes, length);
+  } else {
+    queue_.Append(bytes, length);
+    FlushUnlessGathering();
+  }
+  return HasRoom();
+}
+
+void Channel::FlushUnlessGathering() {
+  if (!blocked_ && (!in_event_ || queue_.size() >= kGathered)) Flush();
+}
+
+// Whether there is anybody to write to, and the queue is not beyond all bounds.
+bool Channel::Admit(size_t length) {
+  if (!open() || mute_ || !host_present_) return false;
+  if (queue_.size() + length <= kMaximumQueued) return true;
+  Stalled(ENOBUFS);
+  return false;
+}
+
+bool Channel::HasRoom() {
+  if (queue_.size() < kHighWater) return true;
+  awaits_drain_ = true;
+  return false;
+}
+
+void Channel::Flush() {
+  while (!queue_.empty()) {
+    const ssize_t count = Send(queue_.data(), queue_.size());
+    if (count < 0) return Stalled(errno);
+    queue_.Consume(static_cast<size_t>(count));
+  }
+}
+
+// Sends what waits and `bytes` behind it without copying them together; keeps what isn't taken.
+void Channel::SendWith(const char* bytes, size_t length) {
+  while (length > 0) {
+    iovec parts[2] = {{const_cast<char*>(queue_.data()), queue_.size()}, {const_cast<char*>(bytes), length}};
+    const bool alone = queue_.empty();
+    const ssize_t count = alone ? Send(bytes, length) : Retry([&] { return writev(fd_.get(), parts, 2); });
+    if (count < 0) {
+      const int error = errno;
+      queue_.Append(bytes, length);
+      return Stalled(error);
+    }
+    const size_t queued = std::min(static_cast<size_t>(count), queue_.size());
+    if (queued > 0) queue_.Consume(queued);
+    bytes += static_cast<size_t>(count) - queued;
+    length -= static_cast<size_t>(count) - queued;
+  }
+}
+
+ssize_t Channel::Send(const char* bytes, size_t length) {
+  return Retry([&] { return write(fd_.get(), bytes, length); });
+}
+
+// The descriptor takes no more: for now, or never again.
+void Channel::Stalled(int error) {
+  if (WouldBlock(error) && !(is_port_ && HungUp())) {
+    blocked_ = true;
+    if (is_port_) Rearm();
+  } else {
+    queue_.Clear();
+    // A port without a host answers EAGAIN for ever, and lives on: reading tells when it is gone for good.
+    // Half an answer can't be taken back on a stream: the client sees its end, and so do we after what it had sent.
+    if (!is_port_) {
+      mute_ = true;
+      shutdown(fd_.get(), SHUT_RDWR);
+    }
+  }
+  if (!in_event_) UpdateInterest();
+}
+
+void Channel::UpdateInterest() {
+  if (!open() || !started_) return;
+  const int wanted = is_port_ ? UV_READABLE : (reading() ? UV_READABLE : 0) | (blocked_ ? UV_WRITABLE : 0);
+  if (wanted == polled_) return;
+  polled_ = wanted;
+  if (wanted == 0) {
+    uv_poll_stop(poll_.get());
+  } else {
+    uv_poll_start(poll_.get(), wanted, [](uv_poll_t* handle, int status, int) {
+      static_cast<Channel*>(handle->data)->OnPoll(status);
+    });
+  }
+}
+
+// Makes the inner set report again whatever is the case now. A hang-up is always among what it reports.
+void Channel::Rearm() {
+  const uint32_t events = EPOLLET | (reading() ? EPOLLIN | EPOLLRDHUP : 0u) | (blocked_ ? EPOLLOUT : 0u);
+  epoll_event event{.events = events, .data = {}};
+  epoll_ctl(inner_.get(), EPOLL_CTL_MOD, fd_.get(), &event);
+}
+
+// -- methods ----------------------------------------------------------------------------------------------
+
+Napi::Value Channel::Start(const Napi::CallbackInfo& info) {
+  started_ = true;
+  UpdateInterest();
+  return info.Env().Undefined();
+}
+
+Napi::Value Channel::Write(const Napi::CallbackInfo& info) {
+  const napi_env env = info.Env();
+  size_t length;
+  bool room;
+  if (napi_get_value_string_latin1(env, info[0], nullptr, 0, &length) == napi_ok) {
+    room = WriteText(info[0], length);
+  } else {
+    void* bytes;
+    napi_get_typedarray_info(env, info[0], nullptr, &length, &bytes, nullptr, nullptr);
+    room = WriteBytes(static_cast<const char*>(bytes), length);
+  }
+  return Napi::Boolean::New(env, room);
+}
+
+Napi::Value Channel::Pause(const Napi::CallbackInfo& info) {
+  paused_ = true;
+  if (!in_event_) UpdateInterest();
+  return info.Env().Undefined();
+}
+
+Napi::Value Channel::Resume(const Napi::CallbackInfo& info) {
+  paused_ = false;
+  if (open() && is_port_) Rearm();
+  if (!in_event_) UpdateInterest();
+  return info.Env().Undefined();
+}
+
+// Sends what is queued first, as long as somebody is there to take it. True: it is closed already.
+Napi::Value Channel::Close(const Napi::CallbackInfo& info) {
+  ended_ = true;
+  if (open() && !blocked_) Flush();
+  if (!open() || is_port_ || queue_.empty() || HungUp()) return Destroy(info);
+  UpdateInterest();
+  return Napi::Boolean::New(info.Env(), false);
+}
+
+Napi::Value Channel::Destroy(const Napi::CallbackInfo& info) {
+  if (open() && !blocked_) Flush();
+  Release();
+  on_event_.Reset();
+  return Napi::Boolean::New(info.Env(), true);
+}
+
+namespace {
+
+const Part part([](Napi::Env env, Napi::Object exports) { exports.Set("Channel", Channel::Define(env)); });
+
+}  // namespace
+
+}  // namespace concierge
