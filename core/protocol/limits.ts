@@ -1,0 +1,15 @@
+const MEBIBYTE = 1024 * 1024;
+
+/** The bounds of the protocol. The first three are those of qemu-ga 10.2, which its clients share. */
+export const protocolLimits = {
+  /** Bytes of token text in one value: white space is free, quotes count. */
+  tokenBytes: 64 * MEBIBYTE,
+  /** Tokens in one value; every bracket, comma and colon is one. */
+  tokens: 2 * MEBIBYTE,
+  /** Open braces and brackets together. */
+  depth: 1024,
+  /** Bytes in one file read: their base64 is exactly 64 MiB, so that a peer with the same parser can read the reply. */
+  fileRead: 48 * MEBIBYTE,
+  /** Bytes of the sender's own text that an error message repeats. */
+  echo: 1023,
+} as const;

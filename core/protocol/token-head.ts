@@ -1,0 +1,39 @@
+import { Buffer } from 'node:buffer';
+
+import { protocolLimits } from './limits.ts';
+import { lenientText } from './modified-utf8.ts';
+
+/** Stands for what was left out of an echoed token. */
+const MARK_OF_CUT = '...';
+
+/** One byte more than is ever shown: it tells whether the cut would fall into a UTF-8 sequence. */
+const HELD = protocolLimits.echo + 1;
+
+/** The first bytes of an unfinished token, for the error message that shows them. */
+export class TokenHead {
+  #held: Buffer | undefined;
+  #bytes = 0;
+
+  begin(): void {
+    this.#bytes = 0;
+  }
+
+  keep(chunk: Buffer, from: number, to: number): void {
+    const held = (this.#held ??= Buffer.allocUnsafeSlow(HELD));
+    if (this.#bytes < HELD) chunk.copy(held, this.#bytes, from, Math.min(to, from + HELD));
+    this.#bytes += to - from;
+  }
+
+  /**
+   * The `desc` for a byte that cannot start or continue the token; it is the last that was kept. (qemu-ga shows
+   * the whole token, which may be 64 MiB.)
+   */
+  strayError(): string {
+    let end = Math.min(this.#bytes, protocolLimits.echo);
+    const cut = end < this.#bytes;
+    const held = this.#held;
+    if (held === undefined) return "JSON parse error, stray ''";
+    if (cut) while (end > 0 && ((held[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+    return `JSON parse error, stray '${lenientText(held.subarray(0, end))}${cut ? MARK_OF_CUT : ''}'`;
+  }
+}

@@ -1,0 +1,90 @@
+import { describe, expect, it } from 'vitest';
+
+import { JsonDecoder } from '../../../core/protocol/json-decoder.ts';
+import { protocolLimits } from '../../../core/protocol/limits.ts';
+import { bytesOf, decodeAll, outcome, outcomes } from './decoding.ts';
+
+const kinds = (bytes: Buffer, size = 65_536): string[] =>
+  decodeAll(bytes, [size]).map((decoded) => (decoded.kind === 'error' ? decoded.desc : 'value'));
+
+describe('nesting', () => {
+  it('1024 brackets are accepted, in any mixture', () => {
+    expect(kinds(bytesOf('['.repeat(1024) + ']'.repeat(1024)))).toEqual(['value']);
+    expect(kinds(bytesOf('{"a":['.repeat(512) + ']}'.repeat(512)))).toEqual(['value']);
+  });
+
+  it('1025 are one error, and the next request is answered', () => {
+    const text = `${'['.repeat(1025)}"]}" ${']'.repeat(1025)}{"a":1}`;
+
+    expect(outcomes(text)).toEqual(['! JSON nesting depth limit exceeded', '{"a": 1}']);
+  });
+
+  it.each(['\n', '\xff', '\xfe'])('an oversized value that never closes ends at %j', (end) => {
+    expect(outcomes(`${'['.repeat(2000)}"abc${end}{"a":1}`).at(-1)).toBe('{"a": 1}');
+  });
+
+  it('the 0xFF that ends an oversized value is answered like any other', () => {
+    expect(outcomes(`${'['.repeat(1025)}\xff`)).toEqual(['! JSON nesting depth limit exceeded', "! stray '\ufffd'"]);
+  });
+});
+
+describe('tokens', () => {
+  const list = (elements: number): Buffer => Buffer.from(`[${'0,'.repeat(elements - 1)}0]`);
+
+  // A list of n elements has 2n + 1 tokens; no well-formed value has an even number.
+  it('a value of 2097151 tokens is accepted, one of 2097153 is one error', () => {
+    expect(kinds(list(1_048_575))).toEqual(['value']);
+    expect(kinds(Buffer.concat([list(1_048_576), Buffer.from('{"a":1}')]))).toEqual(['JSON token count limit exceeded', 'value']);
+  });
+});
+
+describe('token text', () => {
+  /** A list with one string, `bytes` bytes of token text in all. */
+  const sized = (bytes: number, unit = 'a'): Buffer =>
+    Buffer.concat([Buffer.from('["'), Buffer.alloc(bytes - 4, unit), Buffer.from('"]')]);
+
+  it('64 MiB are accepted, quotes and brackets counted, and white space not', () => {
+    const padded = Buffer.concat([Buffer.alloc(1000, ' '), sized(protocolLimits.tokenBytes)]);
+
+    expect(kinds(padded, padded.length)).toEqual(['value']);
+    expect(kinds(padded)).toEqual(['value']);
+  });
+
+  it('one byte more is one error, in whatever chunks it comes', () => {
+    const after = Buffer.concat([sized(protocolLimits.tokenBytes + 1), Buffer.from('{"a":1}')]);
+
+    for (const size of [after.length, 65_536, 4_099]) expect(kinds(after, size)).toEqual(['JSON token size limit exceeded', 'value']);
+  });
+
+  it('a string far beyond it is passed over to its end, escaped quotes and brackets included', () => {
+    const after = Buffer.concat([sized(protocolLimits.tokenBytes + 100_000, 'aa\\"]'), Buffer.from('{"a":1}')]);
+
+    expect(kinds(after)).toEqual(['JSON token size limit exceeded', 'value']);
+  });
+
+  it('holds for numbers and words too', () => {
+    for (const unit of ['7', 'x']) {
+      const bytes = Buffer.concat([Buffer.alloc(protocolLimits.tokenBytes + 1, unit), Buffer.from(' {"a":1}')]);
+      expect(kinds(bytes)).toEqual(['JSON token size limit exceeded', 'value']);
+    }
+  });
+
+  it('bounds what an unfinished value holds', () => {
+    const decoder = new JsonDecoder();
+    const chunk = Buffer.alloc(1 << 20, 'a');
+    decoder.feed(Buffer.from('{"a":"'));
+    decoder.next();
+
+    const errors: string[] = [];
+    let most = 0;
+    for (let i = 0; i < 200; i += 1) {
+      decoder.feed(chunk);
+      for (let decoded = decoder.next(); decoded !== undefined; decoded = decoder.next()) errors.push(outcome(decoded));
+      most = Math.max(most, decoder.pendingBytes);
+    }
+
+    expect(errors).toEqual(['! JSON token size limit exceeded']);
+    expect(most).toBeLessThanOrEqual(protocolLimits.tokenBytes);
+    expect(decoder.pendingBytes).toBe(0);
+  });
+});
