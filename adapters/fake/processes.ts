@@ -1,0 +1,193 @@
+import { posixError } from '../../core/errors/posix-errno.ts';
+import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../core/ports/index.ts';
+import { settled, type FakeClock } from './clock.ts';
+import type { FileTree } from './file-tree.ts';
+import { permits, type Credentials, type RegularFile } from './inodes.ts';
+
+/** execvp(3) without a PATH. */
+const defaultPath = '/bin:/usr/bin';
+/** How long output is waited for after the end of a process, where another one holds its pipe. */
+const graceMs = 250;
+/** Linux's `MAX_ARG_STRLEN`, for one argument or variable. */
+const maxArgument = 131_072;
+
+type Stream = 'output' | 'errors';
+
+export interface ProcessesOptions {
+  readonly tree: FileTree;
+  readonly clock: FakeClock;
+  readonly who: Credentials;
+  readonly workingDirectory: string;
+  readonly environment: readonly string[];
+  readonly firstPid: number;
+}
+
+/** One process that was started, as the machine remembers it. */
+export interface FakeProcess {
+  readonly pid: number;
+  readonly request: SpawnRequest;
+  /** How it ended; undefined while it runs. */
+  readonly end: ProcessEnd | undefined;
+}
+
+interface Entry {
+  readonly pid: number;
+  readonly request: SpawnRequest;
+  end: ProcessEnd | undefined;
+  readonly endWith: (end: ProcessEnd) => void;
+}
+
+/** The processes of the fake: programs are functions that lie in the file tree. */
+export class FakeProcesses implements Processes {
+  readonly canMerge = true;
+  readonly #options: ProcessesOptions;
+  readonly #table = new Map<number, Entry>();
+  #nextPid: number;
+
+  constructor(options: ProcessesOptions) {
+    this.#options = options;
+    this.#nextPid = options.firstPid;
+  }
+
+  /** Every process that was started and has not been forgotten, in order of starting. */
+  get list(): readonly FakeProcess[] {
+    return [...this.#table.values()];
+  }
+
+  get(pid: number): FakeProcess | undefined {
+    return this.#table.get(pid);
+  }
+
+  /** Ends a running process by a signal. @throws `ESRCH` */
+  signal(pid: number, signal: number): void {
+    const entry = this.#table.get(pid);
+    if (entry === undefined || entry.end !== undefined) throw posixError('ESRCH', { syscall: 'kill' });
+    entry.endWith({ signal });
+  }
+
+  async spawn(request: SpawnRequest): Promise<RunningProcess> {
+    const environment = request.environment ?? this.#options.environment;
+    for (const text of [request.path, ...request.arguments, ...environment]) {
+      if (Buffer.byteLength(text) >= maxArgument) throw posixError('E2BIG', { syscall: 'execve', path: request.path });
+      if (text.includes('\0')) throw posixError('EINVAL', { syscall: 'execve', path: request.path });
+    }
+    const file = this.#executable(request.path, environment);
+    return this.#run(file, request, environment);
+  }
+
+  /** The file that execvp(3) would run. */
+  #executable(path: string, environment: readonly string[]): RegularFile {
+    if (path.includes('/')) return this.#file(path);
+    const search = environment.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? defaultPath;
+    let denied: unknown;
+    for (const directory of path === '' ? [] : search.split(':')) {
+      try {
+        return this.#file(`${directory === '' ? '.' : directory}/${path}`);
+      } catch (error) {
+        // execvp(3) goes on after EACCES and reports it when nothing else was found.
+        if (error instanceof Error && error.message === 'Permission denied') denied = error;
+      }
+    }
+    if (denied instanceof Error) throw denied;
+    throw posixError('ENOENT', { syscall: 'execve', path });
+  }
+
+  #file(path: string): RegularFile {
+    const { tree, who, workingDirectory } = this.#options;
+    const { inode } = tree.locate(path, { who, followLast: true, syscall: 'execve', from: workingDirectory });
+    if (inode.kind !== 'file' || !permits(inode, who, 'execute')) throw posixError('EACCES', { syscall: 'execve', path });
+    if (inode.program === undefined) throw posixError('ENOEXEC', { syscall: 'execve', path });
+    return inode;
+  }
+
+  #run(file: RegularFile, request: SpawnRequest, environment: readonly string[]): RunningProcess {
+    const { clock, workingDirectory } = this.#options;
+    const pid = this.#nextPid;
+    this.#nextPid += 1;
+    const killed = new AbortController();
+    const holders = new Set<object>();
+    const { promise: ended, resolve: settle } = Promise.withResolvers<ProcessEnd>();
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    let listener: ((stream: Stream, bytes: Uint8Array) => void) | undefined;
+    let closed = false;
+
+    const entry: Entry = {
+      pid,
+      request,
+      end: undefined,
+      endWith: (end) => {
+        if (entry.end !== undefined) return;
+        entry.end = end;
+        killed.abort();
+        settle(end);
+      },
+    };
+    this.#table.set(pid, entry);
+
+    const emit = (stream: Stream, data: string | Uint8Array): void => {
+      const wanted = stream === 'output' ? request.output : request.errors;
+      if (wanted === 'discard' || closed || killed.signal.aborted || data.length === 0) return;
+      // Merged errors go where standard output goes, and are discarded with it.
+      if (wanted === 'merge' && request.output === 'discard') return;
+      listener?.(wanted === 'merge' ? 'output' : stream, typeof data === 'string' ? Buffer.from(data) : data.slice());
+    };
+
+    const execute = async (): Promise<void> => {
+      // The first piece must not come before the caller could set its listener.
+      await settled();
+      if (killed.signal.aborted) return;
+      try {
+        const result = await file.program?.({
+          pid,
+          argv: [request.path, ...request.arguments],
+          environment,
+          input: request.input ?? new Uint8Array(0),
+          workingDirectory,
+          killed: killed.signal,
+          print: (data) => emit('output', data),
+          complain: (data) => emit('errors', data),
+          sleep: (ms) => clock.sleep(ms),
+          leaveChild: () => {
+            const holder = {};
+            holders.add(holder);
+            return () => {
+              if (holders.delete(holder) && holders.size === 0) release();
+            };
+          },
+        });
+        entry.endWith(typeof result === 'object' ? result : { exitCode: result ?? 0 });
+      } catch {
+        entry.endWith({ signal: 6 });
+      }
+    };
+    void execute();
+
+    const finish = async (): Promise<ProcessEnd> => {
+      const end = await ended;
+      if (holders.size > 0 && (request.output !== 'discard' || request.errors !== 'discard')) {
+        const grace = Promise.withResolvers<void>();
+        const timer = clock.after(graceMs, grace.resolve);
+        await Promise.race([released, grace.promise]);
+        timer.cancel();
+      }
+      closed = true;
+      this.#forgetOldest();
+      return end;
+    };
+    return {
+      pid,
+      onOutput: (next) => {
+        listener = next;
+      },
+      finished: finish(),
+      kill: () => entry.endWith({ signal: 9 }),
+    };
+  }
+
+  /** A fake that runs for days remembers a thousand ended processes. */
+  #forgetOldest(): void {
+    if (this.#table.size <= 1000) return;
+    const oldest = [...this.#table.values()].find(({ end }) => end !== undefined);
+    if (oldest !== undefined) this.#table.delete(oldest.pid);
+  }
+}
