@@ -41,6 +41,8 @@ export class JsonDecoder {
   #chunk: Buffer = NOTHING;
   #at = 0;
   #waiting: Buffer[] = [];
+  /** All that is unread was copied by `retain`. */
+  #retained = false;
   #mode = FRESH;
   /** Where the scan of the string at hand stopped. */
   #stop = 0;
@@ -50,11 +52,12 @@ export class JsonDecoder {
 
   /**
    * Hands in the next bytes. They are read where they lie: the caller may use the memory again as soon as `next`
-   * has returned `undefined`, not before. What must outlast that has been copied by then.
+   * has returned `undefined`, or after `retain`, not before.
    */
   feed(chunk: Uint8Array): void {
     if (chunk.length === 0) return;
     const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+    this.#retained = false;
     if (this.#at < this.#chunk.length) this.#waiting.push(bytes);
     else {
       this.#chunk = bytes;
@@ -75,6 +78,15 @@ export class JsonDecoder {
         if (chunk === undefined) return undefined;
       }
     }
+  }
+
+  /** Copies what is unread, where the caller needs its memory back while a request is executed. */
+  retain(): void {
+    if (this.#retained) return;
+    this.#chunk = Buffer.concat([this.#chunk.subarray(this.#at), ...this.#waiting]);
+    this.#at = 0;
+    this.#waiting = [];
+    this.#retained = true;
   }
 
   /** Forgets everything unfinished: the connection changed hands. */
@@ -209,13 +221,9 @@ export class JsonDecoder {
     if (this.#mode === STRING) return this.#stringPiece(this.#strings.run(this.#chunk, this.#at, this.#pieceEnd));
     if (this.#mode === NUMBER || this.#mode === WORD) return this.#resumeRun();
     const chunk = this.#chunk;
-    if (this.#mode === OVERSIZE) {
-      this.#at = this.#oversize.run(chunk, this.#at, chunk.length);
-      if (this.#oversize.ended) this.#mode = FRESH;
-      return undefined;
-    }
-    this.#at = byteClass.recoveryEnd(chunk, this.#at);
-    if (this.#at < chunk.length) this.#mode = FRESH;
+    const skip = this.#mode === OVERSIZE;
+    this.#at = skip ? this.#oversize.run(chunk, this.#at) : byteClass.recoveryEnd(chunk, this.#at);
+    if (skip ? this.#oversize.ended : this.#at < chunk.length) this.#mode = FRESH;
     return undefined;
   }
 
@@ -226,10 +234,8 @@ export class JsonDecoder {
 
   /** Takes the piece of a string from here to `end`, where its scan stopped. */
   #stringPiece(end: number): Decoded | undefined {
-    const chunk = this.#chunk;
+    const [chunk, from, to] = [this.#chunk, this.#at, this.#pieceEnd];
     const scan = this.#strings;
-    const from = this.#at;
-    const to = this.#pieceEnd;
     if (end < to && chunk[end] !== scan.quote) return this.#stray(from, end + 1);
 
     if (this.#builder.wantsText) this.#text.append(chunk, from, end, scan.special);
@@ -248,9 +254,7 @@ export class JsonDecoder {
 
   /** A number or a word. */
   #resumeRun(): Decoded | undefined {
-    const chunk = this.#chunk;
-    const from = this.#at;
-    const to = this.#pieceEnd;
+    const [chunk, from, to] = [this.#chunk, this.#at, this.#pieceEnd];
     const end = this.#run(from, to);
     if (end === to && to < chunk.length && this.#run(to, to + 1) > to) {
       this.#at = to;

@@ -29,9 +29,9 @@ export class OversizeSkip {
     this.ended = false;
   }
 
-  /** Index of the first byte of `[from, to)` that is new input, or `to`. */
-  run(chunk: Buffer, from: number, to: number): number {
-    for (let i = from; i < to; i += 1) {
+  /** Index from `from` on of the first byte that is new input, or the chunk's length. */
+  run(chunk: Buffer, from: number): number {
+    for (let i = from; i < chunk.length; i += 1) {
       const byte = chunk[i] as number;
       if (byte >= 0xfe) return this.#end(i);
       if (byte === 0x0a) return this.#end(i + 1);
@@ -51,7 +51,7 @@ export class OversizeSkip {
         if (this.#depth === 0) return this.#end(i + 1);
       }
     }
-    return to;
+    return chunk.length;
   }
 
   #end(at: number): number {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { JsonDecoder } from '../../../core/protocol/json-decoder.ts';
-import { bytesOf, decodeAll, outcomes } from './decoding.ts';
+import { bytesOf, decodeAll, outcome, outcomes } from './decoding.ts';
 
 describe('framing', () => {
   it('gives a value as soon as its brackets balance, without a terminator', () => {
@@ -33,6 +33,22 @@ describe('framing', () => {
     for (const text of ['{"a"', ':', '1}', '{', '}']) decoder.feed(bytesOf(text));
 
     expect([decoder.next(), decoder.next(), decoder.next()].map((decoded) => decoded?.kind)).toEqual(['value', 'value', undefined]);
+  });
+
+  it('gives the memory of unread chunks back when told to', () => {
+    const decoder = new JsonDecoder();
+    const chunks = ['{"a":1}{"b":', '2}{"c"', ':3}'].map(bytesOf);
+    for (const chunk of chunks) decoder.feed(chunk);
+
+    const decoded = [decoder.next()];
+    decoder.retain();
+    for (const chunk of chunks) chunk.fill(0xff);
+    decoded.push(decoder.next());
+    decoder.feed(bytesOf('[4]'));
+    decoder.retain();
+    decoded.push(decoder.next(), decoder.next(), decoder.next());
+
+    expect(decoded.map((each) => each && outcome(each))).toEqual(['{"a": 1}', '{"b": 2}', '{"c": 3}', '[4]', undefined]);
   });
 
   it('forgets half a request when the connection changed hands', () => {
