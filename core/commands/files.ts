@@ -1,0 +1,98 @@
+import { AgentError, withContext } from '../errors/agent-error.ts';
+import type { OpenFile, OpenMode, Whence } from '../ports/index.ts';
+import {
+  guestFileClose, guestFileFlush, guestFileOpen, guestFileRead, guestFileSeek, guestFileWrite,
+} from '../schema/files.ts';
+import { decodeBase64 } from './base64.ts';
+import { handler } from './command.ts';
+import { MAX_READ, readFile } from './file-read.ts';
+
+const mode = (letters: string): OpenMode => ({
+  read: letters.startsWith('r') || letters.includes('+'),
+  write: !letters.startsWith('r') || letters.includes('+'),
+  append: letters.startsWith('a'),
+  create: !letters.startsWith('r'),
+  truncate: letters.startsWith('w'),
+});
+
+/** Exactly these spellings: fopen(3) has more, qemu-ga 10.2 hasn't. */
+const modes: ReadonlyMap<string, OpenMode> = new Map(
+  ['r', 'w', 'a'].flatMap((letter) =>
+    [letter, `${letter}b`, `${letter}+`, `${letter}b+`, `${letter}+b`].map((spelling) => [spelling, mode(spelling)] as const)),
+);
+
+export const fileOpen = handler(guestFileOpen, async ({ files, log }, { path, mode: spelling = 'r' }) => {
+  log.account(() => `guest-file-open called, filepath: ${path}, mode: ${spelling}`);
+  const openMode = modes.get(spelling);
+  if (openMode === undefined) throw AgentError.failed(`invalid file open mode '${spelling}'`);
+  const attempt = `failed to open file '${path}' (mode: '${spelling}')`;
+  // For the system a path ends at a zero byte: it would be another file than the host named.
+  if (path.includes('\0')) throw AgentError.failed(`${attempt}: the path has a zero byte`);
+  try {
+    const handle = await files.open(path, openMode);
+    log.account(() => `guest-file-open, handle: ${handle}`);
+    return handle;
+  } catch (error) {
+    throw withContext(attempt, error);
+  }
+});
+
+export const fileClose = handler(guestFileClose, async ({ files, log }, { handle }) => {
+  log.account(() => `guest-file-close called, handle: ${handle}`);
+  try {
+    await files.close(handle);
+  } catch (error) {
+    throw withContext('failed to close handle', error);
+  }
+});
+
+export const fileRead = handler(guestFileRead, ({ files }, { handle, count = 4096n }) => {
+  if (count < 0n || count > MAX_READ) {
+    return files.use(handle, () => {
+      throw invalidCount(count);
+    });
+  }
+  const held = files.hold(handle);
+  return held instanceof Promise ? held.then((mine) => readFile(mine, Number(count))) : readFile(held, Number(count));
+});
+
+export const fileWrite = handler(guestFileWrite, ({ files }, { handle, 'buf-b64': text, count }) =>
+  files.use(handle, (file) => {
+    const bytes = decodeBase64(text);
+    if (count !== undefined && (count < 0n || count > BigInt(bytes.length))) throw invalidCount(count);
+    return write(file, count === undefined ? bytes : bytes.subarray(0, Number(count)));
+  }));
+
+function write(file: OpenFile, bytes: Uint8Array) {
+  const answer = { count: bytes.length, eof: false };
+  // Nothing to write is no error, not even for a file that can only be read.
+  if (bytes.length === 0) return answer;
+  return calling('failed to write to file', () => file.write(bytes), () => answer);
+}
+
+const whences: Readonly<Record<string, Whence>> = { set: 'set', 0: 'set', cur: 'cur', 1: 'cur', end: 'end', 2: 'end' };
+
+export const fileSeek = handler(guestFileSeek, ({ files }, { handle, offset, whence }) =>
+  files.use(handle, (file) => {
+    const from = whences[String(whence)];
+    if (from === undefined) throw AgentError.failed(`invalid whence code ${whence}`);
+    return calling('failed to seek file', () => file.seek(offset, from), (position) => ({ position, eof: false }));
+  }));
+
+export const fileFlush = handler(guestFileFlush, ({ files }, { handle }) =>
+  files.use(handle, (file) => calling('failed to flush file', () => file.flush(), () => undefined)));
+
+/** Makes a call that may be done at once, and puts what was attempted in front of what the system says of it. */
+function calling<T, U>(text: string, call: () => T | Promise<T>, then: (value: T) => U): U | Promise<U> {
+  try {
+    const result = call();
+    if (!(result instanceof Promise)) return then(result);
+    return result.then(then, (error: unknown) => {
+      throw withContext(text, error);
+    });
+  } catch (error) {
+    throw withContext(text, error);
+  }
+}
+
+const invalidCount = (count: bigint): AgentError => AgentError.failed(`value '${count}' is invalid for argument count`);

@@ -1,0 +1,33 @@
+import { withContext } from '../errors/agent-error.ts';
+import { guestGetMemoryBlockInfo, guestGetMemoryBlocks, guestSetMemoryBlocks } from '../schema/memory.ts';
+import { available, handler } from './command.ts';
+import { present } from './present.ts';
+
+export const getMemoryBlocks = handler(guestGetMemoryBlocks, async ({ backend }) => {
+  try {
+    const blocks = await available(backend.memory?.blocks, 'memory.blocks').list();
+    return blocks.map(({ physIndex, online, canOffline }) => ({ 'phys-index': physIndex, online, 'can-offline': canOffline }));
+  } catch (error) {
+    throw withContext('failed to list memory blocks', error);
+  }
+});
+
+/** One after the other, because taking memory off line moves its contents into what is left. */
+export const setMemoryBlocks = handler(guestSetMemoryBlocks, async ({ backend, log }, { 'mem-blks': wanted }) => {
+  const switching = available(backend.memory?.blocks?.switching, 'memory.blocks.switching');
+  const outcomes = [];
+  for (const { 'phys-index': index, online } of wanted) {
+    const { response, errorCode } = await switching.set(index, online);
+    log.account(() => `guest-set-memory-blocks: block ${index} ${online ? 'on' : 'off'} line: ${response}`);
+    outcomes.push(present({ 'phys-index': index, response, 'error-code': errorCode }));
+  }
+  return outcomes;
+});
+
+export const getMemoryBlockInfo = handler(guestGetMemoryBlockInfo, async ({ backend }) => {
+  try {
+    return { size: await available(backend.memory?.blocks, 'memory.blocks').blockSize() };
+  } catch (error) {
+    throw withContext('failed to read the size of memory blocks', error);
+  }
+});

@@ -1,0 +1,171 @@
+import { AgentError } from '../errors/agent-error.ts';
+import type { FileAccess, OpenFile, OpenMode, Ready, StateStore } from '../ports/index.ts';
+
+/** Files that may be open at a time: a client that loses its handles must not take the guest's descriptors with them. */
+export const MAX_OPEN_FILES = 1024;
+
+/** Handle numbers set aside at a time: making one durable for each file opened would cost two fsyncs each. */
+const NUMBERS_PER_RESERVATION = 64;
+
+/** An open file that is the holder's alone until it is given back. */
+export interface HeldFile {
+  readonly file: OpenFile;
+  /** Lets the next one have it. Idempotent. */
+  readonly release: () => void;
+}
+
+interface Entry {
+  readonly handle: bigint;
+  readonly file: OpenFile;
+  held: boolean;
+  /** Those who wait for it, in the order in which they came: at most one for each connection. */
+  readonly waiting: (() => void)[];
+}
+
+const notFound = (handle: bigint): AgentError => AgentError.failed(`handle '${handle}' has not been found`);
+
+/**
+ * The files that hosts have opened, by handle. Handles belong to the agent and not to a connection: two hosts may use
+ * one, and their calls go one after the other. A handle number is never given twice, restarts included.
+ */
+export class FileHandleTable {
+  readonly #access: FileAccess | undefined;
+  readonly #store: Pick<StateStore, 'reserveHandles'>;
+  readonly #entries = new Map<bigint, Entry>();
+  #opening = 0;
+  #next = 0n;
+  #reservedUpTo = 0n;
+  #reserving: Promise<void> | undefined;
+
+  constructor(access: FileAccess | undefined, store: Pick<StateStore, 'reserveHandles'>) {
+    this.#access = access;
+    this.#store = store;
+  }
+
+  /** Open files and those that are being opened. */
+  get size(): number {
+    return this.#entries.size + this.#opening;
+  }
+
+  /**
+   * Opens a file and answers its handle. A failed opening uses up no number.
+   *
+   * @throws AgentError of kind `os` from the system, or failed: too many files, no number could be set aside
+   */
+  async open(path: string, mode: OpenMode): Promise<bigint> {
+    if (this.#access === undefined) throw AgentError.failed('this backend has no files');
+    if (this.size >= MAX_OPEN_FILES) throw AgentError.failed(`${MAX_OPEN_FILES} files are open already`);
+    this.#opening += 1;
+    try {
+      // Before the file: where no number can be had, none is created.
+      await this.#reserve();
+      const file = await this.#access.open(path, mode);
+      try {
+        await this.#reserve();
+      } catch (error) {
+        await file.close().catch(() => undefined);
+        throw error;
+      }
+      const handle = this.#next;
+      this.#next += 1n;
+      this.#entries.set(handle, { handle, file, held: false, waiting: [] });
+      return handle;
+    } finally {
+      this.#opening -= 1;
+    }
+  }
+
+  /**
+   * Makes calls on a file while nobody else does; at once where it is free.
+   *
+   * @throws AgentError `handle 'N' has not been found`
+   */
+  use<T>(handle: bigint, action: (file: OpenFile) => Ready<T>): Ready<T> {
+    const held = this.hold(handle);
+    return held instanceof Promise ? held.then((mine) => act(mine, action)) : act(held, action);
+  }
+
+  /** Like `use`, for those who need the file for longer than one call. They must release it. */
+  hold(handle: bigint): Ready<HeldFile> {
+    const entry = this.#entries.get(handle);
+    if (entry === undefined) throw notFound(handle);
+    if (!entry.held) return this.#take(entry);
+    return new Promise((resolve, reject) => {
+      entry.waiting.push(() => {
+        // Whoever had it before may have closed it.
+        if (this.#entries.get(handle) === entry) resolve(this.#take(entry));
+        else {
+          reject(notFound(handle));
+          entry.waiting.shift()?.();
+        }
+      });
+    });
+  }
+
+  /**
+   * Closes a file. The handle is gone afterwards, whatever the system says.
+   *
+   * @throws AgentError `handle 'N' has not been found`, or of kind `os` from the system
+   */
+  async close(handle: bigint): Promise<void> {
+    const held = await this.hold(handle);
+    this.#entries.delete(handle);
+    held.release();
+    await held.file.close();
+  }
+
+  /**
+   * Closes every file, at the end. One that is stuck in a call is closed when the call comes back, and not waited for:
+   * the process ends without it. Never rejects.
+   */
+  async closeAll(): Promise<void> {
+    const free = Array.from(this.#entries.values()).filter(({ held }) => !held);
+    for (const { handle, held } of this.#entries.values()) if (held) void this.close(handle).catch(() => undefined);
+    await Promise.allSettled(free.map(({ handle }) => this.close(handle)));
+  }
+
+  #take(entry: Entry): HeldFile {
+    entry.held = true;
+    let mine = true;
+    return {
+      file: entry.file,
+      release: () => {
+        if (!mine) return;
+        mine = false;
+        entry.held = false;
+        entry.waiting.shift()?.();
+      },
+    };
+  }
+
+  /** Afterwards a number is free, until the next `await` at least. */
+  async #reserve(): Promise<void> {
+    while (this.#next === this.#reservedUpTo) {
+      this.#reserving ??= this.#store.reserveHandles(NUMBERS_PER_RESERVATION).then(
+        (first) => {
+          this.#next = first;
+          this.#reservedUpTo = first + BigInt(NUMBERS_PER_RESERVATION);
+          this.#reserving = undefined;
+        },
+        (error: unknown) => {
+          this.#reserving = undefined;
+          throw error;
+        },
+      );
+      await this.#reserving;
+    }
+  }
+}
+
+function act<T>({ file, release }: HeldFile, action: (file: OpenFile) => Ready<T>): Ready<T> {
+  let result: Ready<T>;
+  try {
+    result = action(file);
+  } catch (error) {
+    release();
+    throw error;
+  }
+  if (result instanceof Promise) return result.finally(release);
+  release();
+  return result;
+}

@@ -1,0 +1,160 @@
+import { AgentError } from '../errors/agent-error.ts';
+import type { Clock, ProcessEnd, Processes, RunningProcess, SpawnRequest, Timer } from '../ports/index.ts';
+import { CapturedOutput } from './output.ts';
+
+/** Processes that may run at a time. */
+export const MAX_RUNNING = 512;
+/** Results kept of processes that have ended; the oldest go first, those that a host has seen before the others. */
+export const MAX_FINISHED = 512;
+/** Bytes of output kept of all processes together. */
+export const MAX_OUTPUT_OF_ALL = 256 * 1024 * 1024;
+/** How long a result is kept that nobody has asked for, and how long after it was asked for first. */
+export const UNSEEN_RESULT_MS = 4 * 60 * 60 * 1000;
+export const SEEN_RESULT_MS = 60 * 1000;
+
+const NS_PER_MS = 1_000_000n;
+
+/** A process that guest-exec started, running or ended. */
+export interface TrackedProcess {
+  readonly pid: number;
+  readonly output: CapturedOutput;
+  readonly errors: CapturedOutput;
+  /** Absent while it runs. */
+  readonly end: ProcessEnd | undefined;
+}
+
+interface Entry extends TrackedProcess {
+  end: ProcessEnd | undefined;
+  seen: boolean;
+  /** When it is forgotten, in milliseconds of the monotonic clock. */
+  expiresAt: number;
+}
+
+/**
+ * The processes that hosts have started. A result stays for a while after a host has seen it, so that an answer that got
+ * lost can be asked for again; one that nobody asks for stays for hours. Neither makes the table grow beyond its limits.
+ */
+export class ProcessTable {
+  readonly #processes: Processes | undefined;
+  readonly #clock: Clock;
+  /** Oldest first. */
+  readonly #running = new Set<Entry>();
+  /** In the order in which they ended. */
+  readonly #finished = new Set<Entry>();
+  #starting = 0;
+  #kept = 0;
+  #timer: { readonly timer: Timer; readonly at: number } | undefined;
+
+  constructor(processes: Processes | undefined, clock: Clock) {
+    this.#processes = processes;
+    this.#clock = clock;
+  }
+
+  /** Processes that run, and results that are kept. */
+  get size(): number {
+    return this.#running.size + this.#starting + this.#finished.size;
+  }
+
+  /**
+   * Starts a program and keeps track of it.
+   *
+   * @throws AgentError of kind `os` where it could not be executed, or failed: too many are running
+   */
+  async start(request: SpawnRequest): Promise<number> {
+    if (this.#processes === undefined) throw AgentError.failed('this backend has no processes');
+    if (this.#running.size + this.#starting >= MAX_RUNNING) {
+      throw AgentError.failed(`${MAX_RUNNING} processes are running already`);
+    }
+    this.#starting += 1;
+    try {
+      return this.#track(await this.#processes.spawn(request));
+    } finally {
+      this.#starting -= 1;
+    }
+  }
+
+  /**
+   * A process by its number. Numbers come again: the youngest that runs is meant, else the oldest result that nobody has
+   * seen, else the youngest one. A result counts as seen from now on.
+   */
+  find(pid: bigint): TrackedProcess | undefined {
+    this.#forgetExpired();
+    const named = (entry: Entry): boolean => BigInt(entry.pid) === pid;
+    const running = [...this.#running].findLast(named);
+    if (running !== undefined) return running;
+    const results = [...this.#finished].filter(named);
+    const result = results.find(({ seen }) => !seen) ?? results.at(-1);
+    if (result === undefined || result.seen) return result;
+    result.seen = true;
+    result.expiresAt = this.#now() + SEEN_RESULT_MS;
+    this.#wakeAt(result.expiresAt);
+    return result;
+  }
+
+  #track(process: RunningProcess): number {
+    // The number of a result that was seen is free for a new process; whoever asks from now on means that one.
+    for (const old of this.#finished) if (old.pid === process.pid && old.seen) this.#forget(old);
+    const budget = { take: (bytes: number) => this.#takeBudget(bytes) };
+    const entry: Entry = {
+      pid: process.pid,
+      output: new CapturedOutput(budget),
+      errors: new CapturedOutput(budget),
+      end: undefined,
+      seen: false,
+      expiresAt: 0,
+    };
+    this.#running.add(entry);
+    process.onOutput((stream, bytes) => {
+      entry[stream].append(bytes);
+    });
+    void process.finished.then((end) => {
+      this.#running.delete(entry);
+      entry.end = end;
+      entry.expiresAt = this.#now() + UNSEEN_RESULT_MS;
+      this.#finished.add(entry);
+      if (this.#finished.size > MAX_FINISHED) this.#forgetOne();
+    });
+    return process.pid;
+  }
+
+  /** Old results make room for new output; where there are none, the new output is cut. */
+  #takeBudget(bytes: number): number {
+    while (this.#kept + bytes > MAX_OUTPUT_OF_ALL && this.#finished.size > 0) this.#forgetOne();
+    const taken = Math.min(bytes, MAX_OUTPUT_OF_ALL - this.#kept);
+    this.#kept += taken;
+    return taken;
+  }
+
+  #forgetOne(): void {
+    const entries = [...this.#finished];
+    const victim = entries.find(({ seen }) => seen) ?? entries[0];
+    if (victim !== undefined) this.#forget(victim);
+  }
+
+  #forget(entry: Entry): void {
+    if (!this.#finished.delete(entry)) return;
+    this.#kept -= entry.output.length + entry.errors.length;
+  }
+
+  #forgetExpired(): void {
+    const now = this.#now();
+    for (const entry of this.#finished) if (entry.expiresAt <= now) this.#forget(entry);
+  }
+
+  /** One timer for all results that were seen; those that were not are looked at when there is a reason to. */
+  #wakeAt(at: number): void {
+    if (this.#timer !== undefined && this.#timer.at <= at) return;
+    this.#timer?.timer.cancel();
+    const timer = this.#clock.after(Math.max(0, at - this.#now()), () => {
+      this.#timer = undefined;
+      this.#forgetExpired();
+      const waiting = Array.from(this.#finished).filter(({ seen }) => seen);
+      if (waiting.length > 0) this.#wakeAt(Math.min(...waiting.map(({ expiresAt }) => expiresAt)));
+    });
+    this.#timer = { timer, at };
+  }
+
+  #now(): number {
+    return Number(this.#clock.monotonic() / NS_PER_MS);
+  }
+}

@@ -1,0 +1,115 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+
+import { AgentError } from '../../../core/errors/agent-error.ts';
+import type { OpenMode } from '../../../core/ports/index.ts';
+import { FileHandleTable, MAX_OPEN_FILES } from '../../../core/state/file-handles.ts';
+import { handleStore } from '../commands/support/exchange.ts';
+import { MemoryFiles } from '../commands/support/files.ts';
+
+const mode: OpenMode = { read: true, write: true, append: false, create: true, truncate: false };
+
+let files: MemoryFiles;
+let store: ReturnType<typeof handleStore>;
+let table: FileHandleTable;
+
+beforeEach(() => {
+  files = new MemoryFiles();
+  store = handleStore();
+  table = new FileHandleTable(files, store);
+});
+
+describe('handle numbers', () => {
+  it('are set aside in blocks and handed out one after the other', async () => {
+    const handles: bigint[] = [];
+    for (let index = 0; index < 100; index += 1) handles.push(await table.open('/f', mode));
+
+    expect(handles).toEqual(Array.from({ length: 100 }, (_, index) => 1000n + BigInt(index)));
+    expect(store.reservations).toEqual([64, 64]);
+  });
+
+  it('are different for files that are opened side by side', async () => {
+    const handles = await Promise.all(Array.from({ length: 200 }, () => table.open('/f', mode)));
+
+    expect(new Set(handles).size).toBe(200);
+  });
+
+  it('are needed before a file is created', async () => {
+    const broken = new FileHandleTable(files, {
+      reserveHandles: () => Promise.reject(AgentError.failed('failed to commit persistent state to disk')),
+    });
+
+    await expect(broken.open('/f', mode)).rejects.toThrow('failed to commit persistent state to disk');
+    expect(files.contents.size).toBe(0);
+    expect(broken.size).toBe(0);
+  });
+});
+
+it('opens as many files as the limit says and no more, until one is closed', async () => {
+  const handles = await Promise.all(Array.from({ length: MAX_OPEN_FILES }, () => table.open('/f', mode)));
+
+  await expect(table.open('/f', mode)).rejects.toThrow('1024 files are open already');
+  await table.close(handles[5]!);
+  await expect(table.open('/f', mode)).resolves.toBeTypeOf('bigint');
+});
+
+describe('calls on one file', () => {
+  it('go one after the other in the order in which they came', async () => {
+    const handle = await table.open('/f', mode);
+    const order: string[] = [];
+    const first = Promise.withResolvers<void>();
+
+    const calls = [
+      table.use(handle, async () => { await first.promise; order.push('first'); }),
+      table.use(handle, () => { order.push('second'); }),
+      table.use(handle, () => { order.push('third'); }),
+    ];
+    first.resolve();
+    await Promise.all(calls);
+
+    expect(order).toEqual(['first', 'second', 'third']);
+  });
+
+  it('do not wait for those on another', async () => {
+    const [stuck, free] = [await table.open('/a', mode), await table.open('/b', mode)];
+    void table.use(stuck, () => new Promise<void>(() => undefined));
+
+    expect(table.use(free, () => 'done')).toBe('done');
+  });
+
+  it('go on after one that failed', async () => {
+    const handle = await table.open('/f', mode);
+
+    await expect(table.use(handle, () => Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+    expect(() => table.use(handle, () => { throw new Error('broken too'); })).toThrow('broken too');
+    expect(table.use(handle, () => 'fine')).toBe('fine');
+  });
+
+  it('find nothing any more when the one before them closed it', async () => {
+    const handle = await table.open('/f', mode);
+    const first = Promise.withResolvers<void>();
+    void table.use(handle, () => first.promise);
+
+    const closing = table.close(handle);
+    const late = [table.use(handle, () => 1), table.use(handle, () => 2)];
+    first.resolve();
+
+    await closing;
+    await expect(late[0]).rejects.toThrow(`handle '${handle}' has not been found`);
+    await expect(late[1]).rejects.toThrow(`handle '${handle}' has not been found`);
+  });
+});
+
+it('closes everything at the end, and does not wait for a file that is stuck', async () => {
+  const [stuck] = [await table.open('/a', mode), await table.open('/b', mode), await table.open('/c', mode)];
+  const call = Promise.withResolvers<void>();
+  const busy = table.use(stuck!, () => call.promise);
+  files.opened[1]!.closeFailure = 'EIO';
+
+  await table.closeAll();
+
+  expect(files.opened.map(({ closed }) => closed)).toEqual([false, true, true]);
+  call.resolve();
+  await busy;
+  await table.closeAll();
+  expect(files.opened[0]!.closed).toBe(true);
+});
