@@ -1,0 +1,94 @@
+import { describe, expect, it, vi } from 'vitest';
+
+import { linuxUsage, type FileSystemSize } from '../../../adapters/linux/usage.ts';
+import { layOut, type Machine } from '../../fixtures/machines/load.ts';
+
+const size: FileSystemSize = { fragmentSize: 4096n, blocks: 1000n, blocksFree: 400n, blocksAvailable: 350n };
+const mountedOn = (...mountPoints: string[]): Machine =>
+  layOut(['/proc/self/mountinfo <<', ...mountPoints.map((point, i) => `  ${i + 2} 1 8:${i} / ${point} rw - ext4 /dev/sd${i} rw`)].join('\n'));
+const never = new Promise<never>(() => {});
+
+describe('the size of a file system', () => {
+  it('counts what is used, what an ordinary user can fill, and what root can', async () => {
+    using guest = mountedOn('/data');
+    const usage = linuxUsage(guest.root, async () => size);
+
+    const [info] = await usage.list();
+
+    expect(info).toMatchObject({ usedBytes: 600n * 4096n, totalBytes: 950n * 4096n, totalBytesPrivileged: 1000n * 4096n });
+  });
+
+  it('beyond 2^53 is exact', async () => {
+    using guest = mountedOn('/huge');
+    const usage = linuxUsage(guest.root, async () => ({ fragmentSize: 65_536n, blocks: 2n ** 47n + 1n, blocksFree: 0n, blocksAvailable: 0n }));
+
+    const [info] = await usage.list();
+
+    expect(info?.totalBytesPrivileged).toBe(2n ** 63n + 65_536n);
+  });
+
+  it('that cannot be asked is absent, and the others are there', async () => {
+    using guest = mountedOn('/bad', '/good');
+    const usage = linuxUsage(guest.root, async (path) => (path === '/bad' ? Promise.reject(new Error('EIO')) : size));
+
+    const [bad, good] = await usage.list();
+
+    expect(bad).toEqual({ name: '8:0', mountPoint: '/bad', type: 'ext4', disks: [] });
+    expect(good).toHaveProperty('usedBytes');
+  });
+
+  it('that does not come in time is absent, and the others are there', async () => {
+    using guest = mountedOn('/hung', '/good');
+    const usage = linuxUsage(guest.root, async (path) => (path === '/hung' ? never : size), undefined, 1);
+
+    const [hung, good] = await usage.list();
+
+    expect(hung).not.toHaveProperty('usedBytes');
+    expect(good).toHaveProperty('usedBytes');
+  });
+
+  it('is not asked for again while an earlier question hangs', async () => {
+    using guest = mountedOn('/hung');
+    const ask = vi.fn(async (): Promise<FileSystemSize> => never);
+    const usage = linuxUsage(guest.root, ask, undefined, 1);
+
+    await usage.list();
+    await usage.list();
+
+    expect(ask).toHaveBeenCalledTimes(1);
+  });
+
+  it('of many hung devices keeps few questions open', async () => {
+    using guest = mountedOn(...Array.from({ length: 200 }, (_, i) => `/hung${i}`));
+    const ask = vi.fn(async (): Promise<FileSystemSize> => never);
+    const usage = linuxUsage(guest.root, ask, undefined, 1);
+
+    const lists = [await usage.list(), await usage.list(), await usage.list()];
+
+    expect(lists.map((list) => list.length)).toEqual([200, 200, 200]);
+    expect(ask.mock.calls.length).toBeLessThanOrEqual(32);
+  });
+
+  it('is asked for by the bytes of the mount point, octal escapes undone', async () => {
+    using guest = mountedOn('/a\\040b\\351');
+    const ask = vi.fn(async () => size);
+
+    const [info] = await linuxUsage(guest.root, ask).list();
+
+    expect(ask).toHaveBeenCalledWith(Buffer.from([0x2f, 0x61, 0x20, 0x62, 0xe9]));
+    expect(info?.mountPoint).toBe('/a b\uFFFD');
+  });
+});
+
+describe('btrfs', () => {
+  it('appears once, under the name of the device that its source is', async () => {
+    using guest = layOut([
+      '/proc/self/mountinfo <<', '  2 1 0:31 /@ / rw - btrfs /dev/vda2 rw', '  3 2 0:31 /@home /home rw - btrfs /dev/vda2 rw',
+      '/sys/devices/x/block/vda/vda2/uevent = DEVNAME=vda2', '/sys/dev/block/254:2 -> ../../devices/x/block/vda/vda2',
+    ].join('\n'));
+
+    const list = await linuxUsage(guest.root, async () => size, () => ({ major: 254, minor: 2 })).list();
+
+    expect(list.map(({ name, mountPoint }) => [name, mountPoint])).toEqual([['vda2', '/']]);
+  });
+});
