@@ -44,8 +44,7 @@ export class JsonDecoder {
   /** All that is unread was copied by `retain`. */
   #retained = false;
   #mode = FRESH;
-  /** Where the scan of the string at hand stopped. */
-  #stop = 0;
+  #stop = 0; // where the scan of the string at hand stopped
   /** Tokens and bytes of token text of the value so far. */
   #tokens = 0;
   #bytes = 0;
@@ -72,10 +71,9 @@ export class JsonDecoder {
         const decoded = this.#mode === FRESH ? this.#lex() : this.#resume();
         if (decoded !== undefined) return decoded;
       } else {
-        const chunk = this.#waiting.shift();
-        this.#chunk = chunk ?? NOTHING;
+        this.#chunk = this.#waiting.shift() ?? NOTHING;
         this.#at = 0;
-        if (chunk === undefined) return undefined;
+        if (this.#chunk === NOTHING) return undefined;
       }
     }
   }
@@ -175,9 +173,8 @@ export class JsonDecoder {
   }
 
   #string(from: number, end: number, quote: number): void {
-    const builder = this.#builder;
-    if (!builder.wantsText) builder.string('');
-    else if (!this.#strings.special) builder.string(this.#chunk.toString('latin1', from, end));
+    if (!this.#builder.wantsText) this.#builder.string('');
+    else if (!this.#strings.special) this.#builder.string(this.#chunk.toString('latin1', from, end));
     else {
       this.#text.begin();
       this.#text.append(this.#chunk, from, end, true);
@@ -192,14 +189,13 @@ export class JsonDecoder {
   }
 
   #number(from: number, end: number): void {
-    const builder = this.#builder;
     const integer = this.#numbers.integer;
-    if (integer && end - from <= SMALL_INTEGER && !builder.echoing) {
-      builder.scalar(smallInteger(this.#chunk, from, end), '');
-      return;
+    if (integer && end - from <= SMALL_INTEGER && !this.#builder.echoing) {
+      this.#builder.scalar(smallInteger(this.#chunk, from, end), '');
+    } else {
+      const text = this.#chunk.toString('latin1', from, end);
+      this.#builder.scalar(numberValue(text, integer), text);
     }
-    const text = this.#chunk.toString('latin1', from, end);
-    builder.scalar(numberValue(text, integer), text);
   }
 
   /** Starts a token that goes beyond this chunk, or that is not a good one. */
