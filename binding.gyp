@@ -26,6 +26,10 @@
           'target_name': 'concierge-guardian',
           'type': 'executable',
           'sources': ['<@(guardian_sources)'],
+          # All of it is locked into memory while a disk is frozen: libc and nothing else.
+          'cflags_cc!': ['-fexceptions'],
+          'cflags_cc': ['-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics', '-ffunction-sections'],
+          'ldflags': ['-Wl,--gc-sections', '-Wl,--as-needed', '-Wl,-z,relro,-z,now'],
         },
       ],
     }],

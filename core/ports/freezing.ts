@@ -25,9 +25,9 @@ export interface Freezing {
    */
   recover(marker: FreezeMarkerData): Promise<FreezeSession | undefined>;
   /**
-   * Thaws whatever is frozen on the listed file systems (all that the reference would list where absent), by whomever it
-   * was frozen, in mount order, calling until the system says that nothing is frozen any more. The way out after a
-   * crash, and what the reference does on every thaw.
+   * Thaws whatever is frozen on the listed file systems, in the order given (all that the reference would list, in mount
+   * order, where absent), by whomever it was frozen, calling until the system says that nothing is frozen any more. The
+   * way out after a crash, and what the reference does on every thaw.
    */
   thawEverything(only?: readonly FrozenTarget[]): Promise<readonly ThawOutcome[]>;
 }
@@ -47,6 +47,8 @@ export interface FreezeCandidate {
   readonly leftOut?: { readonly reason: LeftOutReason; readonly detail: string };
   /** Bytes not yet written back, where the system tells. */
   readonly dirtyBytes?: bigint;
+  /** How long writing them back is likely to take at the pace that the disk showed last, in milliseconds. */
+  readonly flushEstimateMs?: number;
 }
 
 export type LeftOutReason =
@@ -75,12 +77,13 @@ export interface FreezeSession {
   flush(): Promise<void>;
   /**
    * Freezes level by level, stopping after the level in which one failed. Resolves with an outcome for every target
-   * that was tried; what was frozen stays so until `thaw`. Never leaves the event loop waiting.
+   * that was tried; what was frozen stays so until `thaw`, or is thawed at once by the backend when one failed (`thaw`
+   * then answers what came of it). Never leaves the event loop waiting.
    */
   freeze(): Promise<readonly FreezeOutcome[]>;
   /** Thaws what this session froze, in the reverse order, and ends it. Idempotent: a second call answers the same. */
   thaw(): Promise<readonly ThawOutcome[]>;
-  /** Settles when the session ended by itself: deadline, lost holder, the system's own limit. Stays pending after `thaw`. */
+  /** Settles when the session ended without `thaw` of this object; all that could be thawed is. Stays pending after `thaw`. */
   readonly ended: Promise<FreezeEnd>;
 }
 
@@ -107,7 +110,8 @@ export interface ThawOutcome {
 }
 
 export interface FreezeEnd {
-  readonly reason: 'deadline' | 'holder-lost' | 'system-limit';
+  /** `elsewhere`: somebody else thawed through the same session, an administrator with `concierge-ga thaw`. */
+  readonly reason: 'deadline' | 'holder-lost' | 'system-limit' | 'elsewhere';
   readonly detail: string;
   /** Wall clock, nanoseconds. */
   readonly at: bigint;
@@ -122,6 +126,7 @@ export interface FrozenTarget {
 /** What is remembered on disk about a freeze, for an agent that starts after this one died. */
 export interface FreezeMarkerData {
   readonly bootId: string;
+  /** In the order of freezing; none while only hooks have run. */
   readonly targets: readonly FrozenTarget[];
   /** Wall clock, nanoseconds; 0: none. */
   readonly deadlineAt: bigint;

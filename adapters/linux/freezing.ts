@@ -1,0 +1,142 @@
+import { randomBytes } from 'node:crypto';
+
+import { AgentError } from '../../core/errors/agent-error.ts';
+import { posixErrorOf } from '../../core/errors/posix-errno.ts';
+import type {
+  FreezeCandidate, FreezeMarkerData, FreezeRequest, FreezeSession, Freezing, FrozenTarget, ThawOutcome,
+} from '../../core/ports/freezing.ts';
+import { GuardedSession, numbers, thawOutcome, type GuardedSessionOptions } from './freeze-session.ts';
+import { surveyFileSystems, type SurveyedFileSystem } from './freeze-survey.ts';
+import { connectToGuardian, defaultGuardianPath, startGuardian } from './guardian.ts';
+import { mountPath } from './mounts.ts';
+
+export interface LinuxFreezingOptions {
+  readonly guardianPath?: string;
+  /** Put before /proc, /sys and /dev: '' for the running system. */
+  readonly root?: string;
+  /** Flushing takes at most this before the freeze gives up, in milliseconds; 0: for ever. */
+  readonly flushLimitMs?: number;
+}
+
+/** For opening mount points, which a dead disk can hold up for ever. */
+const openLimitMs = 30_000;
+
+/** Freezes through FIFREEZE and FITHAW, made by a guardian process of each freeze's own. */
+export class LinuxFreezing implements Freezing {
+  readonly #guardianPath: string;
+  readonly #root: string;
+  readonly #flushLimitMs: number;
+  #latest = '';
+
+  constructor(options: LinuxFreezingOptions = {}) {
+    this.#guardianPath = options.guardianPath ?? defaultGuardianPath();
+    this.#root = options.root ?? '';
+    this.#flushLimitMs = options.flushLimitMs ?? 60_000;
+  }
+
+  // oxlint-disable-next-line require-await -- reads what the kernel makes up; a failure is a rejection
+  async survey(): Promise<readonly FreezeCandidate[]> {
+    return surveyFileSystems(this.#root).map(({ candidate }) => candidate);
+  }
+
+  async begin(request: FreezeRequest): Promise<FreezeSession> {
+    const targets = request.levels.flat();
+    const cookie = randomBytes(16).toString('hex');
+    const surveyed = surveyFileSystems(this.#root);
+    const { link, kill } = await startGuardian(this.#guardianPath);
+    link.send(request.levels.map((level, index) => targetLines(level, surveyed, index)).join(''));
+    link.send(`prepare ${milliseconds(request.deadlineMs)} ${milliseconds(request.freezeWithinMs)} `
+      + `${milliseconds(this.#flushLimitMs)} ${cookie} ${hex(request.stateDirectory)}\n`);
+    const answer = await link.next(['ready', 'refused'], openLimitMs);
+    if (answer?.verb === 'ready') {
+      const recoveryData = { cookie, directory: request.stateDirectory, pid: answer.fields[0] ?? '' };
+      return this.#session({ link, kill, targets, recoveryData, freezeWithinMs: request.freezeWithinMs, fresh: true });
+    }
+    kill();
+    link.close();
+    throw refusal(targets, answer?.fields);
+  }
+
+  async recover(marker: FreezeMarkerData): Promise<FreezeSession | undefined> {
+    const { cookie, directory } = marker.recoveryData;
+    if (cookie === undefined || directory === undefined) return undefined;
+    const link = await connectToGuardian(directory);
+    const greeting = await link?.next(['session'], openLimitMs);
+    if (link === undefined || greeting?.fields[0] !== cookie) {
+      link?.close();
+      return undefined;
+    }
+    if (greeting.fields[1] !== 'frozen') {
+      // A freeze that its agent did not live to see complete is being undone; it ends by itself.
+      if (greeting.fields[1] !== 'over') await link.next(['ended'], openLimitMs);
+      link.close();
+      return undefined;
+    }
+    const pid = Number(greeting.fields[2]);
+    return this.#session({
+      link,
+      kill: () => void process.kill(pid, 'SIGKILL'),
+      targets: marker.targets,
+      recoveryData: marker.recoveryData,
+      freezeWithinMs: 0,
+      fresh: false,
+    });
+  }
+
+  #session(options: Omit<GuardedSessionOptions, 'thawDirectly' | 'isLatest'>): GuardedSession {
+    const cookie = options.recoveryData.cookie ?? '';
+    this.#latest = cookie;
+    return new GuardedSession({
+      ...options,
+      thawDirectly: (lost) => this.thawEverything(lost),
+      isLatest: () => this.#latest === cookie,
+    });
+  }
+
+  async thawEverything(only?: readonly FrozenTarget[]): Promise<readonly ThawOutcome[]> {
+    const surveyed = surveyFileSystems(this.#root);
+    const targets = only ?? surveyed
+      .filter(({ candidate }) => candidate.leftOut === undefined)
+      .map(({ candidate }) => ({ id: candidate.id, mountPoint: candidate.mountPoints[0] ?? candidate.id }));
+    if (targets.length === 0) return [];
+    const { link } = await startGuardian(this.#guardianPath);
+    const outcomes = new Map<string, ThawOutcome>();
+    link.listen((verb, fields) => {
+      const [index = 0n, error = 0n, thawedAt = 0n] = verb === 'thawed' ? numbers(fields) : [];
+      const target = targets[Number(index)];
+      if (verb === 'thawed' && target !== undefined) outcomes.set(target.id, thawOutcome(target, Number(error), thawedAt));
+    });
+    link.send(`${targetLines(targets, surveyed, 0)}thaw-all\n`);
+    await link.next(['ended'], openLimitMs);
+    link.close();
+    return targets.map((target) => outcomes.get(target.id) ?? {
+      ...target,
+      thawed: false,
+      error: `failed to thaw ${target.mountPoint}: no answer`,
+    });
+  }
+}
+
+/** `target LEVEL MOUNT-ID HEXPATH`: through the mount that can be reached, where the named one is covered. */
+function targetLines(targets: readonly FrozenTarget[], surveyed: readonly SurveyedFileSystem[], level: number): string {
+  const visible = new Map(surveyed.map((found) => [found.candidate.id, found.visible]));
+  return targets
+    .map(({ id, mountPoint }) => {
+      const mount = visible.get(id);
+      return `target ${level} ${mount?.mountId ?? 0} ${hex(mount === undefined ? mountPoint : mountPath(mount))}\n`;
+    })
+    .join('');
+}
+
+const hex = (path: string | Buffer): string => Buffer.from(path as string).toString('hex');
+
+const milliseconds = (value: number): number => Math.max(0, Math.ceil(value));
+
+function refusal(targets: readonly FrozenTarget[], fields: readonly string[] | undefined): AgentError {
+  if (fields === undefined) return AgentError.failed('the freeze guardian did not get ready');
+  const [index = -1n, errno = 0n] = numbers(fields);
+  const target = targets[Number(index)];
+  if (target === undefined) return AgentError.failed(`the freeze guardian did not get ready: ${posixErrorOf(Number(errno)).message}`);
+  return posixErrorOf(Number(errno), { syscall: 'open', path: target.mountPoint });
+}
+

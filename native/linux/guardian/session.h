@@ -1,0 +1,77 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include "peer.h"
+#include "target.h"
+#include "workers.h"
+
+namespace concierge::guardian {
+
+// One freeze, from the list of targets to the last thaw. docs/freeze.md has the lines that are exchanged.
+class Session {
+ public:
+  Session(Descriptor control, Descriptor endings);
+  // Until everything is over. The exit status.
+  int Run();
+
+ private:
+  enum class Phase { kGathering, kReady, kFlushing, kFreezing, kFrozen, kThawing, kOver };
+  static constexpr int kMostClients = 4;
+
+  void OnControl();
+  void OnClient(Peer& client);
+  void OnEndings();
+  void OnDeadline();
+  void OnStepLimit();
+  void Obey(char* line);
+
+  void AddTarget(char* arguments);
+  void Prepare(char* arguments);
+  void Refuse(int index, int error);
+  void ThawAll();
+  void BeginFlush();
+  void BeginFreeze();
+  void BeginThaw(const char* reason);
+
+  // Moves on as far as the workers have come.
+  void Advance();
+  bool AdvanceFlush();
+  bool AdvanceFreeze();
+  bool AdvanceThaw();
+  void EndFlush();
+  void SubmitFreezeLevel();
+  void SubmitThawLevel();
+  void EndThaw();
+  void ReportFreezes(const char* verdict);
+  void EndIfIdle();
+
+  void Listen(const char* directory);
+  void Accept();
+  void Greet(Peer& client);
+  void Tell(const char* format, ...) __attribute__((format(printf, 2, 3)));
+  void Unlink();
+
+  Peer control_;
+  Peer clients_[kMostClients];
+  Descriptor endings_, listener_, state_directory_, deadline_, step_limit_;
+  ino_t socket_inode_ = 0;
+  bool orphaned_ = false;
+  bool finished_ = false;
+
+  Target* targets_ = nullptr;
+  int count_ = 0, capacity_ = 0, levels_ = 0;
+  size_t output_capacity_ = 4096;
+  Workers workers_;
+
+  Phase phase_ = Phase::kGathering;
+  char cookie_[65] = {};
+  int64_t deadline_ms_ = 0, within_ms_ = 0, flush_ms_ = 0;
+  int flush_round_ = 0;
+  int64_t flush_started_ = 0, flush_round_started_ = 0;
+  int level_ = 0;
+  bool freeze_failed_ = false;
+  const char* reason_ = "";
+};
+
+}  // namespace concierge::guardian
