@@ -27,7 +27,7 @@ describe('base64 of arguments', () => {
     expect(decoded(text)).toBe(bytes);
   });
 
-  it.each(['YW Jj', 'Y-_j', 'Y*==', 'YWJj\r\n', 'YWJj\u00e9', 'YWJj\0', '-', '____', 'YWJj!', '\u0141WJj', 'AAA\u2028'])(
+  it.each(['YW Jj', 'Y-_j', 'Y*==', 'YWJj\r\n', 'YWJj\u00e9', 'YWJj\0', '-', '____', 'YWJj!', '\u0141WJj', '\u0141WJjabc\u0141', 'AAA\u2028'])(
     'refuses %j',
     (text) => {
       expect(() => decodeBase64(text)).toThrow('Base64 data contains invalid characters');
@@ -41,6 +41,14 @@ describe('base64 of arguments', () => {
 
       expect(Buffer.from(decodeBase64(text)).equals(bytes)).toBe(true);
       expect(Buffer.from(decodeBase64(lines)).equals(bytes)).toBe(true);
+    }));
+  });
+
+  it('refuses whatever is outside the alphabet, wherever it stands and whatever it looks like in eight bits', () => {
+    const strange = fc.string({ unit: 'binary', minLength: 1, maxLength: 3 }).filter((text) => /[^A-Za-z0-9+/=\n]/.test(text));
+    const plain = fc.string({ unit: fc.constantFrom('A', 'b', '0', '/'), maxLength: 12 });
+    fc.assert(fc.property(plain, strange, plain, (before, between, after) => {
+      expect(() => decodeBase64(before + between + after)).toThrow('Base64 data contains invalid characters');
     }));
   });
 
