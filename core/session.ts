@@ -3,9 +3,7 @@ import type { Dispatcher, Outcome } from './dispatch.ts';
 import type { Connection, ConnectionSink, Log } from './ports/index.ts';
 import { JsonDecoder, type Decoded } from './protocol/json-decoder.ts';
 import { parseRequest } from './protocol/request.ts';
-import { SENTINEL, errorLine, returnLine } from './protocol/response.ts';
-
-const sentinel = Uint8Array.of(SENTINEL);
+import { errorLine, returnLine } from './protocol/response.ts';
 
 /**
  * One host's conversation: one request at a time, answers in order. Nothing of the next request is looked at before the
@@ -44,7 +42,8 @@ export class Session implements ConnectionSink {
 
   data(chunk: Uint8Array): void {
     this.#decoder.feed(chunk);
-    if (!this.#busy) this.#answerAll();
+    if (this.#busy) this.#decoder.retain();
+    else this.#answerAll();
   }
 
   drained(): void {
@@ -91,7 +90,7 @@ export class Session implements ConnectionSink {
   /** A promise only where something has to be waited for; it never rejects. */
   #answer(decoded: Decoded): Promise<void> | undefined {
     const host = this.#host;
-    if (decoded.kind === 'error') return this.#send(errorLine(decoded.desc), host);
+    if (decoded.kind === 'error') return this.#send(errorLine(decoded.desc, undefined), host);
     const { idText } = decoded;
     try {
       const outcome = this.#dispatcher.dispatch(parseRequest(decoded.value), this.#context);
@@ -107,8 +106,7 @@ export class Session implements ConnectionSink {
 
   #deliver({ schema, returned }: Outcome, idText: string | undefined, host: number): Promise<void> | undefined {
     if (returned === undefined) return undefined;
-    if (schema.sentinel === true && this.#isCurrent(host)) this.#connection.write(sentinel);
-    if (!(returned instanceof PreparedAnswer)) return this.#send(returnLine(returned, idText), host);
+    if (!(returned instanceof PreparedAnswer)) return this.#send(returnLine(returned, idText, schema.sentinel === true), host);
 
     const head = '{"return": ';
     const tail = idText === undefined ? '}\n' : `, "id": ${idText}}\n`;

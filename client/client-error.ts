@@ -1,0 +1,36 @@
+/** What went wrong on the host's side of the channel. */
+export type ClientErrorKind =
+  /** The agent answered with an error: `agentClass` and the message are its words. */
+  | 'refused'
+  /** No answer in time. The next call resynchronises first. */
+  | 'timeout'
+  | 'aborted'
+  /** The channel closed, or could not be opened. */
+  | 'closed'
+  /** What came is no answer of an agent. */
+  | 'garbage'
+  /** An answer longer than `maxReplyBytes`. */
+  | 'too-large'
+  /** `withFrozen`: the guest was thawed before the work was done. */
+  | 'hold-lost';
+
+const brand = Symbol.for('concierge-ga/ClientError');
+
+/** The one error class of the client; recognised by a brand, so that two copies of the package understand each other. */
+export class ClientError extends Error {
+  readonly kind: ClientErrorKind;
+  /** `CommandNotFound` or `GenericError`, for `refused`. */
+  readonly agentClass: string | undefined;
+
+  constructor(kind: ClientErrorKind, message: string, options: { agentClass?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'ClientError';
+    this.kind = kind;
+    this.agentClass = options.agentClass;
+    Object.defineProperty(this, brand, { value: true });
+  }
+
+  static is(value: unknown): value is ClientError {
+    return typeof value === 'object' && value !== null && (value as Record<symbol, unknown>)[brand] === true;
+  }
+}

@@ -1,0 +1,85 @@
+import { Buffer } from 'node:buffer';
+import { connect as connectSocket, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+
+import { ClientError } from './client-error.ts';
+
+export interface ConnectOptions {
+  /** Milliseconds until the channel must be open; default 5 000. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Opens a Unix socket: QEMU's chardev of the agent's port, or an agent that listens itself.
+ *
+ * @throws ClientError `closed`, `timeout`, `aborted`
+ */
+export function connectUnix(path: string, { timeoutMs = 5_000, signal }: ConnectOptions = {}): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectSocket({ path });
+    const give = (error: ClientError): void => {
+      settle();
+      socket.destroy();
+      reject(error);
+    };
+    const onAbort = (): void => give(new ClientError('aborted', `connecting to ${path} was given up`));
+    const timer = setTimeout(() => give(new ClientError('timeout', `${path} did not open in ${timeoutMs} ms`)), timeoutMs);
+    const settle = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', onAbort);
+      socket.removeAllListeners('error');
+    };
+    if (signal?.aborted === true) return onAbort();
+    signal?.addEventListener('abort', onAbort);
+    socket.once('error', (error) => give(new ClientError('closed', `cannot connect to ${path}: ${error.message}`, { cause: error })));
+    socket.once('connect', () => {
+      settle();
+      resolve(socket);
+    });
+    return undefined;
+  });
+}
+
+/**
+ * Opens a vsock port of a guest through the host's Unix socket of Cloud Hypervisor or Firecracker: `CONNECT PORT` is
+ * sent, `OK …` comes back, and the stream is the guest's from then on.
+ */
+export async function connectHybridVsock(path: string, port: number, options: ConnectOptions = {}): Promise<Duplex> {
+  const socket = await connectUnix(path, options);
+  const limit = AbortSignal.timeout(options.timeoutMs ?? 5_000);
+  socket.write(`CONNECT ${port}\n`);
+  return await new Promise<Duplex>((resolve, reject) => {
+    let answer = Buffer.alloc(0);
+    const refuse = (why: string): void => {
+      stop();
+      socket.destroy();
+      reject(new ClientError('closed', `vsock port ${port} behind ${path}: ${why}`));
+    };
+    const onData = (chunk: Buffer): void => {
+      answer = Buffer.concat([answer, chunk]);
+      const end = answer.indexOf(0x0a);
+      if (end === -1) {
+        if (answer.length > 64) refuse('no such greeting is known');
+        return;
+      }
+      const line = answer.toString('latin1', 0, end);
+      if (!line.startsWith('OK')) return refuse(line);
+      stop();
+      const rest = answer.subarray(end + 1);
+      if (rest.length > 0) socket.unshift(rest);
+      resolve(socket);
+    };
+    const onEnd = (): void => refuse('nobody listens there');
+    const onLimit = (): void => refuse('no answer in time');
+    const stop = (): void => {
+      socket.off('data', onData);
+      socket.off('close', onEnd);
+      socket.pause();
+      limit.removeEventListener('abort', onLimit);
+    };
+    socket.on('data', onData);
+    socket.once('close', onEnd);
+    limit.addEventListener('abort', onLimit);
+  });
+}
