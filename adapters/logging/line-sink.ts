@@ -1,0 +1,99 @@
+import { close, constants, openSync, write } from 'node:fs';
+import { withContext } from '../../core/errors/agent-error.ts';
+import { systemError } from '../system-error.ts';
+
+/** Where lines go: standard error or a file that is only appended to. */
+export interface LineSink {
+  /** Never throws and never waits. */
+  write(line: string): void;
+  /** Resolves when nothing written before is on its way any more. */
+  idle(): Promise<void>;
+  /** Opens the file anew, for rotation. Keeps the old one, and answers why, where that fails. */
+  reopen(): string | undefined;
+}
+
+/** Most text that waits for a slow reader of standard error. */
+const backlogLimit = 1024 * 1024;
+
+/**
+ * @param file absent: standard error
+ * @throws os error `unable to open specified log file: STRERROR`
+ */
+export function openSink(file: string | undefined): LineSink {
+  return new DescriptorSink(file);
+}
+
+const append = (file: string): number => openSync(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOCTTY, 0o600);
+
+/** One write at a time in the pool; what comes meanwhile is written together afterwards. */
+class DescriptorSink implements LineSink {
+  readonly #file: string | undefined;
+  #fd: number;
+  #backlog = '';
+  #lost = 0;
+  #writing: Promise<void> | undefined;
+
+  constructor(file: string | undefined) {
+    this.#file = file;
+    try {
+      this.#fd = file === undefined ? 2 : append(file);
+    } catch (error) {
+      throw withContext('unable to open specified log file', systemError(error, file));
+    }
+  }
+
+  write(line: string): void {
+    if (this.#backlog.length + line.length > backlogLimit) this.#lost += 1;
+    else this.#backlog += line;
+    this.#writing ??= this.#drain();
+  }
+
+  async idle(): Promise<void> {
+    while (this.#writing !== undefined) await this.#writing;
+  }
+
+  reopen(): string | undefined {
+    if (this.#file === undefined) return undefined;
+    try {
+      const old = this.#fd;
+      this.#fd = append(this.#file);
+      // A write that is under way keeps its descriptor until it is done.
+      void this.idle().then(() => close(old, () => undefined));
+      return undefined;
+    } catch (error) {
+      return withContext('unable to open specified log file', systemError(error, this.#file)).message;
+    }
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#backlog !== '') {
+      const text = this.#backlog + (this.#lost === 0 ? '' : `(${this.#lost} lines were lost here: the log could not be written fast enough)\n`);
+      this.#backlog = '';
+      this.#lost = 0;
+      await writeWhole(this.#fd, Buffer.from(text));
+    }
+    this.#writing = undefined;
+  }
+}
+
+/** A log that can't be written (a full disk, nobody who reads) costs its lines and nothing else. */
+async function writeWhole(fd: number, bytes: Buffer): Promise<void> {
+  let retries = 0;
+  for (let done = 0; done < bytes.length; ) {
+    const written = await new Promise<number | undefined>((resolve) => {
+      write(fd, bytes, done, bytes.length - done, null, (error, count) => resolve(error === null ? count : retryable(error) ? 0 : undefined));
+    });
+    if (written === undefined) return;
+    // A pipe that its other end made non-blocking and that is full.
+    if (written === 0) {
+      retries += 1;
+      if (retries > 50) return;
+      await new Promise((resolve) => {
+        setTimeout(resolve, 20).unref();
+      });
+    }
+    done += written;
+  }
+}
+
+const retryable = (error: NodeJS.ErrnoException): boolean => error.code === 'EAGAIN' || error.code === 'EINTR';

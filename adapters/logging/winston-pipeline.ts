@@ -1,0 +1,49 @@
+import { Writable } from 'node:stream';
+import { formatLine, type Entry } from './line.ts';
+import type { LineSink } from './line-sink.ts';
+import type { Pipeline } from './pipeline.ts';
+
+/** Where winston keeps the formatted text of an entry (triple-beam). */
+const formatted = Symbol.for('message');
+
+/**
+ * winston, loaded when the first line is written and not before: an agent that has nothing to say goes without its
+ * memory and its start-up time. Its logger does levels, format and distribution; the event log of Windows is one more
+ * transport here.
+ */
+export async function winstonPipeline(sink: LineSink): Promise<Pipeline> {
+  const { createLogger, format, transports } = await import('winston');
+  let underWay = 0;
+  let waiting: (() => void)[] = [];
+  const stream = new Writable({
+    decodeStrings: false,
+    write: (line: string, _encoding, done) => {
+      sink.write(line);
+      underWay -= 1;
+      if (underWay === 0) {
+        for (const resolve of waiting) resolve();
+        waiting = [];
+      }
+      done();
+    },
+  });
+  const line = format((info) => {
+    info[formatted] = formatLine(info['entry'] as Entry);
+    return info;
+  });
+  const logger = createLogger({
+    levels: { error: 0, warning: 1, info: 2, debug: 3 },
+    level: 'debug',
+    format: line(),
+    // The line ends itself.
+    transports: [new transports.Stream({ stream, eol: '' })],
+  });
+  return {
+    write: (entry) => {
+      underWay += 1;
+      logger.log({ level: entry.level, message: entry.text, entry });
+    },
+    // winston's logger is a stream: what it is given goes on in a later tick.
+    settled: () => (underWay === 0 ? Promise.resolve() : new Promise((resolve) => waiting.push(resolve))),
+  };
+}
