@@ -1,0 +1,43 @@
+import { parsePosixTimeZone, posixTimeAt, type LocalTime } from './posix-time-zone.ts';
+import { tzifTimeAt } from './tzif.ts';
+
+/** Reads a whole file of at most `limit` bytes off the event loop and off libuv's pool. @throws os error */
+export type ReadFile = (path: string, limit: number) => Promise<Uint8Array>;
+
+export interface TimeZoneSources {
+  /** Put before every path: '' for the running system. */
+  readonly root: string;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly readFile: ReadFile;
+}
+
+/** The largest of the zones that exist is 4 KiB long. */
+const fileLimit = 256 * 1024;
+
+const utc: LocalTime = { offset: 0, zone: 'UTC' };
+
+/**
+ * The local time zone at a moment, in seconds since 1970-01-01 UTC, as tzset(3) finds it: variable `TZ` (a file, a name
+ * below `TZDIR`, or a rule), else /etc/localtime, else UTC. Node's own idea of it is fixed when the process starts.
+ */
+export async function localTimeAt(sources: TimeZoneSources, at: number): Promise<LocalTime> {
+  const variable = sources.environment['TZ'];
+  if (variable === undefined) return (await fromFile(sources, '/etc/localtime', at)) ?? utc;
+  const name = variable.replace(/^:/, '');
+  if (name === '') return utc;
+  const folder = sources.environment['TZDIR'] ?? '/usr/share/zoneinfo';
+  const found = await fromFile(sources, name.startsWith('/') ? name : `${folder}/${name}`, at);
+  if (found !== undefined) return found;
+  const rule = parsePosixTimeZone(name);
+  return rule === undefined ? utc : posixTimeAt(rule, at);
+}
+
+async function fromFile({ root, readFile }: TimeZoneSources, path: string, at: number): Promise<LocalTime | undefined> {
+  let file: Uint8Array;
+  try {
+    file = await readFile(`${root}${path}`, fileLimit);
+  } catch {
+    return undefined;
+  }
+  return tzifTimeAt(file, at);
+}
