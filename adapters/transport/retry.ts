@@ -1,0 +1,99 @@
+import { existsSync } from 'node:fs';
+import type { Connection, Log, Transport } from '../../core/ports/index.ts';
+import { BackOff } from './back-off.ts';
+import { pathAppears } from './path-appears.ts';
+
+/** A channel that was open for so long worked, in milliseconds. */
+const LASTED = 5000;
+
+export interface RetryOptions {
+  /** A fresh transport for each attempt. */
+  readonly create: () => Transport;
+  /** What has to be there before an attempt makes sense; absent where nothing is (vsock). */
+  readonly path?: string;
+  readonly log: Log;
+  readonly backOff?: BackOff;
+}
+
+/**
+ * `--retry-path`: a channel that is missing, or goes away, is waited for. A device that does not exist is watched for; one
+ * that exists and cannot be opened is tried again, soon at first and then more seldom.
+ */
+export class RetryingTransport implements Transport {
+  readonly description: string;
+  /** It is never given up. */
+  readonly lost = new Promise<Error>(() => {});
+  readonly #options: RetryOptions;
+  readonly #backOff: BackOff;
+  readonly #stopped = new AbortController();
+  #current: Transport;
+
+  constructor(options: RetryOptions) {
+    this.#options = options;
+    this.#backOff = options.backOff ?? new BackOff();
+    this.#current = options.create();
+    this.description = this.#current.description;
+  }
+
+  /** Resolves after the first attempt, whatever became of it. */
+  async open(connected: (connection: Connection) => void): Promise<void> {
+    const failure = await this.#attempt(connected);
+    void this.#keepOpen(failure, connected);
+  }
+
+  async close(): Promise<void> {
+    this.#stopped.abort();
+    await this.#current.close();
+  }
+
+  async #keepOpen(first: Error | undefined, connected: (connection: Connection) => void): Promise<void> {
+    const { log } = this.#options;
+    let failure = first;
+    let said = '';
+    while (!this.#stopped.signal.aborted) {
+      if (failure === undefined) {
+        const opened = performance.now();
+        const lost = await this.#current.lost;
+        // A device that fails as soon as it is open deserves no hurry.
+        if (performance.now() - opened > LASTED) this.#backOff.reset();
+        await this.#current.close();
+        log.warning(`${this.description} is lost: ${lost.message}; waiting for it to come back`);
+      } else if (failure.message !== said) {
+        log.warning(`${failure.message}; trying again until it works`);
+      }
+      said = failure?.message ?? '';
+      await this.#wait();
+      if (this.#stopped.signal.aborted) return;
+      this.#current = this.#options.create();
+      failure = await this.#attempt(connected);
+    }
+  }
+
+  async #attempt(connected: (connection: Connection) => void): Promise<Error | undefined> {
+    try {
+      await this.#current.open(connected);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  /** A device that was lost may still be there for a moment while the kernel takes it apart. */
+  async #wait(): Promise<void> {
+    const { path } = this.#options;
+    const { signal } = this.#stopped;
+    if (path !== undefined && !existsSync(path)) await pathAppears(path, signal);
+    else await delay(this.#backOff.next(), signal);
+  }
+}
+
+function delay(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const stop = (): void => resolve();
+  signal.addEventListener('abort', stop);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', stop);
+  });
+}

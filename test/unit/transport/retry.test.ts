@@ -1,0 +1,138 @@
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { BackOff } from '../../../adapters/transport/back-off.ts';
+import { pathAppears } from '../../../adapters/transport/path-appears.ts';
+import { RetryingTransport } from '../../../adapters/transport/retry.ts';
+import type { Transport } from '../../../core/ports/index.ts';
+import { silentLog } from './silent-log.ts';
+
+let scratch: string;
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'retry-'));
+});
+afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+describe('waiting for a path', () => {
+  it('ends when it appears in a directory that exists', async () => {
+    const path = join(scratch, 'port');
+    const appeared = pathAppears(path, new AbortController().signal);
+
+    writeFileSync(path, '');
+
+    await expect(appeared).resolves.toBeUndefined();
+  });
+
+  it('follows directories that appear one after the other', async () => {
+    const appeared = pathAppears(join(scratch, 'virtio-ports', 'deeper', 'port'), new AbortController().signal);
+
+    mkdirSync(join(scratch, 'made', 'deeper'), { recursive: true });
+    writeFileSync(join(scratch, 'made', 'deeper', 'port'), '');
+    renameSync(join(scratch, 'made'), join(scratch, 'virtio-ports'));
+
+    await expect(appeared).resolves.toBeUndefined();
+  });
+
+  it('ends when it is called off', async () => {
+    const stopped = new AbortController();
+    const appeared = pathAppears(join(scratch, 'never'), stopped.signal);
+
+    stopped.abort();
+
+    await expect(appeared).resolves.toBeUndefined();
+  });
+});
+
+/** Opens as the test says; what is lost is told by `lose`. */
+class ScriptedTransport implements Transport {
+  readonly description = 'scripted /dev/port';
+  readonly lost: Promise<Error>;
+  lose: (error: Error) => void = () => {};
+  closed = false;
+  readonly #failure: string | undefined;
+
+  constructor(failure?: string) {
+    this.#failure = failure;
+    this.lost = new Promise((resolve) => {
+      this.lose = resolve;
+    });
+  }
+
+  async open(): Promise<void> {
+    if (this.#failure !== undefined) throw new Error(this.#failure);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}
+
+/** Hands out the transports in order and tells when each is asked for. */
+function script(...transports: ScriptedTransport[]): { create: () => Transport; created: () => number } {
+  let next = 0;
+  return {
+    create: () => {
+      const transport = transports[next];
+      if (transport === undefined) throw new Error('the script has ended');
+      next += 1;
+      return transport;
+    },
+    created: () => next,
+  };
+}
+
+describe('a channel that is retried', () => {
+  it('is no failure at the start, and is opened when its device appears', async () => {
+    const path = join(scratch, 'port');
+    const { create, created } = script(new ScriptedTransport('no such port'), new ScriptedTransport());
+    const log = silentLog();
+    const transport = new RetryingTransport({ create, path, log });
+
+    await transport.open(() => {});
+    writeFileSync(path, '');
+
+    await vi.waitUntil(() => created() === 2);
+    expect(log.lines).toEqual(['warning: no such port; trying again until it works']);
+    await transport.close();
+  });
+
+  it('closes a channel that was lost and opens it afresh when the device is back', async () => {
+    const path = join(scratch, 'port');
+    const first = new ScriptedTransport();
+    const { create, created } = script(first, new ScriptedTransport());
+    const transport = new RetryingTransport({ create, path, log: silentLog() });
+    await transport.open(() => {});
+
+    first.lose(new Error('No such device'));
+    await vi.waitUntil(() => first.closed);
+    writeFileSync(path, '');
+
+    await vi.waitUntil(() => created() === 2);
+    await transport.close();
+  });
+
+  it('tries a device that is there but cannot be opened again and again, and says so once', async () => {
+    const busy = Array.from({ length: 4 }, () => new ScriptedTransport('Device or resource busy'));
+    const { create, created } = script(...busy, new ScriptedTransport());
+    const log = silentLog();
+    const transport = new RetryingTransport({ create, path: scratch, log, backOff: new BackOff(1, 2) });
+
+    await transport.open(() => {});
+
+    await vi.waitUntil(() => created() === 5);
+    expect(log.lines).toEqual(['warning: Device or resource busy; trying again until it works']);
+    await transport.close();
+  });
+
+  it('stops waiting when it is closed', async () => {
+    const { create, created } = script(new ScriptedTransport('no such port'));
+    const transport = new RetryingTransport({ create, path: join(scratch, 'never'), log: silentLog() });
+    await transport.open(() => {});
+
+    await transport.close();
+
+    expect(created()).toBe(1);
+  });
+});
