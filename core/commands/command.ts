@@ -43,8 +43,8 @@ export interface CommandHandler<C extends CommandSchema = CommandSchema> {
 /** A command is data plus one function. */
 export const handler = <C extends CommandSchema>(schema: C, run: CommandHandler<C>['run']): CommandHandler => ({
   schema,
-  // The dispatcher validates the arguments against this very schema before it calls.
-  run: run as CommandHandler['run'],
+  // Methods are bivariant: the dispatcher validates the arguments against this very schema before it calls.
+  run,
 });
 
 /**

@@ -1,0 +1,8 @@
+/** The host's side: a typed client for any agent that speaks the QGA protocol. */
+export { ClientError, type ClientErrorKind } from './client-error.ts';
+export { connectHybridVsock, connectUnix, type ConnectOptions } from './connect.ts';
+export { exec, type ExecOptions, type ExecResult } from './exec.ts';
+export { DEFAULT_PIECE, readFile, writeFile, type FileOptions } from './files.ts';
+export { GuestClient, type CallOptions, type ClientOptions, type Input, type Output } from './guest-client.ts';
+export { withFrozen, type FrozenGuest, type FrozenOptions } from './with-frozen.ts';
+export { commandNames, type CommandName } from '../core/schema/index.ts';
