@@ -1,0 +1,102 @@
+// Clocks: to the nanosecond, also while asleep, and the hardware clock by rtc(4).
+
+#include <fcntl.h>
+#include <linux/rtc.h>
+#include <sys/ioctl.h>
+#include <time.h>
+
+#include <array>
+
+#include "addon.h"
+#include "descriptor.h"
+
+namespace concierge {
+
+namespace {
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+template <clockid_t Clock>
+Napi::Value Read(const Napi::CallbackInfo& info) {
+  struct timespec now;
+  clock_gettime(Clock, &now);
+  return Napi::BigInt::New(info.Env(), static_cast<int64_t>(now.tv_sec) * kSecond + now.tv_nsec);
+}
+
+// (nanoseconds: bigint). Changing the time takes a lock of the kernel, and no disk.
+Napi::Value SetWallClock(const Napi::CallbackInfo& info) {
+  const int64_t time = Int64(info[0]);
+  int64_t seconds = time / kSecond;
+  int64_t rest = time % kSecond;
+  if (rest < 0) {
+    rest += kSecond;
+    seconds--;
+  }
+  const struct timespec value = {static_cast<time_t>(seconds), static_cast<long>(rest)};
+  if (clock_settime(CLOCK_REALTIME, &value) < 0) throw SystemError("clock_settime");
+  return info.Env().Undefined();
+}
+
+Descriptor OpenClock(const std::string& path) {
+  Descriptor clock(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!clock) throw SystemError("open", path);
+  return clock;
+}
+
+struct rtc_time ReadTime(const Descriptor& clock, const std::string& path) {
+  struct rtc_time time = {};
+  if (Retry([&] { return ioctl(clock.get(), RTC_RD_TIME, &time); }) < 0) throw SystemError("ioctl", path);
+  return time;
+}
+
+// (path) → [year, month 0…11, day, hour, minute, second] at the moment when its second begins: it tells no fractions.
+Napi::Value ReadHardwareClock(const Napi::CallbackInfo& info) {
+  auto work = [path = SystemString(info[0])] {
+    const Descriptor clock = OpenClock(path);
+    const struct rtc_time first = ReadTime(clock, path);
+    const struct timespec pause = {0, 2'000'000};
+    struct rtc_time now = first;
+    // A clock that stands still is read as it is.
+    for (int polls = 0; polls < 700 && now.tm_sec == first.tm_sec; polls++) {
+      nanosleep(&pause, nullptr);
+      now = ReadTime(clock, path);
+    }
+    return now;
+  };
+  return OnIoThread(info.Env(), std::move(work), [](Napi::Env env, const struct rtc_time& time) {
+    const std::array<int, 6> fields = {time.tm_year + 1900, time.tm_mon, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec};
+    Napi::Array result = Napi::Array::New(env, fields.size());
+    for (uint32_t index = 0; index < fields.size(); index++) result.Set(index, Napi::Number::New(env, fields[index]));
+    return result;
+  });
+}
+
+// (path, [year, month 0…11, day, hour, minute, second])
+Napi::Value WriteHardwareClock(const Napi::CallbackInfo& info) {
+  std::array<int, 6> fields;
+  const auto given = info[1].As<Napi::Array>();
+  for (uint32_t index = 0; index < fields.size(); index++) fields[index] = given.Get(index).As<Napi::Number>().Int32Value();
+  return OnIoThread(info.Env(), [path = SystemString(info[0]), fields] {
+    const Descriptor clock = OpenClock(path);
+    struct rtc_time time = {};
+    time.tm_year = fields[0] - 1900;
+    time.tm_mon = fields[1];
+    time.tm_mday = fields[2];
+    time.tm_hour = fields[3];
+    time.tm_min = fields[4];
+    time.tm_sec = fields[5];
+    if (Retry([&] { return ioctl(clock.get(), RTC_SET_TIME, &time); }) < 0) throw SystemError("ioctl", path);
+  });
+}
+
+const Part part([](Napi::Env env, Napi::Object exports) {
+  exports.Set("wallClock", Napi::Function::New(env, Read<CLOCK_REALTIME>));
+  exports.Set("bootClock", Napi::Function::New(env, Read<CLOCK_BOOTTIME>));
+  exports.Set("setWallClock", Napi::Function::New(env, Guarded<SetWallClock>));
+  exports.Set("readHardwareClock", Napi::Function::New(env, Guarded<ReadHardwareClock>));
+  exports.Set("writeHardwareClock", Napi::Function::New(env, Guarded<WriteHardwareClock>));
+});
+
+}  // namespace
+
+}  // namespace concierge
