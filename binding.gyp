@@ -1,9 +1,5 @@
 # Every .cc file in native/linux is part of the addon, every one in native/linux/guardian of the freeze guardian.
 {
-  'variables': {
-    'guardian_sources': ['<!@(ls native/linux/guardian/*.cc 2>/dev/null || true)'],
-    'has_guardian%': '<!(ls native/linux/guardian/*.cc >/dev/null 2>&1 && echo 1 || echo 0)',
-  },
   'target_defaults': {
     'cflags_cc!': ['-std=gnu++17', '-std=gnu++20', '-fno-exceptions', '-O3'],
     'cflags_cc': ['-std=c++20', '-fexceptions', '-O2', '-fvisibility=hidden', '-Wall', '-Wextra', '-Wno-unused-parameter'],
@@ -18,20 +14,14 @@
       'defines': ['NAPI_VERSION=9', 'NODE_ADDON_API_CPP_EXCEPTIONS', 'NODE_ADDON_API_DISABLE_DEPRECATED'],
       'ldflags': ['-Wl,--gc-sections', '-Wl,-z,relro,-z,now'],
     },
-  ],
-  'conditions': [
-    ['has_guardian=="1"', {
-      'targets': [
-        {
-          'target_name': 'concierge-guardian',
-          'type': 'executable',
-          'sources': ['<@(guardian_sources)'],
-          # All of it is locked into memory while a disk is frozen: libc and nothing else.
-          'cflags_cc!': ['-fexceptions'],
-          'cflags_cc': ['-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics', '-ffunction-sections'],
-          'ldflags': ['-Wl,--gc-sections', '-Wl,--as-needed', '-Wl,-z,relro,-z,now'],
-        },
-      ],
-    }],
+    {
+      'target_name': 'concierge-guardian',
+      'type': 'executable',
+      'sources': ['<!@(ls native/linux/guardian/*.cc)'],
+      # All of it is locked into memory while a disk is frozen: libc and nothing else.
+      'cflags_cc!': ['-fexceptions'],
+      'cflags_cc': ['-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics', '-ffunction-sections'],
+      'ldflags': ['-Wl,--gc-sections', '-Wl,--as-needed', '-Wl,-z,relro,-z,now'],
+    },
   ],
 }
