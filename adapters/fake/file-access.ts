@@ -52,9 +52,9 @@ export function fakeFileAccess({ tree, who, workingDirectory }: FileAccessOption
   const openExisting = async ({ inode, mount }: Location, path: string, mode: OpenMode): Promise<OpenFile> => {
     const fail = (code: PosixCode) => posixError(code, { syscall: 'open', path });
     if (inode.kind === 'directory' && mode.write) throw fail('EISDIR');
-    if ((mode.read && !permits(inode, who, 'read')) || (mode.write && !permits(inode, who, 'write'))) throw fail('EACCES');
     const stored = inode.kind === 'file' || inode.kind === 'generated';
     if (mode.write && stored && (mount.readOnly || mount.superblock.readOnly)) throw fail('EROFS');
+    if ((mode.read && !permits(inode, who, 'read')) || (mode.write && !permits(inode, who, 'write'))) throw fail('EACCES');
     if (inode.kind === 'fifo' && mode.write && !mode.read && inode.readers === 0) throw fail('ENXIO');
     if (inode.kind === 'file' && mode.truncate) {
       // open(2) with O_TRUNC writes, so it waits for a thaw; a plain open for writing does not.

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+
+import type { Hooks, Host, Power } from '../../core/ports/index.ts';
+import { fails, hasNoUndefined, isText } from './expect.ts';
+import { contractGroup, type ContractCase } from './group.ts';
+
+const nameCases: readonly ContractCase<NonNullable<Host['hostName']>>[] = [
+  {
+    name: 'the host has its name',
+    run: async (hostName, { knows }) => {
+      const name = await hostName.get();
+
+      isText(name, 'name');
+      if (knows.hostName !== undefined) assert.equal(name, knows.hostName);
+    },
+  },
+];
+
+const zoneCases: readonly ContractCase<NonNullable<Host['timeZone']>>[] = [
+  {
+    name: 'the offset is in whole seconds east of UTC',
+    run: async (timeZone) => {
+      const zone = await timeZone.get();
+
+      hasNoUndefined(zone, 'the time zone');
+      assert.ok(Number.isInteger(zone.offset) && Math.abs(zone.offset) <= 14 * 3600);
+      if (zone.zone !== undefined) isText(zone.zone, 'zone');
+    },
+  },
+];
+
+const osCases: readonly ContractCase<NonNullable<Host['osInformation']>>[] = [
+  {
+    name: 'what is known of the operating system is text, and the rest is left out',
+    run: async (osInformation) => {
+      const information = await osInformation.get();
+
+      hasNoUndefined(information, 'the information');
+      for (const [key, value] of Object.entries(information)) assert.equal(typeof value, 'string', key);
+      isText(information.kernelRelease, 'kernelRelease');
+      isText(information.machine, 'machine');
+    },
+  },
+];
+
+const deviceCases: readonly ContractCase<NonNullable<Host['devices']>>[] = [
+  {
+    name: 'every device has a driver',
+    run: async (devices) => {
+      for (const device of await devices.list()) {
+        hasNoUndefined(device, 'a device');
+        isText(device.driverName, 'driverName');
+        if (device.pciId !== undefined) assert.ok(device.pciId.vendorId < 2 ** 16 && device.pciId.deviceId < 2 ** 16);
+      }
+    },
+  },
+];
+
+const shutdownCases: readonly ContractCase<NonNullable<Power['shutdown']>>[] = (['powerdown', 'halt', 'reboot'] as const).map((mode) => ({
+  name: `the order for ${mode} is taken`,
+  skip: ({ safe }) => (safe.power === true ? undefined : 'needs a machine that may be shut down'),
+  run: async (shutdown) => shutdown.shutdown(mode),
+}));
+
+const suspendCases: readonly ContractCase<NonNullable<Power['suspend']>>[] = [
+  {
+    name: 'a mode that the system knows is taken, or refused with a reason',
+    skip: ({ safe }) => (safe.power === true ? undefined : 'needs a machine that may be suspended'),
+    run: async (suspend) => {
+      for (const mode of suspend.modes) {
+        try {
+          // oxlint-disable-next-line no-await-in-loop -- one mode after the other
+          await suspend.suspend(mode);
+        } catch (error) {
+          // oxlint-disable-next-line no-await-in-loop -- only checks the error
+          await fails(() => { throw error; }, 'failed');
+        }
+      }
+    },
+  },
+  {
+    name: 'the modes are some of disk, ram and hybrid',
+    run: async (suspend) => {
+      assert.ok([...suspend.modes].every((mode) => ['disk', 'ram', 'hybrid'].includes(mode)));
+      assert.ok(suspend.modes.size > 0);
+    },
+  },
+];
+
+const hookCases: readonly ContractCase<Hooks>[] = [
+  {
+    name: 'every hook has a name and says whether its failure counts',
+    run: async (hooks) => {
+      for (const hook of await hooks.list()) {
+        isText(hook.name, 'name');
+        assert.equal(typeof hook.canVeto, 'boolean');
+        if (hook.refused !== undefined) isText(hook.refused, 'refused');
+      }
+    },
+  },
+];
+
+export const hostNameContract = contractGroup('host.hostName', (backend) => backend.host?.hostName, nameCases);
+export const timeZoneContract = contractGroup('host.timeZone', (backend) => backend.host?.timeZone, zoneCases);
+export const osInformationContract = contractGroup('host.osInformation', (backend) => backend.host?.osInformation, osCases);
+export const deviceContract = contractGroup('host.devices', (backend) => backend.host?.devices, deviceCases);
+export const shutdownContract = contractGroup('power.shutdown', (backend) => backend.power?.shutdown, shutdownCases);
+export const suspendContract = contractGroup('power.suspend', (backend) => backend.power?.suspend, suspendCases);
+export const hookContract = contractGroup('hooks', (backend) => backend.hooks, hookCases);

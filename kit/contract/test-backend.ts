@@ -1,0 +1,108 @@
+import { passwordContract, sessionContract, sshKeyContract } from './accounts.ts';
+import { clockContract, clockSettingContract } from './clock.ts';
+import { diskContract, diskStatisticsContract, trimContract, usageContract } from './disks.ts';
+import { fileContract } from './files.ts';
+import { freezeContract } from './freezing.ts';
+import type { ContractGroup } from './group.ts';
+import {
+  deviceContract, hookContract, hostNameContract, osInformationContract, shutdownContract, suspendContract, timeZoneContract,
+} from './host.ts';
+import { interfaceContract, routeContract } from './network.ts';
+import { processContract } from './processes.ts';
+import {
+  loadContract, memoryContract, memorySwitchingContract, processorContract, processorStatisticsContract, switchingContract,
+} from './processors.ts';
+import type { ContractSubject } from './subject.ts';
+
+/** All groups, in the order of the ports. */
+export const contractGroups: readonly ContractGroup[] = [
+  clockContract, clockSettingContract,
+  fileContract, freezeContract, trimContract, usageContract, diskContract, diskStatisticsContract,
+  shutdownContract, suspendContract,
+  interfaceContract, routeContract,
+  processContract,
+  sessionContract, passwordContract, sshKeyContract,
+  processorContract, switchingContract, processorStatisticsContract, loadContract,
+  memoryContract, memorySwitchingContract,
+  hostNameContract, timeZoneContract, osInformationContract, deviceContract,
+  hookContract,
+];
+
+/** What the suite needs of a test runner: that of `node:test`, of vitest, of jest. */
+export interface ContractRunner {
+  readonly describe: (name: string, body: () => void) => unknown;
+  readonly it: {
+    (name: string, body: () => Promise<void>): unknown;
+    readonly skip: (name: string, body: () => Promise<void>) => unknown;
+  };
+}
+
+export interface ContractOptions {
+  /** Groups that are tested; default all that the backend has. */
+  readonly only?: readonly string[];
+  /** Groups that are known not to hold yet, with the reason: skipped, visibly. */
+  readonly except?: Readonly<Record<string, string>>;
+}
+
+const nothing = async (): Promise<void> => {};
+
+/**
+ * The contract that every backend keeps: declares one test for each sentence of the ports' comments. A group that the
+ * backend lacks and a test whose facts or rights are missing are skipped visibly, with the reason in the name.
+ *
+ * Await it at the top level of the test file: it makes one subject beforehand to see which groups there are.
+ *
+ * @param factory makes a subject for each test; the test calls its `cleanup`
+ */
+export async function testBackend(
+  name: string,
+  factory: () => ContractSubject | Promise<ContractSubject>,
+  { describe, it }: ContractRunner,
+  options: ContractOptions = {},
+): Promise<void> {
+  const probe = await factory();
+  const plans = contractGroups
+    .filter(({ capability }) => options.only?.includes(capability) ?? true)
+    .map((group) => planOf(group, probe, options));
+  await probe.cleanup();
+
+  describe(`the backend ${name}`, () => {
+    for (const { group, missing, tests } of plans) {
+      describe(group.capability, () => {
+        if (missing !== undefined) it.skip(`keeps its contract (${missing})`, nothing);
+        for (const { sentence, reason, run } of tests) {
+          if (reason === undefined) it(sentence, () => withSubject(factory, run));
+          else it.skip(`${sentence} (${reason})`, nothing);
+        }
+      });
+    }
+  });
+}
+
+interface PlannedTest {
+  readonly sentence: string;
+  readonly reason: string | undefined;
+  readonly run: (subject: ContractSubject) => Promise<void>;
+}
+
+interface Plan {
+  readonly group: ContractGroup;
+  readonly missing: string | undefined;
+  readonly tests: readonly PlannedTest[];
+}
+
+function planOf(group: ContractGroup, probe: ContractSubject, options: ContractOptions): Plan {
+  const missing = options.except?.[group.capability] ?? (group.isPresent(probe.backend) ? undefined : 'this backend has no such group');
+  if (missing !== undefined) return { group, missing, tests: [] };
+  const tests = group.cases.map((one) => ({ sentence: one.name, reason: one.skipReason(probe), run: (subject: ContractSubject) => one.run(subject) }));
+  return { group, missing, tests };
+}
+
+async function withSubject(factory: () => ContractSubject | Promise<ContractSubject>, run: (subject: ContractSubject) => Promise<void>): Promise<void> {
+  const subject = await factory();
+  try {
+    await run(subject);
+  } finally {
+    await subject.cleanup();
+  }
+}
