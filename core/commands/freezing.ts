@@ -8,7 +8,7 @@ import { present } from './present.ts';
 
 const controller = ({ freeze: its }: CommandContext) => available(its, 'fileSystem.freezing');
 
-export const freezeStatus = handler(guestFsfreezeStatus, (context) => (controller(context).isFrozen ? 'frozen' : 'thawed'));
+export const freezeStatus = handler(guestFsfreezeStatus, (context) => controller(context).status);
 
 export const freeze = handler(guestFsfreezeFreeze, (context) => {
   context.log.account('guest-fsfreeze called');
