@@ -7,7 +7,7 @@ import { ChannelConnection } from './channel-connection.ts';
 /** Clients that are served at once; more wait in the socket's queue. */
 export const MAXIMUM_CLIENTS = 64;
 /** Clients that wait; still more are refused by the kernel. */
-export const BACKLOG = 64;
+export const BACKLOG = 128;
 /** How long accepting rests when the process is out of descriptors and no client leaves, in milliseconds. */
 const EXHAUSTION_REST = 1000;
 

@@ -1,12 +1,13 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { BackOff } from '../../../adapters/transport/back-off.ts';
 import { pathAppears } from '../../../adapters/transport/path-appears.ts';
 import { RetryingTransport } from '../../../adapters/transport/retry.ts';
 import type { Transport } from '../../../core/ports/index.ts';
 import { silentLog } from './silent-log.ts';
+import { until } from './until.ts';
 
 let scratch: string;
 
@@ -93,7 +94,7 @@ describe('a channel that is retried', () => {
     await transport.open(() => {});
     writeFileSync(path, '');
 
-    await vi.waitUntil(() => created() === 2);
+    await until(() => created() === 2);
     expect(log.lines).toEqual(['warning: no such port; trying again until it works']);
     await transport.close();
   });
@@ -106,10 +107,10 @@ describe('a channel that is retried', () => {
     await transport.open(() => {});
 
     first.lose(new Error('No such device'));
-    await vi.waitUntil(() => first.closed);
+    await until(() => first.closed);
     writeFileSync(path, '');
 
-    await vi.waitUntil(() => created() === 2);
+    await until(() => created() === 2);
     await transport.close();
   });
 
@@ -121,7 +122,7 @@ describe('a channel that is retried', () => {
 
     await transport.open(() => {});
 
-    await vi.waitUntil(() => created() === 5);
+    await until(() => created() === 5);
     expect(log.lines).toEqual(['warning: Device or resource busy; trying again until it works']);
     await transport.close();
   });

@@ -1,0 +1,168 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ChannelConnection } from '../../../adapters/transport/channel-connection.ts';
+import { createTransport } from '../../../adapters/transport/index.ts';
+import { silentLog } from '../../unit/transport/silent-log.ts';
+import { until } from '../../unit/transport/until.ts';
+
+let scratch: string;
+
+beforeEach(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'port-'));
+});
+afterEach(() => rmSync(scratch, { recursive: true, force: true }));
+
+/**
+ * The reading side of a FIFO behaves as a virtio port does: read(2) gives 0 and poll(2) a hang-up while nobody holds the
+ * other side, EAGAIN while somebody does.
+ */
+function fifoPort(): { path: string; fd: number } {
+  const path = join(scratch, 'fifo');
+  spawnSync('mkfifo', [path]);
+  return { path, fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) };
+}
+
+function listen(fd: number): { connection: ChannelConnection; happened: string[] } {
+  const happened: string[] = [];
+  const connection = new ChannelConnection(fd, 'port', { released: () => happened.push('(released)') });
+  connection.start({
+    data: (chunk) => happened.push(Buffer.from(chunk).toString()),
+    drained: () => happened.push('(drained)'),
+    hostChanged: () => happened.push('(host changed)'),
+    closed: () => happened.push('(closed)'),
+  });
+  return { connection, happened };
+}
+
+const host = (path: string): number => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+
+describe('a port', () => {
+  it('tells a host that goes from one that says nothing, and hears the next', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+
+    const first = host(path);
+    writeSync(first, 'half a req');
+    await until(() => happened.includes('half a req'));
+    closeSync(first);
+    await until(() => happened.includes('(host changed)'));
+    const second = host(path);
+    writeSync(second, 'whole');
+    await until(() => happened.includes('whole'));
+    closeSync(second);
+    await until(() => happened.length === 4);
+
+    expect(happened).toEqual(['half a req', '(host changed)', 'whole', '(host changed)']);
+    connection.destroy();
+  });
+
+  it('drops what is written while no host is there', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    closeSync(host(path));
+    await until(() => happened.includes('(host changed)'));
+
+    const room = connection.write('x'.repeat(1024 * 1024));
+
+    expect(room).toBe(true);
+    connection.destroy();
+  });
+
+  it('does not wake the process while no host is there', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    closeSync(host(path));
+    await until(() => happened.includes('(host changed)'));
+
+    const before = performance.nodeTiming.uvMetricsInfo.loopCount;
+    await once(spawn('sleep', ['0.3']), 'exit');
+    const turns = performance.nodeTiming.uvMetricsInfo.loopCount - before;
+
+    // A level-triggered poll makes 15 000 a second.
+    expect(turns).toBeLessThan(300);
+    connection.destroy();
+  });
+
+  it('keeps more than fits into one turn for the next', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    const writer = spawn('head', ['-c', '16777216', '/dev/zero'], { stdio: ['ignore', openSync(path, constants.O_WRONLY), 'inherit'] });
+    let length = 0;
+
+    await until(() => {
+      length += happened.splice(0).join('').length;
+      return length >= 16_777_216;
+    });
+
+    expect(length).toBe(16_777_216);
+    writer.kill();
+    connection.destroy();
+  });
+
+  it('drops what a host had sent that went while its request was worked on', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    const first = host(path);
+    writeSync(first, 'long request');
+    await until(() => happened.includes('long request'));
+    connection.pause();
+    writeSync(first, 'what came behind it');
+    closeSync(first);
+    await until(() => happened.includes('(host changed)'));
+    const second = host(path);
+    writeSync(second, 'fresh');
+
+    connection.resume();
+
+    await until(() => happened.includes('fresh'));
+    expect(happened).toEqual(['long request', '(host changed)', 'fresh']);
+    closeSync(second);
+    connection.destroy();
+  });
+});
+
+describe('what is no port', () => {
+  it.each([
+    ['a file', (path: string) => writeFileSync(path, ''), ': it is no character device'],
+    ['a directory', (path: string) => mkdirSync(path), ': Is a directory'],
+    ['a link to nowhere', (path: string) => symlinkSync('nowhere', path), ': No such file or directory (this machine has no such virtio-serial port'],
+  ])('%s is refused in one sentence and left alone', async (_, make, message) => {
+    const path = join(scratch, 'org.qemu.guest_agent.0');
+    make(path);
+    const transport = await createTransport({ path, log: silentLog() });
+
+    await expect(transport.open(() => {})).rejects.toThrow(`error opening channel '${path}'${message}`);
+  });
+});
+
+describe('a worker', () => {
+  it('that ends with open channels takes them along', async () => {
+    const addon = join(import.meta.dirname, '../../../build/Release/concierge.node');
+    const program = `
+      const { parentPort } = require('node:worker_threads');
+      const addon = { exports: {} };
+      process.dlopen(addon, ${JSON.stringify(addon)});
+      const { Listener, Channel, listenUnix } = addon.exports;
+      globalThis.listener = new Listener(listenUnix(${JSON.stringify(join(scratch, 's'))}, 0o600, 5), (fd) => {
+        globalThis.channel = new Channel(fd, false, Buffer.alloc(1000), () => parentPort.postMessage('data'));
+        globalThis.channel.start();
+      });
+      parentPort.postMessage('listening');`;
+    const worker = new Worker(program, { eval: true });
+    await once(worker, 'message');
+    const { client } = await import('./service.ts');
+    const socket = await client(join(scratch, 's'));
+    socket.write('hello');
+    await once(worker, 'message');
+
+    await worker.terminate();
+
+    await once(socket.resume(), 'close');
+    expect(socket.destroyed).toBe(true);
+  });
+});
