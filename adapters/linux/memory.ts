@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 
 import { AgentError, osCode } from '../../core/errors/agent-error.ts';
@@ -48,14 +48,11 @@ async function blocks(root: string): Promise<MemoryBlock[]> {
 /** `undefined` for a block that was unplugged since the directory was listed. */
 function block(root: string, physIndex: bigint): MemoryBlock | undefined {
   const place = `${directory}memory${physIndex}`;
-  try {
-    namesIn(`${root}${place}`);
-  } catch (error) {
-    if (osCode(error) === 'ENOENT') return undefined;
-    throw failedBecause(`Could not open '${place}'`, error);
-  }
   const state = attributeOf(root, place, 'state');
-  if (state === undefined) return { physIndex, online: true, canOffline: false };
+  if (state === undefined) {
+    const isThere = statSync(`${root}${place}`, { throwIfNoEntry: false }) !== undefined;
+    return isThere ? { physIndex, online: true, canOffline: false } : undefined;
+  }
   const removable = attributeOf(root, place, 'removable');
   return { physIndex, online: state.startsWith('online'), canOffline: removable !== undefined && !removable.startsWith('0') };
 }

@@ -14,20 +14,11 @@ namespace concierge {
 
 namespace {
 
-// A path of the kernel: a string, or a Buffer where the bytes are no UTF-8.
-std::string SystemPath(const Napi::Value& value) {
-  if (!value.IsBuffer()) return SystemString(value);
-  const auto bytes = value.As<Napi::Buffer<char>>();
-  std::string path(bytes.Data(), bytes.Length());
-  if (path.find('\0') != std::string::npos) throw SystemError(EINVAL, "argument");
-  return path;
-}
-
 // statFileSystem(path) => Promise<{ fragmentSize, blocks, blocksFree, blocksAvailable }>, all BigInt: statvfs(3).
 Napi::Value StatFileSystem(const Napi::CallbackInfo& info) {
   return OnIoThread(
       info.Env(),
-      [path = SystemPath(info[0])] {
+      [path = SystemString(info[0])] {
         struct statvfs size;
         if (Retry([&] { return statvfs(path.c_str(), &size); }) < 0) throw SystemError("statvfs", path);
         return size;
@@ -48,7 +39,7 @@ Napi::Value NvmeSmartLog(const Napi::CallbackInfo& info) {
   using Page = std::array<uint8_t, 512>;
   return OnIoThread(
       info.Env(),
-      [path = SystemPath(info[0]), timeout = info[1].As<Napi::Number>().Uint32Value()] {
+      [path = SystemString(info[0]), timeout = info[1].As<Napi::Number>().Uint32Value()] {
         const Descriptor device(Retry([&] { return open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC); }));
         if (!device) throw SystemError("open", path);
         Page page{};

@@ -1,0 +1,59 @@
+import type {
+  Accounts, Disks, DiskStatistics, FileSystemUsage, Host, Memory, Processors,
+} from '../../core/ports/index.ts';
+import { linuxAccounts } from './accounts.ts';
+import { linuxDiskStatistics } from './disk-statistics.ts';
+import { linuxDisks } from './disks.ts';
+import { runHelperProgram } from './helper-program.ts';
+import { linuxHost } from './host.ts';
+import { linuxMemory } from './memory.ts';
+import type { NativeAddon } from './native.ts';
+import { linuxPasswords } from './passwords.ts';
+import { linuxProcessors } from './processors.ts';
+import { linuxSshKeys, type AccountsAddon } from './ssh-keys.ts';
+import { linuxUsage, type FileSystemSize } from './usage.ts';
+
+/** Calls of native/linux/block.cc. */
+export interface BlockAddon {
+  /** statvfs(3). May never answer. @throws os error */
+  statFileSystem(path: string | Buffer): Promise<FileSystemSize>;
+  /** Log page 0x02 of the controller behind a node, 512 bytes. @throws os error; `EIO` for a status of the device */
+  nvmeSmartLog(node: string, timeLimitMs: number): Promise<Buffer>;
+}
+
+/** A host that waits a second for the list of disks gives up on agents that take longer. */
+const smartLimitMs = 750;
+
+/** What can be read from /proc, /sys, /run and /etc, and the few switches there. */
+export interface LinuxFacts {
+  readonly usage: FileSystemUsage;
+  readonly disks: Disks;
+  readonly diskStatistics: DiskStatistics;
+  readonly processors: Processors;
+  readonly memory: Memory;
+  readonly host: Host;
+  readonly accounts: Accounts;
+}
+
+/** `root` is put before every path: '' for the running system. */
+export function linuxFacts(root: string, addon: NativeAddon & BlockAddon & AccountsAddon): LinuxFacts {
+  const writeAttribute = (path: string, text: string): Promise<void> => addon.writeFile(path, text);
+  return {
+    usage: linuxUsage(root, (path) => addon.statFileSystem(path)),
+    disks: linuxDisks(root, (node) => addon.nvmeSmartLog(node, smartLimitMs)),
+    diskStatistics: linuxDiskStatistics(root),
+    processors: linuxProcessors(root, writeAttribute),
+    memory: linuxMemory(root, writeAttribute),
+    host: linuxHost({ root, readFile: (path, limit) => addon.readFile(path, limit) }),
+    accounts: linuxAccounts({
+      root,
+      passwords: linuxPasswords({
+        isExecutable: (path) => addon.isExecutable(path),
+        run: async (program, args, action, input) => {
+          await runHelperProgram({ program, arguments: args, action, input });
+        },
+      }),
+      sshKeys: linuxSshKeys(addon),
+    }),
+  };
+}
