@@ -1,5 +1,5 @@
 import { AgentError, withContext } from '../errors/agent-error.ts';
-import type { SshKeys } from '../ports/index.ts';
+import type { Backend, SshKeys } from '../ports/index.ts';
 import {
   guestSetUserPassword, guestSshAddAuthorizedKeys, guestSshGetAuthorizedKeys, guestSshRemoveAuthorizedKeys,
 } from '../schema/credentials.ts';
@@ -38,7 +38,7 @@ export const addAuthorizedKeys = handler(guestSshAddAuthorizedKeys, ({ backend, 
   log.account(() => `guest-ssh-add-authorized-keys called, user: ${username}, keys: ${given.length}, reset: ${reset}`);
   const sshKeys = available(backend.accounts?.sshKeys, 'accounts.sshKeys');
   const keys = checkedKeys(given);
-  return oneByOne(sshKeys, async () => {
+  return oneByOne(backend, async () => {
     const path = await locate(sshKeys, username);
     const text = reset ? undefined : await read(sshKeys, username, path);
     await write(sshKeys, username, path, withKeys(text ?? '', keys));
@@ -49,7 +49,7 @@ export const removeAuthorizedKeys = handler(guestSshRemoveAuthorizedKeys, ({ bac
   log.account(() => `guest-ssh-remove-authorized-keys called, user: ${username}, keys: ${given.length}`);
   const sshKeys = available(backend.accounts?.sshKeys, 'accounts.sshKeys');
   const keys = checkedKeys(given);
-  return oneByOne(sshKeys, async () => {
+  return oneByOne(backend, async () => {
     const path = await locate(sshKeys, username);
     const left = withoutKeys(await read(sshKeys, username, path) ?? '', keys);
     if (left !== undefined) await write(sshKeys, username, path, left);
@@ -82,11 +82,11 @@ async function write(sshKeys: SshKeys, user: string, path: string, text: string)
   }
 }
 
-const lastChanges = new WeakMap<SshKeys, Promise<void>>();
+const lastChanges = new WeakMap<Backend, Promise<void>>();
 
 /** A change reads the file and replaces it: two hosts that change it at once would lose one's keys. */
-function oneByOne(sshKeys: SshKeys, change: () => Promise<void>): Promise<void> {
-  const mine = (lastChanges.get(sshKeys) ?? Promise.resolve()).then(change);
-  lastChanges.set(sshKeys, mine.catch(() => undefined));
+function oneByOne(backend: Backend, change: () => Promise<void>): Promise<void> {
+  const mine = (lastChanges.get(backend) ?? Promise.resolve()).then(change);
+  lastChanges.set(backend, mine.catch(() => undefined));
   return mine;
 }

@@ -31,7 +31,7 @@ export const freezeReport = struct('ConciergeFreezeReport', {
   status: required(enumOf('GuestFsfreezeStatus', ['thawed', 'frozen']), 'How it is now.'),
   'started-at': optional(int, 'When the freeze was asked for, in nanoseconds since 1970-01-01 UTC; absent: there was none.'),
   'ended-at': optional(int, 'When it ended.'),
-  'ended-by': optional(str, 'What ended it: `thaw`, `failure`, `deadline`, `holder-lost`, `system-limit`.'),
+  'ended-by': optional(str, 'What ended it: `thaw`, `failure`, `nothing-frozen`, `deadline`, `holder-lost`, `system-limit`.'),
   detail: optional(str, 'The same as a sentence.'),
   filesystems: required(listOf(fileSystem), 'Those that were to be frozen, in the order of freezing.'),
   'left-out': required(listOf(leftOut), 'Those that were not, and why.'),

@@ -92,6 +92,7 @@ export class ProcessTable {
   }
 
   #track(process: RunningProcess): number {
+    this.#forgetExpired();
     // The number of a result that was seen is free for a new process; whoever asks from now on means that one.
     for (const old of this.#finished) if (old.pid === process.pid && old.seen) this.#forget(old);
     const budget = { take: (bytes: number) => this.#takeBudget(bytes) };

@@ -1,20 +1,20 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
+import { FakeStateStore } from '../../../adapters/fake/state-store.ts';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import type { OpenMode } from '../../../core/ports/index.ts';
 import { FileHandleTable, MAX_OPEN_FILES } from '../../../core/state/file-handles.ts';
-import { handleStore } from '../commands/support/exchange.ts';
 import { MemoryFiles } from '../commands/support/files.ts';
 
 const mode: OpenMode = { read: true, write: true, append: false, create: true, truncate: false };
 
 let files: MemoryFiles;
-let store: ReturnType<typeof handleStore>;
+let store: FakeStateStore;
 let table: FileHandleTable;
 
 beforeEach(() => {
   files = new MemoryFiles();
-  store = handleStore();
+  store = new FakeStateStore();
   table = new FileHandleTable(files, store);
 });
 
@@ -24,7 +24,7 @@ describe('handle numbers', () => {
     for (let index = 0; index < 100; index += 1) handles.push(await table.open('/f', mode));
 
     expect(handles).toEqual(Array.from({ length: 100 }, (_, index) => 1000n + BigInt(index)));
-    expect(store.reservations).toEqual([64, 64]);
+    expect(store.nextHandle).toBe(1128n);
   });
 
   it('are different for files that are opened side by side', async () => {
@@ -52,16 +52,18 @@ it('opens as many files as the limit says and no more, until one is closed', asy
   await expect(table.open('/f', mode)).resolves.toBeTypeOf('bigint');
 });
 
+const use = async (handle: bigint, call: () => void | Promise<void>): Promise<void> => table.use(handle, call);
+
 describe('calls on one file', () => {
   it('go one after the other in the order in which they came', async () => {
     const handle = await table.open('/f', mode);
     const order: string[] = [];
     const first = Promise.withResolvers<void>();
 
-    const calls = [
-      table.use(handle, async () => { await first.promise; order.push('first'); }),
-      table.use(handle, () => { order.push('second'); }),
-      table.use(handle, () => { order.push('third'); }),
+    const calls: Promise<void>[] = [
+      use(handle, async () => { await first.promise; order.push('first'); }),
+      use(handle, () => { order.push('second'); }),
+      use(handle, () => { order.push('third'); }),
     ];
     first.resolve();
     await Promise.all(calls);
@@ -102,7 +104,7 @@ describe('calls on one file', () => {
 it('closes everything at the end, and does not wait for a file that is stuck', async () => {
   const [stuck] = [await table.open('/a', mode), await table.open('/b', mode), await table.open('/c', mode)];
   const call = Promise.withResolvers<void>();
-  const busy = table.use(stuck!, () => call.promise);
+  const busy = table.use(stuck, () => call.promise);
   files.opened[1]!.closeFailure = 'EIO';
 
   await table.closeAll();

@@ -1,95 +1,45 @@
+import type { MachineDescription } from '../../../../adapters/fake/description.ts';
+import { FakeLog } from '../../../../adapters/fake/log.ts';
+import { createFakeMachine } from '../../../../adapters/fake/machine.ts';
+import { FakeStateStore } from '../../../../adapters/fake/state-store.ts';
 import { handlers } from '../../../../core/commands/index.ts';
 import { PreparedAnswer, type CommandContext } from '../../../../core/commands/command.ts';
 import { AgentError } from '../../../../core/errors/agent-error.ts';
-import type { Backend, Clock, Log, StateStore } from '../../../../core/ports/index.ts';
+import type { Backend } from '../../../../core/ports/index.ts';
 import type { JsonObject, JsonValue } from '../../../../core/protocol/value.ts';
 import { encodeResult } from '../../../../core/schema/encode.ts';
 import { validateArguments } from '../../../../core/schema/validate.ts';
 import { FileHandleTable } from '../../../../core/state/file-handles.ts';
 import { ProcessTable } from '../../../../core/state/processes.ts';
 
-/** A clock that a test moves by hand. */
-export class ManualClock implements Clock {
-  wall = 1_700_000_000_123_456_789n;
-  elapsed = 0n;
-  readonly #timers = new Set<{ readonly at: bigint; readonly callback: () => void }>();
-  readonly setting?: NonNullable<Clock['setting']>;
-
-  constructor(setting?: NonNullable<Clock['setting']>) {
-    if (setting !== undefined) this.setting = setting;
-  }
-
-  get pendingTimers(): number {
-    return this.#timers.size;
-  }
-
-  now(): bigint {
-    return this.wall;
-  }
-
-  monotonic(): bigint {
-    return this.elapsed;
-  }
-
-  after(ms: number, callback: () => void): { cancel(): void } {
-    const timer = { at: this.elapsed + BigInt(Math.ceil(ms)) * 1_000_000n, callback };
-    this.#timers.add(timer);
-    return { cancel: () => { this.#timers.delete(timer); } };
-  }
-
-  advance(ms: number): void {
-    this.elapsed += BigInt(ms) * 1_000_000n;
-    for (const timer of [...this.#timers].filter(({ at }) => at <= this.elapsed)) {
-      this.#timers.delete(timer);
-      timer.callback();
-    }
-  }
-}
-
-export class RecordingLog implements Log {
-  readonly lines: string[] = [];
-  readonly #say = (level: string) => (line: string | (() => string)): void => {
-    this.lines.push(`${level}: ${typeof line === 'string' ? line : line()}`);
-  };
-
-  readonly error = this.#say('error');
-  readonly warning = this.#say('warning');
-  readonly info = this.#say('info');
-  readonly debug = this.#say('debug');
-  readonly account = this.#say('account');
-  readonly hold = (): Promise<void> => Promise.resolve();
-  readonly release = (): void => undefined;
-}
-
-/** Hands out handle numbers from 1000 on, like a fresh state directory. */
-export const handleStore = (): Pick<StateStore, 'reserveHandles'> & { readonly reservations: number[] } => {
-  const reservations: number[] = [];
-  let next = 1000n;
-  return {
-    reservations,
-    reserveHandles: (count) => {
-      reservations.push(count);
-      const first = next;
-      next += BigInt(count);
-      return Promise.resolve(first);
-    },
-  };
-};
-
 export interface TestContext extends CommandContext {
-  readonly log: RecordingLog;
+  readonly log: FakeLog;
 }
 
-export function contextOf(backend: Partial<Backend>, extra: Partial<CommandContext> = {}): TestContext {
-  const clock = backend.clock ?? new ManualClock();
+/** What an agent gives its handlers, on any backend; `Partial` for a double of one port. */
+export function contextOf(ports: Partial<Backend>, extra: Partial<CommandContext> = {}): TestContext {
+  const backend: Backend = { ...ports, clock: ports.clock ?? createFakeMachine().backend.clock };
   return {
-    backend: { ...backend, clock },
-    files: new FileHandleTable(backend.fileSystem?.files, handleStore()),
-    processes: new ProcessTable(backend.processes, clock),
+    backend,
+    files: new FileHandleTable(backend.fileSystem?.files, new FakeStateStore()),
+    processes: new ProcessTable(backend.processes, backend.clock),
     freeze: undefined,
     catalog: { version: '10.2.0', list: () => handlers.map(({ schema }) => ({ schema, enabled: true })) },
     ...extra,
-    log: new RecordingLog(),
+    log: new FakeLog(),
+  };
+}
+
+/** A guest in memory and a host that asks it. */
+export function guest(description: Partial<MachineDescription> = {}) {
+  const machine = createFakeMachine(description);
+  const context = contextOf(machine.backend);
+  return {
+    machine,
+    context,
+    log: context.log,
+    ask: (name: string, args: string | object = '{}') =>
+      exchange(context, name, typeof args === 'string' ? args : JSON.stringify(args)),
   };
 }
 

@@ -1,0 +1,60 @@
+import { expect, it } from 'vitest';
+
+import { FakeLog } from '../../../adapters/fake/log.ts';
+import { createFakeMachine } from '../../../adapters/fake/machine.ts';
+import { FakeStateStore } from '../../../adapters/fake/state-store.ts';
+import { FreezeController } from '../../../core/freeze/controller.ts';
+import { contextOf, exchange, guest } from './support/exchange.ts';
+
+function freezingGuest() {
+  const machine = createFakeMachine();
+  const { freezing } = machine.backend.fileSystem ?? {};
+  const freeze = new FreezeController({
+    freezing: freezing!,
+    hooks: machine.backend.hooks,
+    stateStore: new FakeStateStore(),
+    log: new FakeLog(),
+    clock: machine.backend.clock,
+    settings: { deadlineMs: 600_000, withinMs: 10_000, excluded: [], unknownMountPoints: 'error' },
+  });
+  const context = contextOf(machine.backend, { freeze });
+  return { log: context.log, ask: (name: string, args?: string) => exchange(context, name, args) };
+}
+
+it('freezes, says so, reports on it and thaws', async () => {
+  const { ask, log } = freezingGuest();
+
+  expect(await ask('guest-fsfreeze-status')).toBe('"thawed"');
+  expect(await ask('guest-fsfreeze-freeze')).toBe('4');
+  expect(await ask('guest-fsfreeze-status')).toBe('"frozen"');
+  const report = JSON.parse(await ask('__org.concierge_fsfreeze-report')) as { status: string; filesystems: object[] };
+  expect(await ask('guest-fsfreeze-thaw')).toBe('4');
+  expect(await ask('guest-fsfreeze-status')).toBe('"thawed"');
+
+  expect(report.status).toBe('frozen');
+  expect(report.filesystems).toHaveLength(4);
+  expect(log.texts('account')).toEqual(['guest-fsfreeze called', 'guest-fsthaw called']);
+});
+
+it('freezes only what is listed, and nothing for an empty list', async () => {
+  const { ask } = freezingGuest();
+
+  expect(await ask('guest-fsfreeze-freeze-list', '{"mountpoints": []}')).toBe('0');
+  expect(await ask('guest-fsfreeze-freeze-list', '{"mountpoints": ["/boot", "/boot"]}')).toBe('1');
+  expect(await ask('guest-fsfreeze-thaw')).toBe('1');
+});
+
+it('thaws 0 file systems where none is frozen', async () => {
+  expect(await freezingGuest().ask('guest-fsfreeze-thaw')).toBe('0');
+});
+
+it('reports that there was no freeze yet', async () => {
+  expect(await freezingGuest().ask('__org.concierge_fsfreeze-report'))
+    .toBe('{"status": "thawed", "filesystems": [], "left-out": [], "hooks": []}');
+});
+
+it('has no such commands where the backend cannot freeze', async () => {
+  const host = guest({ without: ['fileSystem.freezing'] });
+
+  expect(await host.ask('guest-fsfreeze-status')).toBe('error: This backend has no fileSystem.freezing');
+});
