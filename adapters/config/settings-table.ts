@@ -18,6 +18,8 @@ export interface SettingRow {
   /** The value of an option given without one. */
   readonly bare?: string;
   readonly choices?: readonly string[];
+  /** What each name of a list looks like. */
+  readonly pattern?: RegExp;
   /** Whole sentences, without the default. */
   readonly doc: string;
   /** Spellings of older releases of qemu-ga, of option and key alike. */
@@ -133,6 +135,13 @@ export const settingsTable = {
     choices: ['error', 'ignore'],
     fallback: both('error'),
     doc: 'What guest-fsfreeze-freeze-list does with a mount point that is none: `error` names it, `ignore` passes over it as qemu-ga does.',
+  },
+  vsockAllow: {
+    ...list('vsock-allow', option(undefined, 'vsock-allow'), 'The only CIDs that may talk to vsock-listen, with commas. Without it that is the host, CID 2.', {
+      placeholder: 'CIDS',
+    }),
+    ...own,
+    pattern: /^\d{1,10}$/,
   },
 } as const satisfies Readonly<Record<string, SettingRow>>;
 

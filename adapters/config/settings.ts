@@ -24,7 +24,8 @@ export interface SettingsSource {
 
 /** What the command line asks for. `complaints` are getopt's lines, to be printed behind the program's name in any case. */
 export type Request = { readonly complaints: readonly string[] } & (
-  | { readonly kind: 'run' | 'dump'; readonly settings: Settings; readonly warnings: readonly string[] }
+  /** `words` are no options: qemu-ga passes over them. */
+  | { readonly kind: 'run' | 'dump'; readonly settings: Settings; readonly warnings: readonly string[]; readonly words: readonly string[] }
   | { readonly kind: 'version' | 'help' | 'list-commands' }
   /** A word on the command line that is no option, or a value that it can't take: exit status 1. */
   | { readonly kind: 'misused' }
@@ -42,6 +43,7 @@ export function readSettings(source: SettingsSource): Request {
   const items = [...readCommandLine(source.words)];
   const complaints = items.flatMap((item) => (item.kind === 'error' ? [item.message] : []));
   const warnings: string[] = [];
+  const words: string[] = [];
   const values = fallbacks(source.platform);
 
   const refused = readFiles(source, items, values, warnings);
@@ -51,7 +53,7 @@ export function readSettings(source: SettingsSource): Request {
   for (const item of items) {
     if (item.kind === 'error') return { kind: 'misused', complaints };
     if (item.kind === 'word') {
-      warnings.push(`'${item.word}' on the command line is no option and is ignored`);
+      words.push(item.word);
       continue;
     }
     const { option, value } = item;
@@ -72,7 +74,7 @@ export function readSettings(source: SettingsSource): Request {
       complaints,
     };
   }
-  return { kind: dump ? 'dump' : 'run', settings, warnings, complaints };
+  return { kind: dump ? 'dump' : 'run', settings, warnings, words, complaints };
 }
 
 function fallbacks(platform: Platform): Values {
@@ -108,7 +110,10 @@ function set(values: Values, name: keyof Values, row: SettingRow, value: string 
     into[name] = value;
   } else if (row.kind === 'list') {
     // qemu-ga 10.2 turns the names of each source round and keeps the sources in order; `--dump-conf` shows it.
-    into[name] = [...(into[name] as readonly string[]), ...value.split(',').filter((one) => one !== '').toReversed()];
+    const names = value.split(',').filter((one) => one !== '');
+    const wrong = names.find((one) => row.pattern?.test(one) === false);
+    if (wrong !== undefined) return `'${wrong}' is not one of ${row.placeholder ?? 'the names'}`;
+    into[name] = [...(into[name] as readonly string[]), ...names.toReversed()];
   } else if (row.kind === 'seconds') {
     if (!/^\d{1,9}$/.test(value)) return `'${value}' is not a number of seconds`;
     into[name] = Number(value);

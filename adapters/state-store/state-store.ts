@@ -1,12 +1,12 @@
-import { mkdirSync, readFileSync, renameSync, statSync, unlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { FreezeMarkerData, StateStore } from '../../core/ports/index.ts';
 import { systemError } from '../system-error.ts';
-import { survivesReboot, thisBoot, type Boot } from './boot.ts';
+import { thisBoot, type Boot } from './boot.ts';
 import { lockDirectory, type DirectoryLock, type LockFile } from './directory-lock.ts';
 import { replaceDurably, replaceDurablySync } from './durable-file.ts';
-import { formatMarker, parseMarker } from './freeze-marker.ts';
+import { FreezeMarkerFile } from './freeze-marker-file.ts';
 import { firstHandle, formatCounter, parseCounter, safeCounter } from './handle-counter.ts';
 
 /** How far the file is ahead of the numbers that were handed out, so that not every open writes to a disk. */
@@ -34,7 +34,8 @@ export class FileStateStore implements StateStore {
   readonly #boot: Boot;
   readonly #lock: DirectoryLock;
   readonly #counterPath: string;
-  readonly #markerPath: string;
+  readonly #marker: FreezeMarkerFile;
+  readonly #thawed = Promise.withResolvers<void>();
   #next: bigint;
   /** Numbers below it may be handed out: a restart goes on from here. */
   #reserved: bigint;
@@ -46,9 +47,10 @@ export class FileStateStore implements StateStore {
     this.#warn = warn;
     this.#boot = boot;
     this.#counterPath = join(this.directory, 'qga.state');
-    this.#markerPath = join(this.directory, 'qga.state.isfrozen');
+    this.#marker = new FreezeMarkerFile(this.directory, boot, warn);
     // With a marker there, the directory itself may lie on a frozen disk: whoever writes to it would wait for a thaw.
-    const mayWrite = this.#modified(this.#markerPath) === undefined;
+    const mayWrite = !this.#marker.exists;
+    if (mayWrite) this.#thawed.resolve();
     if (mayWrite) makeDirectory(this.directory);
     this.#lock = lockDirectory(this.directory, lock, mayWrite);
     this.#next = this.#loadCounter(now, mayWrite);
@@ -89,52 +91,28 @@ export class FileStateStore implements StateStore {
     return start;
   }
 
-  async writeFreezeMarker(marker: FreezeMarkerData): Promise<void> {
-    try {
-      replaceDurablySync(this.#markerPath, formatMarker(marker));
-    } catch (error) {
-      throw withContext(`unable to create ${this.#markerPath}`, systemError(error, this.#markerPath));
-    }
+  writeFreezeMarker(marker: FreezeMarkerData): Promise<void> {
+    return settled(() => this.#marker.write(marker));
   }
 
-  async removeFreezeMarker(): Promise<void> {
-    try {
-      unlinkSync(this.#markerPath);
-    } catch (error) {
-      const failure = systemError(error, this.#markerPath);
-      if (osCode(failure) !== 'ENOENT') throw withContext(`unable to remove ${this.#markerPath}`, failure);
-    }
+  removeFreezeMarker(): Promise<void> {
+    return settled(() => {
+      this.#marker.remove();
+      this.#thawed.resolve();
+    });
   }
 
-  async readFreezeMarker(): Promise<FreezeMarkerData | undefined> {
-    const modified = this.#modified(this.#markerPath);
-    if (modified === undefined) return undefined;
-    const marker = parseMarker(readFileSync(this.#markerPath, 'utf8'));
-    if (marker === undefined) return this.#silentMarker(modified);
-    if (marker.bootId !== this.#boot.id && marker.bootId !== '' && this.#boot.id !== '') {
-      this.#forget('it was written in an earlier boot');
-      return undefined;
-    }
-    return marker;
+  readFreezeMarker(): Promise<FreezeMarkerData | undefined> {
+    return settled(() => {
+      const marker = this.#marker.read();
+      if (marker === undefined) this.#thawed.resolve();
+      return marker;
+    });
   }
 
-  /** What qemu-ga leaves: something is frozen, nobody knows what. Its age tells whether that was in this boot. */
-  #silentMarker(modified: number): FreezeMarkerData | undefined {
-    const slack = 5000;
-    if (survivesReboot(this.directory) && modified + slack < this.#boot.at) {
-      this.#forget('it is older than this boot');
-      return undefined;
-    }
-    return { bootId: this.#boot.id, targets: [], deadlineAt: 0n, recoveryData: {} };
-  }
-
-  #forget(why: string): void {
-    this.#warn(`${this.#markerPath} says that file systems are frozen, but ${why}: it is removed`);
-    try {
-      unlinkSync(this.#markerPath);
-    } catch (error) {
-      this.#warn(`unable to remove ${this.#markerPath}: ${systemError(error).message}`);
-    }
+  /** Resolves when nothing is frozen that an earlier agent froze: at once, mostly. */
+  get thawed(): Promise<void> {
+    return this.#thawed.promise;
   }
 
   bootId(): Promise<string> {
@@ -189,17 +167,11 @@ export class FileStateStore implements StateStore {
       this.#warn(`unable to rename ${this.#counterPath}: ${systemError(error).message}`);
     }
   }
+}
 
-  /** Milliseconds since 1970, or `undefined` where there is no such file. */
-  #modified(path: string): number | undefined {
-    try {
-      return statSync(path).mtimeMs;
-    } catch (error) {
-      const failure = systemError(error, path);
-      if (osCode(failure) === 'ENOENT') return undefined;
-      throw withContext(`unable to access state file at path ${path}`, failure);
-    }
-  }
+/** Synchronous work behind an asynchronous contract. */
+function settled<T>(work: () => T): Promise<T> {
+  return new Promise((done) => done(work()));
 }
 
 function makeDirectory(directory: string): void {

@@ -105,8 +105,13 @@ describe('the command line', () => {
     expect(settings(['-b', 'help,x']).blockRpcs).toEqual(['x', 'help']);
   });
 
-  it('is told about words that are lost', () => {
-    expect(request(['-F', '/hook'])).toMatchObject({ warnings: ["'/hook' on the command line is no option and is ignored"] });
+  it('hands on the words that are no options', () => {
+    expect(request(['-F', '/hook', '--', '-x'])).toMatchObject({ kind: 'run', words: ['/hook', '-x'] });
+  });
+
+  it('takes numbers where a list is of numbers', () => {
+    expect(settings(['--vsock-allow=2,1']).vsockAllow).toEqual(['1', '2']);
+    expect(request(['--vsock-allow=host'])).toMatchObject({ kind: 'refused', reason: "option --vsock-allow: 'host' is not one of CIDS" });
   });
 
   it('gives way to a socket of the service manager', () => {

@@ -1,0 +1,59 @@
+// What a service of its own needs of the system: a lock that ends with the process, a datagram to syslog or to the service
+// manager, and an end that waits for nobody.
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstring>
+
+#include "addon.h"
+#include "descriptor.h"
+
+namespace concierge {
+
+namespace {
+
+// (fd) → undefined: a write lock on the whole file, as qemu-ga takes on its pid file.
+Napi::Value LockFile(const Napi::CallbackInfo& info) {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(info[0].As<Napi::Number>().Int32Value(), F_SETLK, &lock) < 0) throw SystemError("fcntl");
+  return info.Env().Undefined();
+}
+
+// (path, bytes) → undefined. A path that begins with '@' is abstract. Never waits: a full queue is EAGAIN.
+Napi::Value SendDatagram(const Napi::CallbackInfo& info) {
+  const std::string path = SystemString(info[0]);
+  const auto bytes = info[1].As<Napi::Uint8Array>();
+  struct sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  if (path.size() >= sizeof address.sun_path) throw SystemError(ENAMETOOLONG, "sendto", path);
+  std::memcpy(address.sun_path, path.data(), path.size());
+  if (address.sun_path[0] == '@') address.sun_path[0] = '\0';
+  const auto length = static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) + path.size());
+
+  const Descriptor socket_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket_) throw SystemError("socket", path);
+  const auto sent = Retry([&] {
+    return sendto(socket_.get(), bytes.Data(), bytes.ByteLength(), MSG_NOSIGNAL, reinterpret_cast<struct sockaddr*>(&address), length);
+  });
+  if (sent < 0) throw SystemError("sendto", path);
+  return info.Env().Undefined();
+}
+
+// (status): ends the process at once. exit(3) would wait for threads of the pool that a dead disk holds.
+Napi::Value ExitNow(const Napi::CallbackInfo& info) { _exit(info[0].As<Napi::Number>().Int32Value()); }
+
+const Part part([](Napi::Env env, Napi::Object exports) {
+  exports.Set("lockFile", Napi::Function::New(env, Guarded<LockFile>));
+  exports.Set("sendDatagram", Napi::Function::New(env, Guarded<SendDatagram>));
+  exports.Set("exitNow", Napi::Function::New(env, ExitNow));
+});
+
+}  // namespace
+
+}  // namespace concierge
