@@ -146,26 +146,31 @@ void IoThreads::Settle() {
     const std::lock_guard lock(mutex_);
     done.swap(done_);
   }
-  const Napi::Env env(env_);
-  const Napi::HandleScope handles(env);
   for (std::unique_ptr<Job>& job : done) {
-    if (--pending_ == 0 && async_) uv_unref(reinterpret_cast<uv_handle_t*>(async_.get()));
-    // One scope each: what follows a settled promise runs when its scope closes, before the next is settled.
-    const Napi::HandleScope scope(env);
-    const Napi::CallbackScope callback(env, *context_);
+    if (--pending_ == 0) uv_unref(reinterpret_cast<uv_handle_t*>(async_.get()));
     try {
-      if (job->error.has_value()) {
-        job->deferred.Reject(job->error->ToJavaScript(env).Value());
-      } else {
-        job->deferred.Resolve(job->Finish_(env));
-      }
-    } catch (const SystemError& error) {
-      job->deferred.Reject(error.ToJavaScript(env).Value());
-    } catch (const Napi::Error& error) {
-      job->deferred.Reject(error.Value());
+      SettleOne(*job);
+    } catch (const Napi::Error&) {
+      // The environment is being terminated: nobody is left to hear of it.
     }
     job.reset();
+    // What followed from this one ended the environment.
     if (!async_) break;
+  }
+}
+
+void IoThreads::SettleOne(Job& job) {
+  const Napi::Env env(env_);
+  // One scope each: what follows a settled promise runs when its scope closes, before the next is settled.
+  const Napi::HandleScope scope(env);
+  const Napi::CallbackScope callback(env, *context_);
+  try {
+    if (job.error.has_value()) throw *job.error;
+    job.deferred.Resolve(job.Finish_(env));
+  } catch (const SystemError& error) {
+    job.deferred.Reject(error.ToJavaScript(env).Value());
+  } catch (const Napi::Error& error) {
+    job.deferred.Reject(error.Value());
   }
 }
 

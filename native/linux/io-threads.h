@@ -57,6 +57,7 @@ class IoThreads : public std::enable_shared_from_this<IoThreads> {
   void ThreadMain();
   void Complete(std::unique_ptr<Job> job);
   void Settle();
+  void SettleOne(Job& job);
 
   std::mutex mutex_;
   std::condition_variable wake_;

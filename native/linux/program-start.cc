@@ -1,0 +1,231 @@
+#include "program-start.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <system_error>
+#include <thread>
+
+#include "system-error.h"
+
+// Newer than the oldest headers that this is built with.
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+#ifndef CLONE_PIDFD
+#define CLONE_PIDFD 0x00001000
+#endif
+
+namespace concierge {
+
+namespace {
+
+constexpr size_t kChildStack = 64 * 1024;
+
+struct Pipe {
+  Descriptor read;
+  Descriptor write;
+};
+
+Pipe MakePipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) throw SystemError("pipe2");
+  return {Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+Descriptor WithoutBlocking(Descriptor end) {
+  fcntl(end.get(), F_SETFL, fcntl(end.get(), F_GETFL) | O_NONBLOCK);
+  return end;
+}
+
+// Pointers for execve(2), ended by a null pointer.
+std::vector<char*> Pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> pointers;
+  pointers.reserve(texts.size() + 1);
+  for (const std::string& text : texts) pointers.push_back(const_cast<char*>(text.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+const char* Find(const std::vector<std::string>& environment, const char* name) {
+  const size_t length = strlen(name);
+  for (const std::string& entry : environment) {
+    if (entry.compare(0, length, name) == 0 && entry[length] == '=') return entry.c_str() + length + 1;
+  }
+  return nullptr;
+}
+
+// Where a program may lie, in order. PATH of the given environment, else the agent's, else the system's default.
+std::vector<std::string> Candidates(const ProgramRequest& request, const std::string& agent_path) {
+  if (request.path.find('/') != std::string::npos) return {request.path};
+  if (request.path.empty()) throw SystemError(ENOENT, "execve", request.path);
+  const char* given = Find(request.environment, "PATH");
+  const std::string search = given != nullptr ? given : agent_path;
+  std::vector<std::string> candidates;
+  for (size_t start = 0; start <= search.size();) {
+    const size_t end = std::min(search.find(':', start), search.size());
+    // An empty entry is the working directory (execvp(3)).
+    candidates.push_back(end == start ? "./" + request.path : search.substr(start, end - start) + "/" + request.path);
+    start = end + 1;
+  }
+  return candidates;
+}
+
+// Everything that the child needs, laid out before it exists: it shares our memory and may allocate nothing.
+struct Child {
+  const std::vector<char*>& programs;
+  // argv; the two places before it are for a shell and a script.
+  char** arguments;
+  char** environment;
+  int descriptors[3];
+  int error = 0;
+};
+
+// A file without `#!` that is text: execvp(3) and the reference (GLib) hand it to the shell.
+bool IsText(const char* path) {
+  const int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return false;
+  char start[256];
+  const ssize_t count = read(file, start, sizeof start);
+  close(file);
+  return count >= 0 && memchr(start, '\0', static_cast<size_t>(count)) == nullptr;
+}
+
+void CloseOthers() {
+  if (syscall(SYS_close_range, 3, ~0U, 0) == 0) return;
+  struct rlimit limit;
+  const int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? static_cast<int>(limit.rlim_cur) : 65536;
+  for (int descriptor = 3; descriptor < end; descriptor++) close(descriptor);
+}
+
+int ChildMain(void* argument) {
+  Child& child = *static_cast<Child*>(argument);
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &action, nullptr);
+  setsid();
+  for (int number = 0; number < 3; number++) {
+    if (dup2(child.descriptors[number], number) < 0) {
+      child.error = errno;
+      _exit(127);
+    }
+  }
+  CloseOthers();
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+
+  int error = ENOENT;
+  for (char* program : child.programs) {
+    if (program == nullptr) break;
+    execve(program, child.arguments, child.environment);
+    if (errno == ENOEXEC && IsText(program)) {
+      char shell[] = "/bin/sh";
+      char** script = child.arguments - 1;
+      script[0] = shell;
+      script[1] = program;
+      execve(shell, script, child.environment);
+      errno = ENOEXEC;
+    }
+    // What execvp(3) passes over; a program that may not be executed is told of only if no other is found.
+    if (errno == EACCES) {
+      error = EACCES;
+    } else if (errno != ENOENT && errno != ENOTDIR && errno != ESTALE && errno != ENODEV && errno != ETIMEDOUT) {
+      error = errno;
+      break;
+    }
+  }
+  child.error = error;
+  _exit(127);
+}
+
+struct Cloned {
+  pid_t pid;
+  int pidfd;
+};
+
+// vfork(2) with a pidfd and a stack of its own: this thread, and no other, waits until the child has executed.
+Cloned Clone(Child& child) {
+  void* stack = mmap(nullptr, kChildStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED) throw SystemError("mmap");
+  int pidfd = -1;
+  const pid_t pid = clone(ChildMain, static_cast<char*>(stack) + kChildStack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
+  const int error = errno;
+  munmap(stack, kChildStack);
+  if (pid < 0) throw SystemError(error, "clone");
+  return {pid, pidfd};
+}
+
+// For kernels without pidfd (RHEL 8): a thread waits, and its pipe closes when the process has ended.
+Descriptor WatchByThread(pid_t pid) {
+  Pipe pipe = MakePipe();
+  try {
+    std::thread([pid, write = std::move(pipe.write)] {
+      siginfo_t info;
+      Retry([&] { return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT); });
+    }).detach();
+  } catch (const std::system_error&) {
+    throw SystemError(EAGAIN, "pthread_create");
+  }
+  return std::move(pipe.read);
+}
+
+}  // namespace
+
+StartedProgram StartProgram(const ProgramRequest& request, const std::string& agent_path) {
+  StartedProgram started;
+  const std::vector<std::string> candidates = Candidates(request, agent_path);
+  const std::vector<char*> programs = Pointers(candidates);
+  std::vector<char*> arguments(1, nullptr);
+  std::vector<std::string> texts{request.path};
+  texts.insert(texts.end(), request.arguments.begin(), request.arguments.end());
+  for (char* text : Pointers(texts)) arguments.push_back(text);
+  std::vector<char*> environment = Pointers(request.environment);
+
+  const Descriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (!null) throw SystemError("open", "/dev/null");
+  Child child{programs, arguments.data() + 1, environment.data(), {null.get(), null.get(), null.get()}};
+  // Ends of the child; gone from here when this function returns.
+  Pipe input, streams[2];
+  if (request.has_input) {
+    input = MakePipe();
+    started.input = WithoutBlocking(std::move(input.write));
+    child.descriptors[0] = input.read.get();
+  }
+  const Sink sinks[2] = {request.output, request.errors};
+  for (const Stream stream : {kOutput, kErrors}) {
+    if (sinks[stream] != Sink::kCapture) continue;
+    streams[stream] = MakePipe();
+    started.streams[stream] = WithoutBlocking(std::move(streams[stream].read));
+    child.descriptors[1 + stream] = streams[stream].write.get();
+  }
+  if (request.errors == Sink::kMerge) child.descriptors[2] = child.descriptors[1];
+
+  const Cloned cloned = Clone(child);
+  started.pid = cloned.pid;
+  started.exit.Reset(cloned.pidfd);
+  if (child.error != 0) {
+    Retry([&] { return waitpid(cloned.pid, nullptr, 0); });
+    throw SystemError(child.error, "execve", request.path);
+  }
+  if (!started.exit) {
+    try {
+      started.exit = WatchByThread(cloned.pid);
+    } catch (const SystemError&) {
+      kill(-cloned.pid, SIGKILL);
+      Retry([&] { return waitpid(cloned.pid, nullptr, 0); });
+      throw;
+    }
+  }
+  return started;
+}
+
+}  // namespace concierge

@@ -1,0 +1,41 @@
+// Starting a program as posix_spawn(3) would: on an I/O thread, for executing can wait for a disk.
+#pragma once
+
+#include <sys/types.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "descriptor.h"
+
+namespace concierge {
+
+enum Stream : uint32_t { kOutput = 0, kErrors = 1 };
+
+enum class Sink : uint32_t { kDiscard = 0, kCapture = 1, kMerge = 2 };
+
+struct ProgramRequest {
+  // Also argv[0]; searched in PATH where it has no slash.
+  std::string path;
+  std::vector<std::string> arguments;
+  std::vector<std::string> environment;
+  bool has_input = false;
+  Sink output = Sink::kDiscard;
+  Sink errors = Sink::kDiscard;
+};
+
+struct StartedProgram {
+  pid_t pid = -1;
+  // Readable when the process has ended: a pidfd, or a pipe where the kernel has none (before 5.3).
+  Descriptor exit;
+  Descriptor input;
+  std::array<Descriptor, 2> streams;
+};
+
+// Returns when the program runs. `agent_path` is searched where the environment has no PATH.
+// Throws SystemError: of execve(2) where no candidate could be executed.
+StartedProgram StartProgram(const ProgramRequest& request, const std::string& agent_path);
+
+}  // namespace concierge
