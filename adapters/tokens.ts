@@ -1,7 +1,7 @@
 import type { ServiceIdentifier } from 'inversify';
 import type * as ports from '../core/ports/index.ts';
 import type { Agent as AgentClass } from '../core/agent.ts';
-import type { FreezeController as FreezeControllerClass } from '../core/freeze/controller.ts';
+import type { FreezeController } from '../core/freeze/controller.ts';
 
 /** A token and its type share one name: `container.get(Clock)` is a `Clock`. */
 const token = <T>(name: string): ServiceIdentifier<T> => Symbol.for(`concierge-ga/${name}`);
@@ -34,7 +34,10 @@ export type Transport = ports.Transport;
 export const Transport = token<Transport>('Transport');
 export type Backend = ports.Backend;
 export const Backend = token<Backend>('Backend');
-export type FreezeController = FreezeControllerClass;
-export const FreezeController = token<FreezeController>('FreezeController');
+/** A container binds no `undefined`: the controller, where the backend can freeze. */
+export interface Freeze {
+  readonly controller: FreezeController | undefined;
+}
+export const Freeze = token<Freeze>('Freeze');
 export type Agent = AgentClass;
 export const Agent = token<Agent>('Agent');

@@ -1,0 +1,57 @@
+import { AgentError } from '../core/errors/agent-error.ts';
+import type { Backend } from '../core/ports/index.ts';
+import type { Settings } from './config/settings.ts';
+
+/** What a backend is told of the configuration. */
+export interface BackendContext {
+  readonly settings: Settings;
+}
+
+interface BuiltIn {
+  readonly id: string;
+  detects(): boolean;
+  load(context: BackendContext): Promise<Backend>;
+}
+
+/** The backends of this package. Only the chosen one is imported. */
+export const builtInBackends: readonly BuiltIn[] = [
+  {
+    id: 'linux',
+    detects: () => process.platform === 'linux',
+    async load({ settings }) {
+      const { linuxBackend } = await import('./linux/module.ts');
+      const { linuxHooks } = await import('./linux/hooks.ts');
+      return {
+        ...linuxBackend(),
+        hooks: linuxHooks({
+          ...(settings.fsfreezeHook === undefined ? {} : { script: settings.fsfreezeHook }),
+          directory: settings.hookDirectory,
+          timeLimitMs: settings.hookTimeout * 1000,
+        }),
+      };
+    },
+  },
+  {
+    id: 'fake',
+    detects: () => false,
+    async load() {
+      const { fakeBackend } = await import('./fake/module.ts');
+      return fakeBackend();
+    },
+  },
+];
+
+/**
+ * The backend that the settings name, or else the one that fits this machine.
+ *
+ * @throws failed error that says which there are
+ */
+export async function loadBackendFor(settings: Settings): Promise<Backend> {
+  const name = settings.backend;
+  const chosen = name === undefined ? builtInBackends.find((backend) => backend.detects()) : builtInBackends.find(({ id }) => id === name);
+  if (chosen === undefined) {
+    const known = builtInBackends.map(({ id }) => id).join(', ');
+    throw AgentError.failed(name === undefined ? `no backend fits ${process.platform}: name one with --backend (${known})` : `no backend is named '${name}': there are ${known}`);
+  }
+  return chosen.load({ settings });
+}
