@@ -46,7 +46,7 @@ export const builtInBackends: readonly BuiltIn[] = [
  *
  * @throws failed error that says which there are
  */
-export async function loadBackendFor(settings: Settings): Promise<Backend> {
+export async function createBackend(settings: Settings): Promise<Backend> {
   const name = settings.backend;
   const chosen = name === undefined ? builtInBackends.find((backend) => backend.detects()) : builtInBackends.find(({ id }) => id === name);
   if (chosen === undefined) {

@@ -5,27 +5,12 @@ import { handlers } from '../core/commands/index.ts';
 import { FreezeController } from '../core/freeze/controller.ts';
 import type * as ports from '../core/ports/index.ts';
 import { backendModule } from './backend-module.ts';
-import { loadBackendFor } from './backends.ts';
+import { createBackend } from './backends.ts';
+import type { AgentContext, AgentParts } from './cli/composition.ts';
 import { compatibleWith, version } from './config/product.ts';
 import type { Settings } from './config/settings.ts';
-import { createTransport, type ActivatedSocket } from './transport/index.ts';
+import { createTransport } from './transport/index.ts';
 import * as tokens from './tokens.ts';
-
-/** What the process has made before the agent exists: they are needed to say why it does not come to exist. */
-export interface Edges {
-  readonly log: ports.Log;
-  readonly stateStore: ports.StateStore;
-  /** A listening socket that the service manager handed over. */
-  readonly activated?: ActivatedSocket;
-}
-
-/** Everything that the process drives. */
-export interface Composition {
-  readonly agent: Agent;
-  readonly transport: ports.Transport;
-  /** Absent where the backend cannot freeze. */
-  readonly freeze: FreezeController | undefined;
-}
 
 const optional = <T>(serviceIdentifier: T): { serviceIdentifier: T; optional: true } => ({ serviceIdentifier, optional: true });
 
@@ -96,7 +81,7 @@ const coreModule = (settings: Settings): ContainerModule =>
       .inSingletonScope();
   });
 
-const edgesModule = ({ log, stateStore }: Edges, transport: ports.Transport): ContainerModule =>
+const edgesModule = ({ log, stateStore }: AgentContext, transport: ports.Transport): ContainerModule =>
   new ContainerModule(({ bind }) => {
     bind(tokens.Log).toConstantValue(log);
     bind(tokens.StateStore).toConstantValue(stateStore);
@@ -105,24 +90,24 @@ const edgesModule = ({ log, stateStore }: Edges, transport: ports.Transport): Co
 
 /**
  * Puts an agent together, not yet reachable: `transport.open` begins to serve. The composition root, and the only place
- * that asks the container for anything.
+ * that asks the container for anything. What an earlier agent left frozen is taken over.
  *
  * @throws AgentError one sentence that says what to do: no such backend, an unusable channel
  */
-export async function compose(settings: Settings, edges: Edges): Promise<Composition> {
-  const backend = await loadBackendFor(settings);
+export async function createAgent(context: AgentContext): Promise<AgentParts> {
+  const { settings, log, activated } = context;
+  const backend = await createBackend(settings);
   const transport = await createTransport({
     method: settings.method,
     ...(settings.path === undefined ? {} : { path: settings.path }),
     retry: settings.retryPath,
-    ...(edges.activated === undefined ? {} : { activated: edges.activated }),
-    log: edges.log,
+    ...(activated === undefined ? {} : { activated }),
+    log,
   });
   const container = new Container();
-  container.load(backendModule(backend), coreModule(settings), edgesModule(edges, transport));
-  return {
-    agent: container.get(tokens.Agent),
-    transport: container.get(tokens.Transport),
-    freeze: container.get(tokens.Freeze).controller,
-  };
+  container.load(backendModule(backend), coreModule(settings), edgesModule(context, transport));
+  await container.get(tokens.Freeze).controller?.recoverAtStart();
+  return { agent: container.get(tokens.Agent), transport: container.get(tokens.Transport) };
 }
+
+export { createBackend };

@@ -9,7 +9,7 @@ const root = resolve(import.meta.dirname, '..');
 /** CommonJS packages (winston) look for `require`, which an ES module lacks. */
 const requireForCommonJs = "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);";
 
-export async function buildBundle(): Promise<void> {
+async function buildBundle(): Promise<void> {
   const dist = join(root, 'dist');
   await rm(dist, { recursive: true, force: true });
   await mkdir(dist, { recursive: true });
@@ -33,4 +33,4 @@ export async function buildBundle(): Promise<void> {
   }
 }
 
-if (import.meta.main) await buildBundle();
+await buildBundle();

@@ -1,6 +1,5 @@
 /** Everything that `npm ci` makes: the native parts and the bundle that ships. */
-import { buildBundle } from './build-bundle.ts';
-import { buildNative } from './build-native.ts';
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
 
-await buildNative();
-await buildBundle();
+for (const step of ['build-native.ts', 'build-bundle.ts']) execFileSync(process.execPath, [join(import.meta.dirname, step)], { stdio: 'inherit' });
