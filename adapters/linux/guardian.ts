@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 
 import { AgentError } from '../../core/errors/agent-error.ts';
+import { addonPath } from './native.ts';
 
-/** Where the build puts it; the bundle that ships lies beside it. */
-export const defaultGuardianPath = (): string =>
-  fileURLToPath(new URL('../../build/Release/concierge-guardian', import.meta.url));
+/** Where the guardian lies: beside the addon. @throws failed error where that is missing */
+export const defaultGuardianPath = (): string => join(dirname(addonPath()), 'concierge-guardian');
 
 export const guardianSocketName = 'freeze-guardian.sock';
 

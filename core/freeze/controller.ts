@@ -1,40 +1,18 @@
-import { AgentError, osCode, withContext } from '../errors/agent-error.ts';
-import type { Clock, Timer } from '../ports/clock.ts';
-import type { FreezeEnd, FreezeSession, Freezing, FrozenTarget, ThawOutcome } from '../ports/freezing.ts';
-import type { Hooks } from '../ports/hooks.ts';
-import type { Log } from '../ports/log.ts';
-import type { StateStore } from '../ports/state-store.ts';
+import { AgentError, withContext } from '../errors/agent-error.ts';
+import type { Timer } from '../ports/clock.ts';
+import type { FreezeEnd, FreezeSession } from '../ports/freezing.ts';
 import { FreezeState } from '../state/freeze-state.ts';
 import { HookRound } from './hook-round.ts';
-import { nameOf, planFreeze, type FreezePlan } from './plan.ts';
+import { hooksOnly, thawLeftBehind } from './left-behind.ts';
+import { forgetMarker, messageOf, nanoseconds, type FreezeParts } from './parts.ts';
+import type { FreezePlan } from './plan.ts';
 import { FreezeRecord, type FreezeReport } from './record.ts';
-
-export interface FreezeSettings {
-  /** How long a freeze lasts without a thaw, in milliseconds from the first file system; 0: for ever. */
-  readonly deadlineMs: number;
-  /** How long the freezing itself may take, in milliseconds; 0: for ever. */
-  readonly withinMs: number;
-  /** Mount points that are never frozen. */
-  readonly excluded: readonly string[];
-  /** What a list that names no mount point leads to; `ignore` is what qemu-ga 10.2 does. */
-  readonly unknownMountPoints: 'error' | 'ignore';
-}
-
-export interface FreezeControllerParts {
-  readonly freezing: Freezing;
-  readonly hooks: Hooks | undefined;
-  readonly stateStore: StateStore;
-  readonly log: Log;
-  readonly clock: Clock;
-  readonly settings: FreezeSettings;
-}
+import { beginSession, decide, demandSuccess, planNow, writeMarker } from './steps.ts';
+import { thawSession, type BegunFreeze } from './thawing.ts';
 
 /** A freeze that is on. */
-interface HeldFreeze {
-  readonly session: FreezeSession;
+interface HeldFreeze extends BegunFreeze {
   readonly hooks: HookRound;
-  /** In the order of freezing. */
-  readonly targets: readonly FrozenTarget[];
   /** On `Clock.monotonic`; `undefined` without a deadline of ours. */
   readonly deadline: bigint | undefined;
   readonly overdue: Timer | undefined;
@@ -43,24 +21,21 @@ interface HeldFreeze {
 /** How long after the deadline the agent takes the holder of the session for broken. */
 const overdueMs = 5_000;
 
-/** In the marker while hooks run and nothing is frozen yet. */
-const hooksOnly = { stage: 'hooks' } as const;
-
 /**
  * Runs a freeze from the first hook to the last: hooks, plan, marker, flush, freeze; and whatever ends it. One step at a
  * time, whoever asks; only status, report and the ending of the agent do not wait for their turn.
  */
 export class FreezeController {
-  readonly #parts: FreezeControllerParts;
+  readonly #parts: FreezeParts;
   readonly #state = new FreezeState();
   #turn: Promise<unknown> = Promise.resolve();
   #record: FreezeRecord | undefined;
-  /** A session exists from `begin` on; it counts as held once it is frozen. */
-  #begun: Pick<HeldFreeze, 'session' | 'targets'> | undefined;
+  /** A session is begun until it is frozen, and held from then on. */
+  #begun: BegunFreeze | undefined;
   #held: HeldFreeze | undefined;
   #ending = false;
 
-  constructor(parts: FreezeControllerParts) {
+  constructor(parts: FreezeParts) {
     this.#parts = parts;
   }
 
@@ -85,8 +60,8 @@ export class FreezeController {
   }
 
   /** What a freeze would do now. Touches nothing. @throws failed error when the list of mounts cannot be read */
-  async plan(mountPoints?: readonly string[]): Promise<FreezePlan> {
-    return planFreeze(await this.#parts.freezing.survey(), { mountPoints, excluded: this.#parts.settings.excluded });
+  plan(mountPoints?: readonly string[]): Promise<FreezePlan> {
+    return planNow(this.#parts, mountPoints);
   }
 
   /**
@@ -140,7 +115,7 @@ export class FreezeController {
       return undefined;
     });
     if (session === undefined) {
-      await this.thawLeftBehind().catch((error: unknown) => log.error(() => messageOf(error)));
+      await thawLeftBehind(marker, this.#parts, record).catch((error: unknown) => log.error(() => messageOf(error)));
       return;
     }
     log.warning('a previous agent left file systems frozen: they stay so until guest-fsfreeze-thaw or the deadline');
@@ -158,26 +133,8 @@ export class FreezeController {
    * @throws failed error of a hook or of a file system that would not thaw
    */
   async thawLeftBehind(): Promise<number> {
-    const { freezing, hooks, stateStore, log, clock } = this.#parts;
-    const marker = await stateStore.readFreezeMarker();
-    if (marker === undefined) return 0;
-    const record = this.#startRecord();
-    const session = await freezing.recover(marker).catch(() => undefined);
-    // A marker that lists nothing and is not of the hooks' stage is qemu-ga's: anything may be frozen.
-    const only = marker.targets.length > 0 ? marker.targets.toReversed() : undefined;
-    const outcomes = session !== undefined ? await session.thaw()
-      : only === undefined && marker.recoveryData['stage'] === hooksOnly.stage ? []
-      : await freezing.thawEverything(only);
-    record.thawed(outcomes);
-    record.end('thaw', clock.now(), 'what an earlier agent left frozen was thawed');
-    const count = outcomes.filter(({ thawed }) => thawed).length;
-    log.warning(() => `an earlier agent ended in the middle of a freeze: ${count} file systems were thawed`);
-    const failure = firstFailure(outcomes);
-    if (failure === undefined) await this.#forgetMarker();
-    const hookFailure = await (await HookRound.forThaw(hooks, record.hooks)).thaw();
-    if (failure !== undefined) throw failure;
-    if (hookFailure !== undefined) throw hookFailure;
-    return count;
+    const marker = await this.#parts.stateStore.readFreezeMarker();
+    return marker === undefined ? 0 : thawLeftBehind(marker, this.#parts, this.#startRecord());
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -199,7 +156,7 @@ export class FreezeController {
     let hooks: HookRound | undefined;
     try {
       hooks = await HookRound.forFreeze(this.#parts.hooks, record.hooks);
-      if (!hooks.isEmpty) await this.#writeMarker([], 0n, hooksOnly);
+      if (!hooks.isEmpty) await writeMarker(this.#parts, [], 0n, hooksOnly);
       await hooks.freeze();
       const held = await this.#freezeFileSystems(mountPoints, hooks, record);
       if (held !== undefined) {
@@ -207,34 +164,29 @@ export class FreezeController {
         this.#hold(held);
         return record.frozenCount;
       }
-      record.end('nothing-frozen', clock.now());
     } catch (error) {
       record.end('failure', clock.now(), messageOf(error));
       await this.#undo(hooks, true);
       log.error(() => `the freeze failed: ${messageOf(error)}`);
       throw error;
     }
+    record.end('nothing-frozen', clock.now());
     const failure = await this.#undo(hooks, false);
     if (failure !== undefined) throw failure;
     return 0;
   }
 
   /** `undefined` where nothing was frozen. */
-  async #freezeFileSystems(
-    mountPoints: readonly string[] | undefined,
-    hooks: HookRound,
-    record: FreezeRecord,
-  ): Promise<HeldFreeze | undefined> {
+  async #freezeFileSystems(mountPoints: readonly string[] | undefined, hooks: HookRound, record: FreezeRecord): Promise<HeldFreeze | undefined> {
     const { clock, log, settings } = this.#parts;
-    const plan = await this.#planned(mountPoints, record);
-    if (plan.levels.length === 0) return undefined;
+    const levels = await decide(this.#parts, mountPoints, record);
+    if (levels.length === 0) return undefined;
     this.#stopIfEnding();
-    const levels = plan.levels.map((level) => level.map((candidate) => ({ id: candidate.id, mountPoint: nameOf(candidate) })));
     const targets = levels.flat();
-    const session = await this.#begin(levels);
+    const session = await beginSession(this.#parts, levels);
     this.#begun = { session, targets };
     const deadlineAt = settings.deadlineMs === 0 ? 0n : clock.now() + nanoseconds(settings.deadlineMs);
-    await this.#writeMarker(targets, deadlineAt, session.recoveryData);
+    await writeMarker(this.#parts, targets, deadlineAt, session.recoveryData);
     log.info(() => `freezing ${targets.length} file systems; log lines wait in memory until the thaw`);
     await log.hold();
     await session.flush();
@@ -242,8 +194,7 @@ export class FreezeController {
     const start = clock.monotonic();
     const outcomes = await session.freeze();
     record.froze(outcomes);
-    const failed = outcomes.find(({ result }) => result === 'failed');
-    if (failed !== undefined) throw AgentError.failed(failed.error ?? `failed to freeze ${failed.mountPoint}`);
+    demandSuccess(outcomes);
     this.#stopIfEnding();
     if (record.frozenCount === 0) return undefined;
     log.info(() => record.freezeLine());
@@ -253,74 +204,17 @@ export class FreezeController {
     return { session, hooks, targets, deadline: start + nanoseconds(settings.deadlineMs), overdue };
   }
 
-  async #planned(mountPoints: readonly string[] | undefined, record: FreezeRecord): Promise<FreezePlan> {
-    const { log, settings } = this.#parts;
-    const plan = await this.plan(mountPoints);
-    record.leftOut = plan.leftOut;
-    if (plan.unmatched.length > 0) {
-      const sentence = `failed to freeze ${plan.unmatched.join(', ')}: no file system is mounted there`;
-      if (settings.unknownMountPoints === 'error') throw AgentError.failed(sentence);
-      log.warning(sentence);
-    }
-    for (const { mountPoint, reason, detail } of plan.leftOut) {
-      const line = (): string => `${mountPoint} is not frozen: ${detail}`;
-      if (reason === 'covered' || reason === 'no-device') log.warning(line);
-      else log.debug(line);
-    }
-    for (const mountPoint of plan.cutCycles) log.warning(() => `${mountPoint} seems to rest on itself: it is frozen in mount order`);
-    return plan;
-  }
-
-  async #begin(levels: readonly (readonly FrozenTarget[])[]): Promise<FreezeSession> {
-    const { freezing, stateStore, log, settings } = this.#parts;
-    try {
-      return await freezing.begin({
-        levels,
-        deadlineMs: settings.deadlineMs,
-        freezeWithinMs: settings.withinMs,
-        stateDirectory: stateStore.directory,
-      });
-    } catch (error) {
-      const path = AgentError.is(error) ? error.os?.path : undefined;
-      if (osCode(error) === 'EACCES') {
-        log.error(() => `opening ${path ?? 'a mount point'} was forbidden: where root is, that is SELinux or AppArmor; see its audit log`);
-      }
-      throw path === undefined ? error : withContext(`failed to open ${path}`, error);
-    }
-  }
-
   #stopIfEnding(): void {
     if (this.#ending) throw AgentError.failed('the freeze was called off because the agent ends');
   }
 
-  async #writeMarker(targets: readonly FrozenTarget[], deadlineAt: bigint, recoveryData: Readonly<Record<string, string>>): Promise<void> {
-    const { stateStore } = this.#parts;
-    await stateStore.writeFreezeMarker({ bootId: await stateStore.bootId(), targets, deadlineAt, recoveryData });
-  }
-
   /** Back to thawed, whatever there is to undo. Answers the first failure of a thaw hook. */
   async #undo(hooks: HookRound | undefined, failed: boolean): Promise<AgentError | undefined> {
-    const { log } = this.#parts;
-    try {
-      await this.#undoFileSystems();
-    } catch (error) {
-      log.error(() => `undoing the freeze failed: ${messageOf(error)}`);
-    }
-    log.release();
-    if (failed) await hooks?.fail();
-    const failure = await hooks?.thaw();
-    if (failure !== undefined) log.warning(failure.message);
-    this.#state.enter('thawed');
-    return failure;
-  }
-
-  async #undoFileSystems(): Promise<void> {
     const begun = this.#begun;
     this.#begun = undefined;
-    // The marker stays as long as something may be frozen, for whoever tries next.
-    const failure = begun === undefined ? undefined : (await this.#thawSession(begun)).failure;
-    if (failure === undefined) await this.#forgetMarker();
-    else throw failure;
+    const failure = begun === undefined ? undefined : (await thawSession(begun, this.#parts, this.#record)).failure;
+    if (failed) await hooks?.fail();
+    return this.#finish(hooks, failure, true);
   }
 
   // -- frozen -----------------------------------------------------------------------------------------------
@@ -345,7 +239,8 @@ export class FreezeController {
     this.#state.enter('thawing');
     held.overdue?.cancel();
     this.#record?.thawed(end.thawed);
-    const failure = firstFailure(end.thawed) === undefined ? undefined : await this.#thawDirectly(held.targets);
+    // Everything is thawed already, but for what a lost holder held.
+    const { failure } = await thawSession(held, this.#parts, this.#record);
     this.#held = undefined;
     await this.#finish(held.hooks, failure, true);
     this.#tellEnd(end);
@@ -357,45 +252,34 @@ export class FreezeController {
     this.#parts.log.warning(() => `the freeze ended at ${time} without a thaw command: ${end.detail}`);
   }
 
-  /** Thaws a session, and once more without it what it could not. */
-  async #thawSession({ session, targets }: Pick<HeldFreeze, 'session' | 'targets'>): Promise<{
-    readonly outcomes: readonly ThawOutcome[];
-    readonly failure: AgentError | undefined;
-  }> {
-    let outcomes: readonly ThawOutcome[] = [];
-    try {
-      outcomes = await session.thaw();
-      this.#record?.thawed(outcomes);
-      if (firstFailure(outcomes) === undefined) return { outcomes, failure: undefined };
-    } catch (error) {
-      this.#parts.log.error(() => `the holder of the freeze failed to thaw: ${messageOf(error)}`);
-    }
-    return { outcomes, failure: await this.#thawDirectly(targets) };
-  }
-
-  async #thawDirectly(targets: readonly FrozenTarget[]): Promise<AgentError | undefined> {
-    try {
-      const outcomes = await this.#parts.freezing.thawEverything(targets.toReversed());
-      this.#record?.thawed(outcomes);
-      return firstFailure(outcomes);
-    } catch (error) {
-      return withContext('failed to thaw', error);
-    }
-  }
-
   async #thaw(): Promise<number> {
-    const { clock, freezing, hooks, log } = this.#parts;
+    const { clock, hooks, log } = this.#parts;
     const held = this.#held;
     // A freeze may have been asked for meanwhile and wait behind this: the phase is its own then.
     const ownsPhase = this.#state.phase !== 'freezing';
     if (ownsPhase) this.#state.enter('thawing');
     held?.overdue?.cancel();
+    const { thawed, failure, end } = await this.#thawFileSystems(held);
+    this.#held = undefined;
+    const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, ownsPhase);
+    if (end !== undefined) this.#tellEnd(end);
+    if (held !== undefined) {
+      this.#record?.end('thaw', clock.now());
+      log.info(() => this.#record?.thawLine() ?? '');
+    }
+    if (failure !== undefined) throw failure;
+    if (hookFailure !== undefined) throw hookFailure;
+    return thawed;
+  }
+
+  async #thawFileSystems(held: HeldFreeze | undefined): Promise<{ thawed: number; failure: AgentError | undefined; end: FreezeEnd | undefined }> {
+    const { clock, freezing, log } = this.#parts;
     const asked = clock.now();
     const thawed = new Set<string>();
     let failure: AgentError | undefined;
     let end: FreezeEnd | undefined;
     if (held !== undefined) {
-      const its = await this.#thawSession(held);
+      const its = await thawSession(held, this.#parts, this.#record);
       failure = its.failure;
       // What the deadline thawed before this was asked is not this thaw's to count.
       if (its.outcomes.some(({ thawedAt }) => thawedAt !== undefined && thawedAt < asked)) end = await this.#news(held.session);
@@ -411,16 +295,7 @@ export class FreezeController {
       if (held === undefined) failure = withContext('failed to thaw', error);
       else log.warning(() => `only what this agent froze was thawed: ${messageOf(error)}`);
     }
-    this.#held = undefined;
-    const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, ownsPhase);
-    if (end !== undefined) this.#tellEnd(end);
-    if (held !== undefined) {
-      this.#record?.end('thaw', clock.now());
-      log.info(() => this.#record?.thawLine() ?? '');
-    }
-    if (failure !== undefined) throw failure;
-    if (hookFailure !== undefined) throw hookFailure;
-    return thawed.size;
+    return { thawed: thawed.size, failure, end };
   }
 
   /** Of a session that has ended by itself: told at once, but for a holder that keeps its word badly. */
@@ -431,34 +306,16 @@ export class FreezeController {
     return promise.finally(() => timer.cancel());
   }
 
-  /** After the last file system: the log goes on, the marker goes, hooks run. */
-  async #finish(hooks: HookRound, failure: AgentError | undefined, ownsPhase: boolean): Promise<AgentError | undefined> {
+  /** After the last file system: the log goes on, the marker goes, hooks run. Answers the first failure of a hook. */
+  async #finish(hooks: HookRound | undefined, failure: AgentError | undefined, ownsPhase: boolean): Promise<AgentError | undefined> {
     const { log } = this.#parts;
     if (ownsPhase) log.release();
     // The marker stays as long as something may be frozen, for whoever tries next.
     if (failure !== undefined) log.error(failure.message);
-    else if (ownsPhase) await this.#forgetMarker();
-    const hookFailure = await hooks.thaw();
+    else if (ownsPhase) await forgetMarker(this.#parts);
+    const hookFailure = await hooks?.thaw();
     if (hookFailure !== undefined) log.warning(hookFailure.message);
     if (ownsPhase) this.#state.enter('thawed');
     return hookFailure;
   }
-
-  async #forgetMarker(): Promise<void> {
-    try {
-      await this.#parts.stateStore.removeFreezeMarker();
-    } catch (error) {
-      this.#parts.log.warning(() => messageOf(error));
-    }
-  }
-}
-
-const nanoseconds = (ms: number): bigint => BigInt(Math.ceil(ms)) * 1_000_000n;
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** Of file systems that should have been thawed and were not. One that is not frozen any more is fine. */
-function firstFailure(outcomes: readonly ThawOutcome[]): AgentError | undefined {
-  const failed = outcomes.find(({ thawed, error }) => !thawed && error !== undefined);
-  return failed?.error === undefined ? undefined : AgentError.failed(failed.error);
 }
