@@ -1,0 +1,183 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
+import { type ClockFields, type ClockSystem, linuxClock } from '../../../adapters/linux/clock.ts';
+
+interface Machine extends ClockSystem {
+  readonly wall: bigint;
+  readonly hardware: { path: string; fields: ClockFields } | undefined;
+}
+
+/** Clocks in memory: no test sets those of the machine that it runs on. */
+function machine({ clocks = ['/dev/rtc0'], adjtime, refuseWall, refuseHardware, fields = [2030, 0, 2, 3, 4, 5] }: {
+  clocks?: readonly string[];
+  adjtime?: string;
+  refuseWall?: PosixCode;
+  refuseHardware?: PosixCode;
+  fields?: ClockFields;
+} = {}): Machine {
+  let wall = 0n;
+  let hardware: Machine['hardware'];
+  const use = (path: string): void => {
+    if (!clocks.includes(path)) throw posixError('ENOENT', { syscall: 'open', path });
+    if (refuseHardware !== undefined) throw posixError(refuseHardware, { syscall: 'ioctl', path });
+  };
+  return {
+    get wall() {
+      return wall;
+    },
+    get hardware() {
+      return hardware;
+    },
+    wallClock: () => wall,
+    bootClock: () => 42n,
+    setWallClock(time) {
+      if (refuseWall !== undefined) throw posixError(refuseWall, { syscall: 'clock_settime' });
+      wall = time;
+    },
+    async readFile(path) {
+      if (path !== '/etc/adjtime' || adjtime === undefined) throw posixError('ENOENT', { syscall: 'open', path });
+      return Buffer.from(adjtime);
+    },
+    async readHardwareClock(path) {
+      use(path);
+      return fields;
+    },
+    async writeHardwareClock(path, given) {
+      use(path);
+      hardware = { path, fields: given };
+    },
+  };
+}
+
+const time = BigInt(Date.UTC(2024, 6, 15, 10, 20, 30)) * 1_000_000n + 123_456_789n;
+
+describe('setting the time', () => {
+  it('sets the wall clock to the nanosecond, and the hardware clock in UTC', async () => {
+    const system = machine();
+
+    await linuxClock({ system }).setting?.set(time);
+
+    expect(system.wall).toBe(time);
+    expect(system.hardware).toEqual({ path: '/dev/rtc0', fields: [2024, 6, 15, 10, 20, 30] });
+  });
+
+  it('sets a hardware clock that runs in local time in local time', async () => {
+    const system = machine({ adjtime: '0.0 0 0.0\n0\nLOCAL\n' });
+
+    await linuxClock({ system }).setting?.set(time);
+
+    const date = new Date(Number(time / 1_000_000n));
+    expect(system.hardware?.fields).toEqual([date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), 30]);
+  });
+
+  it('takes the next name of a hardware clock where the first is missing', async () => {
+    const system = machine({ clocks: ['/dev/rtc'] });
+
+    await linuxClock({ system }).setting?.set(time);
+
+    expect(system.hardware?.path).toBe('/dev/rtc');
+  });
+
+  it('is done where the machine has no hardware clock', async () => {
+    const system = machine({ clocks: [] });
+
+    await linuxClock({ system }).setting?.set(time);
+
+    expect(system.wall).toBe(time);
+  });
+
+  it('tells apart what the wall clock and what the hardware clock refused', async () => {
+    const wall = machine({ refuseWall: 'EPERM' });
+    const hardware = machine({ refuseHardware: 'EACCES' });
+
+    await expect(linuxClock({ system: wall }).setting?.set(time)).rejects.toMatchObject({ kind: 'os', os: { code: 'EPERM' } });
+    expect(wall.hardware).toBeUndefined();
+    await expect(linuxClock({ system: hardware }).setting?.set(time)).rejects.toMatchObject({
+      kind: 'failed',
+      message: 'failed to set hardware clock to system time: Permission denied',
+    });
+    expect(hardware.wall).toBe(time);
+  });
+});
+
+describe('taking the time from the hardware clock', () => {
+  it('reads it as UTC', async () => {
+    const system = machine();
+
+    await linuxClock({ system }).setting?.setFromHardware();
+
+    expect(system.wall).toBe(BigInt(Date.UTC(2030, 0, 2, 3, 4, 5)) * 1_000_000n);
+  });
+
+  it('reads it as local time where adjtime says so', async () => {
+    const system = machine({ adjtime: '0.0 0 0.0\n0\nLOCAL' });
+
+    await linuxClock({ system }).setting?.setFromHardware();
+
+    expect(system.wall).toBe(BigInt(new Date(2030, 0, 2, 3, 4, 5).getTime()) * 1_000_000n);
+  });
+
+  it('fails with a reason where there is none', async () => {
+    const setting = linuxClock({ system: machine({ clocks: [] }) }).setting?.setFromHardware();
+
+    await expect(setting).rejects.toMatchObject({
+      kind: 'failed',
+      message: 'failed to set system time from hardware clock: this machine has none (looked for /dev/rtc0, /dev/rtc, /dev/misc/rtc)',
+    });
+  });
+
+  it('fails with a reason where it may not be read or the wall clock not be set', async () => {
+    const busy = linuxClock({ system: machine({ refuseHardware: 'EBUSY' }) }).setting?.setFromHardware();
+    const forbidden = linuxClock({ system: machine({ refuseWall: 'EPERM' }) }).setting?.setFromHardware();
+
+    await expect(busy).rejects.toMatchObject({ message: 'failed to set system time from hardware clock: Device or resource busy' });
+    await expect(forbidden).rejects.toMatchObject({ message: 'failed to set system time from hardware clock: Operation not permitted' });
+  });
+});
+
+describe('the clocks of this machine', () => {
+  it('agree with those of Node', () => {
+    const clock = linuxClock();
+
+    const earliest = BigInt(Date.now()) * 1_000_000n;
+    const now = clock.now();
+    const latest = BigInt(Date.now() + 1) * 1_000_000n;
+
+    expect(now).toBeGreaterThanOrEqual(earliest);
+    expect(now).toBeLessThanOrEqual(latest);
+    expect(clock.monotonic()).toBeGreaterThanOrEqual(process.hrtime.bigint() - 1_000_000_000n);
+  });
+});
+
+describe('waiting', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('calls back once, also after more time than a timer of Node can hold', () => {
+    const called = vi.fn();
+    const month = 31 * 24 * 3600 * 1000;
+
+    linuxClock({ system: machine() }).after(month, called);
+
+    vi.advanceTimersByTime(month - 1);
+    expect(called).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(1);
+    expect(called).toHaveBeenCalledOnce();
+  });
+
+  it('ends when it is cancelled, however far it has come', () => {
+    const called = vi.fn();
+    const month = 31 * 24 * 3600 * 1000;
+
+    const timer = linuxClock({ system: machine() }).after(month, called);
+    vi.advanceTimersByTime(month - 1);
+    timer.cancel();
+    vi.advanceTimersByTime(2);
+
+    expect(called).not.toHaveBeenCalled();
+  });
+});
