@@ -172,7 +172,9 @@ const freezes: readonly Case[] = [
     run: async (freezing, subject) =>
       withSession(freezing, subject, {}, async (first, targets) => {
         await first.freeze();
-        const second = await begin(freezing, subject, targets);
+        // A holder keeps its own things in the directory: the second one gets another.
+        const elsewhere = { ...subject, safe: { ...subject.safe, stateDirectory: subject.scratchDirectory } };
+        const second = await begin(freezing, elsewhere, targets);
 
         const outcomes = await second.freeze();
         const thawed = await second.thaw();
@@ -211,12 +213,25 @@ const freezes: readonly Case[] = [
       withSession(freezing, subject, {}, async (session, targets) => {
         await session.freeze();
 
-        const everything = await freezing.thawEverything(targets);
+        const everything = await freezing.thawEverything(targets.toReversed());
         const own = await session.thaw();
 
         assert.deepEqual(ids(everything).toSorted(), ids(targets).toSorted());
         assert.ok(allThawed(everything));
         assert.ok(own.every(({ thawed, error }) => !thawed && error === undefined));
+      }),
+  },
+  {
+    name: 'thawing everything goes in mount order, whatever the order of the list',
+    skip: needsTargets,
+    run: async (freezing, subject) =>
+      withSession(freezing, subject, {}, async (session, targets) => {
+        await session.freeze();
+
+        // In the order of freezing: the first would wait for ever for what it lies on.
+        const outcomes = await freezing.thawEverything(targets);
+
+        assert.ok(allThawed(outcomes));
       }),
   },
   {

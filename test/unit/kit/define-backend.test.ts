@@ -7,10 +7,12 @@ const definition = (different: object = {}): BackendDefinition => ({
   apiVersion: 1,
   detects: () => true,
   capabilities: ['network.interfaces'],
-  load: () => {
-    const { backend } = createFakeMachine({ without: ['network.routes'] });
-    return { clock: { now: () => 0n, monotonic: () => 0n, after: backend.clock.after }, network: { interfaces: { list: async () => [] } } };
-  },
+  load: () =>
+    createFakeMachine({
+      without: [
+        'clock.setting', 'fileSystem', 'power', 'network.routes', 'processes', 'accounts', 'processors', 'memory', 'host', 'hooks',
+      ],
+    }).backend,
   ...different,
 });
 
