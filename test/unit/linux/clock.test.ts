@@ -34,7 +34,8 @@ function machine({ clocks = ['/dev/rtc0'], adjtime, refuseWall, refuseHardware, 
       if (refuseWall !== undefined) throw posixError(refuseWall, { syscall: 'clock_settime' });
       wall = time;
     },
-    async readFile(path) {
+    async readFile(given) {
+      const path = Buffer.from(given).toString();
       if (path !== '/etc/adjtime' || adjtime === undefined) throw posixError('ENOENT', { syscall: 'open', path });
       return Buffer.from(adjtime);
     },

@@ -11,7 +11,7 @@ interface Machine {
   readonly root: string;
   readonly power: Power;
   /** Every program that ran, with its arguments. */
-  calls(): string[];
+  readonly calls: () => string[];
 }
 
 /** A tree with fake programs in /sbin and in PATH, none of them the machine's own. */
