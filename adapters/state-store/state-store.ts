@@ -122,7 +122,8 @@ export class FileStateStore implements StateStore {
   /** Leaves the exact next number to the agent that comes next. The store is of no use afterwards. */
   close(): void {
     try {
-      if (this.#next !== this.#reserved) replaceDurablySync(this.#counterPath, formatCounter(this.#next));
+      // With something still frozen, writing might wait for a thaw that nobody makes.
+      if (this.#next !== this.#reserved && !this.#marker.exists) replaceDurablySync(this.#counterPath, formatCounter(this.#next));
     } catch (error) {
       this.#warn(`failed to write persistent state to ${this.#counterPath}: ${systemError(error).message}`);
     }

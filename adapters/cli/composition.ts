@@ -1,0 +1,31 @@
+import type { Backend, Connection, StateStore, Transport } from '../../core/ports/index.ts';
+import type { Settings } from '../config/settings.ts';
+import type { ProcessLog } from '../logging/process-log.ts';
+import type { ActivatedSocket } from '../transport/socket-activation.ts';
+
+/** What the driving side makes before it asks for an agent: it has to log and to lock when everything else fails. */
+export interface AgentContext {
+  readonly settings: Settings;
+  readonly log: ProcessLog;
+  readonly stateStore: StateStore;
+  /** The service manager's socket, where there is one. */
+  readonly activated: ActivatedSocket | undefined;
+}
+
+/** An agent that is put together and not yet reachable. */
+export interface AgentParts {
+  readonly agent: {
+    serve(connection: Connection): void;
+    /** Thaws whatever is frozen, then ends every conversation. Called once. */
+    stop(): Promise<void>;
+  };
+  readonly transport: Transport;
+}
+
+/** What `adapters/container.ts` exports. Errors are sentences for the administrator. */
+export interface Composition {
+  /** Builds everything, and takes over what an earlier agent left frozen. */
+  createAgent(context: AgentContext): Promise<AgentParts>;
+  /** The operating system alone, for commands that need no agent. */
+  createBackend(settings: Settings): Promise<Backend>;
+}

@@ -1,0 +1,35 @@
+import { writeSync } from 'node:fs';
+import { runProgram } from './program.ts';
+
+/** The launcher passes on what it was called as: Node does not tell. */
+const called = '--argv0=';
+
+/** Standard output may be a pipe that is full or closed; nothing better can be done about it than to go on. */
+function writeOut(fd: number, text: string): void {
+  try {
+    writeSync(fd, text);
+  } catch {
+    // Nobody reads.
+  }
+}
+
+const first = process.argv[2];
+const wasCalled = first?.startsWith(called) === true;
+const program = wasCalled ? first.slice(called.length) : 'concierge-ga';
+
+const result = await runProgram({
+  program,
+  words: process.argv.slice(wasCalled ? 3 : 2),
+  process,
+  composition: () => import('../container.ts'),
+  print: (text) => writeOut(1, text),
+  complain: (text) => writeOut(2, `${text}\n`),
+});
+
+if ('signal' in result) {
+  process.kill(process.pid, result.signal);
+} else {
+  const { processAddon } = await import('./process-addon.ts');
+  (await processAddon())?.exitNow(result.status);
+  process.exit(result.status);
+}

@@ -1,0 +1,20 @@
+/** The part of the native addon that is about this process (native/linux/process-life.cc). */
+export interface ProcessAddon {
+  /** fcntl(2)'s write lock on a whole file. @throws os error `EAGAIN` while another process has it */
+  lockFile(fd: number): void;
+  /** One datagram to a Unix socket, never waiting; `@name` is abstract. @throws os error */
+  sendDatagram(path: string, bytes: Uint8Array): void;
+  /** Ends the process though threads of the pool are stuck on a dead disk. */
+  exitNow(status: number): never;
+}
+
+/** `undefined` where the platform has none, or it was not built: then there are no locks, and no syslog. */
+export async function processAddon(): Promise<ProcessAddon | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  try {
+    const { nativeAddon } = await import('../linux/native.ts');
+    return nativeAddon() as unknown as ProcessAddon;
+  } catch {
+    return undefined;
+  }
+}

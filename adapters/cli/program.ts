@@ -1,0 +1,137 @@
+import { dumpConfiguration } from '../config/dump.ts';
+import { helpText } from '../config/help.ts';
+import { versionLine } from '../config/product.ts';
+import { readRegularFile } from '../config/read-regular-file.ts';
+import { readSettings, type Request } from '../config/settings.ts';
+import type { Platform } from '../config/settings-table.ts';
+import type { ActivatedSocket } from '../transport/socket-activation.ts';
+import type { Composition } from './composition.ts';
+import type { Foreground } from './daemon.ts';
+import type { RunResult } from './run.ts';
+import { subcommands, type SubcommandEntry } from './subcommands/index.ts';
+
+export interface ProgramOptions {
+  /** What the program was called as, for messages. */
+  readonly program: string;
+  /** The command line after it. */
+  readonly words: readonly string[];
+  readonly process: NodeJS.Process;
+  readonly composition: () => Promise<Composition>;
+  /** Standard output and standard error; synchronous, because the process may end at once. */
+  readonly print: (text: string) => void;
+  readonly complain: (text: string) => void;
+}
+
+/** Reads the command line and does what it says. Answers how the process is to end; never throws. */
+export async function runProgram(options: ProgramOptions): Promise<RunResult> {
+  const { program, process } = options;
+  const background = await backgroundOf(process.env);
+  const complain = (text: string): void => (background ?? { say: options.complain }).say(`${program}: ${text}`);
+  try {
+    return await obey({ ...options, complain }, background);
+  } catch (error) {
+    complain(error instanceof Error ? error.message : String(error));
+    return { status: 1 };
+  }
+}
+
+async function obey(options: ProgramOptions, background: Foreground | undefined): Promise<RunResult> {
+  const { program, words, process, print, complain } = options;
+  const platform: Platform = process.platform === 'win32' ? 'windows' : 'posix';
+  const subcommand = subcommands.find(({ name }) => name === words[0]);
+  const { own, rest } = splitFlags(subcommand, words);
+  const activated = subcommand === undefined ? await socketOf(process, background !== undefined) : undefined;
+  const request = readSettings({
+    words: rest,
+    configurationVariable: process.env['QGA_CONF'],
+    platform,
+    readFile: readRegularFile,
+    ...(activated === undefined ? {} : { handedOver: { fd: 3, method: activated.method } }),
+  });
+  request.complaints.forEach(complain);
+  switch (request.kind) {
+    case 'version':
+      print(`${versionLine}\n`);
+      return { status: 0 };
+    case 'help':
+      print(helpText(program, platform, subcommands));
+      return { status: 0 };
+    case 'list-commands': {
+      const { listedCommands } = await import('./command-names.ts');
+      print(`${listedCommands(platform).join('\n')}\n`);
+      return { status: 0 };
+    }
+    case 'misused':
+      print(`Unknown option, try '${program} --help' for more information.\n`);
+      return { status: 1 };
+    case 'refused':
+      complain(request.reason);
+      return { status: 1 };
+    case 'dump':
+      print(dumpConfiguration(request.settings, platform));
+      return { status: 0 };
+    case 'run':
+      break;
+  }
+  if (subcommand !== undefined) return { status: await runSubcommand(subcommand, own, request, options) };
+  return runAgent(request, activated, background, options);
+}
+
+type RunRequest = Extract<Request, { settings: unknown }>;
+
+async function runSubcommand(entry: SubcommandEntry, flags: ReadonlySet<string>, request: RunRequest, options: ProgramOptions): Promise<number> {
+  const { run } = await entry.load();
+  request.warnings.forEach(options.complain);
+  const { settings, words } = request;
+  return run({ settings, words, flags, composition: await options.composition(), print: options.print, complain: options.complain });
+}
+
+async function runAgent(
+  { settings, warnings, words }: RunRequest,
+  activated: ActivatedSocket | undefined,
+  background: Foreground | undefined,
+  { program, process, composition, complain }: ProgramOptions,
+): Promise<RunResult> {
+  if (settings.daemon && background === undefined && process.platform !== 'win32') {
+    const { startInBackground } = await import('./daemon.ts');
+    // What the other process says begins with the program's name already.
+    return { status: await startInBackground(activated !== undefined, (text) => complain(text.startsWith(`${program}: `) ? text.slice(program.length + 2) : text)) };
+  }
+  const [{ run }, { processAddon }, { serviceNotifier }] = await Promise.all([
+    import('./run.ts'), import('./process-addon.ts'), import('./service-manager.ts'),
+  ]);
+  const addon = await processAddon();
+  return run({
+    settings,
+    warnings: [...warnings, ...words.map((word) => `'${word}' on the command line is no option and is ignored`)],
+    composition: await composition(),
+    addon,
+    ...(activated === undefined ? {} : { activated }),
+    process,
+    ident: program.slice(program.lastIndexOf('/') + 1),
+    notify: serviceNotifier(process.env, addon),
+    ready: () => background?.ready(),
+  });
+}
+
+function splitFlags(subcommand: SubcommandEntry | undefined, words: readonly string[]): { readonly own: ReadonlySet<string>; readonly rest: readonly string[] } {
+  if (subcommand === undefined) return { own: new Set(), rest: words };
+  const own = new Set(subcommand.flags.filter((flag) => words.includes(`--${flag}`)));
+  return { own, rest: words.slice(1).filter((word) => !own.has(word.slice(2)) || !word.startsWith('--')) };
+}
+
+async function backgroundOf(environment: NodeJS.ProcessEnv): Promise<Foreground | undefined> {
+  if (environment['CONCIERGE_GA_READY_FD'] === undefined) return undefined;
+  const { foreground } = await import('./daemon.ts');
+  return foreground(environment);
+}
+
+/** The socket of the service manager. In the background the variables speak of the process that was in the foreground. */
+async function socketOf(process: NodeJS.Process, inBackground: boolean): Promise<ActivatedSocket | undefined> {
+  const { env, pid } = process;
+  if (env['LISTEN_FDS'] === undefined || process.platform === 'win32') return undefined;
+  if (!inBackground && env['LISTEN_PID'] !== String(pid)) return undefined;
+  const { activatedSocket } = await import('../transport/socket-activation.ts');
+  // The process in the foreground hands the variables on; they are only taken out where the socket is used.
+  return activatedSocket(inBackground ? env : { ...env }, { pid: inBackground ? Number(env['LISTEN_PID']) : pid });
+}

@@ -1,0 +1,183 @@
+import { resolve } from 'node:path';
+import { AgentError } from '../../core/errors/agent-error.ts';
+import type { Settings } from '../config/settings.ts';
+import { compatibleWith, version } from '../config/product.ts';
+import { methods } from '../config/settings-table.ts';
+import { ProcessLog } from '../logging/process-log.ts';
+import { syslog } from '../logging/syslog.ts';
+import { FileStateStore } from '../state-store/state-store.ts';
+import type { ActivatedSocket } from '../transport/socket-activation.ts';
+import type { AgentParts, Composition } from './composition.ts';
+import { watchForEnding, type Ending, type EndingWatch } from './ending.ts';
+import { createPidFile, type PidFile } from './pid-file.ts';
+import type { ProcessAddon } from './process-addon.ts';
+import type { Notify } from './service-manager.ts';
+
+export interface RunOptions {
+  readonly settings: Settings;
+  readonly warnings: readonly string[];
+  readonly composition: Pick<Composition, 'createAgent'>;
+  readonly addon: ProcessAddon | undefined;
+  readonly activated?: ActivatedSocket;
+  readonly process: NodeJS.Process;
+  /** Name in syslog. */
+  readonly ident: string;
+  readonly notify: Notify;
+  /** Called once hosts can come. */
+  readonly ready: () => void;
+}
+
+/** How the life of an agent ended: with a status, or by a signal that is still to have its effect. */
+export type RunResult = { readonly status: number } | { readonly signal: NodeJS.Signals };
+
+/** How long the last lines of the log may take to be written, in milliseconds. */
+const lastLinesMs = 2000;
+
+/**
+ * The life of an agent, from its settings to its end. Whatever ends it, what is frozen is thawed first.
+ * @throws failed error with one line for the administrator when it could not even begin
+ */
+export async function run(options: RunOptions): Promise<RunResult> {
+  const settings = absolute(options.settings);
+  checkMethod(settings);
+  const { addon } = options;
+  const early: string[] = [...options.warnings];
+  let warn = (line: string): void => void early.push(line);
+  const store = new FileStateStore({
+    directory: settings.statedir,
+    warn: (line) => warn(line),
+    ...(addon === undefined ? {} : { lock: (fd) => addon.lockFile(fd) }),
+  });
+  const life = new Life(options, settings, store);
+  try {
+    const frozen = (await store.readFreezeMarker()) !== undefined;
+    const log = life.openLog(frozen);
+    warn = (line) => log.warning(line);
+    early.forEach(warn);
+    await life.begin(log, frozen);
+  } catch (error) {
+    await life.end({ kind: 'unfit', reason: error instanceof Error ? error.message : String(error) });
+    throw error;
+  }
+  return life.finish();
+}
+
+/** Everything that has to be given back, in the order in which it came. */
+class Life {
+  readonly #options: RunOptions;
+  readonly #settings: Settings;
+  readonly #store: FileStateStore;
+  #log: ProcessLog | undefined;
+  #watch: EndingWatch | undefined;
+  #parts: AgentParts | undefined;
+  #pidFile: PidFile | undefined;
+
+  constructor(options: RunOptions, settings: Settings, store: FileStateStore) {
+    this.#options = options;
+    this.#settings = settings;
+    this.#store = store;
+  }
+
+  openLog(frozen: boolean): ProcessLog {
+    const { addon, ident } = this.#options;
+    const { verbose, logfile } = this.#settings;
+    this.#log = new ProcessLog({
+      verbose,
+      file: logfile,
+      held: frozen,
+      ...(addon === undefined ? {} : { account: syslog((path, bytes) => addon.sendDatagram(path, bytes), ident) }),
+    });
+    return this.#log;
+  }
+
+  async begin(log: ProcessLog, frozen: boolean): Promise<void> {
+    const { composition, activated, process, ready, notify } = this.#options;
+    const settings = this.#settings;
+    log.debug(() => `Concierge ${version} (compatible with QEMU Guest Agent ${compatibleWith}) started`);
+    const watch = watchForEnding(process, settings.logfile === undefined ? undefined : () => log.reopen());
+    this.#watch = watch;
+    // The socket of a listening channel and everything later is private, as qemu-ga has it in daemon mode.
+    if (settings.daemon) process.umask(0o077);
+    if (frozen) void this.#store.thawed.then(() => log.release());
+    const parts = await composition.createAgent({ settings, log, stateStore: this.#store, activated });
+    this.#parts = parts;
+    await parts.transport.open((connection) => parts.agent.serve(connection));
+    void parts.transport.lost.then((error) => watch.end({ kind: 'lost', reason: error.message }));
+    if (settings.daemon) this.#settleDown(log, frozen);
+    log.debug(() => `serving ${parts.transport.description}`);
+    notify(`READY=1\nSTATUS=Serving ${parts.transport.description}`);
+    ready();
+  }
+
+  /** What is left of becoming a daemon once the channel is open. */
+  #settleDown(log: ProcessLog, frozen: boolean): void {
+    const { addon, process } = this.#options;
+    const create = (): void => {
+      this.#pidFile = createPidFile(this.#settings.pidfile, addon === undefined ? undefined : (fd) => addon.lockFile(fd));
+    };
+    if (frozen) {
+      // The pid file may lie on what is frozen: it has to wait for the thaw, as in qemu-ga.
+      void this.#store.thawed.then(create).catch((error: unknown) => log.error(String(error)));
+    } else {
+      create();
+    }
+    process.chdir('/');
+  }
+
+  /** Waits for the end and carries it out. */
+  async finish(): Promise<RunResult> {
+    const ending = (await this.#watch?.ending) ?? { kind: 'fatal', reason: 'not begun' };
+    await this.end(ending);
+    if (ending.kind === 'killed') return { signal: ending.signal };
+    return { status: ending.kind === 'asked' ? 0 : 1 };
+  }
+
+  /** Thaws, then gives everything back. Nothing here stops the rest. */
+  async end(ending: Ending | { readonly kind: 'unfit'; readonly reason: string }): Promise<void> {
+    const log = this.#log;
+    if (ending.kind === 'fatal') log?.error(() => ending.reason);
+    // The caller says it on standard error; a log file is where it is looked for later.
+    if (ending.kind === 'unfit' && this.#settings.logfile !== undefined) log?.error(() => ending.reason);
+    if (ending.kind === 'lost') log?.error(() => `the channel is lost: ${ending.reason} (with --retry-path the agent would wait for it)`);
+    if (this.#parts !== undefined) this.#options.notify('STOPPING=1');
+    await this.#attempt('failed to clean up frozen filesystems', () => this.#parts?.agent.stop());
+    await this.#attempt('failed to close the channel', () => this.#parts?.transport.close());
+    log?.debug(() => `ending: ${ending.kind === 'asked' || ending.kind === 'killed' ? ending.signal : ending.reason}`);
+    await this.#attempt('failed to remove the pid file', () => this.#pidFile?.remove());
+    this.#store.close();
+    log?.release();
+    await withinLimit(log?.flush());
+    this.#watch?.stop();
+  }
+
+  async #attempt(what: string, work: () => Promise<void> | void): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#log?.error(() => `${what}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+/** A daemon's working directory changes when it is ready, and its files stay where they were meant. */
+const absolute = (settings: Settings): Settings => ({
+  ...settings,
+  statedir: resolve(settings.statedir),
+  pidfile: resolve(settings.pidfile),
+  logfile: settings.logfile === undefined ? undefined : resolve(settings.logfile),
+  // Left as it is where it can be: a socket's path must not be longer than 107 bytes.
+  path: settings.daemon && settings.path !== undefined && settings.method !== 'vsock-listen' ? resolve(settings.path) : settings.path,
+});
+
+function checkMethod({ method }: Settings): void {
+  const known = methods[process.platform === 'win32' ? 'windows' : 'posix'];
+  if (!known.includes(method)) throw AgentError.failed(`unsupported channel method/type: ${method} (use one of ${known.join(', ')})`);
+}
+
+async function withinLimit(work: Promise<void> | undefined): Promise<void> {
+  if (work === undefined) return;
+  const limit = Promise.withResolvers<void>();
+  const timer = setTimeout(limit.resolve, lastLinesMs);
+  await Promise.race([work, limit.promise]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,80 @@
+import { AgentError } from '../../../core/errors/agent-error.ts';
+import { nameOf, planFreeze, type FreezePlan, type LeftOut } from '../../../core/freeze/plan.ts';
+import type { FreezeCandidate, Hook } from '../../../core/ports/index.ts';
+import type { SubcommandContext } from './index.ts';
+
+/** Prints the plan of a freeze. Nothing is opened for writing, flushed, frozen or run. */
+export async function run({ settings, words, flags, composition, print, complain }: SubcommandContext): Promise<number> {
+  if (!flags.has('dry-run')) throw AgentError.failed('freezing is for the host to order; add --dry-run to see what it would do');
+  const { fileSystem, hooks } = await composition.createBackend(settings);
+  const freezing = fileSystem?.freezing;
+  if (freezing === undefined) throw AgentError.failed('this machine has nothing that freezes file systems');
+
+  const plan = planFreeze(await freezing.survey(), {
+    excluded: settings.fsfreezeExclude,
+    mountPoints: words.length === 0 ? undefined : words,
+  });
+  const hookList = (await hooks?.list()) ?? [];
+  print(flags.has('json') ? `${JSON.stringify(asJson(plan, hookList), undefined, 2)}\n` : asText(plan, hookList));
+  for (const mountPoint of plan.unmatched) complain(`nothing is mounted at ${mountPoint}`);
+  return plan.unmatched.length === 0 ? 0 : 1;
+}
+
+/** The shape is documented in docs/configuration.md: members are only ever added. */
+const asJson = (plan: FreezePlan, hooks: readonly Hook[]) => ({
+  levels: plan.levels.map((level) =>
+    level.map((candidate) => ({
+      mountPoint: nameOf(candidate),
+      alsoMountedAt: candidate.mountPoints.slice(1),
+      type: candidate.type,
+      source: candidate.source,
+      ...(candidate.dirtyBytes === undefined ? {} : { dirtyBytes: Number(candidate.dirtyBytes) }),
+    })),
+  ),
+  leftOut: plan.leftOut,
+  cutCycles: plan.cutCycles,
+  unmatched: plan.unmatched,
+  hooks: hooks.map(({ name, refused }) => ({ name, ...(refused === undefined ? {} : { refused }) })),
+});
+
+function asText(plan: FreezePlan, hooks: readonly Hook[]): string {
+  const frozen = plan.levels.flatMap((level, index) => level.map((candidate) => [`  ${index + 1}`, ...cells(candidate)]));
+  const sections = [
+    ['Hooks, before anything is frozen:', ...hooks.map(({ name, refused }) => `  ${name}${refused === undefined ? '' : ` (will not run: ${refused})`}`)],
+    ['To be frozen, all of one level side by side, level 1 first:', ...aligned(frozen)],
+    ['To be left out:', ...aligned(plan.leftOut.filter(isDisk).map(({ mountPoint, type, detail }) => [`  ${printable(mountPoint)}`, type, detail]))],
+    ['Rings of file systems that rest on each other, cut open here:', ...plan.cutCycles.map((mountPoint) => `  ${mountPoint}`)],
+  ];
+  const filled = sections.filter((section) => section.length > 1).map((section) => `${section.join('\n')}\n`);
+  return filled.length === 0 ? 'Nothing would be frozen.\n' : filled.join('\n');
+}
+
+/** /proc, /sys and their like would bury the rest; `--json` has them too. */
+const isDisk = ({ reason }: LeftOut): boolean => reason !== 'pseudo';
+
+const cells = (candidate: FreezeCandidate): readonly string[] => [
+  printable(nameOf(candidate)),
+  candidate.type,
+  printable(candidate.source),
+  candidate.dirtyBytes === undefined ? '' : `${size(candidate.dirtyBytes)} to be flushed`,
+];
+
+/** Mount points may have newlines, and a table has lines. */
+const printable = (text: string): string => (/[\x00-\x1f\x7f]/.test(text) ? JSON.stringify(text) : text);
+
+function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths: number[] = [];
+  for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ').trimEnd());
+}
+
+function size(bytes: bigint): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  let amount = Number(bytes);
+  let unit = 0;
+  while (amount >= 1024 && unit < units.length - 1) {
+    amount /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 ? amount : amount.toFixed(1)} ${units[unit] ?? ''}`;
+}

@@ -1,0 +1,42 @@
+import type { Settings } from '../../config/settings.ts';
+import type { Composition } from '../composition.ts';
+
+export interface SubcommandContext {
+  readonly settings: Settings;
+  /** Words of the command line that are neither options nor flags of the subcommand. */
+  readonly words: readonly string[];
+  /** Flags of the subcommand that were given, without dashes. */
+  readonly flags: ReadonlySet<string>;
+  readonly composition: Composition;
+  /** Standard output. */
+  readonly print: (text: string) => void;
+  /** A line on standard error. */
+  readonly complain: (text: string) => void;
+}
+
+/** Answers the exit status. @throws failed error, printed as one line */
+export type RunSubcommand = (context: SubcommandContext) => Promise<number>;
+
+export interface SubcommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  /** Its own flags, besides the options of the agent that say which machine and which state directory are meant. */
+  readonly flags: readonly string[];
+  readonly load: () => Promise<{ readonly run: RunSubcommand }>;
+}
+
+/** What can stand in front of all options. Each is a file of its own, loaded when it is asked for. */
+export const subcommands: readonly SubcommandEntry[] = [
+  {
+    name: 'freeze',
+    summary: 'With --dry-run [--json] [MOUNTPOINT...]: print what a freeze would do, in which order, without touching anything.',
+    flags: ['dry-run', 'json'],
+    load: () => import('./freeze.ts'),
+  },
+  {
+    name: 'thaw',
+    summary: 'Thaw what an agent that is gone left frozen, and nothing else (for ExecStopPost=). [--json]',
+    flags: ['json'],
+    load: () => import('./thaw.ts'),
+  },
+];

@@ -1,0 +1,54 @@
+import { resolve } from 'node:path';
+import { AgentError } from '../../../core/errors/agent-error.ts';
+import { FreezeController } from '../../../core/freeze/controller.ts';
+import type { Log, StateStore } from '../../../core/ports/index.ts';
+import { encodeResult } from '../../../core/schema/encode.ts';
+import { freezeReport } from '../../../core/schema/freeze-report.ts';
+import { thisBoot } from '../../state-store/boot.ts';
+import { FreezeMarkerFile } from '../../state-store/freeze-marker-file.ts';
+import type { SubcommandContext } from './index.ts';
+
+/**
+ * Thaws what the marker in the state directory lists: through the guardian that holds it, else file system by file
+ * system. Takes no lock on the directory, so that it works beside an agent that is stuck; one that is well is better asked
+ * for guest-fsfreeze-thaw.
+ */
+export async function run({ settings, flags, composition, print, complain }: SubcommandContext): Promise<number> {
+  const directory = resolve(settings.statedir);
+  const marker = new FreezeMarkerFile(directory, thisBoot(), complain);
+  if (marker.read() === undefined) {
+    print(flags.has('json') ? '{"thawed":0}\n' : `nothing is marked as frozen in ${directory}\n`);
+    return 0;
+  }
+  const { clock, fileSystem, hooks } = await composition.createBackend(settings);
+  const freezing = fileSystem?.freezing;
+  if (freezing === undefined) throw AgentError.failed('this machine has nothing that freezes or thaws file systems');
+
+  const controller = new FreezeController({
+    freezing,
+    hooks,
+    clock,
+    log: consoleLog(complain),
+    stateStore: markerStore(directory, marker),
+    settings: { deadlineMs: 0, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
+  });
+  const thawed = await controller.thawLeftBehind();
+  print(flags.has('json') ? `{"thawed":${thawed},"report":${encodeResult(freezeReport, controller.report(), 'report')}}\n` : `${thawed} file systems thawed\n`);
+  return 0;
+}
+
+/** The state directory as far as a thaw needs it. */
+const markerStore = (directory: string, marker: FreezeMarkerFile): StateStore => ({
+  directory,
+  readFreezeMarker: async () => marker.read(),
+  writeFreezeMarker: async (data) => marker.write(data),
+  removeFreezeMarker: async () => marker.remove(),
+  bootId: async () => thisBoot().id,
+  reserveHandles: () => Promise.reject(AgentError.failed('no file is opened here')),
+});
+
+function consoleLog(complain: (text: string) => void): Log {
+  const say: Log['error'] = (line) => complain(typeof line === 'string' ? line : line());
+  const silent = (): void => undefined;
+  return { error: say, warning: say, info: silent, debug: silent, account: silent, hold: () => Promise.resolve(), release: silent };
+}

@@ -1,0 +1,193 @@
+import { mkdtempSync, rmSync, writeFileSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Composition } from '../../../adapters/cli/composition.ts';
+import { runProgram } from '../../../adapters/cli/program.ts';
+import type { Backend, FreezeCandidate, ThawOutcome } from '../../../core/ports/index.ts';
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'concierge-program-'));
+});
+
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const candidate = (mountPoint: string, more: Partial<FreezeCandidate> = {}): FreezeCandidate => ({
+  id: mountPoint, mountPoints: [mountPoint], type: 'ext4', source: '/dev/x', readOnly: false, backing: [], ...more,
+});
+
+/** A machine of which only freezing is known. */
+const backend = (candidates: readonly FreezeCandidate[], thaw: readonly ThawOutcome[] = []): Backend =>
+  ({
+    clock: { now: () => 1n, monotonic: () => 1n, after: () => ({ cancel: () => undefined }) },
+    fileSystem: {
+      freezing: {
+        survey: () => Promise.resolve(candidates),
+        recover: () => Promise.resolve(undefined),
+        thawEverything: () => Promise.resolve(thaw),
+        begin: () => Promise.reject(new Error('nothing may be frozen here')),
+      },
+    },
+  });
+
+async function program(words: readonly string[], { environment = {}, machine }: { environment?: NodeJS.ProcessEnv; machine?: Backend } = {}) {
+  const output = { out: '', err: '' };
+  const result = await runProgram({
+    program: '/usr/sbin/qemu-ga',
+    words,
+    process: { env: environment, pid: 1, platform: 'linux' } as unknown as NodeJS.Process,
+    composition: async () => ({ createBackend: async () => machine } as unknown as Composition),
+    print: (text) => {
+      output.out += text;
+    },
+    complain: (text) => {
+      output.err += `${text}\n`;
+    },
+  });
+  return { ...output, status: 'status' in result ? result.status : result.signal };
+}
+
+describe('the program', () => {
+  it('prints its version as its fourth word, as qemu-ga does', async () => {
+    const { out, err, status } = await program(['-V']);
+
+    expect([out.split(' ')[3], err, status]).toEqual(['0.1.0', '', 0]);
+  });
+
+  it('helps, and packagers find what they look for', async () => {
+    const { out, status } = await program(['--help', '--bogus']);
+
+    expect(status).toBe(0);
+    expect(out).toMatch(/^Usage: \/usr\/sbin\/qemu-ga \[-m <method> -p <path>\]/);
+    for (const option of ['--block-rpcs', '--allow-rpcs', '--retry-path']) expect(out).toContain(option);
+  });
+
+  it('complains about an option that it does not know once, in the words of getopt', async () => {
+    expect(await program(['-Z'])).toEqual({
+      out: "Unknown option, try '/usr/sbin/qemu-ga --help' for more information.\n",
+      err: "/usr/sbin/qemu-ga: invalid option -- 'Z'\n",
+      status: 1,
+    });
+  });
+
+  it('lists the commands of this platform in the order of the schema', async () => {
+    const { out } = await program(['-b', 'help']);
+
+    const names = out.trim().split('\n');
+    expect(names.slice(0, 3)).toEqual(['guest-sync-delimited', 'guest-sync', 'guest-ping']);
+    expect(names.filter((name) => name.startsWith('guest-'))).toHaveLength(43);
+    expect(names).not.toContain('guest-get-devices');
+  });
+
+  it('dumps the configuration that QGA_CONF names', async () => {
+    const path = join(directory, 'conf');
+    writeFileSync(path, '[general]\npath=/x\n');
+
+    expect((await program(['-D'], { environment: { QGA_CONF: path } })).out).toContain('path=/x\n');
+  });
+
+  it('says in one line what is wrong with a configuration file', async () => {
+    expect(await program(['-D', '-c', directory])).toEqual({
+      out: '', err: `/usr/sbin/qemu-ga: error loading configuration from path: ${directory}, Not a regular file\n`, status: 1,
+    });
+  });
+
+  it('listens on one socket of the service manager only', async () => {
+    expect(await program([], { environment: { LISTEN_PID: '1', LISTEN_FDS: '2' } })).toMatchObject({
+      err: '/usr/sbin/qemu-ga: qemu-ga only supports listening on one socket\n', status: 1,
+    });
+  });
+
+  it('ignores a socket that is meant for another process', async () => {
+    expect((await program(['-D'], { environment: { LISTEN_PID: '2', LISTEN_FDS: '1' } })).out).toContain('method=virtio-serial');
+  });
+});
+
+describe('freeze --dry-run', () => {
+  const machine = backend([
+    candidate('/', { dirtyBytes: 5n * 1024n * 1024n }),
+    candidate('/loop\n', { backing: ['/'], source: '/dev/loop0' }),
+    candidate('/proc', { leftOut: { reason: 'pseudo', detail: 'proc keeps nothing on a disk' } }),
+    candidate('/nfs', { leftOut: { reason: 'network', detail: 'the server keeps it' } }),
+  ]);
+
+  it('prints what would be frozen in which order, and what not', async () => {
+    expect(await program(['freeze', '--dry-run'], { machine })).toEqual({
+      status: 0,
+      err: '',
+      out: `To be frozen, all of one level side by side, level 1 first:
+  1  "/loop\\n"  ext4  /dev/loop0
+  2  /          ext4  /dev/x      5.0 MiB to be flushed
+
+To be left out:
+  /nfs  ext4  the server keeps it
+`,
+    });
+  });
+
+  it('prints it for programs, with everything', async () => {
+    const { out } = await program(['freeze', '--json', '--dry-run'], { machine });
+
+    expect(JSON.parse(out)).toMatchObject({
+      levels: [[{ mountPoint: '/loop\n', source: '/dev/loop0' }], [{ mountPoint: '/', dirtyBytes: 5242880 }]],
+      leftOut: [{ mountPoint: '/proc', reason: 'pseudo' }, { mountPoint: '/nfs', reason: 'network' }],
+      unmatched: [],
+    });
+  });
+
+  it('takes mount points, and fails for one that is none', async () => {
+    const { out, err, status } = await program(['freeze', '--dry-run', '/', '/nowhere'], { machine });
+
+    expect(out).not.toContain('loop');
+    expect([err, status]).toEqual(['/usr/sbin/qemu-ga: nothing is mounted at /nowhere\n', 1]);
+  });
+
+  it('leaves out what is excluded by the agent’s own options', async () => {
+    expect((await program(['freeze', '--dry-run', '--fsfreeze-exclude=/'], { machine })).out).toContain('/ is excluded by configuration');
+  });
+
+  it('is the only freeze that there is from here', async () => {
+    expect(await program(['freeze'], { machine })).toMatchObject({ status: 1, err: expect.stringContaining('add --dry-run') as string });
+  });
+});
+
+describe('thaw', () => {
+  const marker = (bootId = ''): void =>
+    writeFileSync(
+      join(directory, 'qga.state.isfrozen'),
+      JSON.stringify({ format: 1, bootId, deadlineAt: '0', targets: [{ id: '8:1', mountPoint: '/data' }], recoveryData: {} }),
+    );
+
+  it('thaws what the marker lists, and forgets it', async () => {
+    marker();
+    const machine = backend([], [{ id: '8:1', mountPoint: '/data', thawed: true }]);
+
+    expect(await program(['thaw', '-t', directory], { machine })).toMatchObject({ out: '1 file systems thawed\n', status: 0 });
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('has an answer for programs, with exact times', async () => {
+    marker();
+    const machine = backend([], [{ id: '8:1', mountPoint: '/data', thawed: true, thawedAt: 1_750_000_000_123_456_789n }]);
+
+    const { out } = await program(['thaw', '--json', '-t', directory], { machine });
+
+    expect(JSON.parse(out)).toMatchObject({ thawed: 1, report: { status: 'thawed' } });
+  });
+
+  it('keeps the marker of what it could not thaw, and fails', async () => {
+    marker();
+    const machine = backend([], [{ id: '8:1', mountPoint: '/data', thawed: false, error: 'failed to thaw /data: Input/output error' }]);
+
+    const { err, status } = await program(['thaw', '-t', directory], { machine });
+
+    expect([status, readdirSync(directory)]).toEqual([1, ['qga.state.isfrozen']]);
+    expect(err).toContain('failed to thaw /data: Input/output error');
+  });
+
+  it('has nothing to do without a marker, and asks no backend', async () => {
+    expect(await program(['thaw', '-t', directory])).toEqual({ out: `nothing is marked as frozen in ${directory}\n`, err: '', status: 0 });
+  });
+});
