@@ -137,7 +137,7 @@ export class FakeFreezing {
       }
     } catch (error) {
       if (!thawed && osCode(error) !== 'EINVAL') {
-        return { id, mountPoint, thawed, error: error instanceof Error ? error.message : String(error) };
+        return { id, mountPoint, thawed, error: `failed to thaw ${mountPoint}: ${error instanceof Error ? error.message : String(error)}` };
       }
     }
     return { id, mountPoint, thawed, ...(thawed ? { thawedAt: clock.now() } : {}) };

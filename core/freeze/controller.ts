@@ -3,7 +3,7 @@ import type { Timer } from '../ports/clock.ts';
 import type { FreezeEnd, FreezeSession } from '../ports/freezing.ts';
 import { FreezeState } from '../state/freeze-state.ts';
 import { HookRound } from './hook-round.ts';
-import { hooksOnly, thawLeftBehind } from './left-behind.ts';
+import { hooksOnly, recoverSession, thawLeftBehind } from './left-behind.ts';
 import { forgetMarker, messageOf, nanoseconds, type FreezeParts } from './parts.ts';
 import type { FreezePlan } from './plan.ts';
 import { FreezeRecord, type FreezeReport } from './record.ts';
@@ -106,14 +106,11 @@ export class FreezeController {
    * @throws what the state store says of a marker that is there but cannot be read
    */
   async recoverAtStart(): Promise<void> {
-    const { freezing, hooks, stateStore, log } = this.#parts;
+    const { hooks, stateStore, log } = this.#parts;
     const marker = await stateStore.readFreezeMarker();
     if (marker === undefined) return;
     const record = this.#startRecord();
-    const session = await freezing.recover(marker).catch((error: unknown) => {
-      log.warning(() => `the holder of an earlier freeze cannot be reached: ${messageOf(error)}`);
-      return undefined;
-    });
+    const session = await recoverSession(marker, this.#parts);
     if (session === undefined) {
       await thawLeftBehind(marker, this.#parts, record).catch((error: unknown) => log.error(() => messageOf(error)));
       return;

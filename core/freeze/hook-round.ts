@@ -1,5 +1,6 @@
 import { AgentError, withContext } from '../errors/agent-error.ts';
 import type { Hook, HookOutcome, HookPhase, Hooks } from '../ports/hooks.ts';
+import { messageOf } from './parts.ts';
 
 export interface HookResult extends HookOutcome {
   readonly name: string;
@@ -25,14 +26,15 @@ export class HookRound {
 
   /** For a thaw without a freeze of this agent's: all hooks are owed it, as in qemu-ga 10.2. Never rejects. */
   static async forThaw(hooks: Hooks | undefined, results: HookResult[]): Promise<HookRound> {
-    let unlisted: AgentError | undefined;
-    const round = await HookRound.forFreeze(hooks, results).catch((error: unknown) => {
-      unlisted = withContext('failed to list the fsfreeze hooks', error);
-      return new HookRound([], results);
-    });
-    round.#unlisted = unlisted;
-    round.#ran = round.#hooks.filter(({ refused }) => refused === undefined);
-    return round;
+    try {
+      const round = await HookRound.forFreeze(hooks, results);
+      round.#ran = round.#hooks.filter(({ refused }) => refused === undefined);
+      return round;
+    } catch (error) {
+      const round = new HookRound([], results);
+      round.#unlisted = withContext('failed to list the fsfreeze hooks', error);
+      return round;
+    }
   }
 
   get isEmpty(): boolean {
@@ -73,12 +75,13 @@ export class HookRound {
   }
 
   async #run(hook: Hook, phase: HookPhase): Promise<HookOutcome> {
-    const outcome = await hook.run(phase).catch((error: unknown): HookOutcome => ({
-      ok: false,
-      error: `fsfreeze hook ${hook.name}: ${error instanceof Error ? error.message : String(error)}`,
-      output: '',
-      durationNs: 0n,
-    }));
+    let outcome: HookOutcome;
+    try {
+      outcome = await hook.run(phase);
+    } catch (error) {
+      // Against the contract, and still no reason to leave anything frozen.
+      outcome = { ok: false, error: `fsfreeze hook ${hook.name}: ${messageOf(error)}`, output: '', durationNs: 0n };
+    }
     this.#results.push({ ...outcome, name: hook.name, phase });
     return outcome;
   }

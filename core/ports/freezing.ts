@@ -105,6 +105,7 @@ export interface ThawOutcome {
   readonly mountPoint: string;
   /** Something was thawed. False: it was not frozen any more, or could not be reached. */
   readonly thawed: boolean;
+  /** The whole sentence, `failed to thaw /data: Input/output error`: it may be frozen still. */
   readonly error?: string;
   readonly thawedAt?: bigint;
 }

@@ -1,0 +1,50 @@
+import type { FreezeMarkerData, FreezeSession, ThawOutcome } from '../ports/freezing.ts';
+import { HookRound } from './hook-round.ts';
+import { forgetMarker, messageOf, type FreezeParts } from './parts.ts';
+import type { FreezeRecord } from './record.ts';
+import { firstFailure, thawDirectly, thawSession, type SessionThaw } from './thawing.ts';
+
+/** In the marker while hooks run and nothing is frozen yet. */
+export const hooksOnly = { stage: 'hooks' } as const;
+
+/**
+ * Thaws what the marker of an agent that is gone lists and nothing else, with hooks, and forgets it. Answers how many
+ * file systems were thawed.
+ *
+ * @throws failed error of a hook or of a file system that would not thaw
+ */
+export async function thawLeftBehind(marker: FreezeMarkerData, parts: FreezeParts, record: FreezeRecord): Promise<number> {
+  const { outcomes, failure } = await thawMarked(marker, parts, record);
+  const count = countThawed(outcomes);
+  record.end('thaw', parts.clock.now(), 'what an earlier agent left frozen was thawed');
+  parts.log.warning(() => `an earlier agent ended in the middle of a freeze: ${count} file systems were thawed`);
+  if (failure === undefined) await forgetMarker(parts);
+  const hookFailure = await (await HookRound.forThaw(parts.hooks, record.hooks)).thaw();
+  if (failure !== undefined) throw failure;
+  if (hookFailure !== undefined) throw hookFailure;
+  return count;
+}
+
+async function thawMarked(marker: FreezeMarkerData, parts: FreezeParts, record: FreezeRecord): Promise<SessionThaw> {
+  const { targets } = marker;
+  const session = await recoverSession(marker, parts);
+  if (session !== undefined) return thawSession({ session, targets }, parts, record);
+  if (targets.length > 0) return thawDirectly(targets, parts, record);
+  if (marker.recoveryData['stage'] === hooksOnly.stage) return { outcomes: [], failure: undefined };
+  // A marker that lists nothing is qemu-ga's: anything may be frozen.
+  const outcomes = await parts.freezing.thawEverything();
+  return { outcomes, failure: firstFailure(outcomes) };
+}
+
+/** The session of the agent that is gone, where its holder can be reached. */
+export async function recoverSession(marker: FreezeMarkerData, { freezing, log }: FreezeParts): Promise<FreezeSession | undefined> {
+  try {
+    return await freezing.recover(marker);
+  } catch (error) {
+    log.warning(() => `the holder of an earlier freeze cannot be reached: ${messageOf(error)}`);
+    return undefined;
+  }
+}
+
+const countThawed = (outcomes: readonly ThawOutcome[]): number =>
+  new Set(outcomes.filter(({ thawed }) => thawed).map(({ id }) => id)).size;

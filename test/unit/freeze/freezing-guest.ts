@@ -1,0 +1,45 @@
+import type { MachineDescription } from '../../../adapters/fake/description.ts';
+import { FakeLog } from '../../../adapters/fake/log.ts';
+import { createFakeMachine } from '../../../adapters/fake/machine.ts';
+import { FakeStateStore } from '../../../adapters/fake/state-store.ts';
+import { FreezeController } from '../../../core/freeze/controller.ts';
+import type { FreezeParts, FreezeSettings } from '../../../core/freeze/parts.ts';
+import type { StateStore } from '../../../core/ports/index.ts';
+import { Life } from './mortal.ts';
+
+/** A guest in memory with three disks and an image file on one of them, and as many agents in a row as a test wants. */
+export function freezingGuest(options: {
+  readonly settings?: Partial<FreezeSettings>;
+  readonly hooks?: MachineDescription['hooks'];
+  readonly machine?: Partial<MachineDescription>;
+} = {}) {
+  const machine = createFakeMachine({ hooks: options.hooks ?? [], ...options.machine });
+  const store = new FakeStateStore({ bootId: machine.bootId });
+  const log = new FakeLog();
+  const stateStore = machine.faults.wrap<StateStore>(store, 'stateStore');
+  const { freezing } = machine.backend.fileSystem ?? {};
+  if (freezing === undefined) throw new Error('this machine cannot freeze');
+  const startAgent = (changes: Partial<FreezeParts> = {}, life = new Life()): FreezeController =>
+    new FreezeController({
+      freezing: life.lead(freezing),
+      hooks: machine.backend.hooks && life.lead(machine.backend.hooks),
+      stateStore: life.lead(stateStore),
+      log,
+      clock: machine.backend.clock,
+      settings: { deadlineMs: 600_000, withinMs: 60_000, excluded: [], unknownMountPoints: 'error', ...options.settings },
+      ...changes,
+    });
+  const life = new Life();
+  return {
+    machine,
+    store,
+    log,
+    life,
+    newLife: () => new Life(),
+    controller: startAgent({}, life),
+    startAgent,
+    /** Mount points that are frozen at this moment. */
+    frozen: (): readonly string[] => machine.fileSystems.frozen,
+    hookRuns: (): readonly string[] => machine.hooks.runs.map(({ name, phase }) => `${name} ${phase}`),
+  };
+}
