@@ -7,8 +7,14 @@ export const backendApiVersion = 1;
 
 /** What the agent tells a backend when it loads it. */
 export interface BackendOptions {
-  /** The hook program or directory of the configuration, where hooks are switched on. */
-  readonly hookPath?: string;
+  /** The administrator's hooks, as configured. */
+  readonly hooks?: {
+    /** One program, where it is configured. */
+    readonly script?: string;
+    readonly directory?: string;
+    /** How long one run of a hook may take, in milliseconds. */
+    readonly timeLimitMs: number;
+  };
   /** Where the agent keeps its state; writable while every file system is frozen. */
   readonly stateDirectory?: string;
 }
