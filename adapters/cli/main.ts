@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { exit } from './process-addon.ts';
 import { runProgram } from './program.ts';
 
 /** The launcher passes on what it was called as: Node does not tell. */
@@ -26,10 +27,5 @@ const result = await runProgram({
   complain: (text) => writeOut(2, `${text}\n`),
 });
 
-if ('signal' in result) {
-  process.kill(process.pid, result.signal);
-} else {
-  const { processAddon } = await import('./process-addon.ts');
-  (await processAddon())?.exitNow(result.status);
-  process.exit(result.status);
-}
+if ('signal' in result) process.kill(process.pid, result.signal);
+else exit(result.status);

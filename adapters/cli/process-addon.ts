@@ -13,8 +13,17 @@ export async function processAddon(): Promise<ProcessAddon | undefined> {
   if (process.platform !== 'linux') return undefined;
   try {
     const { nativeAddon } = await import('../linux/native.ts');
-    return nativeAddon() as unknown as ProcessAddon;
+    loaded = nativeAddon() as unknown as ProcessAddon;
+    return loaded;
   } catch {
     return undefined;
   }
+}
+
+let loaded: ProcessAddon | undefined;
+
+/** Ends the process, whatever is stuck, where there has been anything that could be: `--version` needs no addon. */
+export function exit(status: number): never {
+  loaded?.exitNow(status);
+  process.exit(status);
 }

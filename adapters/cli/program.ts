@@ -7,6 +7,7 @@ import type { Platform } from '../config/settings-table.ts';
 import type { ActivatedSocket } from '../transport/socket-activation.ts';
 import type { Composition } from './composition.ts';
 import type { Foreground } from './daemon.ts';
+import { processAddon } from './process-addon.ts';
 import type { RunResult } from './run.ts';
 import { subcommands, type SubcommandEntry } from './subcommands/index.ts';
 
@@ -80,7 +81,7 @@ async function obey(options: ProgramOptions, background: Foreground | undefined)
 type RunRequest = Extract<Request, { settings: unknown }>;
 
 async function runSubcommand(entry: SubcommandEntry, flags: ReadonlySet<string>, request: RunRequest, options: ProgramOptions): Promise<number> {
-  const { run } = await entry.load();
+  const [{ run }] = await Promise.all([entry.load(), processAddon()]);
   request.warnings.forEach(options.complain);
   const { settings, words } = request;
   return run({ settings, words, flags, composition: await options.composition(), print: options.print, complain: options.complain });
@@ -97,10 +98,7 @@ async function runAgent(
     // What the other process says begins with the program's name already.
     return { status: await startInBackground(activated !== undefined, (text) => complain(text.startsWith(`${program}: `) ? text.slice(program.length + 2) : text)) };
   }
-  const [{ run }, { processAddon }, { serviceNotifier }] = await Promise.all([
-    import('./run.ts'), import('./process-addon.ts'), import('./service-manager.ts'),
-  ]);
-  const addon = await processAddon();
+  const [{ run }, { serviceNotifier }, addon] = await Promise.all([import('./run.ts'), import('./service-manager.ts'), processAddon()]);
   return run({
     settings,
     warnings: [...warnings, ...words.map((word) => `'${word}' on the command line is no option and is ignored`)],
