@@ -12,7 +12,9 @@ export type ClientErrorKind =
   /** An answer longer than `maxReplyBytes`. */
   | 'too-large'
   /** `withFrozen`: the guest was thawed before the work was done. */
-  | 'hold-lost';
+  | 'hold-lost'
+  /** `withFrozen`: the guest could not be told to thaw. It may still be frozen. */
+  | 'left-frozen';
 
 const brand = Symbol.for('concierge-ga/ClientError');
 

@@ -71,15 +71,21 @@ export async function connectHybridVsock(path: string, port: number, options: Co
       resolve(socket);
     };
     const onEnd = (): void => refuse('nobody listens there');
+    const onError = (error: Error): void => refuse(error.message);
+    const onAbort = (): void => refuse('connecting was given up');
     const onLimit = (): void => refuse('no answer in time');
     const stop = (): void => {
       socket.off('data', onData);
       socket.off('close', onEnd);
+      socket.off('error', onError);
       socket.pause();
       limit.removeEventListener('abort', onLimit);
+      options.signal?.removeEventListener('abort', onAbort);
     };
     socket.on('data', onData);
     socket.once('close', onEnd);
+    socket.once('error', onError);
+    options.signal?.addEventListener('abort', onAbort);
     limit.addEventListener('abort', onLimit);
   });
 }

@@ -52,6 +52,6 @@ export async function exec(client: GuestClient, path: string, options: ExecOptio
       };
     }
     if (performance.now() + wait > until) throw new ClientError('timeout', `${path} (process ${pid}) has not ended within ${options.withinMs} ms`);
-    await pause(wait, undefined, options.signal === undefined ? {} : { signal: options.signal });
+    await pause(wait);
   }
 }

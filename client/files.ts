@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { Readable, Writable } from 'node:stream';
+import { callbackify } from 'node:util';
 
 import type { CallOptions, GuestClient } from './guest-client.ts';
 
@@ -34,52 +35,78 @@ export function readFile(client: GuestClient, path: string, { pieceBytes = DEFAU
   return Readable.from(pieces(), { objectMode: false, highWaterMark: 1 });
 }
 
-/**
- * A stream into a file in the guest; `append` adds to the end instead of replacing it. `finish` comes after the guest has
- * closed the file, so that an error of the last piece is not lost.
- */
-export function writeFile(client: GuestClient, path: string, { pieceBytes = DEFAULT_PIECE, append = false, ...call }: FileOptions & { readonly append?: boolean } = {}): Writable {
-  let handle: bigint | undefined;
-  let held: Buffer[] = [];
-  let size = 0;
+export interface WriteOptions extends FileOptions {
+  /** Add to the end instead of replacing what is there. */
+  readonly append?: boolean;
+}
 
-  const send = async (bytes: Buffer): Promise<void> => {
-    handle ??= await client.execute('guest-file-open', { path, mode: append ? 'ab' : 'wb' }, call);
-    for (let at = 0; at < bytes.length; at += pieceBytes) {
-      await client.execute('guest-file-write', { handle, 'buf-b64': bytes.toString('base64', at, Math.min(at + pieceBytes, bytes.length)) }, call);
+/** A file that is being written: opened with the first piece, and closed exactly once. */
+class FileBeingWritten {
+  readonly #client: GuestClient;
+  readonly #path: string;
+  readonly #mode: 'ab' | 'wb';
+  readonly #pieceBytes: number;
+  readonly #call: CallOptions;
+  #handle: bigint | undefined;
+  #held: Buffer[] = [];
+  #size = 0;
+
+  constructor(client: GuestClient, path: string, { pieceBytes = DEFAULT_PIECE, append = false, ...call }: WriteOptions) {
+    this.#client = client;
+    this.#path = path;
+    this.#mode = append ? 'ab' : 'wb';
+    this.#pieceBytes = pieceBytes;
+    this.#call = call;
+  }
+
+  async add(chunk: Buffer): Promise<void> {
+    this.#held.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size >= this.#pieceBytes) await this.#flush();
+  }
+
+  /** Also for an empty stream: the file is there afterwards. */
+  async finish(): Promise<void> {
+    await this.#flush();
+    await this.#close(this.#call);
+  }
+
+  /** Gives the handle back, whatever became of the contents: also when the call itself was given up. */
+  async abandon(): Promise<void> {
+    await this.#close({}).catch(() => undefined);
+  }
+
+  async #flush(): Promise<void> {
+    const bytes = Buffer.concat(this.#held, this.#size);
+    this.#held = [];
+    this.#size = 0;
+    this.#handle ??= await this.#client.execute('guest-file-open', { path: this.#path, mode: this.#mode }, this.#call);
+    for (let at = 0; at < bytes.length; at += this.#pieceBytes) {
+      const text = bytes.toString('base64', at, Math.min(at + this.#pieceBytes, bytes.length));
+      await this.#client.execute('guest-file-write', { handle: this.#handle, 'buf-b64': text }, this.#call);
     }
-  };
-  const flush = async (): Promise<void> => {
-    const bytes = Buffer.concat(held, size);
-    held = [];
-    size = 0;
-    await send(bytes);
-  };
-  const close = async (): Promise<void> => {
-    const open = handle;
-    handle = undefined;
-    if (open !== undefined) await client.execute('guest-file-close', { handle: open }, call);
-  };
+  }
 
+  async #close(call: CallOptions): Promise<void> {
+    const handle = this.#handle;
+    this.#handle = undefined;
+    if (handle !== undefined) await this.#client.execute('guest-file-close', { handle }, call);
+  }
+}
+
+/**
+ * A stream into a file in the guest. `finish` comes after the guest has closed the file, so that an error of the last
+ * piece is not lost.
+ */
+export function writeFile(client: GuestClient, path: string, options: WriteOptions = {}): Writable {
+  const file = new FileBeingWritten(client, path, options);
   return new Writable({
-    highWaterMark: pieceBytes,
-    write(chunk: Buffer, _encoding, done) {
-      held.push(chunk);
-      size += chunk.length;
-      if (size < pieceBytes) return done();
-      return flush().then(() => done(), done);
-    },
-    final(done) {
-      // Also for an empty stream: the file is there afterwards.
-      flush()
-        .then(close)
-        .then(() => done(), done);
-    },
-    destroy(error, done) {
-      close().then(
-        () => done(error),
-        () => done(error),
-      );
-    },
+    highWaterMark: options.pieceBytes ?? DEFAULT_PIECE,
+    write: callbackify((chunk: Buffer, _encoding: BufferEncoding) => file.add(chunk)),
+    final: callbackify(() => file.finish()),
+    destroy: callbackify(async (error: Error | null) => {
+      await file.abandon();
+      if (error !== null) throw error;
+    }),
   });
 }

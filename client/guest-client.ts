@@ -2,15 +2,17 @@ import { Buffer } from 'node:buffer';
 import { randomInt } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 
-import { JsonDecoder } from '../core/protocol/json-decoder.ts';
+import { jsonString } from '../core/protocol/json-text.ts';
 import { SENTINEL } from '../core/protocol/response.ts';
-import { isJsonObject, type JsonValue } from '../core/protocol/value.ts';
+import type { JsonValue } from '../core/protocol/value.ts';
 import type { ArgumentsOf, CommandSchema, ResultOf } from '../core/schema/command.ts';
 import { commands, type Command, type CommandName } from '../core/schema/index.ts';
+import { CallLimit } from './call-limit.ts';
 import { ClientError } from './client-error.ts';
 import { decodeResult } from './decode-result.ts';
 import { encodeArguments } from './encode-arguments.ts';
 import { ReplyReader } from './reply-reader.ts';
+import { parseReply, returnedBy, type Reply } from './reply.ts';
 
 type Named<N extends CommandName> = Extract<Command, { readonly name: N }>;
 
@@ -45,7 +47,9 @@ interface Waiting {
 
 /**
  * A host's conversation with a guest agent: this project's or any `qemu-ga`. One request is under way at a time, others
- * queue. The first call, and the first after a time-out, resynchronises, so that an answer is never taken for another's.
+ * queue. The first call, and the first after anything unexpected (a time-out, garbage, an answer that nobody asked
+ * for), resynchronises, so that an answer is never taken for another's. Every request carries an `id`; where the agent
+ * repeats it, answers to somebody else are passed over.
  */
 export class GuestClient {
   readonly #stream: Duplex;
@@ -53,7 +57,11 @@ export class GuestClient {
   readonly #reader: ReplyReader;
   #queue: Promise<unknown> = Promise.resolve();
   #waiting: Waiting | undefined;
+  /** A call has its turn: what comes now may be for it. */
+  #inTurn = false;
   #inSync = false;
+  #repeatsIds = false;
+  #lastId = 0n;
   #ended: ClientError | undefined;
 
   constructor(stream: Duplex, { timeoutMs = 5_000, maxReplyBytes = 96 * 1024 * 1024 }: ClientOptions = {}) {
@@ -62,36 +70,46 @@ export class GuestClient {
     this.#reader = new ReplyReader(maxReplyBytes);
     stream.on('data', (chunk: Buffer) => this.#data(chunk));
     stream.on('error', (error: Error) => this.#end(new ClientError('closed', `the channel broke: ${error.message}`, { cause: error })));
-    stream.on('close', () => this.#end(new ClientError('closed', 'the agent closed the channel')));
     stream.on('end', () => this.#end(new ClientError('closed', 'the agent closed the channel')));
+    stream.on('close', () => this.#end(new ClientError('closed', 'the agent closed the channel')));
+    // A stream that was paused while somebody greeted the other side does not flow by a listener alone.
+    stream.resume();
+  }
+
+  /** False once the channel is gone: every further call throws `closed`. */
+  get isOpen(): boolean {
+    return this.#ended === undefined;
   }
 
   /**
    * Calls a command. For one without a success answer (shutdown, suspend) it resolves when the request is sent and
    * nothing objected within the time limit, or the channel closed.
    *
-   * @throws ClientError
+   * @throws ClientError, or a TypeError for arguments that the schema does not take
    */
-  execute<N extends CommandName>(name: N, ...rest: Record<never, never> extends Input<N> ? [args?: Input<N>, options?: CallOptions] : [args: Input<N>, options?: CallOptions]): Promise<Output<N>> {
+  async execute<N extends CommandName>(name: N, ...rest: Record<never, never> extends Input<N> ? [args?: Input<N>, options?: CallOptions] : [args: Input<N>, options?: CallOptions]): Promise<Output<N>> {
     const schema = schemas.get(name);
     if (schema === undefined) throw new TypeError(`no command is named '${name}'`);
     const [args = {}, options = {}] = rest as [object?, CallOptions?];
-    const request = `{"execute":"${name}","arguments":${encodeArguments(schema, args as Readonly<Record<string, unknown>>)}}\n`;
+    const argumentsJson = encodeArguments(schema, args as Readonly<Record<string, unknown>>);
     return this.#enqueue(options, async (limit) => {
-      const value = schema.successResponse ? await this.#call(request, limit) : await this.#order(request, limit);
+      const value = schema.successResponse ? await this.#call(name, argumentsJson, limit) : await this.#order(name, argumentsJson, limit);
       return (value === undefined ? undefined : decodeResult(schema.result, value, name)) as Output<N>;
     });
   }
 
   /** Calls any command by name, with any arguments, and answers the `return` value as it came: for names of no schema. */
-  executeRaw(name: string, argumentsJson = '{}', options: CallOptions = {}): Promise<JsonValue> {
-    return this.#enqueue(options, (limit) => this.#call(`{"execute":${JSON.stringify(name)},"arguments":${argumentsJson}}\n`, limit));
+  async executeRaw(name: string, argumentsJson = '{}', options: CallOptions = {}): Promise<JsonValue> {
+    return this.#enqueue(options, (limit) => this.#call(name, argumentsJson, limit));
   }
 
   /** Throws away whatever the agent still has to say, and makes sure that it listens. */
-  synchronize(options: CallOptions = {}): Promise<void> {
-    this.#inSync = false;
-    return this.#enqueue(options, () => Promise.resolve());
+  async synchronize(options: CallOptions = {}): Promise<void> {
+    return this.#enqueue(options, async (limit) => {
+      if (!this.#inSync) return;
+      this.#inSync = false;
+      await this.#synchronize(limit);
+    });
   }
 
   close(): void {
@@ -104,39 +122,76 @@ export class GuestClient {
   }
 
   #enqueue<T>(options: CallOptions, run: (limit: CallLimit) => Promise<T>): Promise<T> {
+    const { signal } = options;
     const turn = this.#queue.then(async () => {
       if (this.#ended !== undefined) throw this.#ended;
-      using limit = new CallLimit(options.timeoutMs ?? this.#timeoutMs, options.signal);
+      using limit = new CallLimit(options.timeoutMs ?? this.#timeoutMs, signal);
       limit.check();
-      if (!this.#inSync) await this.#synchronize(limit);
-      return await run(limit);
+      this.#inTurn = true;
+      try {
+        if (!this.#inSync) await this.#synchronize(limit);
+        return await run(limit);
+      } finally {
+        this.#endTurn();
+      }
     });
     this.#queue = turn.catch(() => undefined);
-    return turn;
+    return signal === undefined ? turn : unlessAborted(turn, signal);
+  }
+
+  #endTurn(): void {
+    this.#inTurn = false;
+    // More than was asked for: whose it is, only a resynchronisation tells.
+    if (!this.#reader.isEmpty) this.#inSync = false;
+    this.#reader.clear();
   }
 
   async #synchronize(limit: CallLimit): Promise<void> {
-    const id = BigInt(randomInt(1, 2 ** 47));
+    const token = BigInt(randomInt(1, 2 ** 47));
+    this.#reader.clear();
     this.#reader.waitForSentinel();
-    this.#stream.write(Buffer.concat([Buffer.of(SENTINEL), Buffer.from(`{"execute":"guest-sync-delimited","arguments":{"id":${id}}}\n`)]));
+    const { id, text } = this.#request('guest-sync-delimited', `{"id":${token}}`);
+    this.#stream.write(Buffer.concat([Buffer.of(SENTINEL), Buffer.from(text)]));
     for (;;) {
-      const reply = parseLine(await this.#nextLine(limit));
-      if (reply.returned === id) break;
+      const reply = parseReply(await this.#nextLine(limit));
+      if (reply.returned === token) {
+        this.#repeatsIds = reply.id === id;
+        this.#inSync = true;
+        return;
+      }
       // A late answer to an earlier resynchronisation: the next sentinel may be ours.
       this.#reader.waitForSentinel();
     }
-    this.#inSync = true;
   }
 
-  async #call(request: string, limit: CallLimit): Promise<JsonValue> {
-    this.#stream.write(request);
-    return answerOf(parseLine(await this.#nextLine(limit)));
+  #request(name: string, argumentsJson: string): { readonly id: bigint; readonly text: string } {
+    this.#lastId += 1n;
+    return { id: this.#lastId, text: `{"execute":${jsonString(name)},"arguments":${argumentsJson},"id":${this.#lastId}}\n` };
   }
 
-  async #order(request: string, limit: CallLimit): Promise<undefined> {
-    this.#stream.write(request);
+  async #call(name: string, argumentsJson: string, limit: CallLimit): Promise<JsonValue> {
+    const { id, text } = this.#request(name, argumentsJson);
+    this.#stream.write(text);
+    for (;;) {
+      const reply = await this.#nextReply(limit);
+      // An error may lack the id: of a request that the agent could not read.
+      if (!this.#repeatsIds || reply.id === id || (reply.id === undefined && reply.error !== undefined)) return returnedBy(reply);
+    }
+  }
+
+  async #nextReply(limit: CallLimit): Promise<Reply> {
+    const line = await this.#nextLine(limit);
     try {
-      answerOf(parseLine(await this.#nextLine(limit)));
+      return parseReply(line);
+    } catch (error) {
+      this.#inSync = false;
+      throw error;
+    }
+  }
+
+  async #order(name: string, argumentsJson: string, limit: CallLimit): Promise<undefined> {
+    try {
+      await this.#call(name, argumentsJson, limit);
     } catch (error) {
       // Silence is the success of these commands, and a guest that goes down takes the channel with it.
       if (!ClientError.is(error) || (error.kind !== 'timeout' && error.kind !== 'closed')) throw error;
@@ -162,19 +217,28 @@ export class GuestClient {
         },
       };
       limit.onExpired((error) => this.#waiting?.failed(error));
-      if (this.#ended !== undefined) this.#waiting.failed(this.#ended);
+      if (this.#ended !== undefined) this.#waiting?.failed(this.#ended);
+      this.#handOver();
     });
   }
 
   #data(chunk: Buffer): void {
+    if (!this.#inTurn) {
+      // Too late, or somebody else's: the next call begins with a resynchronisation.
+      this.#inSync = false;
+      return;
+    }
+    this.#reader.push(chunk);
+    this.#handOver();
+  }
+
+  #handOver(): void {
+    if (this.#waiting === undefined) return;
     try {
-      for (const line of this.#reader.push(chunk)) {
-        // With nobody waiting it is an answer that came too late; the next call resynchronises in any case.
-        if (this.#waiting === undefined) this.#inSync = false;
-        else this.#waiting.line(line);
-      }
+      const line = this.#reader.next();
+      if (line !== undefined) this.#waiting.line(line);
     } catch (error) {
-      this.#end(ClientError.is(error) ? error : new ClientError('garbage', String(error)));
+      this.#end(ClientError.is(error) ? error : new ClientError('garbage', String(error), { cause: error }));
       this.#stream.destroy();
     }
   }
@@ -185,66 +249,12 @@ export class GuestClient {
   }
 }
 
-/** Time limit and cancellation of one call, the wait for its turn not included. */
-class CallLimit implements Disposable {
-  readonly #timer: NodeJS.Timeout | undefined;
-  readonly #signal: AbortSignal | undefined;
-  readonly #abort = (): void => this.#expire(new ClientError('aborted', 'the call was given up'));
-  #expired: ClientError | undefined;
-  #listener: ((error: ClientError) => void) | undefined;
-
-  constructor(timeoutMs: number, signal: AbortSignal | undefined) {
-    this.#signal = signal;
-    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(new ClientError('timeout', `no answer within ${timeoutMs} ms`)), timeoutMs);
-    if (signal?.aborted === true) this.#abort();
-    else signal?.addEventListener('abort', this.#abort, { once: true });
-  }
-
-  check(): void {
-    if (this.#expired !== undefined) throw this.#expired;
-  }
-
-  onExpired(listener: ((error: ClientError) => void) | undefined): void {
-    this.#listener = listener;
-    if (this.#expired !== undefined) listener?.(this.#expired);
-  }
-
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#signal?.removeEventListener('abort', this.#abort);
-  }
-
-  #expire(error: ClientError): void {
-    this.#expired ??= error;
-    this.#listener?.(this.#expired);
-  }
-}
-
-interface Reply {
-  readonly returned?: JsonValue;
-  readonly error?: ClientError;
-}
-
-function parseLine(line: Buffer): Reply {
-  const decoder = new JsonDecoder();
-  decoder.feed(line[0] === SENTINEL ? line.subarray(1) : line);
-  const decoded = decoder.next();
-  if (decoded?.kind !== 'value' || !isJsonObject(decoded.value)) {
-    throw new ClientError('garbage', `the agent sent something that is no answer: ${line.toString('latin1', 0, 120)}`);
-  }
-  const error = decoded.value.get('error');
-  if (error !== undefined) {
-    const text = isJsonObject(error) ? error.get('desc') : undefined;
-    const name = isJsonObject(error) ? error.get('class') : undefined;
-    const agentClass = typeof name === 'string' ? name : 'GenericError';
-    return { error: new ClientError('refused', typeof text === 'string' ? text : agentClass, { agentClass }) };
-  }
-  const returned = decoded.value.get('return');
-  if (returned === undefined) throw new ClientError('garbage', 'the agent sent neither a return value nor an error');
-  return { returned };
-}
-
-function answerOf({ returned, error }: Reply): JsonValue {
-  if (error !== undefined) throw error;
-  return returned ?? null;
+/** A call that is given up while it queues fails at once, not when its turn comes. */
+function unlessAborted<T>(turn: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(new ClientError('aborted', 'the call was given up', { cause: signal.reason }));
+    if (signal.aborted) giveUp();
+    signal.addEventListener('abort', giveUp, { once: true });
+    void turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
+  });
 }

@@ -2,7 +2,7 @@
 export { ClientError, type ClientErrorKind } from './client-error.ts';
 export { connectHybridVsock, connectUnix, type ConnectOptions } from './connect.ts';
 export { exec, type ExecOptions, type ExecResult } from './exec.ts';
-export { DEFAULT_PIECE, readFile, writeFile, type FileOptions } from './files.ts';
+export { DEFAULT_PIECE, readFile, writeFile, type FileOptions, type WriteOptions } from './files.ts';
 export { GuestClient, type CallOptions, type ClientOptions, type Input, type Output } from './guest-client.ts';
 export { withFrozen, type FrozenGuest, type FrozenOptions } from './with-frozen.ts';
 export { commandNames, type CommandName } from '../core/schema/index.ts';

@@ -1,0 +1,38 @@
+import { ClientError } from './client-error.ts';
+
+/** Time limit and cancellation of one call, the wait for its turn not included. */
+export class CallLimit implements Disposable {
+  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort = (): void => this.#expire(new ClientError('aborted', 'the call was given up', { cause: this.#signal?.reason }));
+  #expired: ClientError | undefined;
+  #listener: ((error: ClientError) => void) | undefined;
+
+  /** @param timeoutMs 0: no limit */
+  constructor(timeoutMs: number, signal: AbortSignal | undefined) {
+    this.#signal = signal;
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(new ClientError('timeout', `no answer within ${timeoutMs} ms`)), timeoutMs);
+    if (signal?.aborted === true) this.#abort();
+    else signal?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  /** @throws ClientError `aborted`, `timeout` */
+  check(): void {
+    if (this.#expired !== undefined) throw this.#expired;
+  }
+
+  onExpired(listener: ((error: ClientError) => void) | undefined): void {
+    this.#listener = listener;
+    if (this.#expired !== undefined) listener?.(this.#expired);
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#abort);
+  }
+
+  #expire(error: ClientError): void {
+    this.#expired ??= error;
+    this.#listener?.(this.#expired);
+  }
+}
