@@ -1,4 +1,4 @@
-import { osCode, type AgentError } from '../../core/errors/agent-error.ts';
+import { osCode } from '../../core/errors/agent-error.ts';
 import { posixError } from '../../core/errors/posix-errno.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeRequest, FreezeSession, FreezeTarget, ThawOutcome, Timer } from '../../core/ports/index.ts';
 import type { FakeClock } from './clock.ts';
@@ -167,5 +167,3 @@ export class Guardian implements FreezeSession {
     this.#endWith({ reason, detail, at, thawed: [] });
   }
 }
-
-export const noSuchTarget = (mountPoint: string): AgentError => posixError('ESTALE', { syscall: 'open', path: mountPoint });

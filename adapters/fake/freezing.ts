@@ -1,9 +1,10 @@
 import { osCode } from '../../core/errors/agent-error.ts';
+import { posixError } from '../../core/errors/posix-errno.ts';
 import type { FreezeCandidate, FreezeEnd, FreezeMarkerData, FreezeRequest, FreezeTarget, Freezing, FrozenTarget, LeftOutReason, ThawOutcome } from '../../core/ports/index.ts';
 import type { FakeClock } from './clock.ts';
 import type { Faults } from './faults.ts';
 import type { FakeFileSystems } from './file-systems.ts';
-import { Guardian, noSuchTarget, type HeldTarget } from './freeze-session.ts';
+import { Guardian, type HeldTarget } from './freeze-session.ts';
 import { root, type Credentials } from './inodes.ts';
 import type { Superblock } from './superblock.ts';
 
@@ -104,7 +105,7 @@ export class FakeFreezing {
   async #open(target: FreezeTarget): Promise<HeldTarget> {
     const { fileSystems, who } = this.#options;
     const superblock = await fileSystems.openMountPoint(target.mountPoint, who);
-    if (superblock.id !== target.id) throw noSuchTarget(target.mountPoint);
+    if (superblock.id !== target.id) throw posixError('ESTALE', { syscall: 'open', path: target.mountPoint });
     return { id: target.id, mountPoint: target.mountPoint, superblock };
   }
 
