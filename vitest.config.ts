@@ -12,6 +12,7 @@ export default defineConfig({
       project('contract'),
       project('wire', { testTimeout: 120_000, hookTimeout: 60_000 }),
       project('system', { testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false }),
+      project('vm', { testTimeout: 300_000, hookTimeout: 900_000, fileParallelism: false }),
       project('fuzz', { testTimeout: 600_000 }),
     ],
     coverage: { include: ['core/**'], reporter: ['text-summary', 'json-summary'] },

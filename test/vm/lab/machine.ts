@@ -1,0 +1,125 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { baseImage } from './base-image.ts';
+import { GuestShell } from './guest-shell.ts';
+import { run } from './host.ts';
+import { LineSocket } from './line-socket.ts';
+import { Qmp } from './qmp.ts';
+import { kernelCommandLine, SHELL_PORT } from './recipe.ts';
+
+export interface MachineOptions {
+  /** A directory whose contents the guest finds below /payload. */
+  readonly payload?: string;
+  /** Further arguments of QEMU. */
+  readonly devices?: readonly string[];
+  readonly kernelArguments?: string;
+}
+
+/** Emulated, and perhaps beside other work. */
+const BOOT_WITHIN = 180_000;
+
+export const AGENT_PORT = 'org.qemu.guest_agent.0';
+
+/**
+ * A virtual machine of raw QEMU: the agent's port, a serial line and the shell's port are sockets in `directory`. Its disk is
+ * an overlay that goes with it.
+ */
+export class Machine {
+  readonly directory: string;
+  readonly qmp: Qmp;
+  readonly shell: GuestShell;
+  readonly #process: ChildProcess;
+
+  private constructor(directory: string, process: ChildProcess, qmp: Qmp, shell: GuestShell) {
+    this.directory = directory;
+    this.qmp = qmp;
+    this.shell = shell;
+    this.#process = process;
+  }
+
+  /** Resolves once the guest takes commands of the shell. */
+  static async boot(options: MachineOptions = {}): Promise<Machine> {
+    const image = await baseImage();
+    const directory = mkdtempSync(join(tmpdir(), 'concierge-vm-'));
+    await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', image.disk, '-F', 'qcow2', join(directory, 'root.qcow2')]);
+    const payload = options.payload === undefined ? [] : await payloadDisk(options.payload, directory);
+    const qemu = spawn('qemu-system-x86_64', [...machineArguments(directory, image, options), ...payload, ...(options.devices ?? [])], {
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    try {
+      const qmp = await Qmp.connect(join(directory, 'qmp.sock'));
+      const shell = await GuestShell.connect(join(directory, 'shell.sock'), BOOT_WITHIN);
+      const machine = new Machine(directory, qemu, qmp, shell);
+      if (payload.length > 0) {
+        await shell.run('mkdir -p /payload && udevadm settle && mount -o ro /dev/disk/by-id/virtio-payload /payload', 60_000);
+      }
+      return machine;
+    } catch (error) {
+      qemu.kill('SIGKILL');
+      throw new Error(`the machine did not boot: ${consoleText(directory).slice(-4000)}`, { cause: error });
+    }
+  }
+
+  /** The host's end of the agent's virtio-serial port: one connection at a time. */
+  agent(): Promise<LineSocket> {
+    return LineSocket.connect(join(this.directory, 'agent.sock'));
+  }
+
+  /** The host's end of /dev/ttyS1. */
+  serial(): Promise<LineSocket> {
+    return LineSocket.connect(join(this.directory, 'serial.sock'));
+  }
+
+  console(): string {
+    return consoleText(this.directory);
+  }
+
+  async destroy(): Promise<void> {
+    this.shell.close();
+    this.qmp.close();
+    if (this.#process.exitCode === null) {
+      this.#process.kill('SIGKILL');
+      await once(this.#process, 'exit');
+    }
+    rmSync(this.directory, { recursive: true });
+  }
+}
+
+const socket = (id: string, directory: string): string => `socket,id=${id},path=${join(directory, `${id}.sock`)},server=on,wait=off`;
+
+function machineArguments(directory: string, image: { readonly kernel: string; readonly initrd: string }, options: MachineOptions): readonly string[] {
+  return [
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-name', 'concierge-lab'],
+    ...['-machine', 'pc', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '768'],
+    ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', `${kernelCommandLine} ${options.kernelArguments ?? ''}`],
+    ...['-drive', `file=${join(directory, 'root.qcow2')},if=none,id=root,format=qcow2,cache=unsafe,discard=unmap`],
+    ...['-device', 'virtio-blk-pci,drive=root,serial=root'],
+    ...['-chardev', `file,id=console,path=${join(directory, 'console.log')}`, '-serial', 'chardev:console'],
+    ...['-chardev', socket('serial', directory), '-serial', 'chardev:serial'],
+    ...['-chardev', `socket,id=qmp,path=${join(directory, 'qmp.sock')},server=on,wait=off`, '-mon', 'chardev=qmp,mode=control'],
+    ...['-device', 'virtio-serial-pci,id=ports'],
+    ...['-chardev', socket('shell', directory), '-device', `virtserialport,bus=ports.0,nr=2,chardev=shell,name=${SHELL_PORT}`],
+    ...['-chardev', socket('agent', directory), '-device', `virtserialport,bus=ports.0,nr=1,chardev=agent,id=agentport,name=${AGENT_PORT}`],
+    ...['-nic', 'user,model=virtio-net-pci,restrict=on'],
+    ...['-device', 'virtio-rng-pci'],
+  ];
+}
+
+/** A read-only disk with the directory's contents. */
+async function payloadDisk(payload: string, directory: string): Promise<readonly string[]> {
+  const file = join(directory, 'payload.img');
+  const kilobytes = Number((await run('du', ['-sk', '--apparent-size', payload])).split('\t')[0]);
+  await run('mke2fs', ['-q', '-t', 'ext4', '-O', '^has_journal', '-E', 'root_owner=0:0', '-d', payload, file, `${Math.ceil(kilobytes * 1.2) + 8192}k`]);
+  return ['-drive', `file=${file},if=none,id=payload,format=raw,readonly=on`, '-device', 'virtio-blk-pci,drive=payload,serial=payload'];
+}
+
+function consoleText(directory: string): string {
+  try {
+    return readFileSync(join(directory, 'console.log'), 'latin1');
+  } catch {
+    return '';
+  }
+}
