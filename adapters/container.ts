@@ -102,6 +102,7 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
     ...(settings.path === undefined ? {} : { path: settings.path }),
     retry: settings.retryPath,
     ...(activated === undefined ? {} : { activated }),
+    ...(settings.vsockAllow.length === 0 ? {} : { vsockAllow: settings.vsockAllow.map(Number) }),
     log,
   });
   const container = new Container();

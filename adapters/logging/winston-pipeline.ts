@@ -12,7 +12,9 @@ const formatted = Symbol.for('message');
  * transport here.
  */
 export async function winstonPipeline(sink: LineSink): Promise<Pipeline> {
-  const { createLogger, format, transports } = await import('winston');
+  // Only the default export is there both in Node and in the bundle: winston is CommonJS.
+  const { default: winston } = await import('winston');
+  const { createLogger, format, transports } = winston;
   let underWay = 0;
   let waiting: (() => void)[] = [];
   const stream = new Writable({
