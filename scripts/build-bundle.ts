@@ -1,36 +1,83 @@
-/** Bundles the agent for Node 22 and later: one entry, and chunks for what is only loaded when it is needed. */
-import { copyFile, mkdir, rm } from 'node:fs/promises';
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { build } from 'esbuild';
+/**
+ * Bundles the agent for Node 22 and later: one script with all that every start needs, one for each part that few starts
+ * need, and V8's code cache of the first. ES modules would cost a millisecond a file at the start, a startup snapshot is
+ * refused as a whole on another processor; a code cache that does not fit is only not used.
+ */
+import { execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { build, type Plugin } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
+const dist = join(root, 'dist');
 
-/** CommonJS packages (winston) look for `require`, which an ES module lacks. */
-const requireForCommonJs = "import { createRequire as createRequireOf } from 'node:module'; const require = createRequireOf(import.meta.url);";
+/** Loaded when they are needed, from files of their own: what most agents never use. */
+const onDemand = [
+  /^adapters\/fake\/module\.ts$/,
+  /^adapters\/windows\/module\.ts$/,
+  /^adapters\/logging\/winston-pipeline\.ts$/,
+  /^adapters\/cli\/daemon\.ts$/,
+  /^adapters\/cli\/subcommands\/(?!index\.ts$)/,
+];
 
-async function buildBundle(): Promise<void> {
-  const dist = join(root, 'dist');
-  await rm(dist, { recursive: true, force: true });
-  await mkdir(dist, { recursive: true });
+const chunkName = (source: string): string => `${source.replace(/^adapters\//, '').replaceAll('/', '-').replace(/\.ts$/, '')}.cjs`;
+
+/** Turns a dynamic import of such a part into one of its file, and notes that the file has to be made. */
+const separately = (parts: Set<string>): Plugin => ({
+  name: 'separately',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
+      if (kind !== 'dynamic-import') return undefined;
+      const source = resolve(resolveDir, path).slice(root.length + 1);
+      if (!onDemand.some((pattern) => pattern.test(source))) return undefined;
+      parts.add(source);
+      return { path: `./${chunkName(source)}`, external: true };
+    });
+  },
+});
+
+async function bundle(source: string, outfile: string, parts: Set<string>): Promise<void> {
   await build({
-    entryPoints: { 'concierge-ga': join(root, 'adapters/cli/main.ts') },
-    outdir: dist,
+    entryPoints: [join(root, source)],
+    outfile: join(dist, outfile),
     bundle: true,
-    splitting: true,
-    format: 'esm',
+    format: 'cjs',
     platform: 'node',
     target: 'node22',
+    // `import()` of a literal becomes `require`: it needs no loader of ES modules.
+    supported: { 'dynamic-import': false },
     minify: true,
     legalComments: 'linked',
-    banner: { js: requireForCommonJs },
+    define: { 'import.meta.url': '__fileUrl', 'import.meta.dirname': '__dirname' },
+    banner: { js: "const __fileUrl = require('node:url').pathToFileURL(__filename).href;" },
     external: ['koffi'],
-    outExtension: { '.js': '.mjs' },
+    plugins: [separately(parts)],
+    logLevel: 'warning',
   });
-  for (const binary of ['concierge.node', 'concierge-guardian']) {
-    const built = join(root, 'build/Release', binary);
-    if (existsSync(built)) await copyFile(built, join(dist, binary));
-  }
 }
 
-await buildBundle();
+/** Bundles an entry and, in turn, every part that it or another part loads on demand. */
+async function bundleAll(entries: Readonly<Record<string, string>>): Promise<void> {
+  const parts = new Set<string>();
+  for (const [outfile, source] of Object.entries(entries)) await bundle(source, outfile, parts);
+  // A set that grows while it is walked is walked to its new end.
+  for (const source of parts) await bundle(source, chunkName(source), parts);
+}
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist, { recursive: true });
+// `npm pack` and Node take a folder's type from its package.json.
+writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
+
+const programs: Record<string, string> = { 'agent.cjs': 'adapters/cli/main.ts' };
+if (existsSync(join(root, 'client/cli/main.ts'))) programs['ctl.cjs'] = 'client/cli/main.ts';
+await bundleAll(programs);
+
+copyFileSync(join(root, 'scripts/cached-start.cjs'), join(dist, 'concierge-ga.cjs'));
+for (const binary of ['concierge.node', 'concierge-guardian']) {
+  const built = join(root, 'build/Release', binary);
+  if (existsSync(built)) copyFileSync(built, join(dist, basename(built)));
+}
+if (process.platform === 'linux' && existsSync(join(dist, 'concierge.node'))) {
+  execFileSync(process.execPath, [join(dirname(import.meta.filename), 'build-code-cache.cjs'), join(dist, 'agent.cjs')], { stdio: 'inherit' });
+}

@@ -18,14 +18,19 @@ const first = process.argv[2];
 const wasCalled = first?.startsWith(called) === true;
 const program = wasCalled ? first.slice(called.length) : 'concierge-ga';
 
-const result = await runProgram({
-  program,
-  words: process.argv.slice(wasCalled ? 3 : 2),
-  process,
-  composition: () => import('../container.ts'),
-  print: (text) => writeOut(1, text),
-  complain: (text) => writeOut(2, `${text}\n`),
-});
+async function main(): Promise<void> {
+  const result = await runProgram({
+    program,
+    words: process.argv.slice(wasCalled ? 3 : 2),
+    process,
+    composition: () => import('../container.ts'),
+    print: (text) => writeOut(1, text),
+    complain: (text) => writeOut(2, `${text}\n`),
+  });
 
-if ('signal' in result) process.kill(process.pid, result.signal);
-else exit(result.status);
+  if ('signal' in result) process.kill(process.pid, result.signal);
+  else exit(result.status);
+}
+
+// Not awaited here: the bundle is CommonJS, which has no such thing.
+void main();
