@@ -72,6 +72,11 @@ export class FakeClock implements Clock {
     this.#hardwareAtZero = time - this.monotonic();
   }
 
+  /** Moves the wall clock by so many milliseconds, back where negative; timers and the monotonic clock go on. */
+  jump(ms: number): void {
+    this.#wallAtZero += BigInt(Math.round(ms * 1e6));
+  }
+
   after(ms: number, callback: () => void): Timer {
     if (this.#realTime) {
       const timeout = setTimeout(callback, ms).unref();

@@ -104,7 +104,7 @@ export class FakeHostEnd {
     },
     write: (data) => {
       if (this.#closed) return true;
-      const bytes = typeof data === 'string' ? Buffer.from(data) : data.slice();
+      const bytes = typeof data === 'string' ? Buffer.from(data, 'latin1') : data.slice();
       this.#unread.push(bytes);
       this.#unreadBytes += bytes.length;
       this.#read();
