@@ -22,6 +22,7 @@ export interface ConnectionOwner {
 /** One host on one descriptor: the port's connection over the addon's channel. */
 export class ChannelConnection implements Connection {
   readonly #owner: ConnectionOwner;
+  readonly #isPort: boolean;
   readonly #channel: NativeChannel;
   readonly #inbox: Buffer;
   /** The view of the last chunk: requests of one length after another, such as pings, need no new one. */
@@ -33,10 +34,11 @@ export class ChannelConnection implements Connection {
   /** Takes over `fd`. `port`: a virtio-serial port, whose end of file means that no host is there. */
   constructor(fd: number, kind: 'stream' | 'port', owner: ConnectionOwner) {
     this.#owner = owner;
+    this.#isPort = kind === 'port';
     inbox ??= Buffer.allocUnsafeSlow(INBOX_SIZE);
     this.#inbox = inbox;
     this.#view = inbox.subarray(0, 0);
-    this.#channel = new (channelAddon().Channel)(fd, kind === 'port', inbox, (event, value) => {
+    this.#channel = new (channelAddon().Channel)(fd, this.#isPort, inbox, (event, value) => {
       if (event === channelEvent.data) this.#received(value);
       else this.#happened(event, value);
     });
@@ -76,6 +78,7 @@ export class ChannelConnection implements Connection {
 
   #received(length: number): void {
     if (this.#view.length !== length) this.#view = this.#inbox.subarray(0, length);
+    if (this.#isPort && beginsRequest(this.#view)) this.#sink?.hostChanged();
     this.#sink?.data(this.#view);
   }
 
@@ -102,3 +105,12 @@ export class ChannelConnection implements Connection {
     this.#owner.released();
   }
 }
+
+/**
+ * Whether a chunk from a port is the start of a request, so that nothing before it can be the first half of one.
+ *
+ * virtio_console tells of a host's leaving in a control message that another queue carries: where the next host is quick, its
+ * bytes are read before anybody knows. But one read(2) never joins what two hosts wrote, and these words in quotes stand
+ * nowhere in a request but at its start.
+ */
+const beginsRequest = (chunk: Buffer): boolean => /^\s*\{\s*["'](?:execute|arguments)["']/.test(chunk.toString('latin1', 0, 32));

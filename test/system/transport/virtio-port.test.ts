@@ -73,6 +73,36 @@ describe('a port', () => {
     connection.destroy();
   });
 
+  it('takes the start of a request for another host, which may have come before the leaving of the first is known', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    const first = host(path);
+    const second = host(path);
+    writeSync(first, '{"execute": "guest-file-op');
+    await until(() => happened.length === 2);
+
+    writeSync(second, '{"execute": "guest-ping"}');
+
+    await until(() => happened.length === 4);
+    expect(happened.slice(2)).toEqual(['(host changed)', '{"execute": "guest-ping"}']);
+    closeSync(first);
+    closeSync(second);
+    connection.destroy();
+  });
+
+  it.each(['en", "arguments": {}}', '{"path": "/x"}}', 'QUJD{execute}'])('takes %s for more of the same request', async (more) => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    const only = host(path);
+
+    writeSync(only, more);
+
+    await until(() => happened.length > 0);
+    expect(happened).toEqual([more]);
+    closeSync(only);
+    connection.destroy();
+  });
+
   it('does not wake the process while no host is there', async () => {
     const { path, fd } = fifoPort();
     const { connection, happened } = listen(fd);

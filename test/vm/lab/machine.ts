@@ -32,6 +32,7 @@ export class Machine {
   readonly qmp: Qmp;
   readonly shell: GuestShell;
   readonly #process: ChildProcess;
+  readonly #hosts = new Set<LineSocket>();
 
   private constructor(directory: string, process: ChildProcess, qmp: Qmp, shell: GuestShell) {
     this.directory = directory;
@@ -63,14 +64,27 @@ export class Machine {
     }
   }
 
-  /** The host's end of the agent's virtio-serial port: one connection at a time. */
+  /** The host's end of the agent's virtio-serial port. QEMU takes one connection at a time: the one before is closed. */
   agent(): Promise<LineSocket> {
-    return LineSocket.connect(join(this.directory, 'agent.sock'));
+    return this.#host('agent');
   }
 
   /** The host's end of /dev/ttyS1. */
   serial(): Promise<LineSocket> {
-    return LineSocket.connect(join(this.directory, 'serial.sock'));
+    return this.#host('serial');
+  }
+
+  /** Closes what tests have left open. */
+  leave(): void {
+    for (const host of this.#hosts) host.close();
+    this.#hosts.clear();
+  }
+
+  async #host(name: string): Promise<LineSocket> {
+    this.leave();
+    const host = await LineSocket.connect(join(this.directory, `${name}.sock`));
+    this.#hosts.add(host);
+    return host;
   }
 
   console(): string {
@@ -91,21 +105,34 @@ export class Machine {
 const socket = (id: string, directory: string): string => `socket,id=${id},path=${join(directory, `${id}.sock`)},server=on,wait=off`;
 
 function machineArguments(directory: string, image: { readonly kernel: string; readonly initrd: string }, options: MachineOptions): readonly string[] {
-  return [
-    ...['-nodefaults', '-no-user-config', '-display', 'none', '-name', 'concierge-lab'],
-    ...['-machine', 'pc', '-accel', 'tcg,thread=multi', '-cpu', 'max', '-smp', '2', '-m', '768'],
-    ...['-kernel', image.kernel, '-initrd', image.initrd, '-append', `${kernelCommandLine} ${options.kernelArguments ?? ''}`],
-    ...['-drive', `file=${join(directory, 'root.qcow2')},if=none,id=root,format=qcow2,cache=unsafe,discard=unmap`],
-    ...['-device', 'virtio-blk-pci,drive=root,serial=root'],
-    ...['-chardev', `file,id=console,path=${join(directory, 'console.log')}`, '-serial', 'chardev:console'],
-    ...['-chardev', socket('serial', directory), '-serial', 'chardev:serial'],
-    ...['-chardev', `socket,id=qmp,path=${join(directory, 'qmp.sock')},server=on,wait=off`, '-mon', 'chardev=qmp,mode=control'],
-    ...['-device', 'virtio-serial-pci,id=ports'],
-    ...['-chardev', socket('shell', directory), '-device', `virtserialport,bus=ports.0,nr=2,chardev=shell,name=${SHELL_PORT}`],
-    ...['-chardev', socket('agent', directory), '-device', `virtserialport,bus=ports.0,nr=1,chardev=agent,id=agentport,name=${AGENT_PORT}`],
-    ...['-nic', 'user,model=virtio-net-pci,restrict=on'],
-    ...['-device', 'virtio-rng-pci'],
+  const pairs: readonly (readonly [string, string])[] = [
+    ['-display', 'none'],
+    ['-machine', 'pc'],
+    ['-accel', 'tcg,thread=multi'],
+    ['-cpu', 'max'],
+    ['-smp', '2'],
+    ['-m', '768'],
+    ['-kernel', image.kernel],
+    ['-initrd', image.initrd],
+    ['-append', `${kernelCommandLine} ${options.kernelArguments ?? ''}`],
+    // An explicit device: one of `if=virtio` would come behind the others and not be vda.
+    ['-drive', `file=${join(directory, 'root.qcow2')},if=none,id=root,format=qcow2,cache=unsafe,discard=unmap`],
+    ['-device', 'virtio-blk-pci,drive=root,serial=root'],
+    ['-chardev', `file,id=console,path=${join(directory, 'console.log')}`],
+    ['-serial', 'chardev:console'],
+    ['-chardev', socket('serial', directory)],
+    ['-serial', 'chardev:serial'],
+    ['-chardev', socket('qmp', directory)],
+    ['-mon', 'chardev=qmp,mode=control'],
+    ['-device', 'virtio-serial-pci,id=ports'],
+    ['-chardev', socket('shell', directory)],
+    ['-device', `virtserialport,bus=ports.0,nr=2,chardev=shell,name=${SHELL_PORT}`],
+    ['-chardev', socket('agent', directory)],
+    ['-device', `virtserialport,bus=ports.0,nr=1,chardev=agent,id=agentport,name=${AGENT_PORT}`],
+    ['-nic', 'user,model=virtio-net-pci,restrict=on'],
+    ['-device', 'virtio-rng-pci'],
   ];
+  return ['-nodefaults', '-no-user-config', ...pairs.flat()];
 }
 
 /** A read-only disk with the directory's contents. */
