@@ -1,5 +1,5 @@
 import { osCode } from '../../core/errors/agent-error.ts';
-import { posixError } from '../../core/errors/posix-errno.ts';
+import { posixError, posixText } from '../../core/errors/posix-errno.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeRequest, FreezeSession, FreezeTarget, ThawOutcome, Timer } from '../../core/ports/index.ts';
 import type { FakeClock } from './clock.ts';
 import type { Faults } from './faults.ts';
@@ -21,6 +21,20 @@ export interface GuardianOptions {
 }
 
 type Progress = 'prepared' | 'freezing' | 'done' | 'ended';
+
+/** How long one level may take before the next is thawed all the same: one that hangs must not hold up the others. */
+const thawLevelMs = 2000;
+
+export const timedOut = (mountPoint: string): string => `failed to thaw ${mountPoint}: ${posixText('ETIMEDOUT')}`;
+
+/** Waits for something for a while, on the clock of the machine. Answers whether it came. */
+export async function within(clock: FakeClock, ms: number, promise: Promise<unknown>): Promise<boolean> {
+  const limit = Promise.withResolvers<false>();
+  const timer = clock.after(ms, () => limit.resolve(false));
+  const came = await Promise.race([promise.then(() => true), limit.promise]);
+  timer.cancel();
+  return came;
+}
 
 const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -129,14 +143,20 @@ export class Guardian implements FreezeSession {
   async #thawAll(): Promise<readonly ThawOutcome[]> {
     this.#progress = 'ended';
     this.#deadline?.cancel();
-    const outcomes: ThawOutcome[] = [];
-    for (const target of this.#frozen.toReversed()) {
+    const held = this.#frozen.toReversed();
+    const outcomes = new Map<string, ThawOutcome>();
+    const under: Promise<void>[] = [];
+    const begin = async (target: HeldTarget): Promise<void> => void outcomes.set(target.id, await this.#thawOne(target));
+    for (const level of this.#options.levels.toReversed()) {
+      const now = held.filter(({ id }) => level.some((target) => target.id === id)).map(begin);
+      under.push(...now);
       // oxlint-disable-next-line no-await-in-loop -- what lies on another file system thaws after it
-      outcomes.push(await this.#thawOne(target));
+      if (now.length > 0) await within(this.#options.clock, thawLevelMs, Promise.all(now));
     }
+    await within(this.#options.clock, thawLevelMs, Promise.all(under));
     this.#frozen.length = 0;
     this.#options.gone(this);
-    return outcomes;
+    return held.map(({ id, mountPoint }) => outcomes.get(id) ?? { id, mountPoint, thawed: false, error: timedOut(mountPoint) });
   }
 
   async #thawOne({ id, mountPoint, superblock }: HeldTarget): Promise<ThawOutcome> {

@@ -4,7 +4,7 @@ import type { FreezeCandidate, FreezeEnd, FreezeMarkerData, FreezeRequest, Freez
 import type { FakeClock } from './clock.ts';
 import type { Faults } from './faults.ts';
 import type { FakeFileSystems } from './file-systems.ts';
-import { Guardian, type HeldTarget } from './freeze-session.ts';
+import { Guardian, timedOut, within, type HeldTarget } from './freeze-session.ts';
 import { root, type Credentials } from './inodes.ts';
 import type { Superblock } from './superblock.ts';
 
@@ -14,6 +14,9 @@ export interface FreezingOptions {
   readonly faults: Faults;
   readonly who: Credentials;
 }
+
+/** How long thawing everything waits for file systems that do not answer. */
+const thawLimitMs = 30_000;
 
 const details: Readonly<Partial<Record<LeftOutReason, string>>> = {
   pseudo: 'has no disk behind it',
@@ -119,10 +122,14 @@ export class FakeFreezing {
     const all = fileSystems.listed().map((superblock) => ({ id: superblock.id, mountPoint: fileSystems.nameOf(superblock) }));
     const wanted = only === undefined ? all : all.filter(({ id }) => only.some((target) => target.id === id));
     const outcomes: ThawOutcome[] = [];
-    // oxlint-disable-next-line no-await-in-loop -- in mount order: what lies on another file system comes after it
-    for (const target of wanted) outcomes.push(await this.#thawCompletely(target));
+    const thawAll = async (): Promise<void> => {
+      // oxlint-disable-next-line no-await-in-loop -- in mount order: what lies on another file system comes after it
+      for (const target of wanted) outcomes.push(await this.#thawCompletely(target));
+    };
+    await within(this.#options.clock, thawLimitMs, thawAll());
+    const silent = wanted.slice(outcomes.length).map(({ id, mountPoint }) => ({ id, mountPoint, thawed: false, error: timedOut(mountPoint) }));
     const unknown = (only ?? []).filter(({ id }) => !all.some((listed) => listed.id === id));
-    return [...outcomes, ...unknown.map(({ id, mountPoint }) => ({ id, mountPoint, thawed: false }))];
+    return [...outcomes, ...silent, ...unknown.map(({ id, mountPoint }) => ({ id, mountPoint, thawed: false }))];
   }
 
   async #thawCompletely({ id, mountPoint }: FrozenTarget): Promise<ThawOutcome> {

@@ -146,6 +146,23 @@ describe('freezing in the fake', () => {
     expect(machine.fileSystems.frozen).toEqual([]);
   });
 
+  it('does not let a file system that cannot be thawed hold up the others for ever', async () => {
+    const machine = createFakeMachine();
+    const session = await begin(machine, { levels: [[backup], [data], [{ id: '252:1', mountPoint: '/boot' }]] });
+    await session.freeze();
+    machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/data', error: 'EIO' });
+
+    const thawing = session.thaw();
+    await machine.clock.advance(4000);
+
+    expect((await thawing).map(({ mountPoint, error }) => [mountPoint, error])).toEqual([
+      ['/boot', undefined],
+      ['/data', 'failed to thaw /data: Input/output error'],
+      ['/mnt/backup', 'failed to thaw /mnt/backup: Connection timed out'],
+    ]);
+    expect(machine.fileSystems.frozen).toEqual(['/data', '/mnt/backup']);
+  });
+
   it('freezes with an error, a refusal and a missing ability as the kernel has them', async () => {
     const machine = createFakeMachine({
       mounts: [
