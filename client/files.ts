@@ -15,13 +15,16 @@ export interface FileOptions extends CallOptions {
   readonly pieceBytes?: number;
 }
 
+/** An open that was given up would leave a handle in the guest that nobody knows. */
+const toTheEnd = ({ timeoutMs }: CallOptions): CallOptions => (timeoutMs === undefined ? {} : { timeoutMs });
+
 /**
  * The bytes of a file in the guest, read piece by piece as they are wanted. The handle in the guest is closed at the end,
  * after an error, and when the stream is destroyed early.
  */
 export function readFile(client: GuestClient, path: string, { pieceBytes = DEFAULT_PIECE, ...call }: FileOptions = {}): Readable {
   async function* pieces(): AsyncGenerator<Buffer> {
-    const handle = await client.execute('guest-file-open', { path, mode: 'rb' }, call);
+    const handle = await client.execute('guest-file-open', { path, mode: 'rb' }, toTheEnd(call));
     try {
       for (;;) {
         const answer = await client.execute('guest-file-read', { handle, count: pieceBytes }, call);
@@ -80,7 +83,7 @@ class FileBeingWritten {
     const bytes = Buffer.concat(this.#held, this.#size);
     this.#held = [];
     this.#size = 0;
-    this.#handle ??= await this.#client.execute('guest-file-open', { path: this.#path, mode: this.#mode }, this.#call);
+    this.#handle ??= await this.#client.execute('guest-file-open', { path: this.#path, mode: this.#mode }, toTheEnd(this.#call));
     for (let at = 0; at < bytes.length; at += this.#pieceBytes) {
       const text = bytes.toString('base64', at, Math.min(at + this.#pieceBytes, bytes.length));
       await this.#client.execute('guest-file-write', { handle: this.#handle, 'buf-b64': text }, this.#call);

@@ -105,11 +105,7 @@ export class GuestClient {
 
   /** Throws away whatever the agent still has to say, and makes sure that it listens. */
   async synchronize(options: CallOptions = {}): Promise<void> {
-    return this.#enqueue(options, async (limit) => {
-      if (!this.#inSync) return;
-      this.#inSync = false;
-      await this.#synchronize(limit);
-    });
+    return this.#enqueue(options, () => Promise.resolve(), true);
   }
 
   close(): void {
@@ -121,7 +117,7 @@ export class GuestClient {
     this.close();
   }
 
-  #enqueue<T>(options: CallOptions, run: (limit: CallLimit) => Promise<T>): Promise<T> {
+  #enqueue<T>(options: CallOptions, run: (limit: CallLimit) => Promise<T>, afresh = false): Promise<T> {
     const { signal } = options;
     const turn = this.#queue.then(async () => {
       if (this.#ended !== undefined) throw this.#ended;
@@ -129,7 +125,7 @@ export class GuestClient {
       limit.check();
       this.#inTurn = true;
       try {
-        if (!this.#inSync) await this.#synchronize(limit);
+        if (afresh || !this.#inSync) await this.#synchronize(limit);
         return await run(limit);
       } finally {
         this.#endTurn();
@@ -147,6 +143,7 @@ export class GuestClient {
   }
 
   async #synchronize(limit: CallLimit): Promise<void> {
+    this.#inSync = false;
     const token = BigInt(randomInt(1, 2 ** 47));
     this.#reader.clear();
     this.#reader.waitForSentinel();

@@ -17,7 +17,7 @@ export interface FrozenGuest {
   /** File systems frozen. */
   readonly count: bigint;
   /** Throws `hold-lost` when the guest is not frozen any more. Ask before a snapshot is declared good. */
-  check(): Promise<void>;
+  readonly check: () => Promise<void>;
 }
 
 /**

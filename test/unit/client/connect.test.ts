@@ -1,0 +1,93 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+
+import { connectHybridVsock, connectUnix, GuestClient } from '../../../client/index.ts';
+import { createFakeGuest, streamConnection } from '../../../kit/index.ts';
+
+let directory: string;
+const servers: { close(): unknown }[] = [];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'concierge-client-'));
+});
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) server.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** A socket at which `serve` waits. */
+async function listen(serve: (socket: Socket) => void): Promise<string> {
+  const path = join(directory, 'socket');
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on('error', () => undefined));
+    serve(socket);
+  });
+  servers.push({ close: () => (server.close(), sockets.forEach((socket) => socket.destroy())) });
+  await new Promise<void>((resolve) => void server.listen(path, resolve));
+  return path;
+}
+
+/** Cloud Hypervisor's and Firecracker's greeting, then whatever comes. */
+const hybrid = (greeted: (line: string, socket: Socket) => void) => (socket: Socket) => {
+  socket.once('data', (chunk) => greeted(chunk.toString(), socket));
+};
+
+it('a Unix socket leads to an agent', async () => {
+  const { machine } = await createFakeGuest();
+  const guest = await createFakeGuest({ machine: { host: { name: 'by-socket' } } });
+  const path = await listen((socket) => {
+    const end = guest.connect();
+    socket.pipe(end).pipe(socket);
+  });
+  using client = new GuestClient(await connectUnix(path));
+
+  expect(await client.execute('guest-get-host-name')).toEqual({ 'host-name': 'by-socket' });
+  expect(machine.host.name).toBe('fake');
+});
+
+it('a socket that is not there is told with its path', async () => {
+  await expect(connectUnix(join(directory, 'nothing'))).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining(join(directory, 'nothing')) });
+});
+
+it('connecting can be given up beforehand', async () => {
+  await expect(connectUnix(join(directory, 'nothing'), { signal: AbortSignal.abort() })).rejects.toMatchObject({ kind: 'aborted' });
+});
+
+it('a hybrid socket leads to the port, also when the greeting and the first bytes come together', async () => {
+  let greeting = '';
+  const path = await listen(hybrid((line, socket) => {
+    greeting = line;
+    socket.write('OK 1073741824\n');
+    const connection = streamConnection(socket);
+    connection.start({
+      data: (chunk) => {
+        const id = /"id":(\d+)\},"id":(\d+)/.exec(Buffer.from(chunk).toString('latin1'));
+        socket.write(id === null ? '{"return": {}, "id": 2}\n' : Buffer.from(`\u00ff{"return": ${id[1]}, "id": ${id[2]}}\n`, 'latin1'));
+      },
+      drained: () => undefined,
+      hostChanged: () => undefined,
+      closed: () => undefined,
+    });
+  }));
+  using client = new GuestClient(await connectHybridVsock(path, 1024));
+
+  await client.execute('guest-ping');
+
+  expect(greeting).toBe('CONNECT 1024\n');
+});
+
+it.each([
+  ['refuses', (socket: Socket) => socket.end('no such port\n'), 'no such port'],
+  ['closes', (socket: Socket) => socket.end(), 'nobody listens there'],
+  ['babbles', (socket: Socket) => socket.write('x'.repeat(100)), 'no such greeting is known'],
+  ['says nothing', () => undefined, 'no answer in time'],
+])('a hybrid socket that %s is an error', async (_what, does, message) => {
+  const path = await listen(hybrid((_line, socket) => does(socket)));
+
+  await expect(connectHybridVsock(path, 7, { timeoutMs: 100 })).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining(message) });
+});
