@@ -2,6 +2,10 @@ import { AgentError } from '../errors/agent-error.ts';
 import { jsonNumber, jsonString } from '../protocol/json-text.ts';
 import type { SchemaType, StructType } from './types.ts';
 
+const INT64_MIN = -(2n ** 63n);
+const INT64_MAX = 2n ** 63n - 1n;
+const UINT64_MAX = 2n ** 64n - 1n;
+
 const mismatch = (where: string, expected: string, value: unknown): AgentError =>
   AgentError.failed(`internal error: ${where} should be ${expected}, but is ${describe(value)}`);
 
@@ -28,9 +32,9 @@ export function encodeResult(type: SchemaType, value: unknown, where: string): s
     case 'nothing':
       return '{}';
     case 'int':
-      return integer(value, -(2n ** 63n), 2n ** 63n - 1n, where);
+      return integer(value, INT64_MIN, INT64_MAX, where);
     case 'uint64':
-      return integer(value, 0n, 2n ** 64n - 1n, where);
+      return integer(value, 0n, UINT64_MAX, where);
     case 'uint16':
       return integer(value, 0n, 65535n, where);
     case 'number':
