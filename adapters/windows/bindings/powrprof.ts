@@ -1,0 +1,13 @@
+import { dll, prototype } from '../dll.ts';
+import { layout } from '../layout.ts';
+
+/** Prototypes as in powrprof.h. */
+export const powrprof = dll('powrprof.dll', {
+  GetPwrCapabilities: prototype<(capabilities: Buffer) => number>('uint8_t __stdcall GetPwrCapabilities(_Out_ void *capabilities)'),
+  SetSuspendState: prototype<(hibernate: number, force: number, noWakeEvents: number) => number>(
+    'uint8_t __stdcall SetSuspendState(uint8_t hibernate, uint8_t force, uint8_t noWakeEvents)'),
+});
+
+export const SYSTEM_POWER_CAPABILITIES = layout('SYSTEM_POWER_CAPABILITIES', 'windows.h', 76, {
+  SystemS1: [3, 'u8'], SystemS3: [5, 'u8'], SystemS4: [6, 'u8'], HiberFilePresent: [8, 'u8'],
+});

@@ -1,0 +1,26 @@
+import { INVALID_HANDLE, kernel32 } from './bindings/kernel32.ts';
+import type { Out, Pointer } from './koffi.ts';
+import { fileLane } from './lane.ts';
+
+const OPEN_EXISTING = 3;
+const SHARE_READ_WRITE = 3;
+
+/** Opens a device for questions only, which needs no rights on its data. `undefined` where it cannot be opened. */
+export async function withDevice<T>(path: string, use: (handle: Pointer) => Promise<T>): Promise<T | undefined> {
+  const { result: handle } = await fileLane.run(() => kernel32.CreateFileW.async(path, 0, SHARE_READ_WRITE, null, OPEN_EXISTING, 0, null));
+  if (handle === INVALID_HANDLE) return undefined;
+  try {
+    return await use(handle);
+  } finally {
+    await fileLane.run(() => kernel32.CloseHandle.async(handle));
+  }
+}
+
+/** What a device answers to a control code, in `size` bytes; `undefined` where it refuses. */
+export async function control(handle: Pointer, code: number, input: Buffer | null, size: number): Promise<Buffer | undefined> {
+  const output = Buffer.alloc(size);
+  const returned: Out<number> = [0];
+  const { result } = await fileLane.run(() =>
+    kernel32.DeviceIoControl.async(handle, code, input, input?.length ?? 0, output, size, returned, null));
+  return result === 0 ? undefined : output;
+}

@@ -1,0 +1,86 @@
+import type { DiskAddress, DiskBusType, PciAddress } from '../../core/ports/file-system.ts';
+import {
+  DISK_EXTENT, IOCTL_SCSI_GET_ADDRESS, IOCTL_STORAGE_QUERY_PROPERTY, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS, SCSI_ADDRESS,
+  STORAGE_DEVICE_DESCRIPTOR, STORAGE_PROPERTY_QUERY, VOLUME_DISK_EXTENTS,
+} from './bindings/storage.ts';
+import { control, withDevice } from './device-control.ts';
+import { readFields, structure } from './layout.ts';
+import { diskNodes } from './disk-nodes.ts';
+import { pciAddressOf } from './pci-address.ts';
+
+/** STORAGE_BUS_TYPE of ntddstor.h. The reference calls Fibre Channel `ssa`. */
+const busTypes: Readonly<Record<number, DiskBusType>> = {
+  1: 'scsi', 2: 'ide', 3: 'ide', 4: 'ieee1394', 5: 'ssa', 6: 'fibre', 7: 'usb', 8: 'raid', 9: 'iscsi', 10: 'sas', 11: 'sata',
+  12: 'sd', 13: 'mmc', 14: 'virtual', 15: 'file-backed-virtual', 17: 'nvme',
+};
+
+const addressed: ReadonlySet<DiskBusType> = new Set(['scsi', 'ide', 'raid', 'sas']);
+
+const nowhere: PciAddress = { domain: -1, bus: -1, slot: -1, function: -1 };
+
+/** Every disk on which a volume lies, each once for every extent (qemu-ga 10.2); a CD-ROM is its own. */
+export async function addressesOfVolume(volume: string): Promise<DiskAddress[]> {
+  // Without the last separator: the device and not the root of its file system.
+  const device = volume.replace(/\\$/, '');
+  const numbers = await withDevice(device, extentsOf);
+  if (numbers === undefined) return [];
+  if (numbers === 'none') {
+    const address = await addressOf(device, undefined);
+    return address === undefined ? [] : [{ ...address, dev: volume }];
+  }
+  const addresses: DiskAddress[] = [];
+  for (const number of numbers) {
+    const address = await addressOfDisk(number);
+    if (address !== undefined) addresses.push(address);
+  }
+  return addresses;
+}
+
+/** `\\.\PhysicalDrive0` and its address; `undefined` where the disk does not answer. */
+export async function addressOfDisk(number: number): Promise<DiskAddress | undefined> {
+  const dev = `\\\\.\\PhysicalDrive${number}`;
+  const address = await addressOf(dev, number);
+  return address === undefined ? undefined : { ...address, dev };
+}
+
+async function extentsOf(handle: bigint): Promise<readonly number[] | 'none'> {
+  // Room for 64 extents: a volume of more disks than that is told with these.
+  const answer = await control(handle, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS, null, VOLUME_DISK_EXTENTS.fields.Extents[0] + 64 * DISK_EXTENT.size);
+  if (answer === undefined) return 'none';
+  const { NumberOfDiskExtents: count } = readFields(VOLUME_DISK_EXTENTS, answer);
+  return Array.from({ length: Math.min(count, 64) }, (_, index) =>
+    readFields(DISK_EXTENT, answer, VOLUME_DISK_EXTENTS.fields.Extents[0] + index * DISK_EXTENT.size).DiskNumber).toReversed();
+}
+
+async function addressOf(device: string, number: number | undefined): Promise<Omit<DiskAddress, 'dev'> | undefined> {
+  return withDevice(device, async (handle) => {
+    const descriptor = await control(handle, IOCTL_STORAGE_QUERY_PROPERTY, structure(STORAGE_PROPERTY_QUERY), 4096);
+    if (descriptor === undefined) return undefined;
+    const { BusType, SerialNumberOffset } = readFields(STORAGE_DEVICE_DESCRIPTOR, descriptor);
+    const busType = busTypes[BusType] ?? 'unknown';
+    const serial = serialAt(descriptor, SerialNumberOffset);
+    const scsi = addressed.has(busType) ? await scsiAddress(handle) : undefined;
+    const node = number === undefined || busType === 'usb' ? undefined : (await diskNodes()).get(number);
+    return {
+      pciController: (node === undefined ? undefined : pciAddressOf(node)) ?? nowhere,
+      busType,
+      bus: scsi?.PathId ?? 0,
+      target: scsi?.TargetId ?? 0,
+      unit: scsi?.Lun ?? 0,
+      ...(serial === undefined ? {} : { serial }),
+    };
+  });
+}
+
+/** Padded with blanks by many drivers; hosts compare it with what they gave the disk. */
+function serialAt(descriptor: Buffer, offset: number): string | undefined {
+  if (offset === 0 || offset >= descriptor.length) return undefined;
+  const end = descriptor.indexOf(0, offset);
+  const text = descriptor.toString('latin1', offset, end < 0 ? descriptor.length : end).trim();
+  return text === '' ? undefined : text;
+}
+
+async function scsiAddress(handle: bigint) {
+  const answer = await control(handle, IOCTL_SCSI_GET_ADDRESS, null, SCSI_ADDRESS.size);
+  return answer === undefined ? undefined : readFields(SCSI_ADDRESS, answer);
+}

@@ -1,0 +1,19 @@
+import type { DiskInfo, Disks } from '../../core/ports/file-system.ts';
+import { addressOfDisk } from './disk-address.ts';
+import { diskNodes } from './disk-nodes.ts';
+import { within } from './within.ts';
+
+/** A disk that does not answer for so long is listed without its address. */
+const patienceMs = 5_000;
+
+/** The disks; Windows has no names for partitions of its own. */
+export const windowsDisks: Disks = {
+  async list() {
+    const found: DiskInfo[] = [];
+    for (const number of (await diskNodes()).keys()) {
+      const address = await within(patienceMs, addressOfDisk(number));
+      found.push({ name: `\\\\.\\PhysicalDrive${number}`, partition: false, ...(address === undefined ? {} : { address }) });
+    }
+    return found;
+  },
+};

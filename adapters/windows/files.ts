@@ -1,0 +1,68 @@
+import { AgentError } from '../../core/errors/agent-error.ts';
+import type { FileAccess, OpenMode } from '../../core/ports/file-system.ts';
+import { INVALID_HANDLE, kernel32 } from './bindings/kernel32.ts';
+import { fileLane } from './lane.ts';
+import { type FileKind, WindowsOpenFile } from './open-file.ts';
+import { extendedPath } from './paths.ts';
+import { windowsErrorOf } from './system-error.ts';
+
+const GENERIC_READ = 0x8000_0000;
+const GENERIC_WRITE = 0x4000_0000;
+/** FILE_GENERIC_WRITE without FILE_WRITE_DATA: the system then writes at the end, whoever else does. */
+const APPEND = 0x0012_0114;
+const SHARE_ALL = 7;
+const CREATE_ALWAYS = 2;
+const OPEN_EXISTING = 3;
+const OPEN_ALWAYS = 4;
+const FILE_ATTRIBUTE_NORMAL = 0x80;
+const FILE_TYPE_DISK = 1;
+const FILE_TYPE_CHAR = 2;
+const FILE_TYPE_PIPE = 3;
+const PIPE_NOWAIT = 1;
+
+/**
+ * The files of this machine. Others may read, write, rename and delete them meanwhile: the reference lets them read only,
+ * and so can't open the log file of a running service. Nothing is translated: bytes are bytes, CR LF too.
+ */
+export const windowsFiles: FileAccess = {
+  async open(path, mode) {
+    const { result: handle, lastError: code } = await fileLane.run(() =>
+      kernel32.CreateFileW.async(extendedPath(path), accessOf(mode), SHARE_ALL, null, dispositionOf(mode), FILE_ATTRIBUTE_NORMAL, null));
+    if (handle === INVALID_HANDLE) throw windowsErrorOf(code, { syscall: 'CreateFile', path });
+    try {
+      return new WindowsOpenFile(handle, path, kindOf(handle, path));
+    } catch (error) {
+      kernel32.CloseHandle(handle);
+      throw error;
+    }
+  },
+};
+
+/** Access rights of CreateFile. */
+export function accessOf({ read, write, append }: OpenMode): number {
+  const writing = append ? APPEND : GENERIC_WRITE;
+  return ((read ? GENERIC_READ : 0) | (write ? writing : 0)) >>> 0;
+}
+
+/** What happens to a file that is there, and to one that is not. */
+export function dispositionOf({ create, truncate }: OpenMode): number {
+  if (truncate) return CREATE_ALWAYS;
+  return create ? OPEN_ALWAYS : OPEN_EXISTING;
+}
+
+/** Device names open anywhere: `NUL`, `C:\dir\COM1`, `\\.\pipe\x`. One that would wait for somebody must not. */
+function kindOf(handle: bigint, path: string): FileKind {
+  switch (kernel32.GetFileType(handle)) {
+    case FILE_TYPE_DISK:
+      return 'disk';
+    case FILE_TYPE_PIPE:
+      kernel32.SetNamedPipeHandleState(handle, [PIPE_NOWAIT], null, null);
+      return 'pipe';
+    case FILE_TYPE_CHAR:
+      // The null device answers at once; a serial port or a console would wait for its other side.
+      if (/(?:^|[\\/.])nul[:.]?$/i.test(path)) return 'device';
+      throw AgentError.failed(`failed to open file '${path}': it is a device that waits for its other side`);
+    default:
+      return 'device';
+  }
+}

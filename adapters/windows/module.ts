@@ -1,0 +1,45 @@
+import type { Backend } from '../../core/ports/index.ts';
+import { windowsAccounts } from './accounts.ts';
+import { windowsClock } from './clock.ts';
+import { windowsDisks } from './disks.ts';
+import { replaceDlls } from './dll.ts';
+import { windowsFiles } from './files.ts';
+import { windowsHost } from './host.ts';
+import { windowsNetwork } from './network.ts';
+import { windowsPower } from './power.ts';
+import { windowsProcesses } from './processes.ts';
+import { windowsProcessors } from './processors.ts';
+import { windowsTrimming } from './trimming.ts';
+import { windowsUsage } from './usage.ts';
+
+export interface WindowsBackendOptions {
+  /** guest-network-get-route, which the reference has on Linux only. */
+  readonly routes?: boolean;
+  /** DLLs to load in place of the system's: doubles in tests. */
+  readonly dlls?: Readonly<Record<string, string>>;
+  /** Told what goes wrong after a command was answered. */
+  readonly onLateFailure?: (sentence: string) => void;
+}
+
+/**
+ * The backend of 64-bit Windows 10, Server 2016 and later. Memory blocks, statistics of processors and of disks,
+ * and switching of processors are absent, and their commands with them, as in the reference.
+ */
+export function windowsBackend({ routes = false, dlls = {}, onLateFailure }: WindowsBackendOptions = {}): Backend {
+  replaceDlls(dlls);
+  return {
+    clock: windowsClock,
+    fileSystem: {
+      files: windowsFiles,
+      trimming: windowsTrimming(),
+      usage: windowsUsage,
+      disks: windowsDisks,
+    },
+    power: windowsPower(onLateFailure === undefined ? {} : { onLateFailure }),
+    network: windowsNetwork({ routes }),
+    processes: windowsProcesses,
+    accounts: windowsAccounts,
+    processors: windowsProcessors(),
+    host: windowsHost,
+  };
+}

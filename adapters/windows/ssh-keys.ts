@@ -1,0 +1,58 @@
+import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
+import type { SshKeys } from '../../core/ports/accounts.ts';
+import { type LocalUser, localUser } from './local-user.ts';
+import { createPrivateDirectory, isReparsePoint, readSmallFile, replacePrivateFile } from './private-files.ts';
+
+/** More keys than sshd would ever go through. */
+const sizeLimit = 4 * 1024 * 1024;
+
+/** Full control for SYSTEM and Administrators, and for the user where the file is a user's own; nothing inherited. */
+const descriptor = (user: LocalUser): string => `D:P(A;;FA;;;SY)(A;;FA;;;BA)${user.isAdministrator ? '' : `(A;;FA;;;${user.sid})`}`;
+
+/**
+ * The authorized_keys of OpenSSH for Windows: one file for all administrators, in ProgramData, and one in the profile of
+ * everybody else, as its default sshd_config has it. sshd refuses files that others can write to.
+ */
+export const windowsSshKeys: SshKeys = {
+  async locate(user) {
+    return placeOf(await localUser(user)).file;
+  },
+  async read(user) {
+    const { file } = placeOf(await localUser(user));
+    try {
+      const bytes = await readSmallFile(file, sizeLimit);
+      return bytes.toString('utf8');
+    } catch (error) {
+      if (osCode(error) === 'ERROR_FILE_NOT_FOUND' || osCode(error) === 'ERROR_PATH_NOT_FOUND') return undefined;
+      throw error;
+    }
+  },
+  async write(user, text) {
+    const owner = await localUser(user);
+    const { directory, file } = placeOf(owner);
+    // A junction that the user planted would lead SYSTEM's writing elsewhere.
+    for (const path of [directory, file]) {
+      if (await isReparsePoint(path)) throw AgentError.failed(`failed to write to '${file}': '${path}' is a link, which is not followed`);
+    }
+    const rights = descriptor(owner);
+    try {
+      await createPrivateDirectory(directory, rights);
+    } catch (error) {
+      throw AgentError.failed(withContext(`failed to create directory ${directory}`, error).message, error);
+    }
+    try {
+      await replacePrivateFile(file, Buffer.from(text), rights);
+    } catch (error) {
+      throw AgentError.failed(withContext(`failed to write to '${file}'`, error).message, error);
+    }
+  },
+};
+
+function placeOf(user: LocalUser): { readonly directory: string; readonly file: string } {
+  if (user.isAdministrator) {
+    const directory = `${process.env['ProgramData'] ?? 'C:\\ProgramData'}\\ssh`;
+    return { directory, file: `${directory}\\administrators_authorized_keys` };
+  }
+  const directory = `${user.profile}\\.ssh`;
+  return { directory, file: `${directory}\\authorized_keys` };
+}
