@@ -69,7 +69,7 @@ function requestBytes({ enc, request }: GoldenRecord, dir: string | undefined): 
 
 /** `dir` in place of `{dir}` in everything that was recorded. */
 function inDirectory<T>(value: T, dir: string | undefined): T {
-  return dir === undefined ? value : (JSON.parse(JSON.stringify(value).replaceAll('{dir}', JSON.stringify(dir).slice(1, -1))) as T);
+  return dir === undefined || value === undefined ? value : (JSON.parse(JSON.stringify(value).replaceAll('{dir}', JSON.stringify(dir).slice(1, -1))) as T);
 }
 
 /** The groups that there are: `args`, `cli`, `commands` … */
