@@ -22,6 +22,8 @@ export class Session implements ConnectionSink {
   /** Grows when the host changes: what was begun for an earlier one is not sent to this one. */
   #host = 0;
   #room: (() => void) | undefined;
+  /** Ends the wait for the next piece of a long answer. */
+  #gone: (() => void) | undefined;
 
   constructor(connection: Connection, dispatcher: Dispatcher, context: CommandContext, ended: (session: Session) => void) {
     this.#connection = connection;
@@ -54,6 +56,7 @@ export class Session implements ConnectionSink {
     this.#host += 1;
     this.#decoder.reset();
     this.#room?.();
+    this.#gone?.();
   }
 
   closed(): void {
@@ -61,6 +64,7 @@ export class Session implements ConnectionSink {
     this.#host += 1;
     this.#decoder.reset();
     this.#room?.();
+    this.#gone?.();
     this.#ended(this);
   }
 
@@ -121,22 +125,32 @@ export class Session implements ConnectionSink {
     return this.#stream(head, pieces, tail, host);
   }
 
-  /** Hands over piece by piece, each only when the host has taken enough of those before. */
+  /**
+   * Hands over piece by piece, each only when the host has taken enough of those before. A host that goes away ends it at
+   * once, also while the next piece is waited for: a read that hangs must not keep the next host waiting.
+   */
   async #stream(head: string, pieces: AsyncIterable<Uint8Array | string>, tail: string, host: number): Promise<void> {
+    const source = pieces[Symbol.asyncIterator]();
+    const gone = new Promise<'gone'>((resolve) => {
+      this.#gone = () => resolve('gone');
+    });
     try {
-      let text: Uint8Array | string = head;
-      for await (const piece of pieces) {
-        await this.#send(text, host);
-        // Leaving the loop tells the source that nobody listens any more.
-        if (!this.#isCurrent(host)) return;
-        text = piece;
+      await this.#send(head, host);
+      for (;;) {
+        const next = await Promise.race([source.next(), gone]);
+        if (next === 'gone') return;
+        if (next.done === true) break;
+        await this.#send(next.value, host);
       }
-      await this.#send(text, host);
       await this.#send(tail, host);
     } catch (error) {
       // Half an answer can't be taken back: the connection is of no use to the host any more.
       this.#log.error(() => `an answer broke off: ${error instanceof Error ? error.message : String(error)}`);
       if (this.#isCurrent(host)) this.#connection.close();
+    } finally {
+      this.#gone = undefined;
+      // The source learns that nobody listens any more; it may be stuck, so nobody waits for it.
+      source.return?.()?.catch(() => undefined);
     }
   }
 
