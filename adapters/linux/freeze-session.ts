@@ -30,6 +30,7 @@ export class GuardedSession implements FreezeSession {
   readonly #settleEnded: (end: FreezeEnd) => void;
   readonly #flushed = new Map<number, { readonly error: number; readonly ns: bigint }>();
   readonly #thawed = new Map<number, ThawOutcome>();
+  readonly #unfinished = new Set<number>();
   #mayBeFrozen: boolean;
   /** Why the guardian ended the freeze; `undefined` as long as it has not said so. */
   #reason: string | undefined;
@@ -122,7 +123,7 @@ export class GuardedSession implements FreezeSession {
       return;
     }
     // A guardian stays for calls that hang. If it was killed instead, what they froze in the end has no keeper.
-    const unfinished = this.#options.targets.filter((_, index) => this.#thawed.get(index)?.error !== undefined);
+    const unfinished = this.#options.targets.filter((_, index) => this.#unfinished.has(index));
     if (unfinished.length > 0 && this.#options.isLatest()) this.#options.thawDirectly(unfinished.toReversed()).catch(() => {});
   }
 
@@ -148,7 +149,10 @@ export class GuardedSession implements FreezeSession {
     const [index = 0n, error = 0n, thawedAt = 0n] = numbers(fields);
     const target = this.#options.targets[Number(index)];
     if (target === undefined) return;
-    this.#thawed.set(Number(index), thawOutcome(target, Number(error), thawedAt));
+    const stillFreezing = Number(error) === posixNumber('EINPROGRESS');
+    if (stillFreezing || Number(error) === posixNumber('ETIMEDOUT')) this.#unfinished.add(Number(index));
+    // The guardian thaws it when it comes out of the kernel: nobody else can do anything about it until then.
+    this.#thawed.set(Number(index), thawOutcome(target, stillFreezing ? 0 : Number(error), thawedAt));
   }
 
   #hearFrozen(outcomes: Map<number, FreezeOutcome>, fields: readonly string[]): void {

@@ -21,6 +21,9 @@ export interface LinuxFreezingOptions {
 /** For opening mount points, which a dead disk can hold up for ever. */
 const openLimitMs = 30_000;
 
+/** For thawing without a session, which takes milliseconds but for a call that hangs. */
+const thawLimitMs = 10_000;
+
 /** Freezes through FIFREEZE and FITHAW, made by a guardian process of each freeze's own. */
 export class LinuxFreezing implements Freezing {
   readonly #guardianPath: string;
@@ -99,7 +102,7 @@ export class LinuxFreezing implements Freezing {
       .filter(({ candidate }) => candidate.leftOut === undefined)
       .map(({ candidate }) => ({ id: candidate.id, mountPoint: candidate.mountPoints[0] ?? candidate.id }));
     if (targets.length === 0) return [];
-    const { link } = await startGuardian(this.#guardianPath);
+    const { link, kill } = await startGuardian(this.#guardianPath);
     const outcomes = new Map<string, ThawOutcome>();
     link.listen((verb, fields) => {
       const [index = 0n, error = 0n, thawedAt = 0n] = verb === 'thawed' ? numbers(fields) : [];
@@ -107,7 +110,8 @@ export class LinuxFreezing implements Freezing {
       if (verb === 'thawed' && target !== undefined) outcomes.set(target.id, thawOutcome(target, Number(error), thawedAt));
     });
     link.send(`${targetLines(targets, surveyed, 0)}thaw-all\n`);
-    await link.next(['ended'], openLimitMs);
+    // One that hangs is not left to thaw a later freeze when it comes round.
+    if ((await link.next(['ended'], thawLimitMs)) === undefined) kill();
     link.close();
     return targets.map((target) => outcomes.get(target.id) ?? {
       ...target,

@@ -26,7 +26,7 @@ export async function decide(
   for (const { mountPoint, reason, detail } of plan.leftOut) {
     const line = (): string => `${mountPoint} is not frozen: ${detail}`;
     if (reason === 'covered' || reason === 'no-device') log.warning(line);
-    else log.debug(line);
+    else if (reason !== 'pseudo') log.debug(line);
   }
   for (const mountPoint of plan.cutCycles) log.warning(() => `${mountPoint} seems to rest on itself: it is frozen in mount order`);
   return plan.levels.map((level) => level.map((candidate) => ({ id: candidate.id, mountPoint: nameOf(candidate) })));

@@ -467,9 +467,10 @@ void Session::EndThaw() {
     Lock lock(workers_.mutex());
     for (int i = 0; i < count_; ++i) {
       const Target& target = targets_[i];
-      const bool hangs = target.thawing || target.stage == Stage::kFreezing;
-      if (!hangs && target.frozen_at == 0) continue;
-      Tell("thawed %d %d %" PRId64 "\n", i, hangs ? ETIMEDOUT : target.thaw_error, target.thawed_at);
+      if (target.stage == Stage::kThawed && target.frozen_at == 0) continue;
+      // One that still freezes is thawed by its own thread as soon as it comes back, and this process stays until then.
+      const int error = target.stage == Stage::kFreezing ? EINPROGRESS : target.thawing ? ETIMEDOUT : target.thaw_error;
+      Tell("thawed %d %d %" PRId64 "\n", i, error, target.thawed_at);
     }
   }
   Tell("ended %s %" PRId64 "\n", reason_, Nanoseconds(CLOCK_REALTIME));

@@ -1,0 +1,160 @@
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+
+const run = promisify(execFile);
+const has = (program: string): boolean => spawnSync('which', [program]).status === 0;
+
+/** What is missing for a scenario, for the name of the test that is skipped. */
+function missing(...programs: string[]): string {
+  const lacks = [
+    ...(process.getuid?.() === 0 ? [] : ['root']),
+    ...['unshare', 'losetup', 'fsfreeze', 'mkfs.ext4', 'mkfs.xfs', ...programs].filter((program) => !has(program)),
+    ...(existsSync('/dev/loop-control') ? [] : ['loop devices']),
+    ...(existsSync(join(import.meta.dirname, '../../../build/Release/concierge-guardian')) ? [] : ['the guardian: npm run build:native']),
+  ];
+  return lacks.join(', ');
+}
+
+/** Runs in a mount namespace of its own, which takes every mount with it when it ends. */
+async function scenario(name: string, argument = ''): Promise<unknown> {
+  const script = join(import.meta.dirname, 'scenarios.ts');
+  const { stdout } = await run('unshare', ['--mount', '--propagation', 'private', process.execPath, script, name, argument], { timeout: 240_000 });
+  return JSON.parse(stdout);
+}
+
+const scenarioTest = (sentence: string, programs: readonly string[], test: () => Promise<void>): void => {
+  const lacks = missing(...programs);
+  it.skipIf(lacks !== '')(lacks === '' ? sentence : `${sentence} (needs ${lacks})`, test);
+};
+
+describe('freezing real file systems', () => {
+  scenarioTest('finds the right order among disks, loops in loops, overlays, subvolumes and bind mounts, and counts right', ['mkfs.btrfs', 'mksquashfs'], async () => {
+    expect(await scenario('kinds')).toEqual({
+      plan: {
+        levels: [
+          ['/media/readonly', '/media/on-overlay', '/media/inner', '/media/btrfs', '/media/xfs'],
+          ['/media/outer'],
+          ['/media/disk'],
+        ],
+        leftOut: [
+          '/media/tmpfs (tmpfs): pseudo',
+          '/media/overlay (overlay): overlay',
+          '/media/squashfs (squashfs): read-only',
+          '/media/covered (ext4): covered',
+          '/media/covered (tmpfs): pseudo',
+        ],
+      },
+      counts: [7, 7],
+      byBind: [2, ['/media/disk', '/media/btrfs'], 2],
+      unknown: { error: 'failed to freeze /mnt/nope: no file system is mounted there' },
+      guardians: [],
+    });
+  });
+
+  scenarioTest('makes writers wait, loses nothing that they wrote, and leaves an image that mounts as it was', ['mkfs.btrfs', 'btrfstune', 'dumpe2fs'], async () => {
+    expect(await scenario('writers')).toEqual({
+      count: 3,
+      still: true,
+      status: { status: 'frozen', gate: true },
+      refused: { error: 'Command guest-fsfreeze-freeze has been disabled: the command is not allowed' },
+      thawed: 3,
+      intact: [true, true, true],
+      dirtyLog: false,
+      snapshots: [true, true, true],
+    });
+  });
+
+  scenarioTest('passes over a FUSE file system that nobody serves without touching it', ['python3'], async () => {
+    expect(await scenario('fuse')).toEqual({
+      plan: { levels: [['/media/disk']], leftOut: ['/media/fuse (fuse.hanging): fuse'] },
+      counts: [1, ['/media/disk'], 1],
+    });
+  });
+
+  for (const when of ['flush', 'freeze']) {
+    scenarioTest(`gives up on a file system that hangs in its ${when}, thaws the others at once and that one when it comes round`, [], async () => {
+      expect(await scenario('late', when)).toEqual({
+        answer: { error: 'failed to freeze /media/inner: not frozen within 1.5 s' },
+        otherFrozen: [],
+        status: { status: 'thawed', gate: false },
+        frozen: [],
+        again: [2, 2],
+      });
+    });
+  }
+
+  scenarioTest('counts right through 100 cycles under a write load, without growth and without losing a line', [], async () => {
+    const { wrong, first, last, intact, guardians } = (await scenario('cycles', '100')) as {
+      wrong: unknown[]; first: Usage; last: Usage; intact: boolean[]; guardians: string[];
+    };
+
+    expect({ wrong, intact, guardians }).toEqual({ wrong: [], intact: Array.from({ length: 8 }, () => true), guardians: [] });
+    expect(last.descriptors).toBeLessThanOrEqual(first.descriptors);
+    // Node's heap breathes; a leak of a session each cycle would be more.
+    expect(last.memory - first.memory).toBeLessThan(32 * 1024 * 1024);
+  });
+});
+
+interface Usage {
+  readonly descriptors: number;
+  readonly memory: number;
+}
+
+describe('an agent that is killed', () => {
+  const incomplete = [
+    'after:writeHookMarker', 'before:survey', 'before:begin', 'after:begin', 'before:writeFreezeMarker', 'after:writeFreezeMarker',
+    'half:flush', 'after:flush', 'half:freeze',
+  ];
+  for (const place of incomplete) {
+    scenarioTest(`${place.replace(':', ' ')} leaves nothing frozen, no marker and no hook without its thaw`, [], async () => {
+      const clean = { answered: false, frozen: [], marker: false, hooksBalanced: true };
+
+      expect(await scenario('death', place)).toEqual([{ ...clean, found: 'thawed' }, { ...clean, found: '' }]);
+    });
+  }
+
+  scenarioTest('between the last freeze and the answer leaves a freeze that its successor finds and thaws', [], async () => {
+    const clean = { answered: false, frozen: [], marker: false, hooksBalanced: true };
+
+    expect(await scenario('death', 'after:freeze')).toEqual([{ ...clean, found: 'frozen' }, { ...clean, found: '' }]);
+  });
+
+  for (const place of ['before:thaw', 'half:thaw', 'after:thaw', 'before:removeFreezeMarker', 'after:removeFreezeMarker']) {
+    scenarioTest(`${place.replace(':', ' ')} leaves nothing frozen once its successor or concierge-ga thaw has run`, [], async () => {
+      const results = (await scenario('death', place)) as { frozen: string[]; marker: boolean }[];
+
+      expect(results.map(({ frozen, marker }) => ({ frozen, marker }))).toEqual([{ frozen: [], marker: false }, { frozen: [], marker: false }]);
+    });
+  }
+});
+
+describe('the deadline', () => {
+  const successor = { found: 'thawed', thaw: 0, frozen: [], marker: false };
+
+  scenarioTest('thaws while the agent is stuck in an endless loop', [], async () => {
+    expect(await scenario('stuck', 'spin')).toMatchObject({ count: 2, ...successor });
+  });
+
+  scenarioTest('thaws while the agent is stopped, which knows of it when it goes on', [], async () => {
+    expect(await scenario('stuck', 'stop')).toMatchObject({
+      count: 2, frozen: [], status: { status: 'thawed' }, thaw: 0, end: 'deadline',
+    });
+  });
+
+  scenarioTest('thaws after the agent was killed', [], async () => {
+    expect(await scenario('stuck', 'kill')).toMatchObject({ count: 2, ...successor });
+  });
+
+  scenarioTest('thaws while four operations block the pool, and so does nothing else need it', [], async () => {
+    expect(await scenario('stuck', 'pool')).toMatchObject({ count: 2, frozen: [], status: { status: 'thawed' }, thaw: 0 });
+  });
+});
+
+describe('a guardian that is killed', () => {
+  scenarioTest('is replaced by the agent, which thaws at once', [], async () => {
+    expect(await scenario('guardian-killed')).toEqual({ count: 2, thaw: 0, end: 'holder-lost', frozen: [], marker: false });
+  });
+});
