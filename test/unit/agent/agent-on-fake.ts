@@ -1,0 +1,50 @@
+import type { MachineDescription } from '../../../adapters/fake/description.ts';
+import { FakeLog } from '../../../adapters/fake/log.ts';
+import { createFakeMachine } from '../../../adapters/fake/machine.ts';
+import { FakeStateStore } from '../../../adapters/fake/state-store.ts';
+import { FakeTransport } from '../../../adapters/fake/transport.ts';
+import { Agent } from '../../../core/agent.ts';
+import { handlers } from '../../../core/commands/index.ts';
+import type { CommandHandler } from '../../../core/commands/command.ts';
+import { FreezeController } from '../../../core/freeze/controller.ts';
+import type { PolicyLists } from '../../../core/policy/policy.ts';
+import type { Backend } from '../../../core/ports/index.ts';
+
+interface Options {
+  readonly machine?: Partial<MachineDescription>;
+  readonly lists?: Partial<PolicyLists>;
+  /** Changes what the machine's backend brings. */
+  readonly backend?: (backend: Backend) => Backend;
+  readonly handlers?: readonly CommandHandler[];
+  /** Bytes that a host may leave unread before the agent waits. */
+  readonly highWater?: number;
+}
+
+/** A whole agent on a guest in memory, with a transport that hosts connect to. */
+export async function agentOnFake({ machine: description = {}, lists = {}, backend: change = (same) => same, handlers: chosen = handlers, highWater }: Options = {}) {
+  const machine = createFakeMachine(description);
+  const backend = change(machine.backend);
+  const log = new FakeLog();
+  const stateStore = new FakeStateStore();
+  const freezing = backend.fileSystem?.freezing;
+  const freeze =
+    freezing === undefined
+      ? undefined
+      : new FreezeController({
+          freezing,
+          hooks: backend.hooks,
+          stateStore,
+          log,
+          clock: backend.clock,
+          settings: { deadlineMs: 600_000, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
+        });
+  const agent = new Agent({ backend, handlers: chosen, freeze, log, stateStore, lists: { allow: [], block: [], ...lists }, version: '10.2.0' });
+  const transport = new FakeTransport(highWater === undefined ? {} : { highWater });
+  await transport.open((connection) => agent.serve(connection));
+  return { machine, agent, log, stateStore, transport, connect: () => transport.connect() };
+}
+
+export const request = (execute: string, args?: object, id?: unknown): string =>
+  `${JSON.stringify({ execute, ...(args === undefined ? {} : { arguments: args }), ...(id === undefined ? {} : { id }) })}\n`;
+
+export const refusal = (description: string, kind = 'GenericError'): string => `{"error": {"class": "${kind}", "desc": "${description}"}}`;

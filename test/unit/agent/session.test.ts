@@ -1,0 +1,222 @@
+import { describe, expect, it } from 'vitest';
+import { handler, PreparedAnswer } from '../../../core/commands/command.ts';
+import { handlers } from '../../../core/commands/index.ts';
+import { command } from '../../../core/schema/command.ts';
+import { str } from '../../../core/schema/types.ts';
+import { agentOnFake, refusal, request } from './agent-on-fake.ts';
+
+const ping = request('guest-ping');
+const delimited = (id: number): string => request('guest-sync-delimited', { id });
+
+/** A command of the test's own that answers with whatever it is told to. */
+const answering = (name: string, answer: () => PreparedAnswer | Promise<string> | string) => [
+  ...handlers,
+  handler(command({ name, since: 'test', summary: '', result: str }), answer),
+];
+
+describe('a session', () => {
+  it('answers requests in the order in which they came, however they were cut', async () => {
+    const { connect } = await agentOnFake();
+    const host = connect();
+
+    host.send(request('guest-sync', { id: 1 }) + request('guest-file-open', { path: '/etc/hostname' }) + request('guest-sync', { id: 2 }), 7);
+
+    expect([await host.nextLine(), await host.nextLine(), await host.nextLine()]).toEqual(['{"return": 1}', '{"return": 1000}', '{"return": 2}']);
+  });
+
+  it('puts one 0xFF in front of the success of guest-sync-delimited and nowhere else', async () => {
+    const { connect } = await agentOnFake();
+    const host = connect();
+
+    host.send(request('guest-sync-delimited', { id: 'x' }) + delimited(5) + ping);
+
+    expect(await host.nextLine()).toBe(refusal("Invalid parameter type for 'id', expected: integer"));
+    expect(await host.nextLine()).toBe('\xff{"return": 5}');
+    expect(await host.nextLine()).toBe('{"return": {}}');
+  });
+
+  it('echoes the id behind a result and before an error', async () => {
+    const { connect } = await agentOnFake();
+    const host = connect();
+
+    host.send(request('guest-ping', undefined, { a: [1, null] }) + request('nope', undefined, 7));
+
+    expect(await host.nextLine()).toBe('{"return": {}, "id": {"a": [1, null]}}');
+    expect(await host.nextLine()).toBe('{"id": 7, "error": {"class": "CommandNotFound", "desc": "The command nope has not been found"}}');
+  });
+
+  it('echoes the id behind an answer that the handler has prepared', async () => {
+    const { connect } = await agentOnFake({ machine: { files: { '/three': 'abc' } } });
+    const host = connect();
+
+    host.send(request('guest-file-open', { path: '/three' }) + request('guest-file-read', { handle: 1000 }, 'x'));
+    await host.nextLine();
+
+    expect(await host.nextLine()).toBe('{"return": {"count": 3, "buf-b64": "YWJj", "eof": true}, "id": "x"}');
+  });
+
+  it('goes on after every malformed request', async () => {
+    const { connect } = await agentOnFake();
+    const host = connect();
+
+    host.send(`nonsense\n[]\n{"execute": 1}\n${ping}`);
+
+    expect(await host.nextLine()).toBe(refusal("JSON parse error, invalid keyword 'nonsense'"));
+    expect(await host.nextLine()).toBe(refusal('QMP input must be a JSON object'));
+    expect(await host.nextLine()).toBe(refusal("QMP input member 'execute' must be a string"));
+    expect(await host.nextLine()).toBe('{"return": {}}');
+  });
+
+  it('answers others while one host waits for a slow command', async () => {
+    const { machine, connect } = await agentOnFake();
+    const fault = machine.faults.inject({ port: 'fileSystem.files', method: 'open', hang: true });
+    const slow = connect();
+    const quick = connect();
+
+    slow.send(request('guest-file-open', { path: '/etc/hostname' }) + ping);
+    quick.send(ping);
+    const answered = await quick.nextLine();
+    const early = [...slow.received];
+    fault.release();
+
+    expect(answered).toBe('{"return": {}}');
+    expect(early).toEqual([]);
+    expect(await slow.nextLine()).toBe('{"return": 1000}');
+    expect(await slow.nextLine()).toBe('{"return": {}}');
+  });
+
+  it('gives the next host of a port nothing that was begun for the last one', async () => {
+    const { machine, connect } = await agentOnFake();
+    const fault = machine.faults.inject({ port: 'fileSystem.files', method: 'open', hang: true });
+    const host = connect();
+
+    host.send(request('guest-file-open', { path: '/etc/hostname' }));
+    await expect.poll(() => fault.hanging).toBe(1);
+    host.send('{"execute":"guest-');
+    host.changeHost();
+    fault.release();
+    host.send(delimited(9));
+
+    expect(await host.nextLine()).toBe('\xff{"return": 9}');
+  });
+
+  it('says nothing on success of a command without an answer, and takes the next', async () => {
+    const { machine, connect } = await agentOnFake();
+    const host = connect();
+
+    host.send(request('guest-shutdown', { mode: 'reboot' }) + delimited(3));
+
+    expect(await host.nextLine()).toBe('\xff{"return": 3}');
+    expect(machine.power.events).toHaveLength(1);
+  });
+
+  it('waits with a long answer for a host that does not read, and holds little of it meanwhile', async () => {
+    const { connect } = await agentOnFake({ machine: { files: { '/big': { bytes: new Uint8Array(4 * 1024 * 1024) } } }, highWater: 65_536 });
+    const host = connect();
+    host.send(request('guest-file-open', { path: '/big' }));
+    await host.nextLine();
+
+    host.stall();
+    host.send(request('guest-file-read', { handle: 1000, count: 4 * 1024 * 1024 }) + delimited(1));
+    await expect.poll(() => host.unreadBytes).toBeGreaterThan(65_536);
+    const held = host.unreadBytes;
+    host.resume();
+    const answer = await host.nextLine();
+
+    expect(held).toBeLessThan(1024 * 1024);
+    expect(answer.endsWith('"count": 4194304, "eof": false}}')).toBe(true);
+    expect(await host.nextLine()).toBe('\xff{"return": 1}');
+  });
+
+  it('gives a file back when its reader vanishes in the middle of an answer', async () => {
+    const { connect } = await agentOnFake({ machine: { files: { '/big': { bytes: new Uint8Array(4 * 1024 * 1024) } } }, highWater: 65_536 });
+    const first = connect();
+    first.send(request('guest-file-open', { path: '/big' }));
+    await first.nextLine();
+    first.stall();
+    first.send(request('guest-file-read', { handle: 1000, count: 4 * 1024 * 1024 }));
+    await expect.poll(() => first.unreadBytes).toBeGreaterThan(65_536);
+
+    first.close();
+    const second = connect();
+    second.send(request('guest-file-seek', { handle: 1000, offset: 0, whence: 'set' }));
+
+    expect(await second.nextLine()).toBe('{"return": {"eof": false, "position": 0}}');
+  });
+
+  it('lets go of an answer whose next piece hangs when another host takes over', async () => {
+    let asked = 0;
+    const stuck = answering('test-stuck', () =>
+      new PreparedAnswer({
+        [Symbol.asyncIterator]: () => ({
+          next: () => {
+            asked += 1;
+            return asked === 1 ? Promise.resolve({ done: false as const, value: '"begun' }) : new Promise<never>(() => {});
+          },
+        }),
+      }),
+    );
+    const { connect } = await agentOnFake({ handlers: stuck });
+    const host = connect();
+    host.send(request('test-stuck'));
+    await expect.poll(() => asked).toBe(2);
+
+    host.changeHost();
+    host.send(delimited(4));
+
+    expect(await host.nextLine()).toBe('\xff{"return": 4}');
+  });
+
+  it('closes the connection when an answer breaks off, and says so in the log', async () => {
+    const broken = answering('test-broken', () =>
+      new PreparedAnswer(
+        (async function* pieces() {
+          yield await Promise.resolve('"half');
+          throw new Error('the source dried up');
+        })(),
+      ),
+    );
+    const { connect, log } = await agentOnFake({ handlers: broken });
+    const host = connect();
+
+    host.send(request('test-broken'));
+
+    await expect.poll(() => host.isClosed).toBe(true);
+    expect(log.lines.map(({ text }) => text)).toContain('an answer broke off: the source dried up');
+  });
+
+  it('sends prepared bytes between the head and the end of the answer', async () => {
+    const bytes = answering('test-bytes', () => new PreparedAnswer(new TextEncoder().encode('"raw"')));
+    const { connect } = await agentOnFake({ handlers: bytes });
+    const host = connect();
+
+    host.send(request('test-bytes', undefined, 1));
+
+    expect(await host.nextLine()).toBe('{"return": "raw", "id": 1}');
+  });
+
+  it('turns what the schema forbids into an error that names the place', async () => {
+    const wrong = answering('test-wrong', () => 5 as unknown as string);
+    const { connect } = await agentOnFake({ handlers: wrong });
+    const host = connect();
+
+    host.send(request('test-wrong') + ping);
+
+    expect(await host.nextLine()).toBe(refusal('internal error: test-wrong should be a string, but is number 5'));
+    expect(await host.nextLine()).toBe('{"return": {}}');
+  });
+});
+
+describe('an agent that stops', () => {
+  it('thaws, then ends its conversations', async () => {
+    const { machine, agent, connect } = await agentOnFake();
+    const host = connect();
+    host.send(request('guest-fsfreeze-freeze'));
+    await host.nextLine();
+
+    await agent.stop();
+
+    expect(machine.fileSystems.get('/').frozen).toBe(false);
+    expect(host.isClosed).toBe(true);
+  });
+});
