@@ -21,8 +21,9 @@ export type Input<N extends CommandName> = Loose<ArgumentsOf<Named<N>>>;
 export type Output<N extends CommandName> = Exact<ResultOf<Named<N>>>;
 
 type Loose<T> = T extends bigint ? bigint | number : T extends readonly (infer E)[] ? readonly Loose<E>[] : T extends object ? { readonly [K in keyof T]: Loose<T[K]> } : T;
-type Exact<T> = [bigint] extends [T]
-  ? bigint
+type Exact<T> = ExactPresent<Exclude<T, undefined>>;
+type ExactPresent<T> = [T] extends [number] ? number
+  : [T] extends [bigint | number] ? bigint
   : T extends readonly (infer E)[] ? readonly Exact<E>[] : T extends object ? { readonly [K in keyof T]: Exact<T[K]> } : T;
 
 export interface CallOptions {

@@ -1,0 +1,54 @@
+import type { FlagSyntax } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Flags that may stand anywhere before `--`. */
+export const globalFlags: readonly FlagSyntax[] = [
+  { name: 'socket', placeholder: 'PATH' },
+  { name: 'vsock', placeholder: 'PATH:PORT' },
+  { name: 'timeout', placeholder: 'SECONDS' },
+  { name: 'json' },
+  { name: 'help' },
+  { name: 'version' },
+];
+
+export interface CommandLine {
+  readonly subcommand: string | undefined;
+  readonly words: readonly string[];
+  readonly flags: ReadonlyMap<string, string>;
+}
+
+/**
+ * Flags are `--name`, `--name value` or `--name=value`; after `--` everything is a word.
+ *
+ * @param flagsOf the flags of a subcommand
+ * @throws UsageError
+ */
+export function readCommandLine(given: readonly string[], flagsOf: (subcommand: string) => readonly FlagSyntax[]): CommandLine {
+  const flags = new Map<string, string>();
+  const words: string[] = [];
+  let subcommand: string | undefined;
+  for (let at = 0; at < given.length; at += 1) {
+    const word = given[at] ?? '';
+    if (word === '--') {
+      words.push(...given.slice(at + 1));
+      break;
+    }
+    if (!word.startsWith('--')) {
+      if (subcommand === undefined) subcommand = word;
+      else words.push(word);
+      continue;
+    }
+    const [, name = '', attached] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
+    const syntax = [...globalFlags, ...(subcommand === undefined ? [] : flagsOf(subcommand))].find((flag) => flag.name === name);
+    if (syntax === undefined) throw new UsageError(`there is no flag --${name}${subcommand === undefined ? '' : ` of ${subcommand}`}`);
+    if (syntax.placeholder === undefined) {
+      if (attached !== undefined) throw new UsageError(`--${name} takes no value`);
+      flags.set(name, '');
+      continue;
+    }
+    const value = attached ?? given[(at += 1)];
+    if (value === undefined) throw new UsageError(`--${name} needs a value: ${syntax.placeholder}`);
+    flags.set(name, value);
+  }
+  return { subcommand, words, flags };
+}

@@ -1,0 +1,13 @@
+import { jsonText } from '../print-json.ts';
+import { table, timeText } from '../table.ts';
+import type { RunSubcommand } from '../terminal.ts';
+
+export const run: RunSubcommand = async ({ client, json, stdout }) => {
+  const list = await client.execute('guest-get-users');
+  stdout.write(
+    json
+      ? `${jsonText(list)}\n`
+      : table([{ title: 'USER' }, { title: 'DOMAIN' }, { title: 'SINCE' }], list.map(({ user, domain = '', 'login-time': since }) => [user, domain, timeText(since * 1000)])),
+  );
+  return 0;
+};

@@ -1,0 +1,4 @@
+/** What was typed makes no sense: exit status 2. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}

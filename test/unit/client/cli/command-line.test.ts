@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { PassThrough } from 'node:stream';
+import { describe, expect, it } from 'vitest';
+
+import { runProgram } from '../../../../client/cli/program.ts';
+import { completionsOf, wordsOf } from '../../../../client/cli/typed-arguments.ts';
+import { ctl } from './ctl.ts';
+
+describe('the command line', () => {
+  it.each([
+    [[], 'say what to do'],
+    [['fsx'], "there is no 'fsx'"],
+    [['fs', '--no-such'], 'there is no flag --no-such of fs'],
+    [['--no-such'], 'there is no flag --no-such'],
+    [['fs', '--json=1'], '--json takes no value'],
+    [['trim', '--minimum'], '--minimum needs a value: BYTES'],
+    [['trim', '--minimum', 'x'], '--minimum takes a number of bytes'],
+    [['exec'], 'say which program'],
+    [['exec', '--within', 'x', '--', 'a'], '--within takes a number of seconds'],
+    [['completion', 'csh'], 'say for which shell: bash, zsh, fish'],
+  ])('%j is refused with status 2', async (words, message) => {
+    expect(await ctl(words)).toMatchObject({ status: 2, err: expect.stringContaining(message) });
+  });
+
+  it('says what it is and how it is used', async () => {
+    expect((await ctl(['--version'])).out).toBe('concierge-ctl 1.2.3\n');
+    expect((await ctl(['--help'])).out).toContain('cp guest:PATH PATH');
+  });
+
+  it.each([
+    [['fs'], 2, 'say which guest'],
+    [['--vsock', 'nonsense', 'fs'], 2, '--vsock takes'],
+    [['--timeout', 'soon', '--socket', '/x', 'fs'], 2, '--timeout takes'],
+    [['--socket', '/no/such/socket', 'fs'], 3, 'cannot connect to /no/such/socket'],
+    [['--vsock', '/no/such/socket:5', 'fs'], 3, 'cannot connect to /no/such/socket'],
+  ])('%j ends with status %i', async (words, status, message) => {
+    const stderr = new PassThrough();
+
+    const ended = await runProgram({ words, environment: {}, version: '', stdin: new PassThrough(), stdout: new PassThrough(), stderr, isWatched: false });
+
+    expect([ended, String(stderr.read())]).toEqual([status, expect.stringContaining(message)]);
+  });
+
+  it('a guest that refuses is status 1, one that says nothing 4', async () => {
+    expect(await ctl(['users'], {}, { blockRpcs: ['guest-get-users'] })).toMatchObject({ status: 1, err: expect.stringContaining('has been disabled') });
+    expect(await ctl(['users'], { timeline: [{ on: 'guest-get-users', do: 'answer-lost' }] })).toMatchObject({ status: 4, err: expect.stringContaining('no answer within') });
+  });
+});
+
+describe('completion', () => {
+  it.each([
+    ['', 'guest-info'],
+    ['guest-fi', 'guest-file-open'],
+    ['guest-file-open ', 'mode='],
+    ['guest-file-open path=/x m', 'mode='],
+    ['guest-set-user-password crypted=t', 'crypted=true'],
+    ['guest-file-seek handle=1 whence=s', 'whence=set'],
+    ['help guest-f', 'guest-fstrim'],
+  ])('of %j offers %j', (line, offered) => {
+    expect(completionsOf(line, ['help', 'exit'])[0]).toContain(offered);
+  });
+
+  it('offers no argument twice', () => {
+    expect(completionsOf('guest-file-open path=/x ', [])[0]).toEqual(['mode=']);
+  });
+
+  it.each(['bash', 'zsh', 'fish'])('there is a script for %s', async (shell) => {
+    const { status, out } = await ctl(['completion', shell]);
+
+    expect(status).toBe(0);
+    expect(out).toContain('concierge-ctl');
+  });
+
+  it.skipIf(!existsSync('/bin/bash'))('the script for bash completes (needs bash)', async () => {
+    const { out } = await ctl(['completion', 'bash']);
+    const ask = (...words: string[]): string =>
+      execFileSync('/bin/bash', ['-c', `${out}\nCOMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=${words.length - 1}; _concierge_ctl; echo "\${COMPREPLY[@]}"`], { encoding: 'utf8' }).trim();
+
+    expect(ask('concierge-ctl', 'th')).toBe('thaw');
+    expect(ask('concierge-ctl', 'freeze', '--d')).toBe('--dry-run');
+  });
+});
+
+it('words of a line keep blanks in quotes', () => {
+  expect(wordsOf(`a b='c d' "e \\"f" g="h i"j`)).toEqual(['a', 'b=c d', 'e "f', 'g=h ij']);
+});
