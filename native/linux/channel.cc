@@ -51,11 +51,18 @@ Channel::Channel(const Napi::CallbackInfo& info)
   if (status < 0) throw SystemError(-status, "epoll_ctl").ToJavaScript(info.Env());
   poll_ = OwnedHandle<uv_poll_t>(handles_, poll.release());
   poll_.get()->data = this;
+  if (is_port_) {
+    auto* timer = new uv_timer_t;
+    uv_timer_init(handles_->loop(), timer);
+    farewell_ = OwnedHandle<uv_timer_t>(handles_, timer);
+    timer->data = this;
+  }
 
   // While it is open it lives, whoever has forgotten it.
   Ref();
   registration_ = handles_->OnEnd([this] {
     poll_.Close();
+    farewell_.Close();
     inner_.Reset();
     fd_.Reset();
   });
@@ -83,8 +90,8 @@ void Channel::OnPoll(int status) {
   }
   if (reading()) {
     Read();
-  } else if (is_port_ && HungUp()) {
-    DiscardInput();
+  } else if (is_port_) {
+    LookForHost();
   }
   if (open() && awaits_drain_ && queue_.empty()) {
     awaits_drain_ = false;
@@ -100,10 +107,11 @@ void Channel::Read() {
     const ssize_t count = Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
     if (count > 0) {
       host_present_ = true;
+      missed_ = false;
       Emit(kData, static_cast<uint32_t>(count));
       if (!open() || !reading()) return;
     } else if (count == 0) {
-      return is_port_ ? HostGone() : End(0);
+      return is_port_ ? MissHost() : End(0);
     } else {
       return WouldBlock(errno) ? void() : End(errno);
     }
@@ -129,30 +137,50 @@ void Channel::Emit(Event event, uint32_t value) {
   if (open() && !blocked_) Flush();
 }
 
-// A port whose host has gone reads as at its end, until another connects.
-void Channel::HostGone() {
-  const bool was_present = host_present_;
-  host_present_ = false;
+// The port says that no host is there. But what the next one has sent is not held up by the control message that announces
+// it: its request may have been read already, and its answer waits here for the announcement.
+void Channel::MissHost() {
+  missed_ = true;
+  if (!host_present_ || uv_is_active(reinterpret_cast<uv_handle_t*>(farewell_.get()))) return;
+  uv_timer_start(
+      farewell_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnFarewell(); }, kFarewell, 0);
+}
+
+// While a request is worked on nothing is read, and its host may go. The next one shows by what it sends: had the request
+// been its own, it would wait for the answer.
+void Channel::LookForHost() {
+  if (HungUp()) return MissHost();
+  if (missed_ && (State(POLLIN) & POLLIN) != 0) ChangeHost();
+}
+
+// Nobody waits any more for what has not been sent.
+void Channel::ChangeHost() {
+  missed_ = false;
   queue_.Clear();
   blocked_ = awaits_drain_ = false;
-  if (was_present) Emit(kHostChanged, 0);
+  Rearm();
+  Emit(kHostChanged, 0);
 }
 
-// The host went while its request was being worked on: what it had sent behind that is nobody's any more.
-void Channel::DiscardInput() {
-  for (int reads = 0; reads < 1024; reads++) {
-    const ssize_t count = Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
-    if (count > 0) continue;
-    if (count < 0 && !WouldBlock(errno)) return End(errno);
-    break;
+void Channel::OnFarewell() {
+  const Napi::HandleScope scope(Env());
+  [[maybe_unused]] const Napi::Value self = Value();
+  if (!HungUp()) return;
+  // What it had sent behind a request that is still being worked on is nobody's any more.
+  for (int reads = 0; paused_ && reads < 1024; reads++) {
+    if (Retry([&] { return read(fd_.get(), inbox_, inbox_size_); }) <= 0) break;
   }
-  HostGone();
+  host_present_ = false;
+  ChangeHost();
+  UpdateInterest();
 }
 
-bool Channel::HungUp() const {
-  pollfd state{.fd = fd_.get(), .events = 0, .revents = 0};
-  return poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0;
+short Channel::State(short asked) const {
+  pollfd state{.fd = fd_.get(), .events = asked, .revents = 0};
+  return poll(&state, 1, 0) > 0 ? state.revents : 0;
 }
+
+bool Channel::HungUp() const { return (State(0) & (POLLHUP | POLLERR)) != 0; }
 
 // -- the end ----------------------------------------------------------------------------------------------
 
@@ -176,6 +204,7 @@ void Channel::Release() {
   if (!open()) return;
   ended_ = true;
   poll_.Close();
+  farewell_.Close();
   inner_.Reset();
   fd_.Reset();
   queue_.Clear();
@@ -256,12 +285,15 @@ ssize_t Channel::Send(const char* bytes, size_t length) {
 
 // The descriptor takes no more: for now, or never again.
 void Channel::Stalled(int error) {
-  if (WouldBlock(error) && !(is_port_ && HungUp())) {
+  if (WouldBlock(error)) {
     blocked_ = true;
-    if (is_port_) Rearm();
+    if (is_port_) {
+      if (!armed_for_room_) Rearm();
+      if (HungUp()) MissHost();
+    }
   } else {
     queue_.Clear();
-    // A port without a host answers EAGAIN for ever, and lives on: reading tells when it is gone for good.
+    // A port lives on: reading tells when it is gone for good.
     // Half an answer can't be taken back on a stream: the client sees its end, and so do we after what it had sent.
     if (!is_port_) {
       mute_ = true;
@@ -287,8 +319,8 @@ void Channel::UpdateInterest() {
 
 // Makes the inner set report again whatever is the case now. A hang-up is always among what it reports.
 void Channel::Rearm() {
-  const uint32_t events = EPOLLET | (reading() ? EPOLLIN | EPOLLRDHUP : 0u) | (blocked_ ? EPOLLOUT : 0u);
-  epoll_event event{.events = events, .data = {}};
+  armed_for_room_ = blocked_;
+  epoll_event event{.events = EPOLLET | EPOLLIN | EPOLLRDHUP | (blocked_ ? EPOLLOUT : 0u), .data = {}};
   epoll_ctl(inner_.get(), EPOLL_CTL_MOD, fd_.get(), &event);
 }
 

@@ -28,7 +28,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   enum Event : uint32_t {
     kData = 0,         // value: bytes in the inbox
     kDrained = 1,      // `write` had answered false, and all has gone out since
-    kHostChanged = 2,  // a port's host has gone; its output was dropped
+    kHostChanged = 2,  // a port's host has gone for good; its output was dropped
     kEnded = 3,        // nothing more will come; value: errno, 0 for the end of file
     kReleased = 4,     // the descriptor is closed; always last, unless close() or destroy() said so already
   };
@@ -44,6 +44,10 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   static constexpr size_t kMaximumQueued = 96 * 1024 * 1024;
   // Buffers of a virtio port hold at most a page each; after so many the rest of the loop has its turn.
   static constexpr int kReadsPerTurn = 16;
+
+  // A port without a host for so many milliseconds has lost it. The announcement of a host that has sent something already
+  // takes as long as the kernel needs to run a work item.
+  static constexpr uint64_t kFarewell = 250;
 
   static Napi::Function Define(Napi::Env env);
   explicit Channel(const Napi::CallbackInfo& info);
@@ -63,11 +67,14 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   void OnPoll(int status);
   void Read();
   void Emit(Event event, uint32_t value);
-  void HostGone();
-  void DiscardInput();
+  void MissHost();
+  void LookForHost();
+  void ChangeHost();
+  void OnFarewell();
   void End(int error);
   void Release();
   void Released();
+  short State(short asked) const;
   bool HungUp() const;
 
   bool WriteText(napi_value text, size_t length);
@@ -87,6 +94,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   Descriptor fd_;
   Descriptor inner_;  // the port's epoll set
   OwnedHandle<uv_poll_t> poll_;
+  OwnedHandle<uv_timer_t> farewell_;  // a port's
   const bool is_port_;
   char* inbox_ = nullptr;
   size_t inbox_size_ = 0;
@@ -102,6 +110,8 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool blocked_ = false;       // the descriptor takes nothing: waiting until it is writable
   bool awaits_drain_ = false;  // `write` answered false
   bool mute_ = false;          // a write failed: a stream takes nothing more
+  bool armed_for_room_ = false;  // a port's inner set asks for EPOLLOUT
+  bool missed_ = false;        // a port said that no host is there, and nothing was read since
   bool host_present_ = true;
 };
 
