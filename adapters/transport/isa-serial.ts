@@ -9,7 +9,7 @@ import { deviceHints, openDevice } from './open-device.ts';
 
 const hints = {
   ...deviceHints,
-  ENOENT: 'this machine has no such serial port: add one on the host, or use --retry-path to wait for it',
+  ENOENT: 'this machine has no such serial port: add one on the host; with --retry-path the agent waits for it',
   EIO: 'no serial port is behind the device: see which of /dev/ttyS* the host has given this machine',
 };
 

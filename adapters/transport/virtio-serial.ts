@@ -6,7 +6,7 @@ import { deviceHints, openDevice } from './open-device.ts';
 
 const hints = {
   ...deviceHints,
-  ENOENT: 'this machine has no such virtio-serial port: add one on the host, or use --retry-path to wait for it',
+  ENOENT: 'this machine has no such virtio-serial port: add one on the host; with --retry-path the agent waits for it',
 };
 
 /**

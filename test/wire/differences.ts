@@ -1,4 +1,5 @@
 import type { GoldenLine } from './golden.ts';
+import { pythonJson } from './lib/python-json.ts';
 
 /**
  * Where Concierge answers otherwise than the recording. The reason is the row `row` of docs/differences.md: a test holds
@@ -14,7 +15,7 @@ export interface Difference {
 }
 
 const answer = (row: string, ...responses: readonly GoldenLine[]): Difference => ({ row, responses });
-const failure = (row: string, desc: string): Difference => answer(row, JSON.stringify({ error: { class: 'GenericError', desc } }).replaceAll('":', '": ').replaceAll(',"', ', "'));
+const failure = (row: string, desc: string): Difference => answer(row, pythonJson({ error: { class: 'GenericError', desc } }));
 
 const verbatim = (id: string): Difference => answer('numeric-id', `{"return": {}, "id": ${id}}`);
 const once = (text: string): Difference => failure('oversized-once', `JSON ${text} limit exceeded`);
@@ -26,6 +27,28 @@ const osInfo = (before: string, between: string, after: string): Difference => {
   const members = [...(before === '' ? [] : [before]), ...kernel, ...(after === '' ? [] : [after])];
   return answer('os-release', `{"return": {${members.join(', ')}}}`);
 };
+
+/** A start that fails, with all that is said. `$EXE` and `$TMP` are put in by the replay. */
+const refused = (...lines: readonly string[]): Difference =>
+  answer('start-error', pythonJson({ exit: 1, stdout: '', stderr: lines.map((line) => `$EXE: ${line}\n`).join('') }));
+
+const ends = (row: string, exit: number, stdout: string, stderr = ''): Difference => answer(row, pythonJson({ exit, stdout, stderr }));
+const runs = (row: string, more: object): Difference => answer(row, pythonJson({ running: true, exit_on_TERM: 0, stdout: '', stderr: '', ...more }));
+const product = ends('product-line', 0, 'Concierge Guest Agent 0.1.0 (compatible with QEMU Guest Agent 10.2)\n');
+const help = (stderr = ''): Difference => answer('product-line', {
+  head: pythonJson({ exit: 0, stdout: 'Usage: $EXE [-m <method> -p <path>] [<options>]\n       $EXE <command> [<options>]\nConcierge Guest Agent 0.1.0 ' }).slice(0, -2),
+  tail: pythonJson({ stderr }).slice(1),
+});
+const misused = (complaint: string): Difference => ends('complaint-once', 1, "Unknown option, try '$EXE --help' for more information.\n", `$EXE: ${complaint}\n`);
+const noPath = (method: string, path = 'PATH'): Difference => refused(`must specify a path for this channel (--method=${method} has no default: add --path=${path})`);
+const unread = (path: string, reason: string): Difference => refused(`error loading configuration from path: $TMP/cli${path}, ${reason}`);
+const missing = (path: string, port: string): Difference => refused(`error opening channel '${path}': No such file or directory (${advice(port)})`);
+const advice = (port: string): string => `this machine has no such ${port} port: add one on the host; with --retry-path the agent waits for it`;
+
+const opened = (row: string, first: string, counter: string): Difference =>
+  answer(row, pythonJson({ open: [`{"return": ${first}}`, `{"return": ${BigInt(first) + 1n}}`], 'state after': `[global]\nfd_counter=${counter}\n`, alive: true }));
+/** The damaged file is kept, and handles go on from the time in microseconds. */
+const damaged = answer('damaged-state', pythonJson({ open: ['{"return": NOW}', '{"return": NOW}'], 'state after': '[global]\nfd_counter=NOW\n', alive: true, kept: true }));
 
 /** Key: group and name of the recording. */
 export const differences: Readonly<Record<string, Difference>> = {
@@ -72,4 +95,61 @@ export const differences: Readonly<Record<string, Difference>> = {
   'commands/osinfo-no-equals': osInfo('', '', '"id": "x"'),
   'commands/osinfo-section': osInfo('"name": "b"', '', '"id": "a"'),
   'commands/osinfo-invalid-utf8': osInfo('"name": "caf\\uFFFD"', '', '"id": "x"'),
+
+  'cli/-V': product,
+  'cli/--version': product,
+  'cli/prefix --vers': product,
+  'cli/empty environment': product,
+  'cli/-h': help(),
+  'cli/--help': help(),
+  'cli/help wins over later bad option': help("$EXE: unrecognized option '--bogus'\n"),
+  'cli/bad option before help': misused("unrecognized option '--bogus'"),
+  'cli/unknown short': misused("invalid option -- 'Z'"),
+  'cli/-b help': answer('own-commands', {
+    head: pythonJson({ exit: 0, stdout: 'guest-sync-delimited\nguest-sync\n' }).slice(0, -2),
+    tail: pythonJson({ stdout: 'guest-network-get-route\n__org.concierge_fsfreeze-report\n', stderr: '' }).slice('{"stdout": "'.length),
+  }),
+  'cli/no arguments': missing('/dev/virtio-ports/org.qemu.guest_agent.0', 'virtio-serial'),
+  'cli/bad method': refused('unsupported channel method/type: bogus (use one of unix-listen, virtio-serial, isa-serial, vsock-listen)'),
+  'cli/bad method no path': noPath('bogus'),
+  'cli/unix-listen no path': noPath('unix-listen'),
+  'cli/vsock-listen no path': noPath('vsock-listen', 'CID:PORT'),
+  'cli/vsock-listen 1:1234': refused('Failed to bind socket: Cannot assign requested address'),
+  'cli/isa-serial missing': missing('$TMP/cli/nodev', 'serial'),
+  'cli/virtio-serial missing': missing('$TMP/cli/nodev', 'virtio-serial'),
+  'cli/virtio-serial on a regular file': { ...refused("error opening channel '/etc/hostname': it is no character device"), row: 'no-device' },
+  'cli/retry-path with missing device': runs('retry', {
+    stderr: `TIME: warning: error opening channel '$TMP/cli/nodev': No such file or directory (${advice('virtio-serial')}); trying again until it works\n`,
+  }),
+  'cli/sock path is a regular file': {
+    ...refused('Failed to bind socket to $TMP/cli/regular: there is a file that is no socket; remove it or choose another path'),
+    row: 'socket-path',
+  },
+  'cli/sock path is a directory': refused('Failed to unlink socket $TMP/cli/adir: Is a directory'),
+  'cli/statedir is an existing file': refused('unable to access state file at path $TMP/cli/afile/qga.state.isfrozen: Not a directory'),
+  'cli/state file garbage': damaged,
+  'cli/state file no-group': damaged,
+  'cli/state file wrong-group': damaged,
+  'cli/state file not-int': damaged,
+  'cli/state file huge': damaged,
+  'cli/state file int32max': opened('handle-counter', '2147483647', '2147483775'),
+  'cli/state file over-int32': opened('handle-counter', '2147483648', '2147483776'),
+  'cli/state file ok': opened('handle-counter', '1234', '1362'),
+  'cli/logfile unwritable': refused('unable to open specified log file: No such file or directory'),
+  'cli/socket permissions': runs('socket-mode', { probe: '0o600' }),
+  'cli/-- ends options': runs('ignored-words', { stderr: "TIME: warning: '-V' on the command line is no option and is ignored\n" }),
+  'cli/-D unix-listen no path': noPath('unix-listen'),
+  'cli/-D bad method': noPath('bogus'),
+  'cli/conf bool yes': unread('/conf', 'Key file contains key “daemon” which has a value that cannot be interpreted.'),
+  'cli/conf no group': unread('/conf', 'Key file does not start with a group'),
+  'cli/conf latin1 path': unread('/conf', 'Key file contains key “path” with value “/\ufffd” which is not UTF-8'),
+  'cli/conf missing -c': unread('/nonexist', 'No such file or directory'),
+  'cli/conf is a directory': unread('', 'Not a regular file'),
+  'cli/conf is a directory QGA_CONF': unread('', 'Not a regular file'),
+  'cli/-c twice': unread('/conf', 'Key file contains line “nonsense” which is not a key-value pair, group, or comment'),
+  'cli/config loaded before -V': unread('/nonexist', 'No such file or directory'),
+  'cli/config loaded before bad option': refused(
+    "unrecognized option '--bogus'",
+    'error loading configuration from path: $TMP/cli/nonexist, No such file or directory',
+  ),
 };

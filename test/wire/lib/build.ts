@@ -20,8 +20,7 @@ const run = (script: string): void => {
 
 /** Once before all files of the project: the tests run what ships, so what ships has to be what the sources say. */
 export function setup(): void {
-  const binary = newest('build/Release/concierge.node');
-  if (binary === 0 || binary < newest('native/linux')) run('build-native.ts');
-  const bundle = newest('dist/concierge-ga.mjs');
-  if (bundle < newest('core', 'adapters', 'package-lock.json', 'build/Release/concierge.node', 'build/Release/concierge-guardian')) run('build-bundle.ts');
+  if (newest('build/Release/concierge.node', 'build/Release/concierge-guardian') < newest('native/linux')) run('build-native.ts');
+  const bundle = newest('dist/concierge-ga.cjs');
+  if (bundle < newest('core', 'adapters', 'client', 'scripts', 'package-lock.json', 'build/Release/concierge.node', 'build/Release/concierge-guardian')) run('build-bundle.ts');
 }
