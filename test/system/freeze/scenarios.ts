@@ -193,7 +193,7 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     const thawedAt = await Promise.all(waiting);
     // Under an agent that reaps no children it would stay as a zombie.
     if (how === 'kill') ended(pid);
-    const firstFrozen = report.filesystems.map((one) => BigInt(one['frozen-at'])).toSorted()[0] ?? 0n;
+    const firstFrozen = report.filesystems.map((one) => BigInt(one['frozen-at'])).reduce((least, at) => (at < least ? at : least));
     const lateMs = thawedAt.map((at) => Number(at - firstFrozen) / 1e6 - deadlineMs);
     if (how === 'pool') {
       const status = await agent.ask('status');
