@@ -4,10 +4,11 @@ import { kernel32, SYSTEMTIME } from './bindings/kernel32.ts';
 import { fromFileTime, toFileTime } from './file-time.ts';
 import { enablePrivilege } from './privileges.ts';
 import { runProgram, systemProgram } from './program.ts';
-import { lastWindowsError } from './system-error.ts';
+import { lastWindowsError, windowsErrorOf } from './system-error.ts';
 
 /** Beyond it setTimeout fires at once. */
 const longestTimeout = 0x7fff_ffff;
+const ERROR_INVALID_PARAMETER = 87;
 /** w32tm only tells the service; it does not wait for an answer from the network. */
 const resyncLimitMs = 60_000;
 
@@ -23,6 +24,8 @@ export const windowsClock: Clock = {
   setting: {
     // oxlint-disable-next-line require-await -- the calls don't wait; a failure is a rejection
     async set(time) {
+      // A system time is one after 1601; hosts count from 1970.
+      if (time < 0n) throw windowsErrorOf(ERROR_INVALID_PARAMETER, { syscall: 'SetSystemTime' });
       const fileTime = Buffer.alloc(8);
       fileTime.writeBigUInt64LE(BigInt.asUintN(64, toFileTime(time)));
       const systemTime = Buffer.alloc(SYSTEMTIME.size);

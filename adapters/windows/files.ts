@@ -1,5 +1,6 @@
 import { AgentError } from '../../core/errors/agent-error.ts';
-import type { FileAccess, OpenMode } from '../../core/ports/file-system.ts';
+import { posixError } from '../../core/errors/posix-errno.ts';
+import type { FileAccess, OpenFile, OpenMode } from '../../core/ports/file-system.ts';
 import { INVALID_HANDLE, kernel32 } from './bindings/kernel32.ts';
 import { fileLane } from './lane.ts';
 import { type FileKind, WindowsOpenFile } from './open-file.ts';
@@ -15,6 +16,9 @@ const CREATE_ALWAYS = 2;
 const OPEN_EXISTING = 3;
 const OPEN_ALWAYS = 4;
 const FILE_ATTRIBUTE_NORMAL = 0x80;
+const FILE_ATTRIBUTE_DIRECTORY = 0x10;
+const INVALID_FILE_ATTRIBUTES = 0xffff_ffff;
+const ERROR_ACCESS_DENIED = 5;
 const FILE_TYPE_DISK = 1;
 const FILE_TYPE_CHAR = 2;
 const FILE_TYPE_PIPE = 3;
@@ -28,7 +32,10 @@ export const windowsFiles: FileAccess = {
   async open(path, mode) {
     const { result: handle, lastError: code } = await fileLane.run(() =>
       kernel32.CreateFileW.async(extendedPath(path), accessOf(mode), SHARE_ALL, null, dispositionOf(mode), FILE_ATTRIBUTE_NORMAL, null));
-    if (handle === INVALID_HANDLE) throw windowsErrorOf(code, { syscall: 'CreateFile', path });
+    if (handle === INVALID_HANDLE) {
+      if (code === ERROR_ACCESS_DENIED && (await isDirectory(path))) return directory(path, mode);
+      throw windowsErrorOf(code, { syscall: 'CreateFile', path });
+    }
     try {
       return new WindowsOpenFile(handle, path, kindOf(handle, path));
     } catch (error) {
@@ -37,6 +44,20 @@ export const windowsFiles: FileAccess = {
     }
   },
 };
+
+/** CreateFile says of a directory that access is denied. It can be opened for reading, and only reading it fails. */
+function directory(path: string, mode: OpenMode): OpenFile {
+  if (mode.write) throw posixError('EISDIR', { syscall: 'CreateFile', path });
+  const refuse = (): never => {
+    throw posixError('EISDIR', { syscall: 'ReadFile', path });
+  };
+  return { read: refuse, write: refuse, seek: refuse, flush: () => {}, close: () => Promise.resolve() };
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const { result } = await fileLane.run(() => kernel32.GetFileAttributesW.async(path));
+  return result !== INVALID_FILE_ATTRIBUTES && (result & FILE_ATTRIBUTE_DIRECTORY) !== 0;
+}
 
 /** Access rights of CreateFile. */
 export function accessOf({ read, write, append }: OpenMode): number {

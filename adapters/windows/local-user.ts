@@ -26,7 +26,7 @@ const MAX_PREFERRED_LENGTH = 0xffff_ffff;
 const ERROR_NONE_MAPPED = 1332;
 const SidTypeUser = 1;
 
-/** @throws failed error `User NAME was not found`, or why it could not be looked up */
+/** @throws failed error `failed to lookup user 'NAME': User NAME was not found`, or why it could not be looked up */
 export async function localUser(name: string): Promise<LocalUser> {
   const sid = await sidOf(name);
   return { name, sid, isAdministrator: await isAdministrator(name), profile: profileOf(name, sid) };
@@ -39,7 +39,7 @@ async function sidOf(name: string): Promise<string> {
   // Asks a domain controller for names of a domain.
   const { result, lastError: code } = await advapi32.LookupAccountNameW.async(null, name, sid, [sid.length], domain, [domain.length / 2], use);
   if (result === 0 && code !== ERROR_NONE_MAPPED) throw withContext(`failed to lookup user '${name}'`, windowsErrorOf(code));
-  if (result === 0 || use[0] !== SidTypeUser) throw AgentError.failed(`User ${name} was not found`);
+  if (result === 0 || use[0] !== SidTypeUser) throw AgentError.failed(`failed to lookup user '${name}': User ${name} was not found`);
   const text: Out<Pointer | null> = [null];
   if (advapi32.ConvertSidToStringSidW(sid, text) === 0 || text[0] === null) throw AgentError.failed(`failed to get SID string for user ${name}`);
   const sidText = wideText(text[0]);

@@ -11,6 +11,11 @@ type OutputListener = (stream: 'output' | 'errors', bytes: Uint8Array) => void;
 /** How long output is still taken after the end of a process whose pipe another one holds. */
 const graceMs = 1_000;
 
+/** Of CreateProcess, with its zero character. */
+const longestLine = 32_766;
+
+const FILE_ATTRIBUTE_DIRECTORY = 0x10;
+const INVALID_FILE_ATTRIBUTES = 0xffff_ffff;
 const PROCESS_SET_QUOTA_AND_TERMINATE = 0x0101;
 
 /**
@@ -28,6 +33,7 @@ async function start(request: SpawnRequest): Promise<RunningProcess> {
     // cmd.exe interprets the arguments of a batch file once more: quoting cannot be right for both.
     throw AgentError.failed(`Failed to execute child process “${request.path}” (a batch file has to be run by cmd.exe, with /c)`);
   }
+  if (lineLength(request) > longestLine) throw posixError('E2BIG', { syscall: 'CreateProcess', path: request.path });
   const child = spawn(request.path, request.arguments, {
     stdio: [request.input === undefined ? 'ignore' : 'pipe', pipeOr(request.output), pipeOr(request.errors)],
     windowsHide: true,
@@ -72,7 +78,7 @@ function started(child: ChildProcess, path: string): Promise<void> {
       child.on('error', () => {});
       resolve();
     });
-    child.once('error', (error: NodeJS.ErrnoException) => reject(spawnFailure(error, path)));
+    child.once('error', (error: NodeJS.ErrnoException) => reject(spawnFailure(error.code === 'ENOENT' ? (reasonAgainst(path) ?? error) : error, path)));
   });
 }
 
@@ -82,6 +88,16 @@ function spawnFailure(error: NodeJS.ErrnoException, path: string): AgentError {
   if (error.code !== undefined && isPosixCode(error.code)) return posixError(error.code, { syscall: 'CreateProcess', path });
   return AgentError.failed(error.message, error);
 }
+
+/** libuv looks for `.com` and `.exe` only, and says of everything else that it does not exist. */
+function reasonAgainst(path: string): NodeJS.ErrnoException | undefined {
+  const attributes = /[\\/]/.test(path) ? kernel32.GetFileAttributesW(path) : INVALID_FILE_ATTRIBUTES;
+  if (attributes === INVALID_FILE_ATTRIBUTES) return undefined;
+  return Object.assign(new Error(), { code: (attributes & FILE_ATTRIBUTE_DIRECTORY) === 0 ? 'ENOEXEC' : 'EACCES' });
+}
+
+/** At least: quoting adds to it. */
+const lineLength = ({ path, arguments: args }: SpawnRequest): number => args.reduce((sum, word) => sum + word.length + 1, path.length);
 
 function feed(child: ChildProcess, input: Uint8Array | undefined): void {
   // A program that ends without having read its input is no error.

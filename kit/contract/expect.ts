@@ -23,8 +23,8 @@ async function agentErrorOf(call: () => unknown): Promise<AgentError> {
 /** The call fails as a system call does: with this code, its number and the system's own sentence. */
 export async function failsWithCode(subject: ContractSubject, code: PosixCode | readonly PosixCode[], call: () => unknown): Promise<void> {
   const error = await agentErrorOf(call);
-  const own = (one: PosixCode): string => subject.knows.codes?.[one] ?? one;
-  const wanted = (typeof code === 'string' ? [code] : code).map(own);
+  const own = (one: PosixCode): string | readonly string[] => subject.knows.codes?.[one] ?? one;
+  const wanted = (typeof code === 'string' ? [code] : code).flatMap(own);
   assert.equal(error.kind, 'os', `an os error is wanted, not '${error.message}'`);
   assert.ok(wanted.includes(error.os?.code ?? ''), `${wanted.join(' or ')} is wanted, not ${error.os?.code} (${error.message})`);
   const { os } = error;

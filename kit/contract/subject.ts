@@ -39,8 +39,8 @@ export interface KnownFacts {
   /** Name of the loopback interface. */
   readonly loopback?: string;
   readonly hostName?: string;
-  /** Codes of this system where they are not the POSIX ones: `{ ENOENT: 'ERROR_FILE_NOT_FOUND' }`. */
-  readonly codes?: Readonly<Partial<Record<PosixCode, string>>>;
+  /** Codes of this system where they are not the POSIX ones: `{ ENOENT: ['ERROR_FILE_NOT_FOUND', 'ERROR_PATH_NOT_FOUND'] }`. */
+  readonly codes?: Readonly<Partial<Record<PosixCode, string | readonly string[]>>>;
 }
 
 /** What the suite may really do. Whatever is absent is not done, and the test says so. */

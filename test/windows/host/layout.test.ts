@@ -3,13 +3,13 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { fieldSize, type Layout } from '../../adapters/windows/layout.ts';
-import type { ComInterface } from '../../adapters/windows/com.ts';
-import { after, before, describe, it } from './runner.ts';
+import { fieldSize, type Layout } from '../../../adapters/windows/layout.ts';
+import type { ComInterface } from '../../../adapters/windows/com.ts';
+import { after, before, describe, it } from '../runner.ts';
 import { compileForWindows, runUnderWine } from './toolchain.ts';
 
 /** Runs on Linux: what it needs is the compiler of mingw-w64 and, for what the compiler says, Wine. */
-const bindings = new URL('../../adapters/windows/bindings/', import.meta.url);
+const bindings = new URL('../../../adapters/windows/bindings/', import.meta.url);
 
 const isLayout = (value: unknown): value is Layout => typeof value === 'object' && value !== null && 'fields' in value && 'header' in value;
 const isInterface = (value: unknown): value is ComInterface => typeof value === 'object' && value !== null && 'slots' in value && 'header' in value;

@@ -1,0 +1,43 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+import { compileForWindows } from './toolchain.ts';
+
+/** Compiles what the tests under Wine need. Run by run.sh; compiles only what is older than its sources. */
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const native = `${root}test/windows/native/`;
+const output = `${root}.cache/windows/`;
+mkdirSync(`${output}vss`, { recursive: true });
+
+interface Part {
+  readonly output: string;
+  readonly sources: readonly string[];
+  readonly flags?: readonly string[];
+}
+
+const provider = `${root}native/windows/vss-provider/`;
+
+const parts: readonly Part[] = [
+  { output: 'programs.exe', sources: [`${native}programs.cpp`] },
+  { output: 'doubles.dll', sources: [`${native}doubles.cpp`, `${native}doubles.def`], flags: ['-shared'] },
+  {
+    output: 'concierge-vss.dll',
+    sources: [`${provider}provider.cpp`, `${provider}class-factory.cpp`, `${provider}provider.def`, `${provider}provider.h`, `${provider}channel.h`],
+    flags: ['-shared', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-lole32', '-ladvapi32', '-luuid'],
+  },
+  {
+    output: 'vss/vssapi.dll',
+    sources: [`${native}vssapi.cpp`, `${native}vssapi.def`, `${provider}channel.h`],
+    flags: ['-shared', `-I${provider}`, '-lole32', '-loleaut32', '-luuid'],
+  },
+];
+
+const age = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? -1;
+
+for (const { output: name, sources, flags = [] } of parts) {
+  const target = output + name;
+  if (sources.some((source) => age(source) < 0) || sources.every((source) => age(source) <= age(target))) continue;
+  const [first = '', ...rest] = sources.filter((source) => !source.endsWith('.h'));
+  console.log(`compiling ${name}`);
+  compileForWindows(first, target, [...rest, ...flags]);
+}

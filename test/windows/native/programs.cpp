@@ -1,0 +1,78 @@
+// Programs for tests of guest-exec, all in one: `programs.exe WHAT ARGUMENTS`. Prints UTF-8, byte for byte.
+#include <windows.h>
+#include <shellapi.h>
+#include <fcntl.h>
+#include <io.h>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+static std::string utf8(const wchar_t *text) {
+    int length = WideCharToMultiByte(CP_UTF8, 0, text, -1, nullptr, 0, nullptr, nullptr);
+    std::string bytes(length, 0);
+    WideCharToMultiByte(CP_UTF8, 0, text, -1, bytes.data(), length, nullptr, nullptr);
+    bytes.resize(length - 1);
+    return bytes;
+}
+
+static void print(const std::string &text) { fwrite(text.data(), 1, text.size(), stdout); fflush(stdout); }
+static void complain(const std::string &text) { fwrite(text.data(), 1, text.size(), stderr); fflush(stderr); }
+
+static void leaveChild(const wchar_t *self) {
+    std::wstring line = L"\"" + std::wstring(self) + L"\" late";
+    STARTUPINFOW start{};
+    start.cb = sizeof start;
+    start.dwFlags = STARTF_USESTDHANDLES;
+    start.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
+    start.hStdError = GetStdHandle(STD_ERROR_HANDLE);
+    SetHandleInformation(start.hStdOutput, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    PROCESS_INFORMATION child{};
+    CreateProcessW(nullptr, line.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &start, &child);
+}
+
+static bool isSystems(const std::string &pair) {
+    static const char *const names[] = {"HOMEDRIVE", "HOMEPATH", "LOGONSERVER", "PATH", "SystemDrive", "SystemRoot", "TEMP", "USERDOMAIN", "USERNAME", "USERPROFILE", "WINDIR"};
+    if (pair[0] == '=' || pair.compare(0, 4, "WINE") == 0) return true;
+    for (auto name : names) if (pair.compare(0, strlen(name) + 1, std::string(name) + "=") == 0) return true;
+    return false;
+}
+
+int main() {
+    _setmode(0, _O_BINARY);
+    _setmode(1, _O_BINARY);
+    _setmode(2, _O_BINARY);
+    int count = 0;
+    wchar_t **wide = CommandLineToArgvW(GetCommandLineW(), &count);
+    std::vector<std::string> words;
+    for (int i = 1; i < count; i++) words.push_back(utf8(wide[i]));
+    // A copy under a name of its own says that it was found.
+    if (utf8(wide[0]).find("programs") == std::string::npos) { print("found\n"); return 0; }
+    if (words.empty()) return 99;
+    const std::string what = words[0];
+    const std::string second = words.size() > 1 ? words[1] : "";
+    if (what == "exits") return (int)strtoul(second.c_str(), nullptr, 0);
+    if (what == "prints") { print(second); complain(words.size() > 2 ? words[2] : ""); return 0; }
+    if (what == "interleaves") { print("1"); complain("2"); print("3"); complain("4"); return 0; }
+    if (what == "arguments") { for (size_t i = 1; i < words.size(); i++) print(words[i] + "\n"); return 0; }
+    if (what == "environment") {
+        // libuv and Wine add what programs of Windows cannot do without.
+        bool inherited = GetEnvironmentVariableW(L"CONCIERGE_TEST_BUILD", nullptr, 0) != 0;
+        for (wchar_t *at = GetEnvironmentStringsW(); *at; at += wcslen(at) + 1) {
+            if (inherited || !isSystems(utf8(at))) print(utf8(at) + "\n");
+        }
+        return 0;
+    }
+    if (what == "copies") {
+        char bytes[65536];
+        for (size_t n; (n = fread(bytes, 1, sizeof bytes, stdin)) > 0;) fwrite(bytes, 1, n, stdout);
+        return 0;
+    }
+    if (what == "many") { print(std::string(strtoul(second.c_str(), nullptr, 10), 'x')); return 0; }
+    if (what == "waits") { Sleep(300000); return 0; }
+    if (what == "late") { Sleep(5000); print("late\n"); return 0; }
+    if (what == "leaves-child") { wchar_t self[MAX_PATH]; GetModuleFileNameW(nullptr, self, MAX_PATH); leaveChild(self); print("done\n"); return 0; }
+    print(what + "\n"); // `echo`: found by its name alone
+    return 0;
+}

@@ -1,0 +1,48 @@
+#!/bin/bash
+# Tests of the Windows backend, under Wine. `run.sh [file.test.ts ...]` runs some of those in this folder, without
+# arguments all of them and those that drive Wine from outside. Installs what is missing from Debian and npm.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+source "$here/environment.sh"
+
+need=()
+[ -x "$WINE" ] || need+=(wine wine64)
+command -v x86_64-w64-mingw32-g++ >/dev/null || need+=(g++-mingw-w64-x86-64 mingw-w64-tools)
+command -v wixl >/dev/null || need+=(wixl msitools)
+if [ ${#need[@]} -gt 0 ]; then
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+fi
+
+if ! cmp -s "$here/runtime/package-lock.json" "$here/runtime/node_modules/.installed"; then
+  (cd "$here/runtime" && npm ci --os=win32 --cpu=x64 --silent)
+  cp "$here/runtime/package-lock.json" "$here/runtime/node_modules/.installed"
+fi
+
+if [ ! -f "$WINEPREFIX/system.reg" ]; then
+  mkdir -p "$WINEPREFIX"
+  "$WINE" wineboot -i >/dev/null 2>&1
+  "$WINE" winecfg -v win10 >/dev/null 2>&1
+  "$WINESERVER" -w
+fi
+
+export PATH="$root/node_modules/.bin:$PATH"
+node "$here/host/build.ts"
+
+# Ends what runs in this prefix, and nothing else.
+trap '"$WINESERVER" -k || true' EXIT
+status=0
+
+if [ $# -eq 0 ]; then
+  node --test --test-concurrency=1 "$here"/host/*.test.ts || status=$?
+  set -- "$here"/*.test.ts
+fi
+
+files=()
+for file in "$@"; do files+=("$(windows_path "$(realpath "$file")")"); done
+out=$(mktemp)
+windows_node --test --test-concurrency=1 --test-reporter=spec "${files[@]}" >"$out" 2>&1 || status=$?
+cat "$out"
+rm -f "$out"
+exit "$status"
