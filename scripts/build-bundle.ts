@@ -25,8 +25,8 @@ const chunkName = (source: string): string => `${source.replace(/^adapters\//, '
 /** Turns a dynamic import of such a part into one of its file, and notes that the file has to be made. */
 const separately = (parts: Set<string>): Plugin => ({
   name: 'separately',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
+  setup(building) {
+    building.onResolve({ filter: /^\./ }, ({ path, kind, resolveDir }) => {
       if (kind !== 'dynamic-import') return undefined;
       const source = resolve(resolveDir, path).slice(root.length + 1);
       if (!onDemand.some((pattern) => pattern.test(source))) return undefined;
