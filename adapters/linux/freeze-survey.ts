@@ -5,9 +5,17 @@ import { MountTree } from './mount-tree.ts';
 import { isReadOnlySuperblock, readDeviceMounts, readMountInfo, statBlockDevice, type MountEntry, type StatDevice } from './mounts.ts';
 
 /** A superblock, and the mount through which it can be reached. */
+export interface MountedFileSystem {
+  readonly id: string;
+  /** Oldest first. */
+  readonly mounts: readonly [MountEntry, ...MountEntry[]];
+  /** `undefined` where other mounts cover all of its own. */
+  readonly visible: MountEntry | undefined;
+  readonly leftOut: FreezeCandidate['leftOut'];
+}
+
 export interface SurveyedFileSystem {
   readonly candidate: FreezeCandidate;
-  /** `undefined` where other mounts cover all of its own. */
   readonly visible: MountEntry | undefined;
 }
 
@@ -18,22 +26,17 @@ export interface SurveyedFileSystem {
  * @throws failed error when the list of mounts cannot be read
  */
 export function surveyFileSystems(root = '', statDevice: StatDevice = statBlockDevice(root)): SurveyedFileSystem[] {
-  const entries = readMountInfo(root) ?? readDeviceMounts(root, statDevice);
-  const tree = new MountTree(entries);
-  const graph = new BlockGraph(root, tree, statDevice);
-  const needsDevice = typesWithDevice(attribute(`${root}/proc/filesystems`) ?? '');
-  const surveyed: SurveyedFileSystem[] = [];
+  const entries = mountEntries(root, statDevice);
+  const graph = new BlockGraph(root, new MountTree(entries), statDevice);
   const withDevice: string[] = [];
-  for (const [id, mounts] of groupBySuperblock(entries)) {
+  return mountedFileSystems(root, statDevice, entries).map(({ id, mounts, visible, leftOut }) => {
     const [oldest] = mounts;
-    const visible = mounts.find((mount) => tree.isVisible(mount));
-    const leftOut = whyLeftOut(oldest, visible, statDevice, needsDevice);
     const backing = graph.backingOf(oldest);
     // What cannot be found out is taken to be as qemu-ga takes it: resting on everything that was mounted before.
     const ids = backing.complete ? [...backing.ids] : [...backing.ids, ...withDevice];
     const writeback = leftOut === undefined ? writebackOf(root, dirtyDevice(oldest, statDevice)) : undefined;
     if (leftOut === undefined) withDevice.push(id);
-    surveyed.push({
+    return {
       visible,
       candidate: {
         id,
@@ -48,10 +51,26 @@ export function surveyFileSystems(root = '', statDevice: StatDevice = statBlockD
           flushEstimateMs: Number((writeback.dirtyBytes * 1000n) / writeback.bytesPerSecond),
         }),
       },
-    });
-  }
-  return surveyed;
+    };
+  });
 }
+
+/** The same without what they rest on, from the list of mounts alone: all that opening mount points takes. */
+export function mountedFileSystems(
+  root: string,
+  statDevice: StatDevice = statBlockDevice(root),
+  entries: readonly MountEntry[] = mountEntries(root, statDevice),
+): MountedFileSystem[] {
+  const tree = new MountTree(entries);
+  const needsDevice = typesWithDevice(attribute(`${root}/proc/filesystems`) ?? '');
+  return Array.from(groupBySuperblock(entries), ([id, mounts]) => {
+    const visible = mounts.find((mount) => tree.isVisible(mount));
+    return { id, mounts, visible, leftOut: whyLeftOut(mounts[0], visible, statDevice, needsDevice) };
+  });
+}
+
+const mountEntries = (root: string, statDevice: StatDevice): readonly MountEntry[] =>
+  readMountInfo(root) ?? readDeviceMounts(root, statDevice);
 
 function groupBySuperblock(entries: readonly MountEntry[]): Map<string, [MountEntry, ...MountEntry[]]> {
   const groups = new Map<string, [MountEntry, ...MountEntry[]]>();

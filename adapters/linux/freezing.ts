@@ -6,7 +6,7 @@ import type {
   FreezeCandidate, FreezeMarkerData, FreezeRequest, FreezeSession, Freezing, FrozenTarget, ThawOutcome,
 } from '../../core/ports/freezing.ts';
 import { GuardedSession, numbers, thawOutcome, type GuardedSessionOptions } from './freeze-session.ts';
-import { surveyFileSystems, type SurveyedFileSystem } from './freeze-survey.ts';
+import { mountedFileSystems, surveyFileSystems, type MountedFileSystem } from './freeze-survey.ts';
 import { connectToGuardian, defaultGuardianPath, startGuardian } from './guardian.ts';
 import { mountPath } from './mounts.ts';
 
@@ -45,9 +45,9 @@ export class LinuxFreezing implements Freezing {
   async begin(request: FreezeRequest): Promise<FreezeSession> {
     const targets = request.levels.flat();
     const cookie = randomBytes(16).toString('hex');
-    const surveyed = surveyFileSystems(this.#root);
+    const mounted = mountedFileSystems(this.#root);
     const { link, kill } = await startGuardian(this.#guardianPath);
-    link.send(request.levels.map((level, index) => targetLines(level, surveyed, index)).join(''));
+    link.send(request.levels.map((level, index) => targetLines(level, mounted, index)).join(''));
     link.send(`prepare ${milliseconds(request.deadlineMs)} ${milliseconds(request.freezeWithinMs)} `
       + `${milliseconds(this.#flushLimitMs)} ${cookie} ${hex(request.stateDirectory)}\n`);
     const answer = await link.next(['ready', 'refused'], openLimitMs);
@@ -97,10 +97,10 @@ export class LinuxFreezing implements Freezing {
   }
 
   async thawEverything(only?: readonly FrozenTarget[]): Promise<readonly ThawOutcome[]> {
-    const surveyed = surveyFileSystems(this.#root);
-    const targets = only ?? surveyed
-      .filter(({ candidate }) => candidate.leftOut === undefined)
-      .map(({ candidate }) => ({ id: candidate.id, mountPoint: candidate.mountPoints[0] ?? candidate.id }));
+    const mounted = mountedFileSystems(this.#root);
+    const targets = only ?? mounted
+      .filter(({ leftOut }) => leftOut === undefined)
+      .map(({ id, mounts: [oldest] }) => ({ id, mountPoint: oldest.mountPoint }));
     if (targets.length === 0) return [];
     const { link, kill } = await startGuardian(this.#guardianPath);
     const outcomes = new Map<string, ThawOutcome>();
@@ -109,7 +109,7 @@ export class LinuxFreezing implements Freezing {
       const target = targets[Number(index)];
       if (verb === 'thawed' && target !== undefined) outcomes.set(target.id, thawOutcome(target, Number(error), thawedAt));
     });
-    link.send(`${targetLines(targets, surveyed, 0)}thaw-all\n`);
+    link.send(`${targetLines(targets, mounted, 0)}thaw-all\n`);
     // One that hangs is not left to thaw a later freeze when it comes round.
     if ((await link.next(['ended'], thawLimitMs)) === undefined) kill();
     link.close();
@@ -122,8 +122,8 @@ export class LinuxFreezing implements Freezing {
 }
 
 /** `target LEVEL MOUNT-ID HEXPATH`: through the mount that can be reached, where the named one is covered. */
-function targetLines(targets: readonly FrozenTarget[], surveyed: readonly SurveyedFileSystem[], level: number): string {
-  const visible = new Map(surveyed.map((found) => [found.candidate.id, found.visible]));
+function targetLines(targets: readonly FrozenTarget[], mounted: readonly MountedFileSystem[], level: number): string {
+  const visible = new Map(mounted.map((found) => [found.id, found.visible]));
   return targets
     .map(({ id, mountPoint }) => {
       const mount = visible.get(id);
