@@ -42,16 +42,24 @@ export const builtInBackends: readonly BuiltIn[] = [
 ];
 
 /**
- * The backend that the settings name, or else the one that fits this machine.
+ * The backend that the settings name (one of this package, an npm package, or a path), or else the one that fits this
+ * machine.
  *
- * @throws failed error that says which there are
+ * @throws failed error that says which there are, or why one is not loaded
  */
 export async function createBackend(settings: Settings): Promise<Backend> {
   const name = settings.backend;
   const chosen = name === undefined ? builtInBackends.find((backend) => backend.detects()) : builtInBackends.find(({ id }) => id === name);
-  if (chosen === undefined) {
-    const known = builtInBackends.map(({ id }) => id).join(', ');
-    throw AgentError.failed(name === undefined ? `no backend fits ${process.platform}: name one with --backend (${known})` : `no backend is named '${name}': there are ${known}`);
+  if (chosen !== undefined) return chosen.load({ settings });
+  const known = builtInBackends.map(({ id }) => id).join(', ');
+  if (name === undefined) throw AgentError.failed(`no backend fits ${process.platform}: name one with --backend (${known}, an npm package, or a path)`);
+  const { createThirdPartyBackend } = await import('./third-party/third-party-backend.ts');
+  try {
+    return await createThirdPartyBackend(name, {
+      stateDirectory: settings.statedir,
+      ...(settings.fsfreezeHook === undefined ? {} : { hookPath: settings.fsfreezeHook }),
+    });
+  } catch (error) {
+    throw AgentError.is(error) ? AgentError.failed(`${error.message} (in this package are ${known})`, error) : error;
   }
-  return chosen.load({ settings });
 }

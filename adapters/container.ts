@@ -96,7 +96,6 @@ const edgesModule = ({ log, stateStore }: AgentContext, transport: ports.Transpo
  */
 export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const { settings, log, activated } = context;
-  const backend = await createBackend(settings);
   const transport = await createTransport({
     method: settings.method,
     ...(settings.path === undefined ? {} : { path: settings.path }),
@@ -105,10 +104,15 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
     ...(settings.vsockAllow.length === 0 ? {} : { vsockAllow: settings.vsockAllow.map(Number) }),
     log,
   });
-  const container = new Container();
-  container.load(backendModule(backend), coreModule(settings), edgesModule(context, transport));
-  await container.get(tokens.Freeze).controller?.recoverAtStart();
-  return { agent: container.get(tokens.Agent), transport: container.get(tokens.Transport) };
+  const partsOn = async (backend: ports.Backend): Promise<AgentParts> => {
+    const container = new Container();
+    container.load(backendModule(backend), coreModule(settings), edgesModule(context, transport));
+    await container.get(tokens.Freeze).controller?.recoverAtStart();
+    return { agent: container.get(tokens.Agent), transport: container.get(tokens.Transport) };
+  };
+  if (settings.scenario === undefined) return partsOn(await createBackend(settings));
+  const { scenarioAgent } = await import('./scenario.ts');
+  return { agent: await scenarioAgent(settings, async (backend) => (await partsOn(backend)).agent), transport };
 }
 
 export { createBackend };

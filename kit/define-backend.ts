@@ -1,5 +1,6 @@
 import { AgentError } from '../core/errors/agent-error.ts';
 import type { Backend } from '../core/ports/index.ts';
+import { missingMethods } from './border/guard-backend.ts';
 import { capabilities, capabilitiesOf, isCapability, type BackendCapability } from './capabilities.ts';
 
 /** The version of the ports; a backend made for another one is refused at load. */
@@ -104,6 +105,8 @@ export async function loadBackend(definition: BackendDefinition, options: Backen
   const missing = definition.capabilities.filter((name) => !brought.includes(name));
   const undeclared = brought.filter((name) => !definition.capabilities.includes(name));
   if (missing.length > 0) throw AgentError.failed(`the backend '${definition.id}' declares ${missing.join(', ')} and does not bring it: bring it, or take it out of 'capabilities'`);
+  const half = missingMethods(backend);
+  if (half.length > 0) throw AgentError.failed(`the backend '${definition.id}' brings only half of a port: add ${half.join(', ')}, or leave the group out`);
   if (undeclared.length > 0) throw AgentError.failed(`the backend '${definition.id}' brings ${undeclared.join(', ')} and does not declare it: add it to 'capabilities'`);
   return backend;
 }

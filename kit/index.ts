@@ -11,6 +11,8 @@ export {
   backendApiVersion, defineBackend, definitionIn, loadBackend, type BackendDefinition, type BackendOptions,
 } from './define-backend.ts';
 
+export { guardBackend, missingMethods } from './border/guard-backend.ts';
+
 export { testBackend, type ContractOptions, type ContractRunner } from './contract/test-backend.ts';
 export { posixPrograms, type ContractPrograms, type ProgramCall } from './contract/programs.ts';
 export { scratchOnDisk, type ScratchFiles } from './contract/scratch.ts';

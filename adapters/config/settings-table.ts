@@ -106,6 +106,14 @@ export const settingsTable = {
     placeholder: 'NAME',
     doc: 'The operating system to drive: linux, fake, an npm package or a path. Without it the one that fits this machine.',
   },
+  scenario: {
+    ...own,
+    key: 'scenario',
+    kind: 'text',
+    option: option(undefined, 'scenario'),
+    placeholder: 'FILE',
+    doc: 'With backend fake: the machine and what goes wrong in it, as YAML or JSON. For people who try out host software.',
+  },
   freezeTimeout: seconds(
     'freeze-timeout',
     600,

@@ -39,4 +39,16 @@ export const subcommands: readonly SubcommandEntry[] = [
     flags: ['json'],
     load: () => import('./thaw.ts'),
   },
+  {
+    name: 'backends',
+    summary: 'List the operating systems that can be driven and what each brings; further ones by package or path. [--json] [NAME...]',
+    flags: ['json'],
+    load: () => import('./backends.ts'),
+  },
+  {
+    name: 'kit',
+    summary: '`kit new DIR`: write a package for an operating system of your own, which builds and passes the contract suite.',
+    flags: [],
+    load: () => import('./kit.ts'),
+  },
 ];

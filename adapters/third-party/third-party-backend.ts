@@ -1,0 +1,57 @@
+import { createRequire } from 'node:module';
+import { resolve } from 'node:path';
+
+import { AgentError } from '../../core/errors/agent-error.ts';
+import type { Backend } from '../../core/ports/index.ts';
+import { guardBackend } from '../../kit/border/guard-backend.ts';
+import { definitionIn, loadBackend, type BackendDefinition, type BackendOptions } from '../../kit/define-backend.ts';
+import { findPackage } from './find-package.ts';
+import { distrust } from './trusted-place.ts';
+
+/** Where packages of backends are looked for: beside the agent, in the directory in which it was started, and system-wide. */
+export const backendPlaces = (): readonly string[] => [
+  resolve(import.meta.dirname, '..'),
+  ...(process.getuid?.() === 0 ? [] : [process.cwd()]),
+  '/usr/local/lib',
+  '/usr/lib',
+];
+
+/**
+ * The definition in a package, which is code of somebody else: only from a place where nobody else could have put it.
+ *
+ * @throws failed error with the reason, and with what to do
+ */
+export function thirdPartyDefinition(name: string): BackendDefinition {
+  const { directory, entry } = findPackage(name, backendPlaces());
+  const reason = process.getuid === undefined ? undefined : distrust(directory, { uid: process.getuid() });
+  if (reason !== undefined) throw AgentError.failed(`the backend '${name}' is not loaded from ${directory}: ${reason}`);
+  let loaded: unknown;
+  try {
+    // Node loads ES modules this way, too, from 22.12 on; the bundle of the agent is no ES module itself.
+    loaded = createRequire(import.meta.url)(entry);
+  } catch (error) {
+    throw AgentError.failed(`the backend '${name}' cannot be loaded: ${reasonOf(error)}`, error);
+  }
+  return definitionIn(typeof loaded === 'object' && loaded !== null ? (loaded as Readonly<Record<string, unknown>>) : {}, name);
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error && error.code === 'ERR_REQUIRE_ASYNC_MODULE' ? 'it awaits something while it is loaded: do that in `load`' : error.message;
+}
+
+/**
+ * Loads a backend and puts its border around it: what it answers against the ports' contracts is an error with the names
+ * of port and method.
+ *
+ * @throws failed error that says what to fix
+ */
+export async function createThirdPartyBackend(name: string, options: BackendOptions): Promise<Backend> {
+  const definition = thirdPartyDefinition(name);
+  try {
+    return guardBackend(await loadBackend(definition, options), definition.id);
+  } catch (error) {
+    if (AgentError.is(error)) throw error;
+    throw AgentError.failed(`the backend '${definition.id}' cannot be loaded: ${reasonOf(error)}`, error);
+  }
+}

@@ -1,0 +1,85 @@
+import { AgentError } from '../../core/errors/agent-error.ts';
+import type { Backend } from '../../core/ports/index.ts';
+import { capabilitiesOf } from '../capabilities.ts';
+import { portMethods, type MethodContract } from './ports.ts';
+
+/**
+ * Methods that the groups of a backend lack: half a port is worse than none, because its commands would exist.
+ *
+ * @returns dotted names: `fileSystem.files.open`
+ */
+export function missingMethods(backend: Backend): readonly string[] {
+  return ['clock', ...capabilitiesOf(backend)].flatMap((name) => {
+    const group = name.split('.').reduce<unknown>((value, part) => (typeof value === 'object' && value !== null ? Reflect.get(value, part) : undefined), backend);
+    const methods = Object.keys(portMethods[name] ?? {});
+    return methods
+      .filter((method) => typeof group !== 'object' || group === null || typeof Reflect.get(group, method) !== 'function')
+      .map((method) => `${name}.${method}`);
+  });
+}
+
+/**
+ * A backend whose answers are looked at on their way in: what a port forbids becomes a failed error with the backend's,
+ * the port's and the method's name, and never reaches a host. Errors that are not `AgentError`s get the same names.
+ */
+export const guardBackend = (backend: Backend, id: string): Backend => guardGroup(backend, '', id);
+
+function guardGroup<T extends object>(group: T, name: string, id: string): T {
+  const methods = portMethods[name] ?? {};
+  const guarded = new Map<string, unknown>();
+  return new Proxy(group, {
+    get: (target, key) => {
+      const member: unknown = Reflect.get(target, key);
+      if (typeof key === 'symbol') return member;
+      const known = guarded.get(key);
+      if (known !== undefined) return known;
+      const inner = name === '' ? key : `${name}.${key}`;
+      const made = guardMember(target, member, methods[key], inner, id);
+      if (made !== member) guarded.set(key, made);
+      return made;
+    },
+  });
+}
+
+function guardMember(target: object, member: unknown, contract: MethodContract | undefined, name: string, id: string): unknown {
+  if (typeof member === 'function') return contract === undefined ? member.bind(target) : guardMethod(target, member, contract, name, id);
+  return isGroup(name, member) ? guardGroup(member, name, id) : member;
+}
+
+const isGroup = (name: string, member: unknown): member is object =>
+  typeof member === 'object' && member !== null && Object.keys(portMethods).some((port) => port === name || port.startsWith(`${name}.`));
+
+// oxlint-disable-next-line typescript/no-unsafe-function-type -- any method of any port goes through here
+function guardMethod(target: object, method: Function, contract: MethodContract, name: string, id: string) {
+  const inspect = (answer: unknown): unknown => {
+    const wrong = contract.answer(answer, 'the answer');
+    if (wrong !== undefined) throw AgentError.failed(`the backend '${id}' broke the contract of ${name}: ${wrong}`);
+    if (contract.objects === undefined || answer === undefined) return answer;
+    return Array.isArray(answer) ? answer.map((one: object) => guardObject(one, contract, name, id)) : guardObject(answer as object, contract, name, id);
+  };
+  const fail = (error: unknown): never => {
+    if (AgentError.is(error)) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw AgentError.failed(`the backend '${id}' failed in ${name}: ${message}`, error);
+  };
+  return (...rest: unknown[]): unknown => {
+    let answer: unknown;
+    try {
+      answer = Reflect.apply(method, target, rest);
+    } catch (error) {
+      return fail(error);
+    }
+    return answer instanceof Promise ? answer.then(inspect, fail) : inspect(answer);
+  };
+}
+
+function guardObject(object: object, { objects = {} }: MethodContract, name: string, id: string): object {
+  return new Proxy(object, {
+    get: (target, key) => {
+      const member: unknown = Reflect.get(target, key);
+      if (typeof key === 'symbol' || typeof member !== 'function') return member;
+      const contract = objects[key];
+      return contract === undefined ? member.bind(target) : guardMethod(target, member, contract, `${name} → ${key}`, id);
+    },
+  });
+}
