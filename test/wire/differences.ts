@@ -152,4 +152,43 @@ export const differences: Readonly<Record<string, Difference>> = {
     "unrecognized option '--bogus'",
     'error loading configuration from path: $TMP/cli/nonexist, No such file or directory',
   ),
+
+  'lifecycle/partial request, then new connection': answer('parser-reset', '{"return": {}}'),
+  'lifecycle/request continued over two connections': answer(
+    'parser-reset',
+    '{"error": {"class": "GenericError", "desc": "QMP input must be a JSON object"}}',
+    '{"error": {"class": "GenericError", "desc": "JSON parse error, expecting value"}}',
+  ),
+  'lifecycle/second client while first is connected': answer('several-clients', '{"return": {}}'),
+  'lifecycle/how many clients can queue': answer('several-clients', '8 served'),
+  'lifecycle/client does not read a 1.4 MB answer: cpu': answer('slow-host', 'idle'),
+  'lifecycle/SIGTERM while blocked on a slow reader': answer('slow-host', 'exit 0'),
+  'lifecycle/second agent on the same socket path': answer(
+    'socket-path',
+    '{"return": {}}',
+    'second: exit 1, $EXE: Failed to bind socket to PATH: process PID (concierge-ga) is answering there; stop it or choose another path',
+  ),
+  'lifecycle/stderr with -v: connect, ping, exec': answer(
+    'log-lines',
+    'TIME: debug: Concierge 0.1.0 (compatible with QEMU Guest Agent 10.2) started',
+    'TIME: debug: serving unix-listen {dir}/s',
+    'TIME: debug: unix-listen {dir}/s: process PID of user UID is here',
+    'TIME: info: guest-exec called: "/bin/echo"',
+    'TIME: debug: unix-listen {dir}/s: process PID of user UID has gone',
+    'TIME: debug: ending: SIGTERM',
+  ),
+  'lifecycle/second daemon, same pidfile': answer(
+    'daemon-failure',
+    pythonJson({ exit: 1, stdout: '', stderr: '$EXE: Cannot lock pid file: Resource temporarily unavailable (process PID has $TMP/daemon/pid)\n' }),
+    'pidfile still there: True',
+  ),
+  'lifecycle/second daemon that fails to start, same pidfile': answer('pid-file', '{"exit": 1}', 'pidfile of the first still there: True'),
+  'lifecycle/daemon SIGTERM': answer('socket-removed', 'pidfile left: False', 'socket left: False'),
+  'lifecycle/pidfile in a missing directory': answer(
+    'daemon-failure',
+    pythonJson({ exit: 1, stdout: '', stderr: "$EXE: Could not create '$TMP/nodir/pid': No such file or directory\n" }),
+  ),
+  'lifecycle/isa-serial pty hangup': answer('channel-lost', 'exit 1'),
+  'lifecycle/virtio-serial pty hangup': answer('virtio-hangup', 'still running, idle'),
+  'lifecycle/socket activation with 2 fds': answer('start-error', 'exit 1', '$EXE: qemu-ga only supports listening on one socket\n'),
 };
