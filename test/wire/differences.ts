@@ -49,6 +49,10 @@ const opened = (row: string, first: string, counter: string): Difference =>
   answer(row, pythonJson({ open: [`{"return": ${first}}`, `{"return": ${BigInt(first) + 1n}}`], 'state after': `[global]\nfd_counter=${counter}\n`, alive: true }));
 /** The damaged file is kept, and handles go on from the time in microseconds. */
 const damaged = answer('damaged-state', pythonJson({ open: ['{"return": NOW}', '{"return": NOW}'], 'state after': '[global]\nfd_counter=NOW\n', alive: true, kept: true }));
+const keyFile = (...keys: readonly string[]): Difference =>
+  answer('key-file', `'${keys.map((key) => `${key}\\n`).join('')}' mode 600 owner-is-user True dir 700 dir-owner-is-user True`);
+const [firstKey, secondKey, thirdKey] = ['ssh-ed25519 AAAAC3Nza one@x', 'ssh-rsa AAAAB3Nza two', 'ecdsa-sha2-nistp256 AAAA'];
+const oddKeys = keyFile(firstKey, thirdKey, ' ssh-rsa AAA', 'ssh-rsa A', 'ssh-rsa', '!!', '\\tx');
 
 /** Key: group and name of the recording. */
 export const differences: Readonly<Record<string, Difference>> = {
@@ -191,4 +195,18 @@ export const differences: Readonly<Record<string, Difference>> = {
   'lifecycle/isa-serial pty hangup': answer('channel-lost', 'exit 1'),
   'lifecycle/virtio-serial pty hangup': answer('virtio-hangup', 'still running, idle'),
   'lifecycle/socket activation with 2 fds': answer('start-error', 'exit 1', '$EXE: qemu-ga only supports listening on one socket\n'),
+
+  'users/NUL in password': failure('nul-in-password', 'forbidden characters in raw password'),
+  'users/probe: NUL password': answer('nul-in-password', 'matches "ab": False'),
+  'users/ssh get, no user': failure('unknown-ssh-user', "failed to lookup user 'no-such-user-x': user not found"),
+  'users/ssh get, empty user': failure('unknown-ssh-user', "failed to lookup user '': user not found"),
+  'users/ssh add, no user': failure('unknown-ssh-user', "failed to lookup user 'no-such-user-x': user not found"),
+  'users/probe: after add': keyFile(firstKey, secondKey),
+  'users/probe: after add same': keyFile(firstKey, secondKey),
+  'users/probe: after add dup': keyFile(firstKey, secondKey, thirdKey),
+  'users/probe: after add empty list': keyFile(firstKey, secondKey, thirdKey),
+  'users/probe: after remove': keyFile(firstKey, thirdKey),
+  'users/probe: after odd keys': oddKeys,
+  'users/probe: after bad second': oddKeys,
+  'users/probe: after reset': keyFile(secondKey),
 };
