@@ -153,7 +153,7 @@ describe('the launcher', () => {
     cpSync(join(root, 'bin/concierge-ga'), join(place, 'bin/concierge-ga'));
     mkdirSync(join(place, 'runtime'));
     mkdirSync(join(place, 'dist'));
-    writeFileSync(join(place, 'dist/concierge-ga.mjs'), '');
+    writeFileSync(join(place, 'dist/concierge-ga.cjs'), '');
     writeFileSync(join(place, 'runtime/node'), '#!/bin/sh\nprintf "<%s>" "$@"\necho\nprintf "%s" "[$(tr "\\0" "," </proc/$$/environ)]"\n');
     chmodSync(join(place, 'runtime/node'), 0o755);
     return place;
@@ -167,7 +167,7 @@ describe('the launcher', () => {
 
     const [words] = launch(join(place, 'bin/concierge-ga'), ['-F', '', 'a b', '$x', '*'], {});
 
-    expect(words).toBe(`<${place}/bin/../dist/concierge-ga.mjs><--argv0=${place}/bin/concierge-ga><-F><><a b><$x><*>`);
+    expect(words).toBe(`<${place}/bin/../dist/concierge-ga.cjs><--argv0=${place}/bin/concierge-ga><-F><><a b><$x><*>`);
   });
 
   it('works through links, relative and absolute, under the name of qemu-ga', () => {
@@ -179,8 +179,8 @@ describe('the launcher', () => {
     const [direct] = launch(join(place, 'sbin/qemu-ga'), [], {});
     const [twice] = launch('./ga', [], {}, place);
 
-    expect(direct).toContain(`dist/concierge-ga.mjs><--argv0=${place}/sbin/qemu-ga>`);
-    expect(twice).toContain('dist/concierge-ga.mjs><--argv0=./ga>');
+    expect(direct).toContain(`dist/concierge-ga.cjs><--argv0=${place}/sbin/qemu-ga>`);
+    expect(twice).toContain('dist/concierge-ga.cjs><--argv0=./ga>');
   });
 
   it('passes an empty environment on as it is', () => {

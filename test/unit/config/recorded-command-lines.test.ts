@@ -1,11 +1,11 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { dumpConfiguration } from '../../../adapters/config/dump.ts';
 import { readSettings, type Request } from '../../../adapters/config/settings.ts';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
 
-const recordings = new URL('../../../../shared/golden/cli.jsonl', import.meta.url);
+const recordings = new URL('../../wire/golden/cli.jsonl', import.meta.url);
 
 interface Recorded {
   readonly name: string;
@@ -19,7 +19,6 @@ interface Recorded {
 
 /** Records of command lines; those of state files are another test's. */
 function records(): readonly Recorded[] {
-  if (!existsSync(recordings)) return [];
   return readFileSync(recordings, 'utf8').split('\n').filter(Boolean).flatMap((line) => {
     const record = JSON.parse(line) as { name: string; request: readonly string[]; enc: string; responses: [string]; note: string };
     if (record.enc !== 'json') return [];
@@ -55,7 +54,7 @@ function ask({ name, words, config }: Recorded): Request {
 const sentence = (stderr: string): string | undefined => /CRITICAL \*\*: [\d:.]+: (?!unable to access state file)(.*)\n/.exec(stderr)?.[1];
 const ascii = (text: string): string => text.replace(/[^\x20-\x7e]+/g, '?').replace(/\?+/g, '?');
 
-describe.skipIf(records().length === 0)('command lines recorded with qemu-ga 10.2 (needs ../shared/golden)', () => {
+describe('command lines recorded with qemu-ga 10.2', () => {
   it.each(records().map((record) => [record.name, record] as const))('%s', (_, record) => {
     const asked = ask(record);
 
