@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
+/** The examples import the package by its name, as their readers will. */
+const entries = Object.fromEntries(['kit', 'client'].map((entry) => [`concierge-ga/${entry}`, new URL(`${entry}/index.ts`, import.meta.url).pathname]));
+
 /** One project per room of `test/`: unit tests use the fake only, the others say what they need. */
 const project = (name: string, extra: object = {}) => ({
+  resolve: { alias: entries },
   test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 30_000, ...extra },
 });
 
@@ -13,6 +17,7 @@ export default defineConfig({
       project('wire', { testTimeout: 120_000, hookTimeout: 60_000, globalSetup: 'test/wire/lib/build.ts' }),
       project('system', { testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false }),
       project('vm', { testTimeout: 300_000, hookTimeout: 900_000, fileParallelism: false }),
+      project('package', { testTimeout: 600_000, hookTimeout: 600_000 }),
       project('fuzz', { testTimeout: 600_000 }),
     ],
     coverage: { include: ['core/**'], reporter: ['text-summary', 'json-summary'] },

@@ -4,7 +4,7 @@
  */
 export type * from '../core/ports/index.ts';
 export { AgentError, osCode, withContext, type AgentErrorKind, type OsFailure } from '../core/errors/agent-error.ts';
-export { posixError, posixErrorOf, posixNumber, posixText, type FailedCall, type PosixCode } from '../core/errors/posix-errno.ts';
+export { isPosixCode, posixError, posixErrorOf, posixNumber, posixText, type FailedCall, type PosixCode } from '../core/errors/posix-errno.ts';
 
 export { capabilities, capabilitiesOf, type BackendCapability } from './capabilities.ts';
 export {
