@@ -17,6 +17,8 @@ const onDemand = [
   /^adapters\/windows\/module\.ts$/,
   /^adapters\/logging\/winston-pipeline\.ts$/,
   /^adapters\/cli\/daemon\.ts$/,
+  /^adapters\/third-party\/third-party-backend\.ts$/,
+  /^adapters\/scenario\.ts$/,
   /^adapters\/cli\/subcommands\/(?!index\.ts$)/,
 ];
 
