@@ -19,11 +19,13 @@ function missing(...programs: string[]): string {
 }
 
 /** Runs in a mount namespace of its own, which takes every mount with it when it ends. */
-async function scenario(name: string, argument = ''): Promise<unknown> {
-  const script = join(import.meta.dirname, 'scenarios.ts');
-  const { stdout } = await run('unshare', ['--mount', '--propagation', 'private', process.execPath, script, name, argument], { timeout: 240_000 });
+async function inNamespace(script: string, ...args: string[]): Promise<unknown> {
+  const path = join(import.meta.dirname, script);
+  const { stdout } = await run('unshare', ['--mount', '--propagation', 'private', process.execPath, path, ...args], { timeout: 240_000 });
   return JSON.parse(stdout);
 }
+
+const scenario = (name: string, argument = ''): Promise<unknown> => inNamespace('scenarios.ts', name, argument);
 
 const scenarioTest = (sentence: string, programs: readonly string[], test: () => Promise<void>): void => {
   const lacks = missing(...programs);
@@ -156,5 +158,21 @@ describe('the deadline', () => {
 describe('a guardian that is killed', () => {
   scenarioTest('is replaced by the agent, which thaws at once', [], async () => {
     expect(await scenario('guardian-killed')).toEqual({ count: 2, thaw: 0, end: 'holder-lost', frozen: [], marker: false });
+  });
+});
+
+describe('a database', () => {
+  const server = existsSync('/usr/lib/postgresql') ? [] : ['postgresql'];
+
+  scenarioTest('that commits all the time has lost no committed row in the copy of its frozen disk', ['psql', 'runuser', ...server], async () => {
+    expect(await inNamespace('postgresql.ts')).toEqual({
+      count: 1,
+      thawed: 1,
+      ownedBy: true,
+      checkpointMoved: true,
+      hooks: [{ phase: 'freeze', ok: true }, { phase: 'thaw', ok: true }],
+      lost: 0,
+      gaps: 0,
+    });
   });
 });
