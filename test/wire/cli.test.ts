@@ -2,9 +2,10 @@ import { existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, rmSync, st
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'vitest';
 import { loadGolden, type GoldenExchange } from './golden.ts';
-import { AgentProcess, program, scratchDirectory, until } from './lib/agent-process.ts';
+import { AgentProcess, program, scratchDirectory } from './lib/agent-process.ts';
 import { differenceOf, expectLines, verdict } from './lib/expectation.ts';
 import { pythonJson } from './lib/python-json.ts';
+import { until } from './lib/until.ts';
 
 const isRoot = process.getuid?.() === 0;
 const exchanges = loadGolden('cli');

@@ -54,6 +54,8 @@ const keyFile = (...keys: readonly string[]): Difference =>
 const [firstKey, secondKey, thirdKey] = ['ssh-ed25519 AAAAC3Nza one@x', 'ssh-rsa AAAAB3Nza two', 'ecdsa-sha2-nistp256 AAAA'];
 const oddKeys = keyFile(firstKey, thirdKey, ' ssh-rsa AAA', 'ssh-rsa A', 'ssh-rsa', '!!', '\\tx');
 
+const unknownMountPoint = (path: string): Difference => failure('unknown-mount-point', `failed to freeze ${path}: no file system is mounted there`);
+
 /** Key: group and name of the recording. */
 export const differences: Readonly<Record<string, Difference>> = {
   'dispatch/id-float-int': verbatim('1.0'),
@@ -209,4 +211,19 @@ export const differences: Readonly<Record<string, Difference>> = {
   'users/probe: after odd keys': oddKeys,
   'users/probe: after bad second': oddKeys,
   'users/probe: after reset': keyFile(secondKey),
+
+  'freeze/while frozen: guest-info enabled list': answer(
+    'own-commands',
+    '["__org.concierge_fsfreeze-report", "guest-fsfreeze-status", "guest-fsfreeze-thaw", "guest-info", "guest-ping", "guest-sync", "guest-sync-delimited"]',
+  ),
+  'freeze/freeze-list mixed unknown': unknownMountPoint('/nope'),
+  'freeze/thaw mixed': answer('unknown-mount-point', '{"return": 0}'),
+  'freeze/freeze-list trailing slash': unknownMountPoint('/mnt/q/ext4/'),
+  'freeze/freeze-list subdir': unknownMountPoint('/mnt/q/ext4/lost+found'),
+  'freeze/freeze-list by the second mount point of a device': answer('any-mount-point', '{"return": 1}'),
+  'freeze/bind: status': answer('any-mount-point', '{"return": "frozen"}'),
+  'freeze/freeze all with a hidden mount point': answer('covered-mounts', '{"return": 3}'),
+  'freeze/hidden: status': answer('covered-mounts', '{"return": "frozen"}'),
+  'freeze/SIGTERM while frozen': answer('ends-thawed', 'exit 0'),
+  'freeze/thaw at the end': answer('ends-thawed', '{"return": 0}'),
 };

@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import { goldenPing, goldenSync, loadGolden, type GoldenExchange } from './golden.ts';
-import { AgentProcess, program, scratchDirectory, until, type Ended } from './lib/agent-process.ts';
+import { AgentProcess, program, scratchDirectory, type Ended } from './lib/agent-process.ts';
 import { differenceOf, expectLines, verdict } from './lib/expectation.ts';
 import { LineClient } from './lib/line-client.ts';
 import { PseudoTerminal } from './lib/pseudo-terminal.ts';
 import { pythonJson } from './lib/python-json.ts';
+import { until } from './lib/until.ts';
 
 const dir = scratchDirectory();
 const hasPython = spawnSync('python3', ['-c', '']).status === 0;

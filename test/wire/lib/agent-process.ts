@@ -3,7 +3,6 @@ import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { vi } from 'vitest';
 import { repository } from './build.ts';
 import { LineClient } from './line-client.ts';
 
@@ -130,9 +129,4 @@ export class AgentProcess {
 /** A directory for one test, short enough for a socket in it. */
 export function scratchDirectory(): string {
   return mkdtempSync(join(tmpdir(), 'cw-'));
-}
-
-/** Polls: for what no event tells of, like a file that another process makes. */
-export async function until(condition: () => boolean): Promise<void> {
-  await vi.waitUntil(condition, { timeout: PATIENCE_MS, interval: 5 });
 }
