@@ -44,21 +44,21 @@ process.env['PGHOST'] = sockets;
 const { agent } = await AgentHandle.start({ stateDirectory: lab.stateDirectory, hookDirectory: hooks });
 
 /** Each row is a transaction of its own; psql prints its number once it is committed. */
-let committed = 0;
+const progress = { committed: 0 };
 const load = spawn('runuser', ['-u', 'postgres', '--', 'sh', '-c', 'while echo "INSERT INTO rows DEFAULT VALUES RETURNING id;"; do :; done | psql -X -q -A -t -d postgres'], {
   cwd: '/', stdio: ['ignore', 'pipe', 'ignore'], detached: true,
 });
 load.stdout.on('data', (piece: Buffer) => {
-  committed = Number(piece.toString().trim().split('\n').at(-1));
+  progress.committed = Number(piece.toString().trim().split('\n').at(-1));
 });
-while (committed < 200) await once(load.stdout, 'data');
+while (progress.committed < 200) await once(load.stdout, 'data');
 
 const checkpoint = () => query(sockets, "SELECT checkpoint_lsn FROM pg_control_checkpoint()");
 const before = checkpoint();
 const count = await agent.ask('freeze');
 // What psql has printed is committed; it can't commit any more now, but the last lines may still be on their way.
 await agent.ask('status');
-const promised = committed;
+const promised = progress.committed;
 execFileSync('cp', ['--sparse=always', `${disk}.img`, `${disk}.copy`]);
 const thawed = await agent.ask('thaw');
 const report = (await agent.ask('report')) as { hooks: { name: string; phase: string; ok: boolean; error?: string }[] };
