@@ -226,4 +226,20 @@ export const differences: Readonly<Record<string, Difference>> = {
   'freeze/hidden: status': answer('covered-mounts', '{"return": "frozen"}'),
   'freeze/SIGTERM while frozen': answer('ends-thawed', 'exit 0'),
   'freeze/thaw at the end': answer('ends-thawed', '{"return": 0}'),
+
+  // Against qemu-ga 7.2, on the same machine: the command and the place in its answer.
+  'differential/guest-info return.version': { row: 'version-text' },
+  'differential/guest-info return.supported_commands[] name="guest-get-load" only ours': { row: 'newer-release' },
+  'differential/guest-info return.supported_commands[] name="guest-network-get-route" only ours': { row: 'newer-release' },
+  'differential/guest-info return.supported_commands[] name="guest-get-devices" only theirs': { row: 'newer-release' },
+  'differential/guest-info return.supported_commands[] name="__org.concierge_fsfreeze-report" only ours': { row: 'own-commands' },
+  'differential/guest-get-devices error.desc': { row: 'newer-release' },
+  'differential/guest-get-load return only ours': { row: 'newer-release' },
+  'differential/guest-get-load error only theirs': { row: 'newer-release' },
+  'differential/guest-network-get-route return only ours': { row: 'newer-release' },
+  'differential/guest-network-get-route error only theirs': { row: 'newer-release' },
+  'differential/guest-network-get-interfaces return[].statistics only ours': { row: 'interface-statistics' },
+  'differential/guest-get-fsinfo return[].total-bytes-privileged only ours': { row: 'newer-release' },
+  'differential/guest-get-fsinfo return[].disk[].serial only ours': { row: 'serial-without-udev' },
+  'differential/guest-get-disks return[].address.serial only ours': { row: 'serial-without-udev' },
 };

@@ -48,8 +48,8 @@ const isFrozen = (path: string): boolean => spawnSync('fsfreeze', ['--unfreeze',
 const freezeOutside = (name: string): void => void execFileSync('fsfreeze', ['--freeze', at(name)]);
 const yes = (value: boolean): string => (value ? 'True' : 'False');
 
-let agent: AgentProcess;
-let client: LineClient;
+let agent!: AgentProcess;
+let client!: LineClient;
 
 async function start(...words: string[]): Promise<void> {
   agent = await AgentProcess.start({ directory, words: ['--hook-directory=', ...words] });
