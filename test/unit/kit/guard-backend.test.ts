@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+
+import { AgentError, createFakeMachine, guardBackend, loadBackend, missingMethods, posixError, type Backend } from '../../../kit/index.ts';
+
+const machine = (): Backend => createFakeMachine().backend;
+const clock = machine().clock;
+
+/** A backend in which one method answers something else. */
+const wrong = (ports: object): Backend => guardBackend({ clock, ...ports } as Backend, 'acme');
+
+describe('the border of a backend', () => {
+  it('lets everything through that the ports allow', async () => {
+    const backend = guardBackend(machine(), 'fake');
+
+    await expect(backend.host?.hostName?.get()).resolves.toBe('fake');
+    await expect(backend.network?.interfaces?.list()).resolves.toHaveLength(2);
+    await expect(backend.network?.routes?.list()).resolves.toHaveLength(3);
+    await expect(backend.fileSystem?.disks?.list()).resolves.not.toHaveLength(0);
+    await expect(backend.fileSystem?.usage?.list()).resolves.toHaveLength(4);
+    await expect(backend.fileSystem?.diskStatistics?.list()).resolves.not.toHaveLength(0);
+    await expect(backend.fileSystem?.freezing?.survey()).resolves.not.toHaveLength(0);
+    await expect(backend.fileSystem?.trimming?.trim(0n)).resolves.toHaveLength(4);
+    await expect(backend.memory?.blocks?.list()).resolves.toHaveLength(16);
+    await expect(backend.processors?.statistics?.list()).resolves.toHaveLength(4);
+    expect(backend.clock.now()).toBeTypeOf('bigint');
+    expect(backend.power?.suspend?.modes.has('ram')).toBe(true);
+    expect(backend.processes?.canMerge).toBe(true);
+  });
+
+  it.each([
+    ['host.hostName.get', { host: { hostName: { get: async () => 7 } } }, (b: Backend) => b.host?.hostName?.get(), 'the answer should be a text, but is the number 7'],
+    ['host.timeZone.get', { host: { timeZone: { get: async () => ({ offset: 1.5 }) } } }, (b: Backend) => b.host?.timeZone?.get(), 'the answer.offset should be a whole number, but is the number 1.5'],
+    ['host.osInformation.get', { host: { osInformation: { get: async () => ({ id: undefined }) } } }, (b: Backend) => b.host?.osInformation?.get(), 'the answer.id should be a text, but is undefined'],
+    ['host.osInformation.get', { host: { osInformation: { get: async () => ({ flavour: 'x' }) } } }, (b: Backend) => b.host?.osInformation?.get(), 'the answer.flavour is no member of the port'],
+    ['network.interfaces.list', { network: { interfaces: { list: async () => [{ name: 'a', addresses: [{ family: 'ipx', address: '', prefix: 1 }] }] } } }, (b: Backend) => b.network?.interfaces?.list(), 'the answer[0].addresses[0].family should be one of ipv4, ipv6'],
+    ['network.routes.list', { network: { routes: { list: async () => [{ version: 5 }] } } }, (b: Backend) => b.network?.routes?.list(), 'the answer[0].version should be 4 or 6'],
+    ['processors.load.average', { processors: { load: { average: async () => [1, 2] } } }, (b: Backend) => b.processors?.load?.average(), 'the answer should have 3 elements, but has 2'],
+    ['memory.blocks.blockSize', { memory: { blocks: { list: async () => [], blockSize: async () => 2n ** 64n } } }, (b: Backend) => b.memory?.blocks?.blockSize(), 'should be an unsigned bigint of 64 bits'],
+    ['fileSystem.usage.list', { fileSystem: { usage: { list: async () => null } } }, (b: Backend) => b.fileSystem?.usage?.list(), 'the answer should be an array, but is null'],
+    ['accounts.sessions.list', { accounts: { sessions: { list: async () => [[]] } } }, (b: Backend) => b.accounts?.sessions?.list(), 'the answer[0] should be an object, but is an array'],
+    ['processes.spawn', { processes: { canMerge: false, spawn: async () => ({ pid: 1 }) } }, (b: Backend) => b.processes?.spawn({} as never), "the answer lacks the method 'onOutput', 'kill'"],
+  ])('names %s when it answers what the port forbids', async (name, ports, call, message) => {
+    await expect(call(wrong(ports))).rejects.toThrow(`the backend 'acme' broke the contract of ${name}: `);
+    await expect(call(wrong(ports))).rejects.toThrow(message);
+  });
+
+  it('names the method of an object that was handed out', async () => {
+    const file = { read: () => -1, write: () => undefined, seek: () => 0, flush: () => undefined, close: async () => undefined };
+    const backend = wrong({ fileSystem: { files: { open: async () => file } } });
+
+    const opened = await backend.fileSystem?.files?.open('/x', {} as never);
+
+    expect(() => opened?.read(new Uint8Array(1))).toThrow("the backend 'acme' broke the contract of fileSystem.files.open → read: the answer should be a whole number from 0");
+    expect(() => opened?.seek(0n, 'set')).toThrow('fileSystem.files.open → seek: the answer should be a bigint of 64 bits');
+  });
+
+  it('passes errors of the system on, and names port and method of any other', async () => {
+    const backend = wrong({
+      host: {
+        hostName: { get: () => Promise.reject(posixError('EIO')) },
+        timeZone: { get: () => { throw new TypeError('undefined is not a function'); } },
+      },
+    });
+
+    await expect(backend.host?.hostName?.get()).rejects.toMatchObject({ kind: 'os', message: 'Input/output error' });
+    expect(() => backend.host?.timeZone?.get()).toThrow("the backend 'acme' failed in host.timeZone.get: undefined is not a function");
+  });
+
+  it('keeps a class’s own state reachable for its methods', () => {
+    class Ticking {
+      #now = 5n;
+      now(): bigint { return (this.#now += 1n); }
+      monotonic(): bigint { return this.#now; }
+      after() { return { cancel: () => undefined }; }
+    }
+
+    const { clock: guarded } = guardBackend({ clock: new Ticking() }, 'acme');
+
+    expect([guarded.now(), guarded.now()]).toEqual([6n, 7n]);
+  });
+});
+
+describe('half a port', () => {
+  it('is told with what is missing', () => {
+    expect(missingMethods({ clock, memory: { blocks: { list: async () => [] } } } as never)).toEqual(['memory.blocks.blockSize']);
+    expect(missingMethods({ clock: { now: () => 0n } } as never)).toEqual(['clock.monotonic', 'clock.after']);
+    expect(missingMethods(machine())).toEqual([]);
+  });
+
+  it('is refused at load', async () => {
+    const load = loadBackend({ id: 'acme', apiVersion: 1, detects: () => true, capabilities: ['fileSystem.files'], load: () => ({ clock, fileSystem: { files: {} } }) as never });
+
+    await expect(load).rejects.toSatisfy(AgentError.is);
+    await expect(load).rejects.toThrow("brings only half of a port: add fileSystem.files.open, or leave the group out");
+  });
+});
