@@ -95,8 +95,8 @@ describe('freezing real file systems', () => {
 
     expect({ wrong, intact, guardians }).toEqual({ wrong: [], intact: Array.from({ length: 8 }, () => true), guardians: [] });
     expect(last.descriptors).toBeLessThanOrEqual(first.descriptors);
-    // Node's heap breathes; a leak of a session each cycle would be more.
-    expect(last.memory - first.memory).toBeLessThan(32 * 1024 * 1024);
+    // Code and its feedback still grow a little after 20 cycles; a session that stays behind each time would be more.
+    expect(last.memory - first.memory).toBeLessThan(1024 * 1024);
   });
 });
 
