@@ -4,8 +4,8 @@ import type { FileAccess, OpenFile, OpenMode, Ready, StateStore } from '../ports
 /** Files that may be open at a time: a client that loses its handles must not take the guest's descriptors with them. */
 export const MAX_OPEN_FILES = 1024;
 
-/** Handle numbers set aside at a time: making one durable for each file opened would cost two fsyncs each. */
-const NUMBERS_PER_RESERVATION = 64;
+/** Handle numbers taken at a time. The store is ahead on its disk, so that few of them cost a write. */
+const NUMBERS_PER_RESERVATION = 1;
 
 /** An open file that is the holder's alone until it is given back. */
 export interface HeldFile {
