@@ -1,0 +1,95 @@
+/** The contract suite finds planted faults: each one is caught by the sentence that is about it. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { hostname, networkInterfaces, tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+import { posixPrograms, scratchOnDisk, testBackend, type Backend, type ContractSubject } from '../../kit/index.ts';
+import { factMutants } from '../mutants/facts.ts';
+import { fileMutants } from '../mutants/files.ts';
+import { freezeMutants } from '../mutants/freezing.ts';
+import type { Mutant } from '../mutants/mutant.ts';
+import { processMutants } from '../mutants/processes.ts';
+import { fakeSubject } from './fake-subject.ts';
+
+/** How long a sentence may take before the fault counts as caught by it: a call that never answers is a fault, too. */
+const patienceMs = 4000;
+
+type Factory = () => Promise<ContractSubject>;
+
+/** The sentence that is to fail, run on its own. @returns what it said, or nothing when it held */
+async function verdictOn({ group, caughtBy, plant }: Mutant, factory: Factory): Promise<string | undefined> {
+  const found: (() => Promise<void>)[] = [];
+  const note = (name: string, body: () => Promise<void>): void => {
+    if (name.includes(caughtBy)) found.push(body);
+  };
+  const mutated: Factory = async () => {
+    const subject = await factory();
+    return { ...subject, backend: plant(subject.backend) };
+  };
+  await testBackend('mutant', mutated, { describe: (_name, body) => body(), it: Object.assign(note, { skip: () => undefined }) }, { only: [group] });
+  const [test] = found;
+  if (test === undefined) throw new Error(`the contract of ${group} has no sentence '${caughtBy}' that could run here`);
+  let timer: NodeJS.Timeout | undefined;
+  const tooLong = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve('it never came to an end'), patienceMs);
+  });
+  try {
+    return await Promise.race([test().then(() => undefined), tooLong]);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+describe('planted in the fake', () => {
+  const mutants = [...fileMutants, ...processMutants, ...freezeMutants, ...factMutants];
+
+  it.each(mutants)('"$fault" is caught by "$caughtBy"', async (mutant) => {
+    await expect(verdictOn(mutant, async () => fakeSubject())).resolves.toBeTypeOf('string');
+  });
+
+  it.each(mutants.filter((mutant, index) => mutants.findIndex(({ caughtBy }) => caughtBy === mutant.caughtBy) === index))('"$caughtBy" holds where nothing is planted', async (mutant) => {
+    await expect(verdictOn({ ...mutant, plant: (backend) => backend }, async () => fakeSubject())).resolves.toBeUndefined();
+  });
+});
+
+async function linux(): Promise<(() => Backend) | string> {
+  if (process.platform !== 'linux') return 'needs Linux';
+  try {
+    const { linuxBackend } = await import('../../adapters/linux/module.ts');
+    linuxBackend();
+    return linuxBackend;
+  } catch (error) {
+    return `needs the native addon: ${error instanceof Error ? (error.message.split('\n', 1)[0] ?? '') : String(error)}`;
+  }
+}
+
+const backend = await linux();
+
+describe.skipIf(typeof backend === 'string')(`planted in the backend for Linux${typeof backend === 'string' ? ` (${backend})` : ''}`, () => {
+  const factory: Factory = async () => {
+    const scratchDirectory = await mkdtemp(join(tmpdir(), 'concierge-mutants-'));
+    const { username, homedir } = userInfo();
+    return {
+      backend: typeof backend === 'string' ? fakeSubject().backend : backend(),
+      scratchDirectory,
+      scratch: scratchOnDisk,
+      knows: {
+        programs: posixPrograms((path, text, mode) => writeFile(path, text, { mode })),
+        memoryDevices: existsSync('/dev/full'),
+        user: { name: username, keys: `${homedir}/.ssh/authorized_keys` },
+        hostName: hostname(),
+        ...(networkInterfaces()['lo'] === undefined ? {} : { loopback: 'lo' }),
+      },
+      safe: {},
+      cleanup: () => rm(scratchDirectory, { recursive: true, force: true }),
+    };
+  };
+
+  it.each([...fileMutants, ...processMutants, ...factMutants])('"$fault" is caught by "$caughtBy"', async (mutant) => {
+    await expect(verdictOn(mutant, factory)).resolves.toBeTypeOf('string');
+  });
+});
