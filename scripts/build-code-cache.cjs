@@ -9,13 +9,15 @@ const { Script } = require('node:vm');
 const { createRequire } = require('node:module');
 
 const file = process.argv[2];
+// What traces of errors call it: the place where a package puts it.
+const name = process.argv[3] ?? file;
 const directory = mkdtempSync(join(tmpdir(), 'concierge-cache-'));
 const socketPath = join(directory, 'socket');
 process.argv = [process.argv[0], file, '-m', 'unix-listen', '-p', socketPath, '-t', directory];
 // The configuration of the machine that builds is not the one of the machine that runs.
 process.env.QGA_CONF = join(directory, 'none');
 
-const script = new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`, { filename: file });
+const script = new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`, { filename: name });
 script.runInThisContext()({}, createRequire(file), module, file, dirname(file));
 
 const requests = ['guest-sync-delimited","arguments":{"id":1}', 'guest-ping"', 'guest-info"', 'no-such-command"', 'guest-fsfreeze-status"'];

@@ -1,0 +1,14 @@
+#!/bin/sh
+set -e
+@COMMON@
+case $1 in
+	remove)
+		forget_state
+		give_back
+		;;
+	purge)
+		forget_state
+		rm -rf "$etc"
+		rm -f /etc/systemd/system/multi-user.target.wants/concierge-ga-channel.service
+		;;
+esac

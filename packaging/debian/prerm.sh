@@ -1,0 +1,8 @@
+#!/bin/sh
+set -e
+@COMMON@
+# An upgrade goes on with the old agent until the new one is there; being restarted, it thaws what is frozen.
+if [ "$1" = remove ]; then
+	stop_serving
+	release_name
+fi

@@ -1,0 +1,5 @@
+@COMMON@
+# Now a qemu-guest-agent of old is gone: its scripts would have stopped whatever had its name.
+stop_other_agent
+take_name
+serve

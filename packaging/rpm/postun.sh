@@ -1,0 +1,6 @@
+@COMMON@
+if [ "$1" -eq 0 ]; then
+	rm -f /etc/systemd/system/multi-user.target.wants/concierge-ga-channel.service
+	forget_state
+	give_back
+fi

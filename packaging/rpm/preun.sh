@@ -1,0 +1,5 @@
+@COMMON@
+if [ "$1" -eq 0 ]; then
+	stop_serving
+	release_name
+fi

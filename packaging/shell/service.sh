@@ -1,0 +1,148 @@
+# Shared by the scripts of every package: each of them has this text in it, because it also runs where the package's own
+# files are not there yet or not there any more.
+
+port=/dev/virtio-ports/org.qemu.guest_agent.0
+# The name under which everybody knows the service; ours while this link is there, whoever else's it was before.
+known_as=/etc/systemd/system/qemu-guest-agent.service
+# Where qemu-ga notes that it has frozen something.
+foreign_marker=/run/qga.state.isfrozen
+
+# Only systemd that runs can be told anything; in a chroot and in the making of an image there is none.
+systemd_runs() {
+	[ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]
+}
+
+# On Debian policy-rc.d has a say in what is started.
+service() {
+	if command -v deb-systemd-invoke >/dev/null 2>&1; then
+		deb-systemd-invoke "$@"
+	else
+		systemctl "$@"
+	fi
+}
+
+# The link is ours, or none is there (an administrator's unit or mask of that name stays).
+is_known_as_ours() {
+	case $(readlink "$known_as" 2>/dev/null) in
+		*/concierge-ga.service) return 0 ;;
+	esac
+	return 1
+}
+
+# Ends a qemu-ga that runs, whatever started it, so that the port is free. One that has frozen something ignores SIGTERM
+# until it is thawed: it is killed, and what it froze is thawed for it.
+stop_other_agent() {
+	if systemd_runs && ! is_known_as_ours && systemctl --quiet is-active qemu-guest-agent.service 2>/dev/null; then
+		if [ -e "$foreign_marker" ]; then
+			systemctl --no-block stop qemu-guest-agent.service || :
+			systemctl --signal=KILL kill qemu-guest-agent.service || :
+		fi
+		systemctl stop qemu-guest-agent.service || :
+	elif command -v rc-service >/dev/null 2>&1 && [ -e /run/openrc/softlevel ]; then
+		rc-service --ifstarted qemu-guest-agent stop || :
+	fi
+	if [ -e "$foreign_marker" ]; then
+		"$agent" thaw --statedir=/run || echo "concierge-ga: what qemu-ga had frozen could not all be thawed" >&2
+	fi
+}
+
+# Makes ours the service that is known as qemu-guest-agent.
+take_name() {
+	if [ -e "$known_as" ] || [ -L "$known_as" ]; then return 0; fi
+	mkdir -p "${known_as%/*}"
+	ln -s "$units/concierge-ga.service" "$known_as"
+}
+
+release_name() {
+	if is_known_as_ours; then rm -f "$known_as"; fi
+}
+
+reload_rules() {
+	systemctl daemon-reload || :
+	if command -v udevadm >/dev/null 2>&1; then udevadm control --reload || :; fi
+}
+
+# Starts the agent, or the new one in the place of the old, which thaws what it has frozen. Without the port there is
+# nothing to start: systemd would wait 90 seconds for it. Whoever uses another channel has enabled its unit.
+serve() {
+	systemd_runs || return 0
+	reload_rules
+	if systemctl --quiet is-active concierge-ga-channel.service; then
+		service restart concierge-ga-channel.service || :
+	elif [ -e "$port" ]; then
+		service restart concierge-ga.service || :
+	fi
+}
+
+stop_serving() {
+	systemd_runs || return 0
+	service stop concierge-ga.service concierge-ga-channel.service || :
+}
+
+# The port is free again: whoever is still there to serve it does so at once.
+give_back() {
+	systemd_runs || return 0
+	reload_rules
+	if ! systemctl --quiet cat qemu-guest-agent.service >/dev/null 2>&1; then
+		echo "concierge-ga: this machine has no guest agent now; qemu-guest-agent takes the port at once when it is installed"
+	elif [ -e "$port" ]; then
+		service start qemu-guest-agent.service || :
+	fi
+}
+
+# The state directory is memory; a marker in it says that something is still frozen.
+forget_state() {
+	if [ -e /run/concierge-ga/qga.state.isfrozen ]; then
+		echo "concierge-ga: something is still frozen; /run/concierge-ga is left as it is" >&2
+	else
+		rm -rf /run/concierge-ga
+	fi
+}
+
+# First installation: what qemu-ga was told by its file, and by the settings of Fedora's and Red Hat's unit, goes on to
+# hold, above all the commands that the administrator has blocked. An own file that differs from the sample is left alone.
+adopt_configuration() {
+	configuration=$etc/concierge-ga.conf
+	sample=$share/concierge-ga.conf
+	if [ -e "$configuration" ] && ! cmp -s "$configuration" "$sample"; then return 0; fi
+	set -- --statedir=/run/concierge-ga --retry-path
+	if [ -r /etc/qemu/qemu-ga.conf ]; then set -- "$@" --config=/etc/qemu/qemu-ga.conf; fi
+	if [ -r /etc/sysconfig/qemu-ga ]; then
+		lists=$(
+			# A shell's file, by its unit's EnvironmentFile=.
+			BLACKLIST_RPC='' BLOCK_RPCS='' FILTER_RPC_ARGS='' FSFREEZE_HOOK_PATHNAME=''
+			# shellcheck disable=SC1091
+			. /etc/sysconfig/qemu-ga >/dev/null 2>&1 || :
+			for list in "$BLACKLIST_RPC" "$BLOCK_RPCS"; do
+				if [ -n "$list" ]; then printf '%s\n' "--block-rpcs=$list"; fi
+			done
+			# Options without blanks in them, as the unit passes them on.
+			for word in $FILTER_RPC_ARGS; do printf '%s\n' "$word"; done
+			# Its hook goes with its package; hooks of the administrator's beside it stay.
+			for hook in "${FSFREEZE_HOOK_PATHNAME%/*}"/fsfreeze-hook.d/*; do
+				if [ -x "$hook" ]; then
+					printf '%s\n' "--fsfreeze-hook=$FSFREEZE_HOOK_PATHNAME"
+					break
+				fi
+			done
+		)
+		for word in $lists; do set -- "$@" "$word"; done
+	fi
+	mkdir -p "$etc"
+	if [ $# -gt 2 ] && "$agent" "$@" --dump-conf >"$configuration.new" 2>/dev/null; then
+		# A service of systemd stays in the foreground.
+		{
+			echo '# Taken over from the settings of qemu-ga when concierge-ga was installed.'
+			sed 's/^daemon=true$/daemon=false/' "$configuration.new"
+		} >"$configuration.adopted"
+		chmod 0644 "$configuration.adopted"
+		mv "$configuration.adopted" "$configuration"
+	elif [ $# -gt 2 ]; then
+		echo "concierge-ga: the settings of qemu-ga cannot be taken over; check $configuration" >&2
+	fi
+	rm -f "$configuration.new"
+	if [ ! -e "$configuration" ]; then
+		cp "$sample" "$configuration"
+		chmod 0644 "$configuration"
+	fi
+}

@@ -1,0 +1,102 @@
+#!/bin/sh
+# Installs the agent from this directory, or a newer one over it: install.sh [--prefix=DIR]   (default /usr/local)
+# Needs root, Linux with the GNU C library, and systemd or OpenRC to be started at boot. uninstall.sh takes it away again.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+prefix=/usr/local
+for word in "$@"; do
+	case $word in
+		--prefix=/*) prefix=${word#--prefix=} ;;
+		*)
+			echo "usage: install.sh [--prefix=/ABSOLUTE/PATH]" >&2
+			exit 1
+			;;
+	esac
+done
+
+lib=$prefix/lib/concierge-ga
+share=$prefix/share/concierge-ga
+agent=$lib/bin/concierge-ga
+units=/etc/systemd/system
+etc=/etc/concierge-ga
+@COMMON@
+fill() {
+	sed -e "s|@LIBDIR@|$lib|g" -e "s|@SHAREDIR@|$share|g" "$1" >"$2"
+	chmod "$3" "$2"
+}
+
+check() {
+	if [ "$(id -u)" -ne 0 ]; then
+		echo "install.sh: it must be run as root" >&2
+		exit 1
+	fi
+	if ! "$here/lib/bin/concierge-ga" --version >/dev/null; then
+		echo "install.sh: the agent does not run here: it is for @MACHINE@, with the GNU C library @GLIBC@ or later" >&2
+		exit 1
+	fi
+	if [ -e /usr/lib/concierge-ga/bin/concierge-ga ] && [ "$lib" != /usr/lib/concierge-ga ]; then
+		echo "install.sh: the package concierge-ga is installed; remove it first" >&2
+		exit 1
+	fi
+}
+
+# Beside the old one, then in its place: the running agent reads parts of itself late.
+copy_program() {
+	mkdir -p "$prefix/lib" "$prefix/sbin" "$share" "$prefix/share/man/man8" "$prefix/share/bash-completion/completions"
+	rm -rf "$lib.new"
+	cp -R "$here/lib" "$lib.new"
+	cp "$here/uninstall.sh" "$lib.new/uninstall.sh"
+	if [ -e "$lib/gave-way" ]; then cp "$lib/gave-way" "$lib.new/gave-way"; fi
+	chown -R 0:0 "$lib.new"
+	rm -rf "$lib.old"
+	if [ -d "$lib" ]; then mv "$lib" "$lib.old"; fi
+	mv "$lib.new" "$lib"
+	rm -rf "$lib.old"
+	for name in concierge-ga qemu-ga; do
+		ln -sf ../lib/concierge-ga/bin/concierge-ga "$prefix/sbin/$name"
+		ln -sf "$share/completion" "$prefix/share/bash-completion/completions/$name"
+	done
+	rm -rf "$share"
+	cp -R "$here/share" "$share"
+	fill "$here/share/systemd/no-guest-exec.conf" "$share/systemd/no-guest-exec.conf" 0644
+	chown -R 0:0 "$share"
+	cp "$here/man/concierge-ga.8" "$prefix/share/man/man8/concierge-ga.8"
+	mkdir -p "$etc/fsfreeze-hook.d"
+}
+
+with_systemd() {
+	mkdir -p "$units" /etc/udev/rules.d
+	for name in concierge-ga concierge-ga-channel; do fill "$here/systemd/$name.service" "$units/$name.service" 0644; done
+	fill "$here/udev/60-concierge-ga.rules" /etc/udev/rules.d/60-concierge-ga.rules 0644
+	stop_other_agent
+	take_name
+	serve
+}
+
+with_openrc() {
+	fill "$here/openrc/concierge-ga" /etc/init.d/concierge-ga 0755
+	stop_other_agent
+	if rc-update show default 2>/dev/null | grep -q qemu-guest-agent; then
+		rc-update --quiet delete qemu-guest-agent default
+		echo openrc >"$lib/gave-way"
+	fi
+	rc-update --quiet add concierge-ga default
+	if [ -e /run/openrc/softlevel ]; then rc-service concierge-ga restart; fi
+}
+
+# In braces: the shell has read all of it before it begins.
+{
+	check
+	copy_program
+	if [ ! -e "$etc/concierge-ga.conf" ]; then adopt_configuration; fi
+	if command -v systemctl >/dev/null 2>&1; then
+		with_systemd
+	elif [ -x /sbin/openrc-run ]; then
+		with_openrc
+	else
+		echo "install.sh: neither systemd nor OpenRC is here; start $prefix/sbin/concierge-ga by other means" >&2
+	fi
+	echo "concierge-ga is installed in $lib; its configuration is $etc/concierge-ga.conf"
+	exit 0
+}
