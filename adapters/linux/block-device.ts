@@ -1,4 +1,5 @@
 import { attribute, keyValueLines } from './kernel-files.ts';
+import { virtioSerial } from './virtio-serials.ts';
 
 /** What the kernel's uevent and udev's database say of one block device. Absent members are unknown. */
 export interface BlockDeviceIdentity {
@@ -20,8 +21,9 @@ export function identifyBlockDevice(root: string, devicePath: string): BlockDevi
   const name = event.get('DEVNAME');
   const record = attribute(`${root}/run/udev/data/b${event.get('MAJOR') ?? ''}:${event.get('MINOR') ?? ''}`);
   const properties = record === undefined ? undefined : propertiesOf(record);
-  const serial = properties === undefined ? virtioSerial(root, devicePath) : properties.get('ID_SERIAL');
-  const mapperName = properties?.get('DM_NAME') ?? attribute(`${root}${devicePath}/dm/name`);
+  const serial = properties === undefined ? serialWithoutUdev(root, devicePath, event.get('DISKSEQ')) : properties.get('ID_SERIAL');
+  // Only device-mapper devices have the directory: `/sys/devices/virtual/block/dm-0`.
+  const mapperName = properties?.get('DM_NAME') ?? (devicePath.includes('/dm-') ? attribute(`${root}${devicePath}/dm/name`) : undefined);
   return {
     ...(name !== undefined && name !== '' && { node: name.startsWith('/') ? name : `/dev/${name}` }),
     ...(serial !== undefined && serial !== '' && { serial }),
@@ -29,13 +31,18 @@ export function identifyBlockDevice(root: string, devicePath: string): BlockDevi
   };
 }
 
+/** `E:KEY=VALUE` lines among those of other kinds. */
 function propertiesOf(record: string): Map<string, string> {
-  const lines = record.split('\n').filter((line) => line.startsWith('E:')).map((line) => line.slice(2));
-  return keyValueLines(lines.join('\n'));
+  const values = new Map<string, string>();
+  for (const line of record.split('\n')) {
+    const equals = line.indexOf('=');
+    if (equals > 2 && line.startsWith('E:')) values.set(line.slice(2, equals), line.slice(equals + 1));
+  }
+  return values;
 }
 
-/** Where no udev runs: virtio-blk has its serial in sysfs, which is what udev's own rules make ID_SERIAL from. */
-const virtioSerial = (root: string, devicePath: string): string | undefined =>
+/** virtio-blk has its serial in sysfs, which is what udev's own rules make ID_SERIAL from. */
+const serialWithoutUdev = (root: string, devicePath: string, sequence: string | undefined): string | undefined =>
   /\/virtio\d+\/block\//.test(devicePath)
-    ? attribute(`${root}${devicePath.replace(/(\/block\/[^/]+).*/, '$1')}/serial`)
+    ? virtioSerial(root, devicePath.replace(/(\/block\/[^/]+).*/, '$1'), sequence)
     : undefined;

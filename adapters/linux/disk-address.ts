@@ -1,6 +1,6 @@
 import type { CcwAddress, DiskAddress, DiskBusType, PciAddress } from '../../core/ports/index.ts';
-import { identifyBlockDevice } from './block-device.ts';
-import { attribute, linkName, namesInIfAny, resolvedBelow } from './kernel-files.ts';
+import { type BlockDeviceIdentity, identifyBlockDevice } from './block-device.ts';
+import { attribute, deviceBehind, linkName, namesInIfAny, resolvedBelow } from './kernel-files.ts';
 import { pciDriver, type DiskNumbering } from './pci-drivers.ts';
 
 /** Device-mapper, md and loop devices lie here: they have no hardware of their own, but `slaves`. */
@@ -26,7 +26,7 @@ export function disksUnder(root: string, devicePath: string): DiskAddress[] {
       return;
     }
     for (const name of namesInIfAny(`${root}${path}/slaves`)) {
-      const slave = resolvedBelow(root, `${path}/slaves/${name}`);
+      const slave = deviceBehind(root, `${path}/slaves/${name}`);
       if (slave !== undefined) visit(slave, depth + 1);
     }
   };
@@ -50,9 +50,12 @@ const noPciController: PciAddress = { domain: -1, bus: -1, slot: -1, function: -
  * Address of a disk or partition, `undefined` where neither its hardware nor its name is known.
  * What vanishes while it is read is unknown.
  */
-export function diskAddress(root: string, devicePath: string): DiskAddress | undefined {
+export function diskAddress(
+  root: string,
+  devicePath: string,
+  { node, serial }: BlockDeviceIdentity = identifyBlockDevice(root, devicePath),
+): DiskAddress | undefined {
   const attachment = attachmentOf(root, devicePath);
-  const { node, serial } = identifyBlockDevice(root, devicePath);
   if (attachment === undefined && node === undefined && serial === undefined) return undefined;
   return {
     pciController: attachment?.pciController ?? noPciController,

@@ -1,8 +1,9 @@
 import type { DiskInfo, Disks } from '../../core/ports/index.ts';
 import { identifyBlockDevice } from './block-device.ts';
 import { diskAddress, isVirtual } from './disk-address.ts';
-import { attribute, failedBecause, namesIn, namesInIfAny, resolvedBelow } from './kernel-files.ts';
+import { attribute, deviceBehind, failedBecause, namesIn, namesInIfAny, readText } from './kernel-files.ts';
 import { parseNvmeSmart } from './nvme-smart.ts';
+import { withSerials } from './virtio-serials.ts';
 
 /** Reads the 512 bytes of NVMe log page 0x02 from a device node, in bounded time. @throws os error */
 export type ReadNvmeSmartLog = (node: string) => Promise<Uint8Array>;
@@ -14,8 +15,8 @@ export type ReadNvmeSmartLog = (node: string) => Promise<Uint8Array>;
 export function linuxDisks(root: string, readSmartLog: ReadNvmeSmartLog): Disks {
   return {
     list: async () => {
-      const groups = await Promise.all(diskNames(root).map((name) => diskAndPartitions(root, name, readSmartLog)));
-      return groups.flat();
+      const groups = await withSerials(() => withoutUnused(root, diskNames(root)).map((name) => diskAndPartitions(root, name)));
+      return Promise.all(groups.flat().map((disk) => withSmart(disk, readSmartLog)));
     },
   };
 }
@@ -28,22 +29,37 @@ function diskNames(root: string): string[] {
   }
 }
 
-async function diskAndPartitions(root: string, name: string, readSmartLog: ReadNvmeSmartLog): Promise<DiskInfo[]> {
-  const path = resolvedBelow(root, `/sys/block/${name}`);
-  const size = path === undefined ? undefined : attribute(`${root}${path}/size`);
-  if (path === undefined || size === undefined || size === '' || size === '0') return [];
-  const { node, mapperName } = identifyBlockDevice(root, path);
+/** Devices of which a guest has dozens that stand for nothing, until a file or a server is put behind them. */
+const oftenUnused = /^(?:loop|ram|nbd|zram)\d+$/;
+
+/** Leaves out those that /proc/partitions does not list, where every block device with a size is, but some drives. */
+function withoutUnused(root: string, names: readonly string[]): readonly string[] {
+  if (!names.some((name) => oftenUnused.test(name))) return names;
+  let sized: ReadonlySet<string>;
+  try {
+    sized = new Set(readText(`${root}/proc/partitions`).split('\n').map((line) => line.slice(line.lastIndexOf(' ') + 1)));
+  } catch {
+    return names;
+  }
+  return names.filter((name) => !oftenUnused.test(name) || sized.has(name));
+}
+
+function diskAndPartitions(root: string, name: string): DiskInfo[] {
+  const size = attribute(`${root}/sys/block/${name}/size`);
+  if (size === undefined || size === '' || size === '0') return [];
+  const path = deviceBehind(root, `/sys/block/${name}`);
+  if (path === undefined) return [];
+  const identity = identifyBlockDevice(root, path);
+  const { node, mapperName } = identity;
   if (node === undefined) return [];
-  const address = isVirtual(path) ? undefined : diskAddress(root, path);
+  const address = isVirtual(path) ? undefined : diskAddress(root, path, identity);
   const dependencies = dependenciesOf(root, path);
-  const smart = address?.busType === 'nvme' ? await smartOf(node, readSmartLog) : undefined;
   const disk: DiskInfo = {
     name: node,
     partition: false,
     ...(dependencies !== undefined && { dependencies }),
     ...(address !== undefined && { address }),
     ...(mapperName !== undefined && { alias: mapperName }),
-    ...(smart !== undefined && { smart }),
   };
   return [disk, ...partitionsOf(root, path, node)];
 }
@@ -59,9 +75,14 @@ function dependenciesOf(root: string, path: string): string[] | undefined {
   return names.flatMap((name) => identifyBlockDevice(root, `${path}/slaves/${name}`).node ?? []);
 }
 
-/** The kernel marks a partition by an attribute of that name, its number; names alone can deceive (`nvme0n1p1`). */
+/**
+ * A partition is named after its disk (`sda1`, `nvme0n1p1`), and the kernel marks it by an attribute, its number: names
+ * alone can deceive.
+ */
 function partitionsOf(root: string, path: string, disk: string): DiskInfo[] {
+  const prefix = path.slice(path.lastIndexOf('/') + 1);
   return namesInIfAny(`${root}${path}`)
+    .filter((name) => name.startsWith(prefix))
     .map((name) => ({ name, number: attribute(`${root}${path}/${name}/partition`) }))
     .filter(({ number }) => number !== undefined)
     .sort((a, b) => Number(a.number) - Number(b.number))
@@ -71,11 +92,13 @@ function partitionsOf(root: string, path: string, disk: string): DiskInfo[] {
     });
 }
 
-async function smartOf(node: string, readSmartLog: ReadNvmeSmartLog): Promise<DiskInfo['smart']> {
+/** An NVMe disk with what it says of its health, where it does. */
+async function withSmart(disk: DiskInfo, readSmartLog: ReadNvmeSmartLog): Promise<DiskInfo> {
+  if (disk.partition || disk.address?.busType !== 'nvme') return disk;
   try {
-    return parseNvmeSmart(await readSmartLog(node));
+    const smart = parseNvmeSmart(await readSmartLog(disk.name));
+    return smart === undefined ? disk : { ...disk, smart };
   } catch {
-    return undefined;
+    return disk;
   }
 }
-

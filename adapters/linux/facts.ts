@@ -17,6 +17,10 @@ import { linuxUsage, type FileSystemSize } from './usage.ts';
 export interface BlockAddon {
   /** statvfs(3). May never answer. @throws os error */
   statFileSystem(path: string | Buffer): Promise<FileSystemSize>;
+  /** The same for many, one after the other; `undefined` for one that fails. May never answer. */
+  statFileSystems(paths: readonly (string | Buffer)[]): Promise<readonly (FileSystemSize | undefined)[]>;
+  /** At once; `undefined` where the way to it is not in memory. For file systems that tell their size from memory. */
+  fileSystemSizeNow(path: string | Buffer): FileSystemSize | undefined;
   /** Log page 0x02 of the controller behind a node, 512 bytes. @throws os error; `EIO` for a status of the device */
   nvmeSmartLog(node: string, timeLimitMs: number): Promise<Buffer>;
 }
@@ -39,7 +43,10 @@ export interface LinuxFacts {
 export function linuxFacts(root: string, addon: NativeAddon & BlockAddon & AccountsAddon): LinuxFacts {
   const writeAttribute = (path: string, text: string): Promise<void> => addon.writeFile(path, text);
   return {
-    usage: linuxUsage(root, (path) => addon.statFileSystem(path)),
+    usage: linuxUsage(root, (path) => addon.statFileSystem(path), undefined, undefined, {
+      now: (path) => addon.fileSystemSizeNow(path),
+      together: (paths) => addon.statFileSystems(paths),
+    }),
     disks: linuxDisks(root, (node) => addon.nvmeSmartLog(node, smartLimitMs)),
     diskStatistics: linuxDiskStatistics(root),
     processors: linuxProcessors(root, writeAttribute),

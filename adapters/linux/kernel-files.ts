@@ -1,8 +1,28 @@
-import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../core/errors/posix-errno.ts';
+import { nativeAddon, type NativeAddon } from './native.ts';
 import { textFromBytes } from './text.ts';
+
+/** Calls of native/linux/kernel-files.cc, which wait for nothing. A number is a negative errno. */
+interface KernelFilesAddon extends NativeAddon {
+  readText(path: string): string | number;
+  readLatin1(path: string): string | number;
+  /** For files that are at their end where a read comes short: attributes in sysfs, ordinary files. */
+  readAttribute(path: string): string | number;
+  exists(path: string): boolean;
+  /** Each with a `/` behind it. */
+  listDirectory(path: string): string | number;
+  readLink(path: string): string | number;
+  realPath(path: string): string | number;
+}
+
+const ENOENT = 2;
+
+let addon: KernelFilesAddon | undefined;
+const kernel = (): KernelFilesAddon => (addon ??= nativeAddon() as KernelFilesAddon);
 
 /*
  * Files that the kernel makes up (/proc, /sys) or that lie in memory (/run): read at once and synchronously, for no
@@ -25,24 +45,39 @@ export const failedBecause = (text: string, error: unknown): AgentError =>
 
 /** @throws os error of open(2) or read(2) */
 export function readText(path: string): string {
+  const text = kernel().readText(path);
+  if (typeof text === 'string') return text;
   try {
+    // Asked again for all that there is to say of the failure.
     return textFromBytes(readFileSync(path));
   } catch (error) {
     throw fileError(error);
   }
 }
 
+/** The whole of a file with one character for each byte; `undefined` where it can't be read. */
+export function latin1Text(path: string): string | undefined {
+  const text = kernel().readLatin1(path);
+  return typeof text === 'string' ? text : undefined;
+}
+
 /** As `readText`, without the white space around it; `undefined` where it can't be read, for whatever reason. */
 export function attribute(path: string): string | undefined {
-  try {
-    return textFromBytes(readFileSync(path)).trim();
-  } catch {
-    return undefined;
-  }
+  const text = kernel().readAttribute(path);
+  return typeof text === 'string' ? text.trim() : undefined;
+}
+
+/** The same for a file that may be missing: `null` where its directory is there, and the file is not. */
+export function attributeIfAny(directory: string, name: string): string | null | undefined {
+  const text = kernel().readAttribute(`${directory}/${name}`);
+  if (typeof text === 'string') return text.trim();
+  return text === -ENOENT && kernel().exists(directory) ? null : undefined;
 }
 
 /** Names in a directory, sorted. @throws os error of opendir(3) */
 export function namesIn(path: string): string[] {
+  const names = kernel().listDirectory(path);
+  if (typeof names === 'string') return sorted(names);
   try {
     return readdirSync(path).sort();
   } catch (error) {
@@ -52,32 +87,34 @@ export function namesIn(path: string): string[] {
 
 /** As `namesIn`, empty where it can't be read. */
 export function namesInIfAny(path: string): string[] {
-  try {
-    return readdirSync(path).sort();
-  } catch {
-    return [];
-  }
+  const names = kernel().listDirectory(path);
+  return typeof names === 'string' ? sorted(names) : [];
 }
+
+const sorted = (names: string): string[] => (names === '' ? [] : names.slice(0, -1).split('/').sort());
 
 /** Last component of what a link points to: the driver's name behind `driver`. */
 export function linkName(path: string): string | undefined {
-  try {
-    const target = readlinkSync(path);
-    return target.slice(target.lastIndexOf('/') + 1);
-  } catch {
-    return undefined;
-  }
+  const target = kernel().readLink(path);
+  return typeof target === 'string' ? target.slice(target.lastIndexOf('/') + 1) : undefined;
 }
 
 /** Where a path really leads within `root`, as a path below `root`; `undefined` where it leads nowhere. */
 export function resolvedBelow(root: string, path: string): string | undefined {
-  try {
-    const real = realpathSync(`${root}${path}`);
-    const top = root === '' ? '' : realpathSync(root);
-    return real.startsWith(`${top}/`) ? real.slice(top.length) : undefined;
-  } catch {
-    return undefined;
-  }
+  const real = kernel().realPath(root + path);
+  if (typeof real !== 'string' || root === '') return typeof real === 'string' ? real : undefined;
+  const top = kernel().realPath(root);
+  return typeof top === 'string' && real.startsWith(`${top}/`) ? real.slice(top.length) : undefined;
+}
+
+/**
+ * As `resolvedBelow`, for a link that the kernel makes from a name to a device: `/sys/block/sda`, `/sys/dev/block/8:1`,
+ * `slaves/sda1`. No directory of /sys/devices is a link, so that on the running system one look is enough.
+ */
+export function deviceBehind(root: string, link: string): string | undefined {
+  if (root !== '') return resolvedBelow(root, link);
+  const target = kernel().readLink(link);
+  return typeof target === 'string' ? resolve(dirname(link), target) : undefined;
 }
 
 /** `KEY=VALUE` lines (uevent, logind's session files) as a map; the last of equal keys counts. */

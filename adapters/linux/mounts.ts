@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 
 import { AgentError } from '../../core/errors/agent-error.ts';
 import { deviceNumbers, type DeviceNumbers } from './device-numbers.ts';
+import { latin1Text } from './kernel-files.ts';
 import { textFromBytes } from './text.ts';
 
 /**
@@ -46,9 +47,12 @@ const hasOption = (options: string, name: string): boolean => options.split(',')
  * reference does.
  */
 export function parseMountInfo(bytes: Uint8Array): MountEntry[] {
+  return parseMountInfoText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'));
+}
+
+function parseMountInfoText(latin1: string): MountEntry[] {
   const entries: MountEntry[] = [];
-  // Latin-1 keeps each byte one character, so that an octal escape and a raw byte meet in the same alphabet.
-  for (const line of Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1').split('\n')) {
+  for (const line of latin1.split('\n')) {
     const entry = parseLine(line);
     if (entry !== undefined) entries.push(entry);
   }
@@ -126,13 +130,19 @@ export function deviceMounts(entries: readonly MountEntry[], statDevice: StatDev
   return kept;
 }
 
+/** Lists longer than this are not worth keeping twice. */
+const longestRemembered = 64 * 1024;
+let last: { readonly text: string; readonly entries: readonly MountEntry[] } | undefined;
+
 /** Every mount in the agent's view, in mount order; `undefined` where the kernel offers no mountinfo. */
-export function readMountInfo(root: string): MountEntry[] | undefined {
-  try {
-    return parseMountInfo(readFileSync(`${root}/proc/self/mountinfo`));
-  } catch {
-    return undefined;
-  }
+export function readMountInfo(root: string): readonly MountEntry[] | undefined {
+  // Latin-1 keeps each byte one character, so that an octal escape and a raw byte meet in the same alphabet.
+  const text = latin1Text(`${root}/proc/self/mountinfo`);
+  if (text === undefined) return undefined;
+  if (text === last?.text) return last.entries;
+  const entries = parseMountInfoText(text);
+  last = text.length <= longestRemembered ? { text, entries } : undefined;
+  return entries;
 }
 
 /**

@@ -1,6 +1,5 @@
+import { Buffer } from 'node:buffer';
 import { endianness } from 'node:os';
-
-import { textFromBytes } from './text.ts';
 
 /** Messages of rtnetlink(7) as the kernel dumps them: native byte order, everything aligned to four bytes. */
 
@@ -25,7 +24,7 @@ export interface Link {
   readonly name: string;
   /** Empty where the link has none. */
   readonly hardwareAddress: Uint8Array;
-  /** The counters of `struct rtnl_link_stats64` in its order; empty where the kernel sent none. */
+  /** The first counters of `struct rtnl_link_stats64` in its order; empty where the kernel sent none. */
   readonly counters: readonly bigint[];
 }
 
@@ -39,67 +38,111 @@ export interface LinkAddress {
   readonly label: string | undefined;
 }
 
-export function* links(dump: Uint8Array): Generator<Link> {
-  for (const body of messages(dump, messageTypes.link)) {
-    const attributes = attributesOf(body, linkHeaderLength);
-    yield {
-      index: view(body).getInt32(4, little),
-      name: zeroTerminated(attributes.get(linkAttributes.name)) ?? '',
-      hardwareAddress: attributes.get(linkAttributes.address) ?? new Uint8Array(),
-      counters: counters(attributes.get(linkAttributes.statistics64)),
-    };
+/** Counters of `struct rtnl_link_stats64` that are of use to anybody here; the rest are details of errors. */
+const countersRead = 16;
+
+export function links(dump: Uint8Array): Link[] {
+  const reader = new DumpReader(dump);
+  const found: Link[] = [];
+  while (reader.nextMessage(messageTypes.link, linkHeaderLength)) {
+    const index = reader.view.getInt32(reader.body + 4, little);
+    let name = '';
+    let hardwareAddress: Uint8Array = noBytes;
+    let counters: readonly bigint[] = noCounters;
+    while (reader.nextAttribute()) {
+      if (reader.attribute === linkAttributes.name) name = reader.text();
+      else if (reader.attribute === linkAttributes.address) hardwareAddress = reader.bytes();
+      else if (reader.attribute === linkAttributes.statistics64) counters = reader.counters(countersRead);
+    }
+    found.push({ index, name, hardwareAddress, counters });
   }
+  return found;
 }
 
-export function* linkAddresses(dump: Uint8Array): Generator<LinkAddress> {
-  for (const body of messages(dump, messageTypes.address)) {
-    const attributes = attributesOf(body, addressHeaderLength);
+export function linkAddresses(dump: Uint8Array): LinkAddress[] {
+  const reader = new DumpReader(dump);
+  const found: LinkAddress[] = [];
+  while (reader.nextMessage(messageTypes.address, addressHeaderLength)) {
+    const { view, body } = reader;
+    let own: Uint8Array | undefined;
+    let other: Uint8Array | undefined;
+    let label: string | undefined;
+    while (reader.nextAttribute()) {
+      if (reader.attribute === addressAttributes.local) own = reader.bytes();
+      else if (reader.attribute === addressAttributes.address) other = reader.bytes();
+      else if (reader.attribute === addressAttributes.label) label = reader.text();
+    }
     // With a peer (point to point) `address` is the other side; without one the two are the same or `local` is absent.
-    const address = attributes.get(addressAttributes.local) ?? attributes.get(addressAttributes.address);
+    const address = own ?? other;
     if (address === undefined) continue;
-    yield {
-      family: body[0] ?? 0,
-      prefix: body[1] ?? 0,
-      index: view(body).getUint32(4, little),
-      address,
-      label: zeroTerminated(attributes.get(addressAttributes.label)),
-    };
+    found.push({ family: view.getUint8(body), prefix: view.getUint8(body + 1), index: view.getUint32(body + 4, little), address, label });
   }
+  return found;
 }
 
-const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const noBytes = new Uint8Array();
+const noCounters: readonly bigint[] = [];
 const aligned = (length: number): number => (length + 3) & ~3;
 
-function* messages(dump: Uint8Array, type: number): Generator<Uint8Array> {
-  const all = view(dump);
-  for (let offset = 0; offset + messageHeaderLength <= dump.length; ) {
-    const length = all.getUint32(offset, little);
-    if (length < messageHeaderLength || offset + length > dump.length) return;
-    if (all.getUint16(offset + 4, little) === type) yield dump.subarray(offset + messageHeaderLength, offset + length);
-    offset += aligned(length);
+/** Walks over the messages of a dump and the attributes of each. Lengths that point beyond the end end the walk. */
+class DumpReader {
+  readonly view: DataView;
+  readonly #dump: Buffer;
+  #nextMessage = 0;
+  #end = 0;
+  #nextAttribute = 0;
+  #from = 0;
+  #to = 0;
+  /** Where the body of the message at hand begins. */
+  body = 0;
+  /** Number of the attribute at hand. */
+  attribute = 0;
+
+  constructor(dump: Uint8Array) {
+    this.#dump = Buffer.from(dump.buffer, dump.byteOffset, dump.byteLength);
+    this.view = new DataView(dump.buffer, dump.byteOffset, dump.byteLength);
   }
-}
 
-function attributesOf(body: Uint8Array, headerLength: number): Map<number, Uint8Array> {
-  const attributes = new Map<number, Uint8Array>();
-  const all = view(body);
-  for (let offset = headerLength; offset + attributeHeaderLength <= body.length; ) {
-    const length = all.getUint16(offset, little);
-    if (length < attributeHeaderLength || offset + length > body.length) break;
-    attributes.set(all.getUint16(offset + 2, little) & attributeTypeMask, body.subarray(offset + attributeHeaderLength, offset + length));
-    offset += aligned(length);
+  nextMessage(type: number, headerLength: number): boolean {
+    const { view } = this;
+    for (let at = this.#nextMessage; at + messageHeaderLength <= view.byteLength; at = this.#nextMessage) {
+      const length = view.getUint32(at, little);
+      if (length < messageHeaderLength || at + length > view.byteLength) return false;
+      this.#nextMessage = at + aligned(length);
+      if (view.getUint16(at + 4, little) !== type || length < messageHeaderLength + headerLength) continue;
+      this.body = at + messageHeaderLength;
+      this.#end = at + length;
+      this.#nextAttribute = this.body + headerLength;
+      return true;
+    }
+    return false;
   }
-  return attributes;
-}
 
-function zeroTerminated(bytes: Uint8Array | undefined): string | undefined {
-  if (bytes === undefined) return undefined;
-  const end = bytes.indexOf(0);
-  return textFromBytes(end < 0 ? bytes : bytes.subarray(0, end));
-}
+  nextAttribute(): boolean {
+    const at = this.#nextAttribute;
+    if (at + attributeHeaderLength > this.#end) return false;
+    const length = this.view.getUint16(at, little);
+    if (length < attributeHeaderLength || at + length > this.#end) return false;
+    this.attribute = this.view.getUint16(at + 2, little) & attributeTypeMask;
+    this.#from = at + attributeHeaderLength;
+    this.#to = at + length;
+    this.#nextAttribute = at + aligned(length);
+    return true;
+  }
 
-function counters(bytes: Uint8Array | undefined): bigint[] {
-  if (bytes === undefined) return [];
-  const all = view(bytes);
-  return Array.from({ length: Math.floor(bytes.length / 8) }, (_, index) => all.getBigUint64(index * 8, little));
+  bytes(): Uint8Array {
+    return this.#dump.subarray(this.#from, this.#to);
+  }
+
+  /** Up to the first zero. */
+  text(): string {
+    const zero = this.#dump.indexOf(0, this.#from);
+    return this.#dump.toString('utf8', this.#from, zero < 0 || zero > this.#to ? this.#to : zero);
+  }
+
+  counters(most: number): bigint[] {
+    const counters: bigint[] = [];
+    for (let at = this.#from; at + 8 <= this.#to && counters.length < most; at += 8) counters.push(this.view.getBigUint64(at, little));
+    return counters;
+  }
 }

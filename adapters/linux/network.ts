@@ -20,7 +20,7 @@ export function linuxNetwork(root = ''): Network {
     interfaces: {
       async list() {
         const [linkDump, addressDump] = await (nativeAddon() as NetworkAddon).netlinkInterfaces();
-        return interfacesOf([...links(linkDump)], [...linkAddresses(addressDump)]);
+        return interfacesOf(links(linkDump), linkAddresses(addressDump));
       },
     },
     routes: {
@@ -70,8 +70,13 @@ function addressOf({ family, address, prefix }: LinkAddress): IpAddress | undefi
 }
 
 /** Always six bytes: InfiniBand's twenty are cut, and a tunnel without any has zeros (SIOCGIFHWADDR, qemu-ga 10.2). */
-const hardwareAddressText = (bytes: Uint8Array): string =>
-  Array.from({ length: 6 }, (_, index) => (bytes[index] ?? 0).toString(16).padStart(2, '0')).join(':');
+function hardwareAddressText(bytes: Uint8Array): string {
+  let text = hexByte(bytes[0]);
+  for (let index = 1; index < 6; index += 1) text += `:${hexByte(bytes[index])}`;
+  return text;
+}
+
+const hexByte = (byte = 0): string => (byte < 16 ? `0${byte.toString(16)}` : byte.toString(16));
 
 /** As /proc/net/dev shows them: packets that found no room in the ring count as dropped. */
 function statisticsOf(counters: readonly bigint[]): InterfaceStatistics | undefined {

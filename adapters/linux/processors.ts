@@ -1,8 +1,6 @@
-import { readFileSync, statSync } from 'node:fs';
-
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { LogicalProcessor, Processors } from '../../core/ports/index.ts';
-import { failedBecause, fileError, namesIn, readText } from './kernel-files.ts';
+import { attributeIfAny, failedBecause, fileError, namesIn, readText } from './kernel-files.ts';
 import { parseLoad, parseProcessorStatistics } from './processor-statistics.ts';
 
 /** Writes to an attribute in /sys in one write(2), off the event loop: taking a processor down can take a while. */
@@ -40,10 +38,11 @@ export function linuxProcessors(root: string, writeAttribute: WriteAttribute): P
 
 function processorNumbers(root: string): number[] {
   try {
-    return namesIn(`${root}${directory}`)
-      .flatMap((name) => /^cpu(\d+)$/.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => a - b);
+    const numbers: number[] = [];
+    for (const name of namesIn(`${root}${directory}`)) {
+      if (name.startsWith('cpu') && /^cpu\d+$/.test(name)) numbers.push(Number(name.slice(3)));
+    }
+    return numbers.sort((a, b) => a - b);
   } catch (error) {
     throw failedBecause(`failed to list entries: ${directory}`, error);
   }
@@ -51,30 +50,41 @@ function processorNumbers(root: string): number[] {
 
 /** `undefined` for one that was unplugged since the directory was listed. */
 function processor(root: string, id: number): LogicalProcessor | undefined {
-  if (statSync(`${root}${directory}/cpu${id}`, { throwIfNoEntry: false }) === undefined) return undefined;
-  const online = onlineState(root, String(id));
-  return { logicalId: id, online: online ?? true, canOffline: online !== undefined };
+  try {
+    const online = onlineState(root, String(id));
+    return { logicalId: id, online: online ?? true, canOffline: online !== undefined };
+  } catch (error) {
+    if (osCode(error instanceof Error ? error.cause : undefined) === 'ENOENT') return undefined;
+    throw error;
+  }
 }
 
 /** `undefined` for a processor that can't be switched: it has no `online` file. Texts are the reference's. */
 function onlineState(root: string, id: string): boolean | undefined {
   const place = `${directory}/cpu${id}/`;
+  const text = attributeIfAny(`${root}${directory}/cpu${id}`, 'online');
+  if (text === null) return undefined;
+  if (text === undefined) return whyNoState(root, place);
+  if (text === '') throw AgentError.failed(`pread("${place}/online"): unexpected EOF`);
+  return !text.startsWith('0');
+}
+
+/** The processor has no such file, or something is wrong. */
+function whyNoState(root: string, place: string): undefined {
   try {
     namesIn(`${root}${place}`);
   } catch (error) {
     throw failedBecause(`Could not open '${place}'`, error);
   }
   const file = `${place}/online`;
-  let bytes: Buffer;
   try {
-    bytes = readFileSync(`${root}${file}`);
+    readText(`${root}${file}`);
   } catch (error) {
     const reason = fileError(error);
     if (osCode(reason) === 'ENOENT') return undefined;
     throw failedBecause(reason.os?.syscall === 'read' ? `pread("${file}")` : `could not open ${file}`, reason);
   }
-  if (bytes.length === 0) throw AgentError.failed(`pread("${file}"): unexpected EOF`);
-  return bytes[0] !== 0x30;
+  return undefined;
 }
 
 async function switchProcessor(root: string, logicalId: bigint, online: boolean, writeAttribute: WriteAttribute): Promise<void> {

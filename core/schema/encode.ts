@@ -1,13 +1,24 @@
 import { AgentError } from '../errors/agent-error.ts';
 import { jsonNumber, jsonString } from '../protocol/json-text.ts';
-import type { SchemaType, StructType } from './types.ts';
+import type { ListType, SchemaType, StructType } from './types.ts';
 
 const INT64_MIN = -(2n ** 63n);
 const INT64_MAX = 2n ** 63n - 1n;
 const UINT64_MAX = 2n ** 64n - 1n;
 
-const mismatch = (where: string, expected: string, value: unknown): AgentError =>
-  AgentError.failed(`internal error: ${where} should be ${expected}, but is ${describe(value)}`);
+/** A value that the schema forbids; `where` grows on the way out, so that a right answer pays nothing for it. */
+class Misfit extends Error {
+  where = '';
+
+  constructor(expected: string, value: unknown) {
+    super(`should be ${expected}, but is ${describe(value)}`);
+  }
+
+  static within(error: unknown, where: string): unknown {
+    if (error instanceof Misfit) error.where = where + error.where;
+    return error;
+  }
+}
 
 const describe = (value: unknown): string => {
   if (value === null) return 'null';
@@ -26,66 +37,87 @@ const describe = (value: unknown): string => {
 /**
  * Prints a handler's answer as the schema says: members in qemu-ga's wire order, integers exact, absent members left
  * out. What the schema forbids (a backend's mistake) becomes an error that names the place, not a malformed answer.
+ *
+ * @throws AgentError `internal error: WHERE.member[0] should be …`
  */
 export function encodeResult(type: SchemaType, value: unknown, where: string): string {
+  try {
+    return encode(type, value);
+  } catch (error) {
+    if (error instanceof Misfit) throw AgentError.failed(`internal error: ${where}${error.where} ${error.message}`);
+    throw error;
+  }
+}
+
+function encode(type: SchemaType, value: unknown): string {
   switch (type.kind) {
     case 'nothing':
       return '{}';
     case 'int':
-      return integer(value, INT64_MIN, INT64_MAX, where);
+      return integer(value, INT64_MIN, INT64_MAX);
     case 'uint64':
-      return integer(value, 0n, UINT64_MAX, where);
+      return integer(value, 0n, UINT64_MAX);
     case 'uint16':
-      return integer(value, 0n, 65535n, where);
+      return integer(value, 0n, 65535n);
     case 'number':
-      if (typeof value !== 'number' || !Number.isFinite(value)) throw mismatch(where, 'a finite number', value);
+      if (typeof value !== 'number' || !Number.isFinite(value)) throw new Misfit('a finite number', value);
       return jsonNumber(value);
     case 'bool':
-      if (typeof value !== 'boolean') throw mismatch(where, 'a boolean', value);
+      if (typeof value !== 'boolean') throw new Misfit('a boolean', value);
       return value ? 'true' : 'false';
     case 'str':
-      if (typeof value !== 'string') throw mismatch(where, 'a string', value);
+      if (typeof value !== 'string') throw new Misfit('a string', value);
       return jsonString(value);
     case 'enum':
-      if (typeof value !== 'string' || !type.values.includes(value)) throw mismatch(where, `one of ${type.values.join(', ')}`, value);
+      if (typeof value !== 'string' || !type.values.includes(value)) throw new Misfit(`one of ${type.values.join(', ')}`, value);
       return `"${value}"`;
     case 'list':
-      if (!Array.isArray(value)) throw mismatch(where, 'an array', value);
-      return `[${value.map((element, index) => encodeResult(type.of, element, `${where}[${index}]`)).join(', ')}]`;
+      return encodeList(type, value);
     case 'struct':
-      return encodeStruct(type, value, where);
+      return encodeStruct(type, value);
     case 'alternate':
-      return encodeResult(typeof value === 'string' ? type.words : type.plain, value, where);
+      return encode(typeof value === 'string' ? type.words : type.plain, value);
     default:
       return type satisfies never;
   }
 }
 
-function integer(value: unknown, low: bigint, high: bigint, where: string): string {
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= low) {
-    if (value > high) throw mismatch(where, `an integer from ${low} to ${high}`, value);
-    return value === 0 ? '0' : String(value);
-  }
-  if (typeof value !== 'bigint' || value < low || value > high) throw mismatch(where, `an integer from ${low} to ${high}`, value);
+function integer(value: unknown, low: bigint, high: bigint): string {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= low && value <= high) return value === 0 ? '0' : String(value);
+  if (typeof value !== 'bigint' || value < low || value > high) throw new Misfit(`an integer from ${low} to ${high}`, value);
   return value.toString();
 }
 
-function encodeStruct(type: StructType, value: unknown, where: string): string {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw mismatch(where, `a ${type.name}`, value);
+function encodeList(type: ListType, value: unknown): string {
+  if (!Array.isArray(value)) throw new Misfit('an array', value);
+  let text = '[';
+  for (let index = 0; index < value.length; index += 1) {
+    try {
+      text += (index === 0 ? '' : ', ') + encode(type.of, value[index]);
+    } catch (error) {
+      throw Misfit.within(error, `[${index}]`);
+    }
+  }
+  return `${text}]`;
+}
+
+function encodeStruct(type: StructType, value: unknown): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new Misfit(`a ${type.name}`, value);
   const object = value as Readonly<Record<string, unknown>>;
   let text = '';
   for (const name of type.wireOrder) {
     const member = type.members[name];
     const of = object[name];
     if (member === undefined) continue;
-    if (of === undefined) {
-      if (!member.optional) throw mismatch(`${where}.${name}`, 'present', of);
-      continue;
+    try {
+      if (of !== undefined) text += `${text === '' ? '"' : ', "'}${name}": ${encode(member.type, of)}`;
+      else if (!member.optional) throw new Misfit('present', of);
+    } catch (error) {
+      throw Misfit.within(error, `.${name}`);
     }
-    text += `${text === '' ? '' : ', '}"${name}": ${encodeResult(member.type, of, `${where}.${name}`)}`;
   }
   for (const name in object) {
-    if (!Object.hasOwn(type.members, name)) throw mismatch(`${where}.${name}`, 'absent', object[name]);
+    if (!Object.hasOwn(type.members, name)) throw Misfit.within(new Misfit('absent', object[name]), `.${name}`);
   }
   return `{${text}}`;
 }

@@ -5,14 +5,26 @@
 #include <sys/statvfs.h>
 
 #include <array>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "addon.h"
+#include "cached-path.h"
 #include "descriptor.h"
 
 namespace concierge {
 
 namespace {
+
+Napi::Object SizeOf(Napi::Env env, const struct statvfs& size) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("fragmentSize", Napi::BigInt::New(env, static_cast<uint64_t>(size.f_frsize)));
+  result.Set("blocks", Napi::BigInt::New(env, static_cast<uint64_t>(size.f_blocks)));
+  result.Set("blocksFree", Napi::BigInt::New(env, static_cast<uint64_t>(size.f_bfree)));
+  result.Set("blocksAvailable", Napi::BigInt::New(env, static_cast<uint64_t>(size.f_bavail)));
+  return result;
+}
 
 // statFileSystem(path) => Promise<{ fragmentSize, blocks, blocksFree, blocksAvailable }>, all BigInt: statvfs(3).
 Napi::Value StatFileSystem(const Napi::CallbackInfo& info) {
@@ -23,14 +35,41 @@ Napi::Value StatFileSystem(const Napi::CallbackInfo& info) {
         if (Retry([&] { return statvfs(path.c_str(), &size); }) < 0) throw SystemError("statvfs", path);
         return size;
       },
-      [](Napi::Env env, const struct statvfs& size) -> Napi::Value {
-        Napi::Object result = Napi::Object::New(env);
-        result.Set("fragmentSize", Napi::BigInt::New(env, static_cast<uint64_t>(size.f_frsize)));
-        result.Set("blocks", Napi::BigInt::New(env, static_cast<uint64_t>(size.f_blocks)));
-        result.Set("blocksFree", Napi::BigInt::New(env, static_cast<uint64_t>(size.f_bfree)));
-        result.Set("blocksAvailable", Napi::BigInt::New(env, static_cast<uint64_t>(size.f_bavail)));
+      SizeOf);
+}
+
+// statFileSystems(paths) => Promise<(size | undefined)[]>: the same one after the other.
+Napi::Value StatFileSystems(const Napi::CallbackInfo& info) {
+  const auto given = info[0].As<Napi::Array>();
+  std::vector<std::string> paths;
+  for (uint32_t index = 0; index < given.Length(); index++) paths.push_back(SystemString(given.Get(index)));
+  return OnIoThread(
+      info.Env(),
+      [paths = std::move(paths)] {
+        std::vector<std::optional<struct statvfs>> sizes;
+        for (const std::string& path : paths) {
+          struct statvfs size;
+          const bool known = Retry([&] { return statvfs(path.c_str(), &size); }) == 0;
+          sizes.push_back(known ? std::optional(size) : std::nullopt);
+        }
+        return sizes;
+      },
+      [](Napi::Env env, const std::vector<std::optional<struct statvfs>>& sizes) -> Napi::Value {
+        Napi::Array result = Napi::Array::New(env, sizes.size());
+        for (uint32_t index = 0; index < sizes.size(); index++) {
+          if (sizes[index].has_value()) result.Set(index, SizeOf(env, *sizes[index]));
+        }
         return result;
       });
+}
+
+// fileSystemSizeNow(path) => the same at once, or undefined where the way to the file system is not in memory. Only for
+// file systems that tell their size from memory.
+Napi::Value FileSystemSizeNow(const Napi::CallbackInfo& info) {
+  const Descriptor root = OpenCachedPath(SystemString(info[0]).c_str());
+  struct statvfs size;
+  if (!root || Retry([&] { return fstatvfs(root.get(), &size); }) < 0) return info.Env().Undefined();
+  return SizeOf(info.Env(), size);
 }
 
 // nvmeSmartLog(node, timeoutMs) => Promise<Buffer> of 512 bytes: Get Log Page 0x02 of the controller, without clearing
@@ -64,6 +103,8 @@ Napi::Value NvmeSmartLog(const Napi::CallbackInfo& info) {
 
 const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("statFileSystem", Napi::Function::New(env, Guarded<StatFileSystem>));
+  exports.Set("statFileSystems", Napi::Function::New(env, Guarded<StatFileSystems>));
+  exports.Set("fileSystemSizeNow", Napi::Function::New(env, Guarded<FileSystemSizeNow>));
   exports.Set("nvmeSmartLog", Napi::Function::New(env, Guarded<NvmeSmartLog>));
 });
 

@@ -74,11 +74,13 @@ Channel::~Channel() {
 
 // -- events -----------------------------------------------------------------------------------------------
 
-void Channel::OnPoll(int status) {
+void Channel::OnPoll(int status, int events) {
   const Napi::HandleScope scope(Env());
   [[maybe_unused]] const Napi::Value self = Value();  // not collected before this has returned
   // libuv reports EPOLLERR as a failure and stops watching; read(2) or write(2) says what it was.
   if (status < 0) polled_ = 0;
+  // Input, or its end, for somebody who is busy: it is looked at when he is not.
+  if (paused_ && (status < 0 || (events & UV_READABLE) != 0)) lingering_ = false;
   if (is_port_) {
     epoll_event consumed;
     epoll_wait(inner_.get(), &consumed, 1, 0);
@@ -108,6 +110,7 @@ void Channel::Read() {
     if (count > 0) {
       host_present_ = true;
       missed_ = false;
+      if (is_port_) uv_timer_stop(farewell_.get());
       Emit(kData, static_cast<uint32_t>(count));
       if (!open() || !reading()) return;
     } else if (count == 0) {
@@ -141,7 +144,11 @@ void Channel::Emit(Event event, uint32_t value) {
 // it: its request may have been read already, and its answer waits here for the announcement.
 void Channel::MissHost() {
   missed_ = true;
-  if (!host_present_ || uv_is_active(reinterpret_cast<uv_handle_t*>(farewell_.get()))) return;
+  if (host_present_ && !uv_is_active(reinterpret_cast<uv_handle_t*>(farewell_.get()))) StartFarewell();
+}
+
+void Channel::StartFarewell() {
+  uv_update_time(handles_->loop());
   uv_timer_start(
       farewell_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnFarewell(); }, kFarewell, 0);
 }
@@ -289,7 +296,8 @@ void Channel::Stalled(int error) {
     blocked_ = true;
     if (is_port_) {
       if (!armed_for_room_) Rearm();
-      if (HungUp()) MissHost();
+      // This answer's host has all the time from now on to be announced.
+      if (HungUp()) StartFarewell();
     }
   } else {
     queue_.Clear();
@@ -305,14 +313,15 @@ void Channel::Stalled(int error) {
 
 void Channel::UpdateInterest() {
   if (!open() || !started_) return;
-  const int wanted = is_port_ ? UV_READABLE : (reading() ? UV_READABLE : 0) | (blocked_ ? UV_WRITABLE : 0);
+  const bool watches_input = reading() || (started_ && !ended_ && lingering_);
+  const int wanted = is_port_ ? UV_READABLE : (watches_input ? UV_READABLE : 0) | (blocked_ ? UV_WRITABLE : 0);
   if (wanted == polled_) return;
   polled_ = wanted;
   if (wanted == 0) {
     uv_poll_stop(poll_.get());
   } else {
-    uv_poll_start(poll_.get(), wanted, [](uv_poll_t* handle, int status, int) {
-      static_cast<Channel*>(handle->data)->OnPoll(status);
+    uv_poll_start(poll_.get(), wanted, [](uv_poll_t* handle, int status, int events) {
+      static_cast<Channel*>(handle->data)->OnPoll(status, events);
     });
   }
 }
@@ -346,14 +355,14 @@ Napi::Value Channel::Write(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(env, room);
 }
 
+// Most requests are answered before anything else comes: the polling goes on until something does.
 Napi::Value Channel::Pause(const Napi::CallbackInfo& info) {
-  paused_ = true;
-  if (!in_event_) UpdateInterest();
+  paused_ = lingering_ = true;
   return info.Env().Undefined();
 }
 
 Napi::Value Channel::Resume(const Napi::CallbackInfo& info) {
-  paused_ = false;
+  paused_ = lingering_ = false;
   if (open() && is_port_) Rearm();
   if (!in_event_) UpdateInterest();
   return info.Env().Undefined();

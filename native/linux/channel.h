@@ -46,8 +46,8 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   static constexpr int kReadsPerTurn = 16;
 
   // A port without a host for so many milliseconds has lost it. The announcement of a host that has sent something already
-  // takes as long as the kernel needs to run a work item.
-  static constexpr uint64_t kFarewell = 250;
+  // takes as long as the kernel needs to run a work item, which is long in a guest whose host is busy.
+  static constexpr uint64_t kFarewell = 1000;
 
   static Napi::Function Define(Napi::Env env);
   explicit Channel(const Napi::CallbackInfo& info);
@@ -64,10 +64,11 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool open() const { return static_cast<bool>(fd_); }
   bool reading() const { return started_ && !paused_ && !ended_; }
 
-  void OnPoll(int status);
+  void OnPoll(int status, int events);
   void Read();
   void Emit(Event event, uint32_t value);
   void MissHost();
+  void StartFarewell();
   void LookForHost();
   void ChangeHost();
   void OnFarewell();
@@ -105,6 +106,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   int polled_ = 0;
   bool started_ = false;
   bool paused_ = false;
+  bool lingering_ = false;     // paused, and nothing has come since
   bool ended_ = false;         // no more input is wanted or to be had
   bool in_event_ = false;      // writes are gathered
   bool blocked_ = false;       // the descriptor takes nothing: waiting until it is writable

@@ -60,11 +60,13 @@ void IoThreads::Detach(std::function<void()> work) {
 }
 
 bool IoThreads::Enqueue(Task& task) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (closed_ || queue_.size() >= kMaximumQueued) return false;
   const bool covered = idle_ > queue_.size();
   if (!covered && threads_ < kMaximumThreads && !StartThread() && threads_ == 0) return false;
   queue_.push_back(std::move(task));
+  // Whoever wakes up wants the lock at once.
+  lock.unlock();
   if (covered) wake_.notify_one();
   return true;
 }

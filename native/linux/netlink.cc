@@ -20,6 +20,9 @@ using Bytes = std::vector<char>;
 // A list that changed while it was sent is asked for again, so often at most.
 constexpr int kAttempts = 5;
 
+// The kernel sends a dump in pieces of at most this (NLMSG_GOODSIZE for who asks with a large buffer).
+constexpr size_t kMessages = 32 * 1024;
+
 struct Dump {
   Bytes messages;
   bool interrupted = false;
@@ -45,8 +48,7 @@ Dump Receive(const Descriptor& socket, uint32_t sequence, std::vector<char>& buf
   }
 }
 
-Bytes Ask(const Descriptor& socket, uint16_t type) {
-  std::vector<char> buffer(64 * 1024);
+Bytes Ask(const Descriptor& socket, uint16_t type, std::vector<char>& buffer) {
   Dump dump;
   for (uint32_t sequence = 1; sequence <= kAttempts; sequence++) {
     struct {
@@ -70,7 +72,10 @@ Napi::Value NetlinkInterfaces(const Napi::CallbackInfo& info) {
   auto work = [] {
     const Descriptor netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
     if (!netlink) throw SystemError("socket");
-    return std::array<Bytes, 2>{Ask(netlink, RTM_GETLINK), Ask(netlink, RTM_GETADDR)};
+    std::vector<char> buffer(kMessages);
+    // In this order: each link is known by the time its addresses are.
+    Bytes links = Ask(netlink, RTM_GETLINK, buffer);
+    return std::array<Bytes, 2>{std::move(links), Ask(netlink, RTM_GETADDR, buffer)};
   };
   return OnIoThread(info.Env(), std::move(work), [](Napi::Env env, const std::array<Bytes, 2>& dumps) {
     Napi::Array result = Napi::Array::New(env, dumps.size());

@@ -92,3 +92,42 @@ describe('btrfs', () => {
     expect(list.map(({ name, mountPoint }) => [name, mountPoint])).toEqual([['vda2', '/']]);
   });
 });
+
+describe('sizes that are asked for together', () => {
+  const quick = (answers: Promise<readonly (FileSystemSize | undefined)[]>) => ({ now: vi.fn(() => size), together: vi.fn(() => answers) });
+  const xfs = (...mountPoints: string[]): Machine =>
+    layOut(['/proc/self/mountinfo <<', ...mountPoints.map((point, i) => `  ${i + 2} 1 8:${i} / ${point} rw - xfs /dev/sd${i} rw`)].join('\n'));
+
+  it('cost one question, and one that failed is absent', async () => {
+    using guest = xfs('/good', '/bad');
+    const ways = quick(Promise.resolve([size, undefined]));
+    const ask = vi.fn(async () => size);
+
+    const [good, bad] = await linuxUsage(guest.root, ask, undefined, 2000, ways).list();
+
+    expect(good).toHaveProperty('usedBytes', 600n * 4096n);
+    expect(bad).not.toHaveProperty('usedBytes');
+    expect(ask).not.toHaveBeenCalled();
+  });
+
+  it('are asked for one by one when one of them hangs, and so for as long as it does', async () => {
+    using guest = xfs('/hung', '/good');
+    const ways = quick(never);
+    const usage = linuxUsage(guest.root, async (path) => (path === '/hung' ? never : size), undefined, 4, ways);
+
+    const lists = [await usage.list(), await usage.list()];
+
+    expect(lists.map((list) => list.map((info) => info.usedBytes))).toEqual([[undefined, 600n * 4096n], [undefined, 600n * 4096n]]);
+    expect(ways.together).toHaveBeenCalledTimes(1);
+  });
+
+  it('of ext4 are told at once, but not where projects have limits', async () => {
+    using guest = layOut('/proc/self/mountinfo <<\n  2 1 8:0 / /plain rw - ext4 /dev/sda rw\n  3 1 8:1 / /projects rw - ext4 /dev/sdb rw,prjquota');
+    const ways = quick(Promise.resolve([size]));
+
+    await linuxUsage(guest.root, async () => size, undefined, 2000, ways).list();
+
+    expect(ways.now.mock.calls).toEqual([['/plain']]);
+    expect(ways.together.mock.calls).toEqual([[['/projects']]]);
+  });
+});

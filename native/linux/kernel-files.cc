@@ -1,0 +1,173 @@
+// Files that the kernel makes up or that lie in memory, read at once. Where there is none the answer is a negative errno:
+// most attributes of most devices are absent, and an exception costs ten times the system call.
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "addon.h"
+#include "cached-path.h"
+#include "descriptor.h"
+
+namespace concierge {
+
+namespace {
+
+// A path as the kernel takes it; empty, and so `ENOENT`, where it does not fit or has a NUL.
+class Path {
+ public:
+  Path(napi_env env, napi_value value) {
+    size_t length = 0;
+    if (napi_get_value_string_utf8(env, value, text_, sizeof text_, &length) != napi_ok || length + 1 == sizeof text_ ||
+        memchr(text_, '\0', length) != nullptr) {
+      text_[0] = '\0';
+    }
+  }
+  operator const char*() const { return text_; }
+
+ private:
+  char text_[PATH_MAX];
+};
+
+Napi::Value Failure(Napi::Env env) { return Napi::Number::New(env, -errno); }
+
+Napi::Value Text(Napi::Env env, const char* bytes, size_t length) {
+  napi_value text;
+  napi_create_string_utf8(env, bytes, length, &text);
+  return Napi::Value(env, text);
+}
+
+Descriptor OpenToRead(const char* path) {
+  return Descriptor(Retry([&] { return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); }));
+}
+
+Napi::Value Latin1(Napi::Env env, const char* bytes, size_t length) {
+  napi_value text;
+  napi_create_string_latin1(env, bytes, length, &text);
+  return Napi::Value(env, text);
+}
+
+// The rest of a file, of which `length` bytes are in `first`. Generated files have no size to go by: until the end.
+template <Napi::Value (*Decode)(Napi::Env, const char*, size_t) = Text>
+Napi::Value ReadOn(Napi::Env env, const Descriptor& file, const char* first, size_t length) {
+  std::vector<char> bytes;
+  if (length > 0) bytes.assign(first, first + length);
+  for (;;) {
+    bytes.resize(length + std::max<size_t>(16 * 1024, length));
+    const ssize_t count = Retry([&] { return read(file.get(), bytes.data() + length, bytes.size() - length); });
+    if (count < 0) return Failure(env);
+    if (count == 0) return Decode(env, bytes.data(), length);
+    length += static_cast<size_t>(count);
+  }
+}
+
+// readText(path): the whole file, what is no UTF-8 as U+FFFD.
+Napi::Value ReadText(const Napi::CallbackInfo& info) {
+  const Path path(info.Env(), info[0]);
+  const Descriptor file = OpenToRead(path);
+  return file ? ReadOn(info.Env(), file, nullptr, 0) : Failure(info.Env());
+}
+
+// readLatin1(path): the same with one character for each byte.
+Napi::Value ReadLatin1(const Napi::CallbackInfo& info) {
+  const Path path(info.Env(), info[0]);
+  const Descriptor file = OpenToRead(path);
+  return file ? ReadOn<Latin1>(info.Env(), file, nullptr, 0) : Failure(info.Env());
+}
+
+// readAttribute(path): the same for attributes in sysfs and for ordinary files, which are at their end where a read comes
+// short. (Lists in /proc come short at the end of an entry.)
+Napi::Value ReadAttribute(const Napi::CallbackInfo& info) {
+  const Path path(info.Env(), info[0]);
+  const Descriptor file = OpenToRead(path);
+  if (!file) return Failure(info.Env());
+  char bytes[4096];
+  const ssize_t count = Retry([&] { return read(file.get(), bytes, sizeof bytes); });
+  if (count < 0) return Failure(info.Env());
+  const auto length = static_cast<size_t>(count);
+  return length < sizeof bytes ? Text(info.Env(), bytes, length) : ReadOn(info.Env(), file, bytes, length);
+}
+
+// exists(path): whether the path leads to anything.
+Napi::Value Exists(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), access(Path(info.Env(), info[0]), F_OK) == 0);
+}
+
+// listDirectory(path): the names in it, each with a `/` behind it.
+Napi::Value ListDirectory(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Path path(env, info[0]);
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory(opendir(path), closedir);
+  if (directory == nullptr) return Failure(env);
+  std::string names;
+  for (;;) {
+    errno = 0;
+    const dirent* entry = readdir(directory.get());
+    if (entry == nullptr) return errno == 0 ? Text(env, names.data(), names.size()) : Failure(env);
+    const char* name = entry->d_name;
+    if (name[0] == '.' && (name[1] == '\0' || (name[1] == '.' && name[2] == '\0'))) continue;
+    names.append(name).push_back('/');
+  }
+}
+
+// readLink(path): what a symbolic link holds.
+Napi::Value ReadLink(const Napi::CallbackInfo& info) {
+  const Path path(info.Env(), info[0]);
+  char target[PATH_MAX];
+  const ssize_t length = readlink(path, target, sizeof target);
+  return length < 0 ? Failure(info.Env()) : Text(info.Env(), target, static_cast<size_t>(length));
+}
+
+// realPath(path): realpath(3).
+Napi::Value RealPath(const Napi::CallbackInfo& info) {
+  const Path path(info.Env(), info[0]);
+  char resolved[PATH_MAX];
+  return realpath(path, resolved) == nullptr ? Failure(info.Env()) : Text(info.Env(), resolved, strlen(resolved));
+}
+
+// fileStamp(path): [version, changed]: a text that is another one after every change of the file, and when it was last
+// changed, in milliseconds since 1970. A negative errno where that can't be told without waiting for a disk. Nothing is
+// opened for reading, so that no virus scanner (fanotify(7)) is waited for either.
+Napi::Value FileStamp(const Napi::CallbackInfo& info) {
+  const Path path(info.Env(), info[0]);
+  const Descriptor file = OpenCachedPath(path);
+  if (!file) return Failure(info.Env());
+  struct statx status;
+  // AT_STATX_DONT_SYNC: what is known here, without asking a server.
+  if (statx(file.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS, &status) < 0) return Failure(info.Env());
+  char text[160];
+  const int length = snprintf(text, sizeof text, "%x:%x %llx %llx %llx.%x %llx.%x", status.stx_dev_major, status.stx_dev_minor,
+                              static_cast<unsigned long long>(status.stx_ino), static_cast<unsigned long long>(status.stx_size),
+                              static_cast<unsigned long long>(status.stx_mtime.tv_sec), status.stx_mtime.tv_nsec,
+                              static_cast<unsigned long long>(status.stx_ctime.tv_sec), status.stx_ctime.tv_nsec);
+  Napi::Array stamp = Napi::Array::New(info.Env(), 2);
+  stamp.Set(uint32_t{0}, Text(info.Env(), text, static_cast<size_t>(length)));
+  stamp.Set(uint32_t{1}, Napi::Number::New(info.Env(), static_cast<double>(status.stx_ctime.tv_sec) * 1e3 + status.stx_ctime.tv_nsec / 1000000));
+  return stamp;
+}
+
+const Part part([](Napi::Env env, Napi::Object exports) {
+  exports.Set("readText", Napi::Function::New(env, ReadText));
+  exports.Set("readLatin1", Napi::Function::New(env, ReadLatin1));
+  exports.Set("readAttribute", Napi::Function::New(env, ReadAttribute));
+  exports.Set("exists", Napi::Function::New(env, Exists));
+  exports.Set("listDirectory", Napi::Function::New(env, ListDirectory));
+  exports.Set("readLink", Napi::Function::New(env, ReadLink));
+  exports.Set("realPath", Napi::Function::New(env, RealPath));
+  exports.Set("fileStamp", Napi::Function::New(env, FileStamp));
+});
+
+}  // namespace
+
+}  // namespace concierge
