@@ -13,7 +13,7 @@ const readOnly = [
 ];
 
 /** The other agent, or why it can't be had. */
-function reference(): Contestant | string {
+function findOther(): Contestant | string {
   // An ordinary user's PATH lacks ldconfig, which finds its libraries.
   process.env['PATH'] = `${process.env['PATH']}:/usr/sbin:/sbin`;
   try {
@@ -23,7 +23,7 @@ function reference(): Contestant | string {
   }
 }
 
-const other = reference();
+const other = findOther();
 const obstacle = typeof other === 'string' ? ` (${other})` : '';
 const isRoot = process.getuid?.() === 0;
 const nobody = { uid: 65534, gid: 65534 };
