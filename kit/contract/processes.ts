@@ -243,7 +243,9 @@ const refusals: readonly Case[] = [
     name: 'a program that is missing is refused, with a path and without (ENOENT)',
     run: async (processes, subject) => {
       await failsWithCode(subject, 'ENOENT', () => run(processes, { path: `${subject.scratchDirectory}/missing`, arguments: [] }));
-      await failsWithCode(subject, 'ENOENT', () => run(processes, { path: 'no-such-program-anywhere', arguments: [] }));
+      // A PATH of its own: where one entry may not be searched, a system may say EACCES of a name that none has.
+      const environment = [`PATH=${subject.scratchDirectory}`];
+      await failsWithCode(subject, 'ENOENT', () => run(processes, { path: 'no-such-program-anywhere', arguments: [], environment }));
     },
   },
   {

@@ -144,7 +144,8 @@ describe('finding a program', () => {
     }, 'ENOENT'],
     ['a NUL in an argument', () => 'tr\0ue', 'EINVAL'],
   ])('refuses %s', async (_what, path, code) => {
-    await expect(run(path())).rejects.toMatchObject({ kind: 'os', os: { code } });
+    // Of a name that no entry of PATH has, execvp(3) says EACCES where one of them may not be searched.
+    await expect(run(path(), [], { environment: ['PATH=/usr/bin:/bin'] })).rejects.toMatchObject({ kind: 'os', os: { code } });
   });
 
   it('refuses arguments that are too long for the system', async () => {
