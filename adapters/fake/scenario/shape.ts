@@ -140,7 +140,7 @@ export const tagged = <T>(what: string, tag: string, shapes: Readonly<Record<str
   }
   const shape = Object.hasOwn(shapes, name) ? shapes[name] : undefined;
   if (shape !== undefined) return shape(node, reading);
-  reading.wrong(given as ParsedNode, `'${name}' is no ${tag} of ${what}${suggestion(name, Object.keys(shapes))}`);
+  reading.wrong(given as ParsedNode, `there is no '${tag}: ${name}'${suggestion(name, Object.keys(shapes))}`);
   return undefined;
 };
 

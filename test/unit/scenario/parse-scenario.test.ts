@@ -17,7 +17,7 @@ describe('a scenario with a mistake', () => {
   it.each([
     ['machine:\n  hostname: x', "file.yaml:2:3: the machine has no 'hostname': did you mean 'hostName'?"],
     ['machin: {}', "file.yaml:1:1: a scenario has no 'machin': did you mean 'machine'?"],
-    ['timeline:\n  - do: frezee-hangs\n    at: 0', "file.yaml:2:9: 'frezee-hangs' is no do of an entry of the timeline: did you mean 'freeze-hangs'?"],
+    ['timeline:\n  - do: frezee-hangs\n    at: 0', "file.yaml:2:9: there is no 'do: frezee-hangs': did you mean 'freeze-hangs'?"],
     ['timeline: [{ at: 0, do: fill }]', "file.yaml:1:12: 'fill' needs 'of'"],
     ['timeline: [{ do: fill, of: / }]', "'fill' needs 'at'"],
     ['timeline: [{ at: 5, do: fill, of: / }]', "5 is not a duration such as '40s'"],

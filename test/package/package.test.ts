@@ -1,0 +1,122 @@
+/** The package as it is published: packed, installed outside the repository, and used as a third party uses it. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { ended, installPackage, mustEnd, root, startAgent, type Installation } from './installed.ts';
+
+let installed: Installation;
+
+beforeAll(async () => {
+  installed = await installPackage();
+});
+
+afterAll(() => installed.remove());
+
+describe('the package', () => {
+  it('is clean for publint', async () => {
+    expect(await ended(join(root, 'node_modules/.bin/publint'), ['--strict', installed.tarball], root)).toMatchObject({ status: 0 });
+  });
+
+  it('has types for every entry point that fit what Node loads', async () => {
+    expect(await ended(join(root, 'node_modules/.bin/attw'), ['--profile', 'esm-only', installed.tarball], root)).toMatchObject({ status: 0 });
+  });
+
+  it('declares what it imports, and exports what somebody uses', async () => {
+    expect(await ended(join(root, 'node_modules/.bin/knip'), ['--no-progress'], root)).toEqual({ status: 0, out: expect.any(String), err: expect.any(String) });
+  });
+
+  it('compiles for a user with nodenext and strict', async () => {
+    const project = await installed.project('user');
+    writeFileSync(join(project, 'use.ts'), `
+      import { GuestClient, connectUnix, withFrozen } from 'concierge-ga/client';
+      import { createFakeGuest, defineBackend, testBackend } from 'concierge-ga/kit';
+      const guest = await createFakeGuest({ timeline: [{ at: 0, do: 'fill', of: '/' }] });
+      const client = new GuestClient(guest.connect());
+      const { 'host-name': name }: { readonly 'host-name': string } = await client.execute('guest-get-host-name');
+      const frozen: bigint = await withFrozen(client, async ({ count }) => count);
+      // @ts-expect-error -- no such argument
+      void client.execute.bind(client, 'guest-file-open', { paht: '' });
+      console.log(name, frozen, typeof connectUnix, typeof defineBackend, typeof testBackend);
+      client.close();
+    `);
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({
+      compilerOptions: { module: 'nodenext', target: 'es2024', strict: true, skipLibCheck: false, exactOptionalPropertyTypes: true, types: ['node'], lib: ['es2024', 'esnext.disposable'] },
+      files: ['use.ts'],
+    }));
+    await mustEnd('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--save-dev', 'typescript@7.0.2', '@types/node@24.19.2'], project);
+
+    await mustEnd(join(project, 'node_modules/.bin/tsc'), [], project);
+
+    expect(await mustEnd(process.execPath, ['use.js'], project)).toBe('fake 4n function function function\n');
+  });
+});
+
+describe('the template', () => {
+  it('builds and keeps the contract, three ports done and the rest absent', async () => {
+    await mustEnd(installed.program('concierge-ga'), ['kit', 'new', 'backend-acme'], installed.directory);
+    const project = await installed.project('backend-acme');
+
+    const output = await mustEnd('npm', ['test'], project);
+
+    expect(output).toMatch(/# pass [1-9]\d|ℹ pass [1-9]\d/);
+    expect(output).toMatch(/(?:#|ℹ) fail 0/);
+    expect(output).toContain('this backend has no such group');
+  });
+
+  it('is not written over what is there, nor under a name that no package has', async () => {
+    await expect(ended(installed.program('concierge-ga'), ['kit', 'new', 'Wrong_Name'], installed.directory)).resolves.toMatchObject({ status: 1, err: expect.stringContaining('lower-case words') });
+    await expect(ended(installed.program('concierge-ga'), ['kit', 'new', 'node_modules'], installed.directory)).resolves.toMatchObject({ status: 1 });
+    await expect(ended(installed.program('concierge-ga'), ['kit'], installed.directory)).resolves.toMatchObject({ status: 1, err: expect.stringContaining('kit new DIR') });
+  });
+});
+
+describe('the portable backend', () => {
+  it('keeps the contract in its own package, and the installed agent drives a guest with it', async () => {
+    const project = await installed.project('backend-portable', join(root, 'examples/backend-portable'));
+    const ctl = async (socket: string, ...words: string[]): Promise<string> => mustEnd(installed.program('concierge-ctl'), ['--socket', socket, ...words], installed.directory);
+
+    const tests = await mustEnd('npm', ['test'], project);
+    const listed = await mustEnd(installed.program('concierge-ga'), ['backends', project], installed.directory);
+    const agent = await startAgent(installed.program('concierge-ga'), ['--backend', project], installed.directory);
+    try {
+      writeFileSync(join(installed.directory, 'sent'), 'across');
+      await ctl(agent.socket, 'cp', join(installed.directory, 'sent'), `guest:${join(installed.directory, 'arrived')}`);
+
+      expect(tests).toMatch(/(?:#|ℹ) fail 0/);
+      expect(listed).toMatch(/: 2\d of 44 commands, fits this machine/);
+      expect(readFileSync(join(installed.directory, 'arrived'), 'utf8')).toBe('across');
+      expect(await ctl(agent.socket, 'exec', '--', 'echo', 'hello')).toBe('hello\n');
+      expect(await ctl(agent.socket, 'info')).toMatch(/^commands +2\d, 2\d enabled$/m);
+      expect(await ctl(agent.socket, 'net')).toContain('NAME');
+    } finally {
+      await agent.stop();
+    }
+  });
+});
+
+describe('the backup script', () => {
+  it('of the examples runs against an installed agent', async () => {
+    const agent = await startAgent(installed.program('concierge-ga'), ['--backend', 'fake', '--scenario', join(root, 'examples/scenarios/clock-jump.yaml')], installed.directory);
+    try {
+      writeFileSync(join(installed.directory, 'backup.mjs'), readFileSync(join(root, 'examples/backup.mjs')));
+
+      const output = await mustEnd(process.execPath, ['backup.mjs', agent.socket, 'true'], installed.directory);
+      const failed = await ended(process.execPath, ['backup.mjs', agent.socket, 'false'], installed.directory);
+
+      expect(output).toBe('copied with 4 file systems frozen\n');
+      expect(failed).toMatchObject({ status: 1, err: expect.stringContaining('no consistent copy') });
+    } finally {
+      await agent.stop();
+    }
+  });
+
+  it('tells the line of a scenario that is wrong', async () => {
+    const file = join(installed.directory, 'wrong.yaml');
+    writeFileSync(file, 'timeline:\n  - { at: 0, do: frezee-hangs, of: /data }\n');
+
+    const { status, err } = await ended(installed.program('concierge-ga'), ['--backend', 'fake', '--scenario', file, '-m', 'unix-listen', '-p', join(installed.directory, 'x.sock'), '-t', installed.directory], installed.directory);
+
+    expect([status, err]).toEqual([1, expect.stringContaining(`${file}:2:18: there is no 'do: frezee-hangs': did you mean 'freeze-hangs'?`)]);
+  });
+});
