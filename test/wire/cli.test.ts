@@ -28,6 +28,7 @@ const probes: Readonly<Record<string, (folder: string) => string>> = {
 function obstacle({ name }: GoldenExchange): string {
   if (name === 'no arguments' && !isRoot) return ' (needs root: the default state directory)';
   if (name === 'no arguments' && existsSync('/dev/virtio-ports/org.qemu.guest_agent.0')) return ' (needs a machine without a virtio port for an agent)';
+  if (name === 'virtio-serial on a regular file' && !isRoot) return ' (needs root: the file is root\'s)';
   if (name === 'vsock-listen 1:1234' && (!existsSync('/dev/vsock') || existsSync('/sys/module/vsock_loopback'))) return ' (needs vsock without its loopback)';
   return '';
 }

@@ -74,7 +74,8 @@ describe('the recorded exchanges about programs, in one sequence', () => {
 
   beforeAll(async () => {
     furnish();
-    agent = await AgentProcess.start({ cwd: dir });
+    // A directory that can't be searched would be another error (execvp(3)).
+    agent = await AgentProcess.start({ cwd: dir, environment: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' } });
     client = await agent.connect();
   });
 
