@@ -245,7 +245,7 @@ const refusals: readonly Case[] = [
       await failsWithCode(subject, 'ENOENT', () => run(processes, { path: `${subject.scratchDirectory}/missing`, arguments: [] }));
       // A PATH of its own: where one entry may not be searched, a system may say EACCES of a name that none has.
       const environment = [`PATH=${subject.scratchDirectory}`];
-      await failsWithCode(subject, 'ENOENT', () => run(processes, { path: 'no-such-program-anywhere', arguments: [], environment }));
+      await failsWithCode(subject, 'ENOENT', () => run(processes, { path: 'no-such-program-anywhere', arguments: [] }, { environment }));
     },
   },
   {
