@@ -1,5 +1,5 @@
 import { callable, type DllFunction } from './dll.ts';
-import { koffi, type KoffiType, type Pointer } from './koffi.ts';
+import { koffi, type KoffiType, type Pointer, type RawFunction } from './koffi.ts';
 
 type AnyMethod = (...args: never[]) => unknown;
 
@@ -38,9 +38,9 @@ export type ComObject<S extends Slots> = Methods<S> & { readonly address: Pointe
 
 const types = new Map<string, KoffiType>();
 
-/** Types have one name for the life of the process in koffi. */
+/** Made once. They have no names in koffi, where a name can be given once in the life of a process. */
 function typeOf(name: ParameterType): string | KoffiType {
-  if (name === 'GUID') return once('GUID', () => koffi().struct('GUID', { bytes: koffi().array('uint8_t', 16) }));
+  if (name === 'GUID') return once('GUID', () => koffi().struct(null, { bytes: koffi().array('uint8_t', 16) }));
   if (!name.startsWith('out ')) return name;
   return once(name, () => koffi().out(koffi().pointer(typeOf(name.slice(4)))));
 }
@@ -49,6 +49,17 @@ function once(name: string, make: () => KoffiType): KoffiType {
   const known = types.get(name) ?? make();
   types.set(name, known);
   return known;
+}
+
+const functions = new Map<KoffiType, Map<Pointer, RawFunction>>();
+
+/** All objects of a class share their methods: each is made once, because koffi gives its memory back late. */
+function functionAt(address: Pointer, type: KoffiType): RawFunction {
+  const known = functions.get(type) ?? new Map<Pointer, RawFunction>();
+  functions.set(type, known);
+  const made = known.get(address) ?? (koffi().decode(address, type) as RawFunction);
+  known.set(address, made);
+  return made;
 }
 
 /** A GUID as a parameter by value. */
@@ -62,9 +73,8 @@ export function comObject<S extends Slots>(of: ComInterface<S>, address: Pointer
   const table = koffi().decode(address, 'void *') as Pointer;
   const methods: Record<string, unknown> = { address };
   for (const [name, [place, result, parameters]] of Object.entries(of.slots)) {
-    const type = once(`${of.name}_${name}`, () =>
-      koffi().proto(`${of.name}_${name}`, result, ['void *', ...parameters.map(typeOf)]));
-    const raw = koffi().decode(koffi().decode(table, place * 8, 'void *') as Pointer, type) as Parameters<typeof callable>[0];
+    const type = once(`${of.name}_${name}`, () => koffi().proto(null, result, ['void *', ...parameters.map(typeOf)]));
+    const raw = functionAt(koffi().decode(table, place * 8, 'void *') as Pointer, type);
     const bound = Object.assign((...args: readonly unknown[]) => raw(address, ...args), {
       async: (...args: readonly unknown[]) => raw.async(address, ...args),
     });

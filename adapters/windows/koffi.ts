@@ -29,11 +29,10 @@ export interface Koffi {
   view(address: Pointer, length: number): ArrayBuffer;
   decode(value: Pointer, type: string | KoffiType, length?: number): unknown;
   decode(value: Pointer, offset: number, type: string | KoffiType): unknown;
-  proto(definition: string): KoffiType;
-  proto(name: string, result: string, args: readonly (string | KoffiType)[]): KoffiType;
+  proto(name: null, result: string, args: readonly (string | KoffiType)[]): KoffiType;
   pointer(type: string | KoffiType): KoffiType;
   out(type: string | KoffiType): KoffiType;
-  struct(name: string, members: Readonly<Record<string, string | KoffiType>>): KoffiType;
+  struct(name: null, members: Readonly<Record<string, string | KoffiType>>): KoffiType;
   array(type: string | KoffiType, length: number): KoffiType;
   /** Makes a function that other threads may call; the call waits for the JavaScript thread. */
   register(callback: (...args: never[]) => unknown, type: KoffiType): Pointer;

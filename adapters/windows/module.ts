@@ -4,6 +4,7 @@ import { windowsClock } from './clock.ts';
 import { windowsDisks } from './disks.ts';
 import { replaceDlls } from './dll.ts';
 import { windowsFiles } from './files.ts';
+import { WindowsFreezing } from './freezing.ts';
 import { windowsHost } from './host.ts';
 import { windowsNetwork } from './network.ts';
 import { windowsPower } from './power.ts';
@@ -31,6 +32,7 @@ export function windowsBackend({ routes = false, dlls = {}, onLateFailure }: Win
     clock: windowsClock,
     fileSystem: {
       files: windowsFiles,
+      freezing: new WindowsFreezing(),
       trimming: windowsTrimming(),
       usage: windowsUsage,
       disks: windowsDisks,

@@ -33,7 +33,10 @@ export function volumes(): Volume[] {
   }
 }
 
-const volumeOf = (name: string): Volume => ({ name, paths: pathsOf(name), driveType: kernel32.GetDriveTypeW(name) });
+function volumeOf(name: string): Volume {
+  const paths = pathsOf(name);
+  return { name, paths, driveType: kernel32.GetDriveTypeW(paths[0] ?? name) };
+}
 
 function pathsOf(name: string): readonly string[] {
   const needed: Out<number> = [0];

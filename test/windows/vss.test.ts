@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict';
+
+import { windowsBackend } from '../../adapters/windows/module.ts';
+import { kernel32 } from '../../adapters/windows/bindings/kernel32.ts';
+import type { FreezeOutcome, FreezeRequest, FreezeSession, Freezing } from '../../kit/index.ts';
+import { AgentError } from '../../kit/index.ts';
+import { after, describe, it } from './runner.ts';
+import { vssDlls, vssScene } from './vss-double.ts';
+
+const alive = setInterval(() => {}, 0x7fff_ffff);
+after(() => clearInterval(alive));
+
+const backend = windowsBackend({ dlls: vssDlls });
+const freezing: Freezing = backend.fileSystem?.freezing ?? assert.fail('no freezing');
+
+async function begin(extra: Partial<FreezeRequest> = {}): Promise<FreezeSession> {
+  const survey = await freezing.survey();
+  const targets = survey.filter(({ leftOut }) => leftOut === undefined).map(({ id, mountPoints }) => ({ id, mountPoint: mountPoints[0] ?? id }));
+  return freezing.begin({ levels: [targets], deadlineMs: 0, freezeWithinMs: 0, stateDirectory: 'C:\\', ...extra });
+}
+
+const results = (outcomes: readonly FreezeOutcome[]): readonly string[] => outcomes.map(({ result }) => result);
+
+const messageOf = async (promise: Promise<unknown>): Promise<string> => {
+  try {
+    await promise;
+  } catch (error) {
+    return AgentError.is(error) ? error.message : `no AgentError: ${String(error)}`;
+  }
+  return 'it succeeded';
+};
+
+describe('a freeze through VSS', () => {
+  it('goes through the steps in the order that VSS demands, with the context that takes no snapshot', async () => {
+    const calls = vssScene();
+
+    const session = await begin();
+    const frozen = await session.freeze();
+    const thawed = await session.thaw();
+
+    assert.deepEqual(results(frozen), ['frozen', 'frozen']);
+    assert.deepEqual(thawed.map((one) => one.thawed), [true, true]);
+    const steps = calls.lines().filter((line) => !/^objects|^AddToSnapshotSet/.test(line));
+    assert.deepEqual(steps, [
+      'Create', 'InitializeForBackup', 'SetBackupState components=1 system=1 type=5 partial=0', 'SetContext 0x0200002b',
+      'GatherWriterMetadata', String.raw`AddComponent 3 4 type=1 path=VM\SQL name=master`, 'FreeWriterMetadata', 'StartSnapshotSet',
+      'PrepareForBackup', 'GatherWriterStatus', 'FreeWriterStatus', 'DoSnapshotSet',
+      'CommitSnapshots 0x00000000', 'GatherWriterStatus', 'FreeWriterStatus', 'BackupComplete',
+    ]);
+  });
+
+  it('every object of VSS is released', async () => {
+    const calls = vssScene();
+
+    const session = await begin();
+    await session.freeze();
+    await session.thaw();
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+
+    assert.equal(calls.lines().findLast((line) => line.startsWith('objects')), 'objects 0');
+  });
+
+  it('a system without transportable snapshots gets the other context', async () => {
+    const calls = vssScene({ fail: 'Transportable=1' });
+
+    await (await begin()).thaw();
+
+    assert.deepEqual(calls.lines().filter((line) => line.startsWith('SetContext')), ['SetContext 0x0200002b', 'SetContext 0x0200000b']);
+  });
+
+  it('preparing freezes nothing, and a session that is not used is given up', async () => {
+    const calls = vssScene();
+
+    const outcomes = await (await begin()).thaw();
+
+    assert.deepEqual(outcomes, []);
+    assert.ok(calls.lines().includes('AbortBackup'));
+    assert.ok(!calls.lines().includes('DoSnapshotSet'));
+  });
+
+  it('the event loop goes on while VSS takes its time', async () => {
+    vssScene({ slow: 'GatherWriterMetadata=150,PrepareForBackup=150' });
+    let longest = 0;
+    let last = performance.now();
+    const watch = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 5);
+
+    const session = await begin();
+    await session.freeze();
+    await session.thaw();
+
+    clearInterval(watch);
+    console.log(`longest stall of the event loop: ${Math.round(longest)} ms`);
+    assert.ok(longest < 150, 'no wait of VSS was made on the JavaScript thread');
+  });
+
+  it('a volume that VSS does not support is left out, and the others are frozen', async () => {
+    vssScene({ fail: 'SecondVolume=0x8004230c' });
+
+    const session = await begin();
+    const outcomes = await session.freeze();
+    await session.thaw();
+
+    assert.deepEqual(results(outcomes), ['frozen', 'unsupported']);
+  });
+
+  it('a thaw that comes twice answers the same', async () => {
+    vssScene();
+    const session = await begin();
+    await session.freeze();
+
+    const first = await session.thaw();
+
+    assert.equal(await session.thaw(), first);
+    assert.deepEqual(await freezing.thawEverything(), []);
+  });
+
+  it('a second agent does not freeze at the same time', async () => {
+    vssScene();
+    const session = await begin();
+
+    const message = await messageOf(begin());
+    await session.thaw();
+
+    assert.equal(message, 'another agent is freezing this machine');
+  });
+});
+
+describe('a freeze that VSS does not come to', () => {
+  it('a writer that failed to prepare is named with its code and state', async () => {
+    const calls = vssScene({ fail: 'Writer=0x800423f4' });
+
+    const message = await messageOf(begin());
+
+    assert.equal(message, 'failed to prepare for backup: writer SqlServerWriter failed: VSS_E_WRITERERROR_NONRETRYABLE (VSS_WS_FAILED_AT_PREPARE_SNAPSHOT)');
+    assert.ok(calls.lines().includes('AbortBackup'));
+  });
+
+  it('a provider that is missing is told with what to do', async () => {
+    vssScene({ provider: false });
+
+    const message = await messageOf(begin());
+
+    assert.match(message, /^failed to add \S+ to snapshot set: Windows error 0x80042304: VSS_E_PROVIDER_NOT_REGISTERED, .*run concierge-ga vss install$/);
+  });
+
+  it('a veto in the snapshot itself fails the freeze, which is then undone', async () => {
+    const calls = vssScene({ fail: 'DoSnapshotSet=0x800423f2,WriterAtThaw=0x800423f2' });
+
+    const session = await begin();
+    const outcomes = await session.freeze();
+
+    assert.deepEqual(results(outcomes), ['failed']);
+    assert.match(outcomes[0]?.error ?? '', /^failed to do snapshot set: Windows error 0x800423F2: VSS_E_WRITERERROR_TIMEOUT, .*; writer SqlServerWriter failed: VSS_E_WRITERERROR_TIMEOUT/);
+    assert.deepEqual(await session.thaw(), []);
+    assert.ok(calls.lines().includes('AbortBackup'));
+  });
+
+  it('a snapshot that never comes to the hold fails when its time is over', async () => {
+    vssScene({ slow: 'DoSnapshotSet=600' });
+
+    const session = await begin({ freezeWithinMs: 100 });
+    const outcomes = await session.freeze();
+    await session.thaw();
+
+    assert.equal(outcomes[0]?.error, 'timeout when try to receive Frozen event from VSS provider');
+  });
+
+  it('after a failure the next freeze works', async () => {
+    vssScene({ fail: 'PrepareForBackup=0x80042302' });
+    const message = await messageOf(begin());
+
+    vssScene();
+    const session = await begin();
+    const outcomes = await session.freeze();
+    await session.thaw();
+
+    assert.match(message, /^failed to prepare for backup: Windows error 0x80042302: VSS_E_UNEXPECTED/);
+    assert.deepEqual(results(outcomes), ['frozen', 'frozen']);
+  });
+});
+
+describe('a freeze that ends badly', () => {
+  it('a hold that VSS ended makes the thaw say so in the words of qemu-ga', async () => {
+    vssScene({ slow: 'HoldLimit=1' });
+    const session = await begin();
+    await session.freeze();
+    await new Promise((resolve) => {
+      setTimeout(resolve, 20);
+    });
+
+    const message = await messageOf(session.thaw());
+
+    assert.match(message, /^couldn't hold writes: fsfreeze is limited up to 10 seconds: Windows error 0x80042314: VSS_E_HOLD_WRITES_TIMEOUT/);
+    assert.equal(await messageOf(freezing.thawEverything()), message);
+    assert.deepEqual(await freezing.thawEverything(), []);
+  });
+
+  it('our own deadline thaws, tells so at once, and the thaw that comes later too', async () => {
+    vssScene();
+    const session = await begin({ deadlineMs: 50 });
+    await session.freeze();
+
+    const end = await session.ended;
+
+    assert.equal(end.reason, 'deadline');
+    assert.deepEqual(end.thawed.map(({ thawed }) => thawed), [true, true]);
+    assert.match(await messageOf(freezing.thawEverything()), /^the deadline of the freeze/);
+  });
+
+  it('a writer that failed while it was frozen makes the thaw name it', async () => {
+    vssScene({ fail: 'WriterAtThaw=0x800423f0' });
+    const session = await begin();
+    await session.freeze();
+
+    const message = await messageOf(session.thaw());
+
+    assert.match(message, /^the freeze was not consistent: writer SqlServerWriter failed: VSS_E_WRITERERROR_INCONSISTENTSNAPSHOT/);
+  });
+
+  it('a backup that cannot be completed is given up, and the thaw says why', async () => {
+    const calls = vssScene({ fail: 'BackupComplete=0x80042319' });
+    const session = await begin();
+    await session.freeze();
+
+    const message = await messageOf(session.thaw());
+
+    assert.match(message, /^failed to complete backup: Windows error 0x80042319: VSS_E_WRITER_NOT_RESPONDING/);
+    assert.ok(calls.lines().includes('AbortBackup'));
+  });
+});
+
+describe('many freezes', () => {
+  it('two hundred leave neither handles nor memory behind', async () => {
+    const calls = vssScene();
+    // The lowest free one: Wine does not count them.
+    const handles = (): number => {
+      const probe = kernel32.CreateEventW(null, 1, 0, null);
+      kernel32.CloseHandle(probe);
+      return Number(probe) / 4;
+    };
+    const cycle = async (): Promise<void> => {
+      const session = await begin();
+      assert.deepEqual(results(await session.freeze()), ['frozen', 'frozen']);
+      await session.thaw();
+    };
+    const memory: number[] = [];
+    const counts: number[] = [];
+
+    for (let round = 0; round < 200; round += 1) {
+      await cycle();
+      if (round % 40 === 39) {
+        globalThis.gc?.();
+        counts.push(handles());
+        memory.push(process.memoryUsage().rss);
+        calls.clear();
+      }
+    }
+
+    console.log(`handles ${counts.join(' ')}, resident MiB ${memory.map((bytes) => Math.round(bytes / 2 ** 20)).join(' ')}`);
+    assert.ok((counts.at(-1) ?? 0) <= (counts[0] ?? 0) + 8, `handles ${counts.join(' ')}`);
+    assert.ok((memory.at(-1) ?? 0) < (memory[1] ?? 0) + 16 * 2 ** 20, `memory ${memory.join(' ')}`);
+  });
+});
