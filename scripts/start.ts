@@ -9,12 +9,18 @@ const socket = join(directory, 'concierge.sock');
 mkdirSync(directory, { recursive: true, mode: 0o700 });
 
 const shown = relative(process.cwd(), socket) || socket;
-const ask = `python3 -c 'import socket; s=socket.socket(socket.AF_UNIX); s.connect("${shown}"); s.sendall(b"{\\"execute\\": \\"guest-get-osinfo\\"}\\n"); print(s.makefile().readline())'`;
+const ctl = `bin/concierge-ctl --socket ${shown}`;
 
 const agent = spawn(join(root, 'bin/concierge-ga'), ['-m', 'unix-listen', '-p', socket, '-t', directory, ...process.argv.slice(2)], { stdio: 'inherit' });
 agent.once('spawn', () => {
   console.log(`Concierge serves ${shown} (the commands work on this very machine, with the rights of this user).`);
-  console.log(`Ask it something from a second terminal, in this directory:\n\n  ${ask}\n\nCtrl-C ends it.`);
+  console.log(`Talk to it from a second terminal, in this directory:
+
+  ${ctl} info
+  ${ctl} freeze --dry-run
+  ${ctl} shell
+
+\`npm run demo\` plays a session with a guest in memory. Ctrl-C ends this one.`);
 });
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => agent.kill(signal));
 agent.once('exit', (code, signal) => {

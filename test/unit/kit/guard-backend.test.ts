@@ -6,7 +6,7 @@ const machine = (): Backend => createFakeMachine().backend;
 const clock = machine().clock;
 
 /** A backend in which one method answers something else. */
-const wrong = (ports: object): Backend => guardBackend({ clock, ...ports } as Backend, 'acme');
+const wrong = (ports: object): Backend => guardBackend({ clock, ...ports }, 'acme');
 
 describe('the border of a backend', () => {
   it('lets everything through that the ports allow', async () => {
@@ -90,7 +90,7 @@ describe('half a port', () => {
   it('is refused at load', async () => {
     const load = loadBackend({ id: 'acme', apiVersion: 1, detects: () => true, capabilities: ['fileSystem.files'], load: () => ({ clock, fileSystem: { files: {} } }) as never });
 
-    await expect(load).rejects.toSatisfy(AgentError.is);
+    await expect(load).rejects.toSatisfy((error) => AgentError.is(error));
     await expect(load).rejects.toThrow("brings only half of a port: add fileSystem.files.open, or leave the group out");
   });
 });
