@@ -241,4 +241,8 @@ export const differences: Readonly<Record<string, Difference>> = {
   'differential/guest-get-fsinfo return[].total-bytes-privileged only ours': { row: 'newer-release' },
   'differential/guest-get-fsinfo return[].disk[].serial only ours': { row: 'serial-without-udev' },
   'differential/guest-get-disks return[].address.serial only ours': { row: 'serial-without-udev' },
+  'differential/guest-get-disks return[].address.bus': { row: 'virtio-scsi-address' },
+  'differential/guest-get-disks return[].address.target': { row: 'virtio-scsi-address' },
+  'differential/guest-get-fsinfo return[].disk[].bus': { row: 'virtio-scsi-address' },
+  'differential/guest-get-fsinfo return[].disk[].target': { row: 'virtio-scsi-address' },
 };

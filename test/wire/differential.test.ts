@@ -1,3 +1,4 @@
+import { existsSync, readdirSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { theirs, type Contestant } from '../../bench/lib/agents.ts';
 import { differences } from './differences.ts';
@@ -34,6 +35,15 @@ const roles = isRoot
 
 type Answer = { readonly return?: unknown; readonly error?: { readonly class: string; readonly desc: string } };
 
+/** Where qemu-ga is known to be wrong about every disk; elsewhere these places have to be the same. */
+const virtioScsi = '/sys/bus/virtio/drivers/virtio_scsi';
+const hasVirtioScsi = existsSync(virtioScsi) && readdirSync(virtioScsi).some((name) => /^virtio\d/.test(name));
+
+function isListed(execute: string, place: string): boolean {
+  const difference = differences[`differential/${execute} ${place}`];
+  return difference !== undefined && (difference.row !== 'virtio-scsi-address' || hasVirtioScsi);
+}
+
 const sameStructure = (one: Answer, two: Answer): boolean => JSON.stringify(one).replace(/\d+/g, '0') === JSON.stringify(two).replace(/\d+/g, '0');
 
 describe.skipIf(typeof other === 'string').each(roles)(`as $role, beside Debian's qemu-ga on the same machine${obstacle}`, ({ user }) => {
@@ -64,7 +74,7 @@ describe.skipIf(typeof other === 'string').each(roles)(`as $role, beside Debian'
       if (attempt < 5 && !sameStructure(before, after)) continue;
 
       const found = farFrom(own as never, before as never, after as never);
-      expect(found.filter(({ place }) => differences[`differential/${execute} ${place}`] === undefined)).toEqual([]);
+      expect(found.filter(({ place }) => !isListed(execute, place))).toEqual([]);
       return;
     }
   });

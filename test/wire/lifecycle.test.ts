@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, lstatSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -48,8 +48,13 @@ let agent: AgentProcess;
 let client: LineClient;
 let terminal: PseudoTerminal;
 
-async function start(...setup: Parameters<typeof AgentProcess.start>): Promise<AgentProcess> {
-  agent = await AgentProcess.start(...setup);
+/** Below `dir`: who is killed takes nothing away. */
+function folder(): string {
+  return mkdtempSync(join(dir, 'a'));
+}
+
+async function start(directory = folder()): Promise<AgentProcess> {
+  agent = await AgentProcess.start({ directory });
   running.push(agent);
   return agent;
 }
@@ -158,7 +163,7 @@ const replays: Readonly<Record<string, (exchange: GoldenExchange, expected: stri
   'SIGTERM while blocked on a slow reader': killed,
   'second agent on the same socket path': async () => {
     await oneClient();
-    const second = new AgentProcess({ directory: scratchDirectory(), allWords: ['-m', 'unix-listen', '-p', agent.socket, '-t', join(dir, 'second')] });
+    const second = new AgentProcess({ directory: dir, allWords: ['-m', 'unix-listen', '-p', agent.socket, '-t', join(dir, 'second')] });
     const { code } = await second.end();
     const newcomer = await LineClient.open(agent.socket);
     const lines = [await newcomer.ask(goldenPing), `second: exit ${code}, ${second.stderr.replaceAll(agent.socket, 'PATH').replaceAll(program, '$EXE').replace(String(agent.pid), 'PID').trim()}`];
@@ -171,14 +176,13 @@ const replays: Readonly<Record<string, (exchange: GoldenExchange, expected: stri
     agent.signal('SIGKILL');
     await agent.end();
     expect(lstatSync(join(directory, 's')).isSocket()).toBe(true);
-    await start({ directory });
+    await start(directory);
     const again = [`listens again: ${yes(existsSync(agent.socket))}`];
     await agent.stop();
-    rmSync(directory, { recursive: true });
     return again;
   },
   'stderr with -v: connect, ping, exec': async () => {
-    agent = new AgentProcess({ words: ['-v'] });
+    agent = new AgentProcess({ directory: folder(), words: ['-v'] });
     client = await agent.connect();
     await client.ask(goldenPing);
     await client.call('guest-exec', { path: '/bin/echo', arg: ['x'], 'capture-output': true });

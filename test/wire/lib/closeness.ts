@@ -17,11 +17,11 @@ const isList = (value: Json | undefined): value is readonly Json[] => Array.isAr
 const isObject = (value: Json | undefined): value is { readonly [key: string]: Json } => typeof value === 'object' && value !== null && !isList(value);
 
 /** What tells the elements of a list apart: the order of directories is no order. */
-const names = ['name', 'mountpoint', 'cpu', 'logical-id', 'phys-index', 'user'] as const;
+const names = ['mountpoint', 'name', 'cpu', 'logical-id', 'phys-index', 'user'] as const;
 function nameOf(value: Json): string | undefined {
   if (!isObject(value)) return undefined;
   const name = names.find((one) => value[one] !== undefined);
-  return name === undefined ? undefined : names.flatMap((one) => (value[one] === undefined ? [] : [`${one}=${JSON.stringify(value[one])}`])).join();
+  return name === undefined ? undefined : `${name}=${JSON.stringify(value[name])}`;
 }
 
 /** A place where two agents differ, and how for whoever reads it. */
