@@ -5,6 +5,8 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import type { FileAccess } from '../../../kit/index.ts';
+
 const root = resolve(import.meta.dirname, '../../..');
 const directory = join(root, '.cache/documentation');
 
@@ -80,7 +82,7 @@ describe('the page writing-a-backend', () => {
   });
 
   it('has files that can be read', async () => {
-    const { files } = (await import(join(directory, 'writing-a-backend/src/files.ts'))) as { files: import('../../../kit/index.ts').FileAccess };
+    const { files } = (await import(join(directory, 'writing-a-backend/src/files.ts'))) as { files: FileAccess };
     const mode = { read: true, write: false, append: false, create: false, truncate: false };
     const file = await files.open(import.meta.filename, mode);
     const into = new Uint8Array(6);
