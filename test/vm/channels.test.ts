@@ -49,6 +49,26 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
     host.close();
   });
 
+  // Before the others: work makes garbage, and V8 takes minutes of idleness to tidy it away in steps.
+  it.each([
+    ['with', true],
+    ['without', false],
+  ])('makes no system call while it is idle %s a host', async (_, connected) => {
+    const host = await machine.agent();
+    await ask(host, '{"execute":"guest-ping"}');
+    if (!connected) host.close();
+    const pid = await process('concierge');
+
+    // Threads for files end themselves after ten seconds without work, and V8 tidies its heap a few times.
+    let calls = 'not yet';
+    for (let window = 0; calls !== '' && window < 8; window += 1) {
+      calls = await machine.shell.run(`timeout 10 strace -f -c -p ${pid} 2>&1 | grep -v -e attached -e detached || true`);
+    }
+
+    expect(calls).toBe('');
+    host.close();
+  });
+
   it('answers the next host after each of a hundred that left in the middle of a request', async () => {
     let host = await machine.agent();
     await ask(host, '{"execute":"guest-ping"}');
@@ -89,6 +109,34 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
     expect((await held('concierge')).kilobytes).toBeLessThan(100_000);
   });
 
+  it('answers the next host after each of a thousand that left at any moment, and holds no more than before', async () => {
+    const conversation = '\xff{"execute":"guest-sync-delimited","arguments":{"id":1}}\n{"execute":"guest-info"}\n{"execute":"guest-network-get-interfaces"}\n{"execute":"guest-get-osinfo"}\n';
+    const pid = await process('concierge');
+    let random = 20_260_101;
+    let before = await held('concierge');
+
+    for (let round = 0; round < 1000; round += 1) {
+      // By then V8's heap has the size that the work needs.
+      if (round === 300) before = await held('concierge');
+      // Numerical Recipes' generator: the same moments in every run.
+      random = (random * 1_664_525 + 1_013_904_223) % 2 ** 32;
+      const rude = await machine.agent();
+      rude.send(conversation.slice(0, random % conversation.length));
+      if (random % 3 === 0) await rude.line(50).catch(() => '');
+      rude.close();
+
+      const polite = await machine.agent();
+      polite.send(`\xff{"execute":"guest-sync-delimited","arguments":{"id":${round + 100}}}\n`);
+      let line = await polite.line();
+      while (!line.includes(`\xff{"return": ${round + 100}}`)) line = await polite.line();
+    }
+
+    const after = await held('concierge');
+    expect(await process('concierge')).toBe(pid);
+    expect(after.descriptors).toBe(before.descriptors);
+    expect(after.kilobytes).toBeLessThan(before.kilobytes + 8192);
+  });
+
   it('answers two requests in one write, in order', async () => {
     const host = await machine.agent();
 
@@ -113,22 +161,6 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
 
     expect(while_.kilobytes).toBeLessThan(before.kilobytes + 16_384);
     expect(answer.return.count).toBe(16_000_000);
-    host.close();
-  });
-
-  it.each([
-    ['with', true],
-    ['without', false],
-  ])('makes no system call while it is idle %s a host', async (_, connected) => {
-    const host = await machine.agent();
-    await ask(host, '{"execute":"guest-ping"}');
-    if (!connected) host.close();
-    const pid = await process('concierge');
-
-    // The threads for files end themselves after ten seconds without work.
-    const calls = await machine.shell.run(`sleep 12; timeout 10 strace -f -c -p ${pid} 2>&1 | grep -v -e attached -e detached || true`);
-
-    expect(calls).toBe('');
     host.close();
   });
 

@@ -278,9 +278,10 @@ describe('clients', () => {
     const socket = await client(path);
     await ask(socket, 'hello');
 
+    const closed = once(socket.resume(), 'close');
     await transport.close();
 
-    await once(socket.resume(), 'close');
+    await closed;
     expect(served[0]!.happened).toEqual(['hello', '(closed)']);
   });
 });

@@ -135,11 +135,16 @@ function machineArguments(directory: string, image: { readonly kernel: string; r
   return ['-nodefaults', '-no-user-config', ...pairs.flat()];
 }
 
-/** A read-only disk with the directory's contents. */
-async function payloadDisk(payload: string, directory: string): Promise<readonly string[]> {
+/** An image with the directory's contents, for a disk with the serial number `payload`. */
+export async function payloadImage(payload: string, directory: string): Promise<string> {
   const file = join(directory, 'payload.img');
   const kilobytes = Number((await run('du', ['-sk', '--apparent-size', payload])).split('\t')[0]);
   await run('mke2fs', ['-q', '-t', 'ext4', '-O', '^has_journal', '-E', 'root_owner=0:0', '-d', payload, file, `${Math.ceil(kilobytes * 1.2) + 8192}k`]);
+  return file;
+}
+
+async function payloadDisk(payload: string, directory: string): Promise<readonly string[]> {
+  const file = await payloadImage(payload, directory);
   return ['-drive', `file=${file},if=none,id=payload,format=raw,readonly=on`, '-device', 'virtio-blk-pci,drive=payload,serial=payload'];
 }
 
