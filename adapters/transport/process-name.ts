@@ -16,5 +16,6 @@ function programOf(pid: number): string {
   // What Node calls its first thread says nothing; the command line names the script, or what bin/concierge-ga was called as.
   if (name !== 'MainThread') return name;
   const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-  return basename(words.find((word) => word.startsWith('--argv0='))?.slice('--argv0='.length) ?? words[1] ?? name);
+  const given = words.find((word) => word.startsWith('--argv0='))?.slice('--argv0='.length);
+  return basename(given ?? words.slice(1).find((word) => word !== '' && !word.startsWith('-')) ?? name);
 }
