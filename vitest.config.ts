@@ -18,6 +18,7 @@ export default defineConfig({
       project('system', { testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false }),
       project('vm', { testTimeout: 300_000, hookTimeout: 900_000, fileParallelism: false }),
       project('package', { testTimeout: 600_000, hookTimeout: 600_000 }),
+      project('package-linux', { testTimeout: 120_000, hookTimeout: 900_000, fileParallelism: false }),
       project('fuzz', { testTimeout: 600_000 }),
     ],
     coverage: { include: ['core/**'], reporter: ['text-summary', 'json-summary'] },

@@ -7,6 +7,7 @@ import type { Entry } from './file-tree.ts';
 import { manPage } from './man-page.ts';
 import { packagingFile, places } from './places.ts';
 import { repository, type Architecture } from './product-facts.ts';
+import { standaloneScript } from './shell-script.ts';
 import type { ShippedParts } from './shipped-parts.ts';
 import { thirdPartyLicences } from './third-party-licences.ts';
 
@@ -78,8 +79,6 @@ export const unitTemplate = (kind: 'port' | 'channel'): string => `${packagingFi
 
 export const unitText = (kind: 'port' | 'channel', architecture: Architecture): string => fillIn(unitTemplate(kind), architecture);
 
-/** The text of a maintainer script: the common functions in the place of `@COMMON@`. */
-export function maintainerScript(text: string): string {
-  const variables = [`agent=${places.lib}/bin/concierge-ga`, `units=${places.units}`, `etc=${places.etc}`, `share=${places.share}`];
-  return text.replace('@COMMON@\n', () => `\n${variables.join('\n')}\n\n${packagingFile('shell/service.sh')}\n`);
-}
+/** The text of a maintainer script. */
+export const maintainerScript = (text: string): string =>
+  standaloneScript(text, { agent: `${places.lib}/bin/concierge-ga`, units: places.units, etc: places.etc, share: places.share });

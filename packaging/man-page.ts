@@ -13,7 +13,7 @@ export function manPage(date: number): string {
     '.SH SYNOPSIS',
     '.B concierge-ga',
     '[\\fIOPTIONS\\fR]',
-    ...subcommands.flatMap(({ name, flags }) => ['.br', `.B concierge-ga ${name}`, `${flags.map((flag) => `[\\fB\\-\\-${flag}\\fR]`).join(' ')} [\\fIOPTIONS\\fR]`]),
+    ...subcommands.flatMap(({ name, flags }) => ['.br', `.B concierge-ga ${name}`, [...flags.map((flag) => `[\\fB\\-\\-${flag}\\fR]`), '[\\fIOPTIONS\\fR]'].join(' ')]),
     '.SH DESCRIPTION',
     ...facts.description.flatMap((paragraph, index) => [...(index === 0 ? [] : ['.PP']), ...sentences(paragraph)]),
     '.PP',

@@ -8,8 +8,13 @@ import { layout, maintainerScript } from './layout.ts';
 import { packagingFile, places } from './places.ts';
 import { facts, repository, revision, wrapped } from './product-facts.ts';
 
-/** Directories that are the package's own. */
-const owned = [places.lib, `${places.lib}/bin`, `${places.lib}/runtime`, `${places.lib}/dist`, places.share, `${places.share}/systemd`, places.doc, places.etc];
+/** Directories that are the package's own, with all below them. */
+const ownTrees = [places.lib, places.share, places.doc, places.etc, '/usr/share/licenses/concierge-ga'];
+
+const ownDirectories = (entries: readonly Entry[]): readonly string[] => {
+  const above = entries.flatMap(({ path }) => path.split('/').map((_, depth, words) => words.slice(0, depth).join('/')));
+  return [...new Set(above)].filter((path) => ownTrees.some((tree) => path === tree || path.startsWith(`${tree}/`))).toSorted();
+};
 
 /** Builds the package for Fedora, Red Hat's and SUSE's systems. Answers its path. */
 export function rpmPackage({ work, output, quick, ...options }: PackageOptions): string {
@@ -51,7 +56,7 @@ const rpmEntries = (): readonly Entry[] => [
 
 function specification(entries: readonly Entry[]): string {
   const script = (name: string): string => maintainerScript(packagingFile(`rpm/${name}.sh`)).replaceAll('%', '%%').trim();
-  const files = [...owned.map((path) => `%dir ${path}`), '%dir /usr/share/licenses/concierge-ga', ...entries.map(fileLine)];
+  const files = [...ownDirectories(entries).map((path) => `%dir ${path}`), ...entries.map(fileLine)];
   const values: Readonly<Record<string, string>> = {
     VERSION: facts.version,
     REVISION: revision,

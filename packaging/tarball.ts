@@ -10,6 +10,7 @@ import { manPage } from './man-page.ts';
 import { neededLibraries } from './needed-libraries.ts';
 import { packagingFile } from './places.ts';
 import { facts, repository, type Architecture } from './product-facts.ts';
+import { standaloneScript } from './shell-script.ts';
 import { thirdPartyLicences } from './third-party-licences.ts';
 
 /** Builds the archive for every other Linux, with scripts that install and remove. Answers its path. */
@@ -53,8 +54,7 @@ export function tarball({ work, output, quick, architecture, date, parts }: Pack
 }
 
 function filledIn(text: string, architecture: Architecture, glibc: string): string {
-  return text
-    .replace('@COMMON@\n', () => `\n${packagingFile('shell/service.sh')}\n`)
+  return standaloneScript(text)
     .replaceAll('@MACHINE@', architecture.rpm)
     .replaceAll('@GLIBC@', glibc);
 }

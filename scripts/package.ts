@@ -1,14 +1,14 @@
 /**
  * Makes the packages for Linux in dist-packages/: Debian's, an RPM, and an archive with an installer.
  *
- *     npm run package [-- --arch=x64|arm64|all --format=deb|rpm|tarball --no-build --quick]
+ *     npm run package [-- --arch=x64|arm64|all --format=deb|rpm|tarball --output=DIR --no-build --quick]
  *
  * `--arch` is this machine's unless given, `--quick` compresses little, `--no-build` takes dist/ and build/ as they are.
  * The same commit makes the same bytes. Formats whose tools are missing are left out, and said to be, unless asked for.
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { debianPackage, type PackageOptions } from '../packaging/debian-package.ts';
 import { architectures, repository, sourceDate, type Architecture } from '../packaging/product-facts.ts';
@@ -32,6 +32,7 @@ const { values } = parseArgs({
   options: {
     arch: { type: 'string', default: process.arch },
     format: { type: 'string', multiple: true },
+    output: { type: 'string', default: 'dist-packages' },
     quick: { type: 'boolean', default: false },
     'no-build': { type: 'boolean', default: false },
   },
@@ -58,22 +59,22 @@ function chosenArchitectures(): readonly Architecture[] {
 }
 
 function makePackages(): void {
-  const output = join(repository, 'dist-packages');
+  const output = resolve(repository, values.output);
   const wanted = chosenFormats();
   const targets = chosenArchitectures();
   if (!values['no-build']) execFileSync(process.execPath, [join(repository, 'scripts/build.ts')], { stdio: 'inherit' });
   mkdirSync(output, { recursive: true });
   const date = sourceDate();
   for (const architecture of targets) {
-    const work = join(repository, '.cache/packages', architecture.node);
+    const work = join(output, '.work', architecture.node);
     const parts = shippedParts(architecture, join(work, 'parts'));
     if (!parts.hasCodeCache) console.log(`package: ${architecture.node} without a code cache, because qemu-aarch64 (qemu-user) is not installed`);
     for (const { name, build } of wanted) {
       const file = build({ parts, architecture, date, work: join(work, name), output, quick: values.quick });
-      console.log(`package: dist-packages/${basename(file)} (${(statSync(file).size / 1e6).toFixed(1)} MB)`);
+      console.log(`package: ${relative(repository, file)} (${(statSync(file).size / 1e6).toFixed(1)} MB)`);
     }
-    rmSync(work, { recursive: true });
   }
+  rmSync(join(output, '.work'), { recursive: true, force: true });
 }
 
 makePackages();

@@ -12,16 +12,18 @@ systemd_runs() {
 	[ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ]
 }
 
-# On Debian policy-rc.d has a say in what is started.
+# On Debian policy-rc.d may forbid what is about to be done. (deb-systemd-invoke asks it too, but starts no unit that is not
+# enabled; this one is started by udev.)
 service() {
-	if command -v deb-systemd-invoke >/dev/null 2>&1; then
-		deb-systemd-invoke "$@"
-	else
-		systemctl "$@"
+	if [ -x /usr/sbin/policy-rc.d ]; then
+		allowed=0
+		/usr/sbin/policy-rc.d "${2%.service}" "$1" >/dev/null 2>&1 || allowed=$?
+		if [ "$allowed" -eq 101 ]; then return 0; fi
 	fi
+	systemctl "$@"
 }
 
-# The link is ours, or none is there (an administrator's unit or mask of that name stays).
+# Whether that link is ours. An administrator's own unit or mask of that name is not.
 is_known_as_ours() {
 	case $(readlink "$known_as" 2>/dev/null) in
 		*/concierge-ga.service) return 0 ;;
@@ -54,7 +56,10 @@ take_name() {
 }
 
 release_name() {
-	if is_known_as_ours; then rm -f "$known_as"; fi
+	is_known_as_ours || return 0
+	rm -f "$known_as"
+	# Without systemd, its directory is there for the link alone.
+	if ! command -v systemctl >/dev/null 2>&1; then rmdir "${known_as%/*}" "${known_as%/*/*}" 2>/dev/null || :; fi
 }
 
 reload_rules() {

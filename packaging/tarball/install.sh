@@ -21,6 +21,15 @@ agent=$lib/bin/concierge-ga
 units=/etc/systemd/system
 etc=/etc/concierge-ga
 @COMMON@
+# Makes a directory and those above it, and notes which were not there: uninstall.sh removes these when they are empty.
+made=
+make_directory() {
+	if [ -d "$1" ]; then return 0; fi
+	make_directory "${1%/*}"
+	mkdir "$1"
+	made="$1 $made"
+}
+
 fill() {
 	sed -e "s|@LIBDIR@|$lib|g" -e "s|@SHAREDIR@|$share|g" "$1" >"$2"
 	chmod "$3" "$2"
@@ -43,11 +52,13 @@ check() {
 
 # Beside the old one, then in its place: the running agent reads parts of itself late.
 copy_program() {
-	mkdir -p "$prefix/lib" "$prefix/sbin" "$share" "$prefix/share/man/man8" "$prefix/share/bash-completion/completions"
+	for directory in lib sbin share share/man/man8 share/bash-completion/completions; do make_directory "$prefix/$directory"; done
 	rm -rf "$lib.new"
 	cp -R "$here/lib" "$lib.new"
 	cp "$here/uninstall.sh" "$lib.new/uninstall.sh"
-	if [ -e "$lib/gave-way" ]; then cp "$lib/gave-way" "$lib.new/gave-way"; fi
+	for note in gave-way made-directories; do
+		if [ -e "$lib/$note" ]; then cp "$lib/$note" "$lib.new/$note"; fi
+	done
 	chown -R 0:0 "$lib.new"
 	rm -rf "$lib.old"
 	if [ -d "$lib" ]; then mv "$lib" "$lib.old"; fi
@@ -66,7 +77,8 @@ copy_program() {
 }
 
 with_systemd() {
-	mkdir -p "$units" /etc/udev/rules.d
+	make_directory "$units"
+	make_directory /etc/udev/rules.d
 	for name in concierge-ga concierge-ga-channel; do fill "$here/systemd/$name.service" "$units/$name.service" 0644; done
 	fill "$here/udev/60-concierge-ga.rules" /etc/udev/rules.d/60-concierge-ga.rules 0644
 	stop_other_agent
@@ -97,6 +109,7 @@ with_openrc() {
 	else
 		echo "install.sh: neither systemd nor OpenRC is here; start $prefix/sbin/concierge-ga by other means" >&2
 	fi
+	for directory in $made; do echo "$directory" >>"$lib/made-directories"; done
 	echo "concierge-ga is installed in $lib; its configuration is $etc/concierge-ga.conf"
 	exit 0
 }

@@ -18,7 +18,6 @@ done
 
 lib=$prefix/lib/concierge-ga
 share=$prefix/share/concierge-ga
-agent=$lib/bin/concierge-ga
 units=/etc/systemd/system
 etc=/etc/concierge-ga
 @COMMON@
@@ -28,6 +27,7 @@ etc=/etc/concierge-ga
 		echo "uninstall.sh: it must be run as root" >&2
 		exit 1
 	fi
+	made=$(cat "$lib/made-directories" 2>/dev/null || :)
 	gave_way=$(cat "$lib/gave-way" 2>/dev/null || :)
 	if command -v rc-update >/dev/null 2>&1; then
 		if [ -e /run/openrc/softlevel ]; then rc-service --ifstarted concierge-ga stop || :; fi
@@ -40,6 +40,8 @@ etc=/etc/concierge-ga
 		/etc/udev/rules.d/60-concierge-ga.rules /etc/init.d/concierge-ga "$prefix/share/man/man8/concierge-ga.8"
 	for name in concierge-ga qemu-ga; do rm -f "$prefix/sbin/$name" "$prefix/share/bash-completion/completions/$name"; done
 	rm -rf "$lib" "$share"
+	# Deepest first. What something else has been put in stays.
+	for directory in $made; do rmdir "$directory" 2>/dev/null || :; done
 	forget_state
 	if [ "$purge" = yes ]; then rm -rf "$etc"; fi
 	give_back

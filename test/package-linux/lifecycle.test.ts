@@ -1,0 +1,225 @@
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { GuestRoot, makeBase } from './lib/guest-root.ts';
+import { buildPackages, hasBuild, installed, isRoot } from './lib/packages.ts';
+
+const needs = !hasBuild() ? ' (needs npm run build)' : !isRoot ? ' (needs root)' : installed('mmdebstrap') === undefined ? ' (needs mmdebstrap)' : '';
+const hasRpm = installed('rpmbuild') !== undefined && installed('rpm') !== undefined;
+
+/** Asks an agent on a socket, in the guest, for its pulse. */
+const ping = `
+dir=$(mktemp -d)
+concierge-ga -m unix-listen -p "$dir/s" -t "$dir" & agent=$!
+/usr/lib/concierge-ga/runtime/node -e '
+  const ask = () => { const host = require("node:net").connect(process.argv[1]);
+    host.on("error", () => setTimeout(ask, 20));
+    host.on("connect", () => host.write("{\\"execute\\":\\"guest-ping\\"}\\n"));
+    host.on("data", (bytes) => { process.stdout.write(bytes); host.end(); }); };
+  ask();' "$dir/s"
+kill $agent; wait $agent; echo "status $?"; rm -r "$dir"`;
+
+describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
+  let packages: Readonly<Record<string, string>>;
+  let guest: GuestRoot;
+
+  beforeAll(() => {
+    makeBase();
+    packages = buildPackages(hasRpm ? ['deb', 'rpm', 'tarball'] : ['deb', 'tarball'], 'lifecycle');
+  }, 600_000);
+  afterEach(() => guest.discard());
+
+  const prepare = (systemd: boolean): { readonly file: string; readonly before: ReadonlySet<string> } => {
+    guest = new GuestRoot('lifecycle');
+    if (systemd) guest.withSystemd();
+    return { file: guest.bring(packages['deb']!), before: new Set(guest.listing()) };
+  };
+  const added = (before: ReadonlySet<string>): readonly string[] => guest.listing().filter((path) => !before.has(path));
+
+  it('takes the port over from a running qemu-guest-agent, and answers', () => {
+    const { file } = prepare(true);
+
+    const outcome = guest.run(`dpkg -i ${file}`);
+
+    expect(outcome.status, outcome.text).toBe(0);
+    const calls = guest.systemctlCalls();
+    expect(calls.indexOf('stop qemu-guest-agent.service')).toBeGreaterThanOrEqual(0);
+    expect(calls.indexOf('restart concierge-ga.service')).toBeGreaterThan(calls.indexOf('stop qemu-guest-agent.service'));
+    expect(guest.run('readlink /etc/systemd/system/qemu-guest-agent.service').text).toBe('/usr/lib/systemd/system/concierge-ga.service\n');
+    expect(guest.run("dpkg-query -W -f '${db:Status-Status}' qemu-guest-agent").text).toBe('config-files');
+    expect(guest.run('qemu-ga --version').text).toMatch(/^Concierge Guest Agent /);
+    expect(guest.run(ping)).toEqual({ status: 0, text: '{"return": {}}\nstatus 0\n' });
+  });
+
+  it('goes on with the commands that the administrator had blocked', () => {
+    const { file } = prepare(true);
+    guest.write('etc/qemu/qemu-ga.conf', '[general]\ndaemon=true\nblock-rpcs=guest-exec,guest-file-open\n');
+
+    guest.run(`dpkg -i ${file}`);
+
+    const configuration = guest.run('concierge-ga --dump-conf').text;
+    expect(configuration).toMatch(/^block-rpcs=(guest-exec,guest-file-open|guest-file-open,guest-exec)$/m);
+    expect(configuration).toContain('daemon=false\n');
+    expect(configuration).toContain('statedir=/run/concierge-ga\n');
+  });
+
+  it('leaves a configuration alone when it is upgraded, and restarts the agent', () => {
+    const { file } = prepare(true);
+    guest.run(`dpkg -i ${file}`);
+    guest.write('etc/concierge-ga/concierge-ga.conf', '[general]\nverbose=true\n');
+    guest.systemctlCalls();
+
+    guest.run(`dpkg -i ${file}`);
+
+    expect(guest.read('etc/concierge-ga/concierge-ga.conf')).toBe('[general]\nverbose=true\n');
+    expect(guest.systemctlCalls().filter((call) => call.endsWith(' concierge-ga.service'))).toEqual(['restart concierge-ga.service']);
+  });
+
+  it('restarts the unit of another channel where that is the one in use', () => {
+    const { file } = prepare(true);
+    guest.write('var/tmp/active/concierge-ga-channel.service', '');
+
+    guest.run(`dpkg -i ${file}`);
+
+    const calls = guest.systemctlCalls();
+    expect(calls).toContain('restart concierge-ga-channel.service');
+    expect(calls).not.toContain('restart concierge-ga.service');
+  });
+
+  it('starts nothing without the port, nor where policy-rc.d forbids it', () => {
+    const { file } = prepare(true);
+    guest.run('rm /dev/virtio-ports/org.qemu.guest_agent.0');
+    guest.run(`dpkg -i ${file}`);
+    const withoutPort = guest.systemctlCalls();
+    guest.write('dev/virtio-ports/org.qemu.guest_agent.0', '');
+    guest.write('usr/sbin/policy-rc.d', '#!/bin/sh\nexit 101\n', 0o755);
+
+    guest.run(`dpkg -i ${file}`);
+
+    expect([...withoutPort, ...guest.systemctlCalls()].filter((call) => call.startsWith('restart') || call.startsWith('start'))).toEqual([]);
+  });
+
+  it('thaws what a qemu-ga that was killed had frozen', () => {
+    const { file } = prepare(true);
+    guest.run(`dpkg -i ${file}`);
+    // In the place of the agent, so that nothing of this machine can be thawed.
+    guest.write('usr/lib/concierge-ga/bin/concierge-ga', '#!/bin/sh\necho "$*" >>/var/tmp/agent.log\n', 0o755);
+    guest.run('rm /etc/systemd/system/qemu-guest-agent.service');
+    guest.write('var/tmp/active/qemu-guest-agent.service', '');
+    guest.write('run/qga.state.isfrozen', '');
+    guest.systemctlCalls();
+
+    const outcome = guest.run('/var/lib/dpkg/info/concierge-ga.postinst configure 0.0');
+
+    expect(outcome.status, outcome.text).toBe(0);
+    // qemu-ga ignores SIGTERM as long as it is frozen.
+    expect(guest.systemctlCalls()).toEqual(expect.arrayContaining(['--no-block stop qemu-guest-agent.service', '--signal=KILL kill qemu-guest-agent.service']));
+    expect(guest.read('var/tmp/agent.log')).toBe('thaw --statedir=/run\n');
+  });
+
+  it('leaves its configuration when it is removed, and nothing when it is purged', () => {
+    const { file, before } = prepare(true);
+    guest.run(`dpkg -i ${file}`);
+    guest.write('run/concierge-ga/qga.state', '');
+    guest.write('etc/concierge-ga/fsfreeze-hook.d/mine', '');
+    guest.systemctlCalls();
+
+    const removal = guest.run('dpkg -r concierge-ga');
+    const calls = guest.systemctlCalls();
+    const afterRemoval = added(before);
+    guest.run('dpkg -P concierge-ga');
+
+    expect(removal.text).toContain('this machine has no guest agent now');
+    expect(calls[0]).toBe('stop concierge-ga.service concierge-ga-channel.service');
+    expect(afterRemoval).toEqual(['./etc/concierge-ga', './etc/concierge-ga/concierge-ga.conf', './etc/concierge-ga/fsfreeze-hook.d', './etc/concierge-ga/fsfreeze-hook.d/mine']);
+    expect(added(before)).toEqual([]);
+  });
+
+  it('gives the port back to an agent that came from elsewhere', () => {
+    const { file } = prepare(true);
+    guest.run('dpkg -P qemu-guest-agent');
+    guest.write('usr/lib/systemd/system/qemu-guest-agent.service', '[Service]\nExecStart=/opt/agent\n');
+    guest.run(`dpkg -i ${file}`);
+    guest.systemctlCalls();
+
+    guest.run('dpkg -r concierge-ga');
+
+    expect(guest.systemctlCalls().at(-1)).toBe('start qemu-guest-agent.service');
+    expect(guest.has('etc/systemd/system/qemu-guest-agent.service')).toBe(false);
+  });
+
+  it('installs, runs and goes away where there is no systemd', () => {
+    const { file, before } = prepare(false);
+
+    const outcome = guest.run(`dpkg -i ${file} && concierge-ga --version && dpkg -P concierge-ga`);
+
+    expect(outcome.status, outcome.text).toBe(0);
+    expect(added(before)).toEqual([]);
+  });
+
+  it.skipIf(!hasRpm)(`as an RPM carries over what Red Hat's unit was told, and goes away again${hasRpm ? '' : ' (needs rpmbuild)'}`, () => {
+    guest = new GuestRoot('lifecycle');
+    guest.withSystemd();
+    guest.write('etc/sysconfig/qemu-ga', '# A comment\nFILTER_RPC_ARGS="--allow-rpcs=guest-sync,guest-ping"\nFSFREEZE_HOOK_PATHNAME=/etc/qemu-ga/fsfreeze-hook\n');
+    guest.write('etc/qemu-ga/fsfreeze-hook.d/mine', '#!/bin/sh\n', 0o755);
+    guest.rpm('--initdb');
+    const before = new Set(guest.listing());
+
+    const installation = guest.rpm('--install', packages['rpm']!);
+    const configuration = guest.run('concierge-ga --dump-conf').text;
+    const calls = guest.systemctlCalls();
+    const removal = guest.rpm('--erase', 'concierge-ga');
+
+    expect(installation.status, installation.text).toBe(0);
+    expect(configuration).toMatch(/^allow-rpcs=(guest-sync,guest-ping|guest-ping,guest-sync)$/m);
+    expect(configuration).toContain('fsfreeze-hook=/etc/qemu-ga/fsfreeze-hook\n');
+    expect(calls).toEqual(expect.arrayContaining(['stop qemu-guest-agent.service', 'restart concierge-ga.service']));
+    expect(removal.status, removal.text).toBe(0);
+    // Its directory is part of the file system on Red Hat's systems.
+    expect(added(before).filter((path) => path !== './usr/share/licenses')).toEqual(['./etc/concierge-ga', './etc/concierge-ga/concierge-ga.conf.rpmsave']);
+  });
+
+  it('as an archive installs beside a qemu-guest-agent that stays, upgrades, and gives the port back', () => {
+    guest = new GuestRoot('lifecycle');
+    guest.withSystemd();
+    const before = new Set(guest.listing());
+    guest.run(`cd /var/tmp && mkdir tree && tar -xzf ${guest.bring(packages['tarball']!)} --strip-components=1 -C tree`);
+
+    const installation = guest.run('/var/tmp/tree/install.sh --prefix=/opt/agent');
+    const calls = guest.systemctlCalls();
+    const unit = guest.read('etc/systemd/system/concierge-ga.service');
+    const upgrade = guest.run('/var/tmp/tree/install.sh --prefix=/opt/agent && /opt/agent/sbin/qemu-ga --version');
+    guest.systemctlCalls();
+    const removal = guest.run('/opt/agent/lib/concierge-ga/uninstall.sh --prefix=/opt/agent --purge');
+
+    expect(installation.status, installation.text).toBe(0);
+    expect(calls.indexOf('stop qemu-guest-agent.service')).toBeLessThan(calls.indexOf('restart concierge-ga.service'));
+    expect(unit).toContain('ExecStart=/opt/agent/lib/concierge-ga/bin/concierge-ga\n');
+    expect(upgrade.text).toContain('Concierge Guest Agent ');
+    expect(removal.status, removal.text).toBe(0);
+    expect(guest.systemctlCalls().at(-1)).toBe('start qemu-guest-agent.service');
+    expect(added(before)).toEqual([]);
+  });
+
+  it('as an archive becomes a service of OpenRC, and gives way to the one that was there', () => {
+    guest = new GuestRoot('lifecycle');
+    guest.write('sbin/openrc-run', '', 0o755);
+    guest.write('usr/sbin/rc-update', '#!/bin/sh\necho "$*" >>/var/tmp/rc.log\n[ "$1" != show ] || echo qemu-guest-agent\n', 0o755);
+    guest.write('usr/sbin/rc-service', '#!/bin/sh\necho "$*" >>/var/tmp/rc.log\n', 0o755);
+    guest.write('run/openrc/softlevel', 'default');
+    const before = new Set(guest.listing());
+    guest.run(`cd /var/tmp && mkdir tree && tar -xzf ${guest.bring(packages['tarball']!)} --strip-components=1 -C tree`);
+
+    const installation = guest.run('/var/tmp/tree/install.sh');
+    const calls = guest.read('var/tmp/rc.log').trim().split('\n');
+    const removal = guest.run('rm /var/tmp/rc.log; /usr/local/lib/concierge-ga/uninstall.sh --purge');
+
+    expect(installation.status, installation.text).toBe(0);
+    expect(calls).toEqual([
+      '--ifstarted qemu-guest-agent stop', 'show default', '--quiet delete qemu-guest-agent default', '--quiet add concierge-ga default', 'concierge-ga restart',
+    ]);
+    expect(removal.status, removal.text).toBe(0);
+    expect(guest.read('var/tmp/rc.log').trim().split('\n')).toEqual([
+      '--ifstarted concierge-ga stop', '--quiet delete concierge-ga default', '--quiet add qemu-guest-agent default', 'qemu-guest-agent start',
+    ]);
+    expect(added(before)).toEqual([]);
+  });
+});
