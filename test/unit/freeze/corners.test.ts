@@ -1,0 +1,129 @@
+/** What hardly ever happens to a freeze. */
+import { describe, expect, it } from 'vitest';
+
+import { HookRound } from '../../../core/freeze/hook-round.ts';
+import { planFreeze } from '../../../core/freeze/plan.ts';
+import { demandSuccess } from '../../../core/freeze/steps.ts';
+import type { FreezeCandidate, Hook, HookOutcome } from '../../../core/ports/index.ts';
+import { freezingGuest } from './freezing-guest.ts';
+
+const candidate = (id: string, mountPoints: readonly string[], more: Partial<FreezeCandidate> = {}): FreezeCandidate => ({
+  id, mountPoints, type: 'ext4', source: `/dev/${id}`, readOnly: false, backing: [], ...more,
+});
+
+describe('a plan', () => {
+  it('names a file system that is mounted nowhere by its id', () => {
+    const plan = planFreeze([candidate('8:1', [], { leftOut: { reason: 'covered', detail: 'out of reach' } })], { excluded: [], mountPoints: undefined });
+
+    expect(plan.leftOut).toMatchObject([{ mountPoint: '8:1' }]);
+  });
+
+  it('takes a backing store that is in no survey, and one named twice, for what they are', () => {
+    const plan = planFreeze([candidate('8:1', ['/']), candidate('7:0', ['/image'], { backing: ['8:1', '8:1', '99:9'] })], { excluded: [], mountPoints: undefined });
+
+    expect(plan.levels.map((level) => level.map(({ id }) => id))).toEqual([['7:0'], ['8:1']]);
+    expect(plan.cutCycles).toEqual([]);
+  });
+
+  it('cuts a ring open at the newest mount, and still freezes each file system once', () => {
+    const plan = planFreeze(
+      [candidate('a', ['/a'], { backing: ['b'] }), candidate('b', ['/b'], { backing: ['c'] }), candidate('c', ['/c'], { backing: ['a'] }), candidate('d', ['/d'])],
+      { excluded: [], mountPoints: undefined },
+    );
+
+    expect(plan.cutCycles).toEqual(['/c']);
+    expect(plan.levels.flat().map(({ id }) => id).toSorted()).toEqual(['a', 'b', 'c', 'd']);
+  });
+});
+
+describe('a freeze', () => {
+  it('passes over a name that is no mount point where it is told to, and says so', async () => {
+    const guest = freezingGuest({ settings: { unknownMountPoints: 'ignore' } });
+
+    const count = await guest.controller.freeze(['/data', '/nowhere']);
+
+    expect(count).toBe(1);
+    expect(guest.log.texts('warning')).toEqual(['failed to freeze /nowhere: no file system is mounted there']);
+  });
+
+  it('warns of a file system that is covered by another mount', async () => {
+    const guest = freezingGuest({
+      machine: { mounts: [
+        { mountPoint: '/', id: '8:1', type: 'ext4', source: '/dev/sda1' },
+        { mountPoint: '/x', id: '8:2', type: 'ext4', source: '/dev/sda2' },
+        { mountPoint: '/x', id: '8:3', type: 'ext4', source: '/dev/sda3' },
+        { mountPoint: '/net', id: '0:50', type: 'nfs4', source: 'server:/x' },
+      ] },
+    });
+
+    await guest.controller.freeze();
+
+    expect(guest.log.texts('warning')).toEqual([expect.stringMatching(/^\/x is not frozen: .* is covered by another mount/)]);
+    expect(guest.log.texts('debug').some((line) => line.startsWith('/net is not frozen'))).toBe(true);
+  });
+
+  it('without a deadline stays, whatever the time', async () => {
+    const guest = freezingGuest({ settings: { deadlineMs: 0 } });
+    await guest.controller.freeze();
+
+    await guest.machine.clock.advance(1e9);
+
+    expect(guest.controller.status).toBe('frozen');
+  });
+
+  it('whose mount point root may not open points at the audit log', async () => {
+    const guest = freezingGuest();
+    guest.machine.faults.inject({ port: 'kernel', method: 'openMountPoint', on: '/data', error: 'EACCES' });
+
+    await expect(guest.controller.freeze()).rejects.toThrow('failed to open /data: Permission denied');
+
+    expect(guest.log.texts('error')[0]).toContain('SELinux or AppArmor');
+    expect(guest.frozen()).toEqual([]);
+  });
+
+  it('of which a file system failed without a sentence gets one', () => {
+    expect(() => demandSuccess([{ id: '8:1', mountPoint: '/x', result: 'failed' }])).toThrow('failed to freeze /x');
+  });
+
+  it('of many file systems makes a log line that ends', async () => {
+    const mounts = Array.from({ length: 40 }, (_, index) => ({ mountPoint: `/m${index}`, id: `8:${index + 10}`, type: 'ext4', source: `/dev/sd${index}` }));
+    const guest = freezingGuest({ machine: { mounts: [{ mountPoint: '/', id: '8:1', type: 'ext4', source: '/dev/sda1' }, ...mounts] } });
+
+    await guest.controller.freeze();
+
+    expect(guest.log.texts('info').find((line) => line.startsWith('41 file systems are frozen'))).toMatch(/ and 9 more$/);
+  });
+
+  it('whose thaw fails is told in the report', async () => {
+    const guest = freezingGuest();
+    await guest.controller.freeze();
+    guest.machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: Infinity });
+
+    await expect(guest.controller.thaw()).rejects.toThrow('Input/output error');
+
+    expect(guest.controller.report().filesystems.find(({ mountpoint }) => mountpoint === '/boot')).toHaveProperty('thaw-error');
+  });
+});
+
+describe('a hook', () => {
+  const hook = (name: string, more: Partial<Hook>, outcome: Partial<HookOutcome> = {}): Hook => ({
+    name, canVeto: true, run: async () => ({ ok: true, output: '', durationNs: 0n, ...outcome }), ...more,
+  });
+  const round = (...hooks: Hook[]) => HookRound.forFreeze({ list: async () => hooks }, []);
+
+  it('that must not run and cannot veto is passed over', async () => {
+    const runs: string[] = [];
+    const other = hook('good', { run: async (phase) => (runs.push(phase), { ok: true, output: '', durationNs: 0n }) });
+
+    await (await round(hook('bad', { refused: 'writable by others', canVeto: false }), other)).freeze();
+
+    expect(runs).toEqual(['freeze']);
+  });
+
+  it('that fails without a sentence gets one', async () => {
+    const hooks = await round(hook('h', {}, { ok: false }));
+
+    await expect(hooks.freeze()).rejects.toThrow('fsfreeze hook h failed');
+    expect((await hooks.thaw())?.message).toBe('fsfreeze hook h failed');
+  });
+});
