@@ -1,11 +1,13 @@
 // Listening sockets: a Unix socket or AF_VSOCK, bound here or handed over by a service manager.
 
 #include <fcntl.h>
-#include <linux/vm_sockets.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+// Older headers of the kernel rely on sys/socket.h having been read.
+#include <linux/vm_sockets.h>
 
 #include <cstddef>
 #include <cstring>
