@@ -32,6 +32,14 @@ export const builtInBackends: readonly BuiltIn[] = [
     },
   },
   {
+    id: 'windows',
+    detects: () => process.platform === 'win32',
+    async load() {
+      const { windowsBackend } = await import('./windows/module.ts');
+      return windowsBackend();
+    },
+  },
+  {
     id: 'fake',
     detects: () => false,
     async load() {

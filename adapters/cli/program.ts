@@ -1,3 +1,4 @@
+import { AgentError } from '../../core/errors/agent-error.ts';
 import { dumpConfiguration } from '../config/dump.ts';
 import { helpText } from '../config/help.ts';
 import { versionLine } from '../config/product.ts';
@@ -99,17 +100,30 @@ async function runAgent(
     return { status: await startInBackground(activated !== undefined, (text) => complain(text.startsWith(`${program}: `) ? text.slice(program.length + 2) : text)) };
   }
   const [{ run }, { serviceNotifier }, addon] = await Promise.all([import('./run.ts'), import('./service-manager.ts'), processAddon()]);
-  return run({
+  const live = async (ready: () => void): Promise<RunResult> => run({
     settings,
     warnings: [...warnings, ...words.map((word) => `'${word}' on the command line is no option and is ignored`)],
     composition: await composition(),
     addon,
+    ...(process.platform === 'win32' && settings.daemon ? { account: await eventLog() } : {}),
     ...(activated === undefined ? {} : { activated }),
     process,
     ident: program.slice(program.lastIndexOf('/') + 1),
     notify: serviceNotifier(process.env, addon),
-    ready: () => background?.ready(),
+    ready,
   });
+  if (!settings.daemon || process.platform !== 'win32') return live(() => background?.ready());
+  const { liveAsService } = await import('../windows/module.ts');
+  const result = await liveAsService(({ ready }) => live(ready), (ended) => ('status' in ended ? ended.status : 1));
+  if (result !== undefined) return result;
+  throw AgentError.failed(`the option -d is for the service manager: use '${program} service start', or leave it out to run in this console`);
+}
+
+/** What syslog is elsewhere. */
+async function eventLog(): Promise<(text: string) => void> {
+  const { EventLog } = await import('../windows/module.ts');
+  const log = new EventLog();
+  return (text) => log.report('info', text);
 }
 
 function splitFlags(subcommand: SubcommandEntry | undefined, words: readonly string[]): { readonly own: ReadonlySet<string>; readonly rest: readonly string[] } {

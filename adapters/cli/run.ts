@@ -20,6 +20,8 @@ export interface RunOptions {
   readonly addon: ProcessAddon | undefined;
   readonly activated?: ActivatedSocket;
   readonly process: NodeJS.Process;
+  /** Where accounting lines go besides the log; syslog where absent. */
+  readonly account?: (text: string) => void;
   /** Name in syslog. */
   readonly ident: string;
   readonly notify: Notify;
@@ -79,13 +81,14 @@ class Life {
   }
 
   openLog(frozen: boolean): ProcessLog {
-    const { addon, ident } = this.#options;
+    const { addon, ident, account } = this.#options;
     const { verbose, logfile } = this.#settings;
     this.#log = new ProcessLog({
       verbose,
       file: logfile,
       held: frozen,
       ...(addon === undefined ? {} : { account: syslog((path, bytes) => addon.sendDatagram(path, bytes), ident) }),
+      ...(account === undefined ? {} : { account }),
     });
     return this.#log;
   }

@@ -56,6 +56,7 @@ export async function createTransport({
 }: TransportSettings): Promise<Transport> {
   if (activated !== undefined) return socketTransport(activated.socket, log);
   const method = transportMethod(name);
+  if (process.platform === 'win32') return windowsTransport(method, given, retry, log);
   const path = transportPath(method, given);
   const create = await loaders[method](path, { log, vsockAllow });
   if (!retry) return create();
@@ -91,6 +92,16 @@ const loaders: Readonly<Record<TransportMethod, (path: string, options: LoaderOp
     return () => new SocketTransport(vsockListen(address, vsockAllow), { log });
   },
 };
+
+/** There are serial devices only, and no file whose appearance could be watched: retrying is a matter of time. */
+async function windowsTransport(method: TransportMethod, path: string | undefined, retry: boolean, log: Log): Promise<Transport> {
+  if (method !== 'virtio-serial' && method !== 'isa-serial') throw AgentError.failed(`unsupported channel method/type: ${method}`);
+  const { WindowsTransport } = await import('../windows/module.ts');
+  const create = (): Transport => new WindowsTransport(method, path);
+  if (!retry) return create();
+  const { RetryingTransport } = await import('./retry.ts');
+  return new RetryingTransport({ create, log });
+}
 
 async function socketTransport(socket: ActivatedSocket['socket'], log: Log): Promise<Transport> {
   const { SocketTransport } = await import('./socket-transport.ts');

@@ -13,6 +13,12 @@ import { windowsProcessors } from './processors.ts';
 import { windowsTrimming } from './trimming.ts';
 import { windowsUsage } from './usage.ts';
 
+/* One chunk of the bundle has all of Windows: a second one would have its own tables of DLLs. */
+export { EventLog } from './event-log.ts';
+export { installService, startService, stopService, uninstallService } from './service-control.ts';
+export { liveAsService } from './service-main.ts';
+export { WindowsTransport } from './transport.ts';
+
 export interface WindowsBackendOptions {
   /** guest-network-get-route, which the reference has on Linux only. */
   readonly routes?: boolean;

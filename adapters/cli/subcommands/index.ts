@@ -40,6 +40,12 @@ export const subcommands: readonly SubcommandEntry[] = [
     load: () => import('./thaw.ts'),
   },
   {
+    name: 'service',
+    summary: 'On Windows: install, uninstall, start or stop the service. Options given with `install` are its own.',
+    flags: [],
+    load: () => import('./service.ts'),
+  },
+  {
     name: 'backends',
     summary: 'List the operating systems that can be driven and what each brings; further ones by package or path. [--json] [NAME...]',
     flags: ['json'],

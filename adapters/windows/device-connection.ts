@@ -1,0 +1,142 @@
+import { osCode } from '../../core/errors/agent-error.ts';
+import type { Connection, ConnectionSink } from '../../core/ports/transport.ts';
+import type { OverlappedDevice } from './overlapped-device.ts';
+
+/** More than this waiting to be sent: the session is asked to stop. */
+const highWater = 1024 * 1024;
+/** A host that takes nothing for so long has gone: what waits for it is dropped. */
+const writeLimitMs = 60_000;
+/** A read that comes back empty, again and again: nobody is connected on the host. The driver tells no other way. */
+const [firstPauseMs, longestPauseMs] = [20, 1_000];
+
+/** What vioser and other drivers say while no host is connected; qemu-ga 10.2 takes the same ones for a hang-up. */
+const noHost: ReadonlySet<string | undefined> = new Set(['ERROR_HANDLE_EOF', 'ERROR_NO_SYSTEM_RESOURCES', 'ERROR_OPERATION_ABORTED']);
+
+/** The one connection of a serial device. */
+export class DeviceConnection implements Connection {
+  readonly #device: OverlappedDevice;
+  readonly #lost: (error: Error) => void;
+  #sink: ConnectionSink | undefined;
+  #queue: Uint8Array[] = [];
+  #waiting = 0;
+  #full = false;
+  #writing = false;
+  #paused: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
+  #closing = false;
+  #closed = false;
+
+  /** @param lost called once when the device is gone */
+  constructor(device: OverlappedDevice, lost: (error: Error) => void) {
+    this.#device = device;
+    this.#lost = lost;
+  }
+
+  start(sink: ConnectionSink): void {
+    this.#sink = sink;
+    void this.#readOn();
+  }
+
+  write(bytes: Uint8Array | string): boolean {
+    if (this.#closing) return true;
+    // The caller may use its array again. A string has one byte in each character: the sentinel is U+00FF.
+    const copy = typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : Uint8Array.from(bytes);
+    this.#queue.push(copy);
+    this.#waiting += copy.length;
+    if (!this.#writing) void this.#writeOn();
+    this.#full = this.#waiting > highWater;
+    return !this.#full;
+  }
+
+  pause(): void {
+    this.#paused ??= Promise.withResolvers<void>();
+  }
+
+  resume(): void {
+    this.#paused?.resolve();
+    this.#paused = undefined;
+  }
+
+  /** What was written is still sent, as long as the host takes it. */
+  close(): void {
+    if (this.#closing) return;
+    this.#closing = true;
+    if (!this.#writing) this.destroy();
+  }
+
+  /** Closes at once, whatever waits. */
+  destroy(): void {
+    this.#closing = true;
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#queue = [];
+    this.resume();
+    this.#device.close();
+    this.#sink?.closed();
+  }
+
+  async #readOn(): Promise<void> {
+    let pause = 0;
+    while (!this.#closed) {
+      const chunk = await this.#read();
+      if (this.#closed) return;
+      await this.#paused?.promise;
+      // Closed meanwhile, and the memory of the chunk with it.
+      if (this.#closed) return;
+      if (chunk.length > 0) {
+        pause = 0;
+        this.#sink?.data(chunk);
+        continue;
+      }
+      if (pause === 0) this.#hostWent();
+      pause = Math.min(longestPauseMs, Math.max(firstPauseMs, pause * 2));
+      await new Promise((resolve) => {
+        setTimeout(resolve, pause).unref();
+      });
+    }
+  }
+
+  /** Nothing where no host is there. */
+  async #read(): Promise<Uint8Array> {
+    try {
+      return await this.#device.read();
+    } catch (error) {
+      if (!this.#closed && !noHost.has(osCode(error))) this.#gone(error);
+      return new Uint8Array();
+    }
+  }
+
+  async #writeOn(): Promise<void> {
+    this.#writing = true;
+    for (let piece = this.#queue.shift(); piece !== undefined; piece = this.#queue.shift()) {
+      try {
+        for (let done = 0; done < piece.length && !this.#closed;) done += await this.#device.write(piece.subarray(done), writeLimitMs);
+      } catch (error) {
+        if (this.#closed) break;
+        if (noHost.has(osCode(error))) this.#hostWent();
+        else this.#gone(error);
+      }
+      this.#waiting = this.#queue.reduce((sum, { length }) => sum + length, 0);
+      if (this.#full && this.#waiting <= highWater / 2) {
+        this.#full = false;
+        this.#sink?.drained();
+      }
+    }
+    this.#writing = false;
+    if (this.#closing) this.destroy();
+  }
+
+  /** Unfinished input is void, and output for the one who went is nobody else's. */
+  #hostWent(): void {
+    this.#queue = [];
+    this.#waiting = 0;
+    this.#sink?.hostChanged();
+    if (!this.#full) return;
+    this.#full = false;
+    this.#sink?.drained();
+  }
+
+  #gone(error: unknown): void {
+    this.destroy();
+    this.#lost(error instanceof Error ? error : new Error(String(error)));
+  }
+}

@@ -1,0 +1,76 @@
+import { AgentError, withContext } from '../../core/errors/agent-error.ts';
+import type { Connection, Transport } from '../../core/ports/transport.ts';
+import { COMMTIMEOUTS, INVALID_HANDLE, kernel32 } from './bindings/kernel32.ts';
+import { DeviceConnection } from './device-connection.ts';
+import { structure } from './layout.ts';
+import { OverlappedDevice } from './overlapped-device.ts';
+import { lastWindowsError, windowsErrorOf } from './system-error.ts';
+
+export type WindowsTransportMethod = 'virtio-serial' | 'isa-serial';
+
+/** Where each method goes without `--path`. */
+export const windowsChannelPaths: Readonly<Record<WindowsTransportMethod, string>> = {
+  'virtio-serial': '\\\\.\\Global\\org.qemu.guest_agent.0',
+  'isa-serial': 'COM1',
+};
+
+const GENERIC_READ_WRITE = 0xc000_0000;
+const OPEN_EXISTING = 3;
+const FILE_FLAG_OVERLAPPED = 0x4000_0000;
+
+const hints: Readonly<Record<string, string>> = {
+  ERROR_FILE_NOT_FOUND: 'this machine has no such port: add one on the host and install the VirtIO serial driver, or use --retry-path to wait for it',
+  ERROR_PATH_NOT_FOUND: 'this machine has no such port: add one on the host and install the VirtIO serial driver, or use --retry-path to wait for it',
+  ERROR_ACCESS_DENIED: 'another program has it open, such as the service QEMU-GA (stop it: sc stop QEMU-GA), or the agent is not elevated',
+};
+
+/** A serial device: the port of virtio-serial, or a COM port. It is open for as long as the agent serves. */
+export class WindowsTransport implements Transport {
+  readonly description: string;
+  readonly lost: Promise<Error>;
+  readonly #method: WindowsTransportMethod;
+  readonly #path: string;
+  readonly #setLost: (error: Error) => void;
+  #connection: DeviceConnection | undefined;
+
+  constructor(method: WindowsTransportMethod, path = windowsChannelPaths[method]) {
+    this.#method = method;
+    this.#path = method === 'isa-serial' && !path.startsWith('\\\\') ? `\\\\.\\${path}` : path;
+    this.description = `${method} ${this.#path}`;
+    const { promise, resolve } = Promise.withResolvers<Error>();
+    this.lost = promise;
+    this.#setLost = resolve;
+  }
+
+  async open(connected: (connection: Connection) => void): Promise<void> {
+    const handle = await this.#openDevice();
+    if (this.#method === 'isa-serial') setTimeouts(handle, this.#path);
+    this.#connection = new DeviceConnection(new OverlappedDevice(handle), (error) => {
+      this.#setLost(withContext(`error reading channel '${this.#path}'`, error));
+    });
+    connected(this.#connection);
+  }
+
+  /** Answers an open handle. A driver that hangs holds up a thread of the pool and nothing else. */
+  async #openDevice(): Promise<bigint> {
+    const { result: handle, lastError: code } = await kernel32.CreateFileW.async(
+      this.#path, GENERIC_READ_WRITE, 0, null, OPEN_EXISTING, FILE_FLAG_OVERLAPPED, null);
+    if (handle !== INVALID_HANDLE) return handle;
+    const failure = windowsErrorOf(code, { syscall: 'CreateFile', path: this.#path });
+    const hint = hints[failure.os?.code ?? ''];
+    throw AgentError.failed(`error opening channel '${this.#path}': ${failure.message}${hint === undefined ? '' : ` (${hint})`}`, failure);
+  }
+
+  close(): Promise<void> {
+    this.#connection?.destroy();
+    return Promise.resolve();
+  }
+}
+
+/** Reading waits for the first byte as long as it takes, and for the next one a millisecond. */
+function setTimeouts(handle: bigint, path: string): void {
+  if (kernel32.SetCommTimeouts(handle, structure(COMMTIMEOUTS, { ReadIntervalTimeout: 1 })) !== 0) return;
+  const failure = withContext(`error opening channel '${path}'`, lastWindowsError('SetCommTimeouts'));
+  kernel32.CloseHandle(handle);
+  throw failure;
+}

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+
+import { Agent } from '../../core/agent.ts';
+import { handlers } from '../../core/commands/index.ts';
+import { FreezeController } from '../../core/freeze/controller.ts';
+import { windowsBackend } from '../../adapters/windows/module.ts';
+import { type Connection, type ConnectionSink, FakeLog, FakeStateStore } from '../../kit/index.ts';
+import { differences } from '../wire/differences.ts';
+import { goldenPing, goldenSync, loadGolden, matches, type GoldenExchange, type GoldenLine } from '../wire/golden.ts';
+import { listedCommands } from '../../adapters/cli/command-names.ts';
+import { doubledDlls } from './doubles.ts';
+import { after, describe, it } from './runner.ts';
+import { vssDlls } from './vss-double.ts';
+
+const alive = setInterval(() => {}, 0x7fff_ffff);
+after(() => clearInterval(alive));
+
+const backend = windowsBackend({ dlls: { ...doubledDlls, ...vssDlls } });
+const log = new FakeLog();
+const stateStore = new FakeStateStore();
+const freezing = backend.fileSystem?.freezing ?? assert.fail('no freezing');
+const freeze = new FreezeController({
+  freezing, hooks: undefined, stateStore, log, clock: backend.clock,
+  settings: { deadlineMs: 0, withinMs: 0, excluded: [], unknownMountPoints: 'ignore' },
+});
+const agent = new Agent({ backend, handlers, freeze, log, stateStore, lists: { allow: [], block: [] }, version: '10.2.0' });
+
+/** A host that has one connection for itself. */
+class Host implements Connection {
+  #sink: ConnectionSink | undefined;
+  #bytes = Buffer.alloc(0);
+  #changed = Promise.withResolvers<void>();
+
+  start(sink: ConnectionSink): void {
+    this.#sink = sink;
+  }
+
+  write(bytes: Uint8Array | string): boolean {
+    this.#bytes = Buffer.concat([this.#bytes, typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes]);
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+    return true;
+  }
+
+  pause(): void {}
+  resume(): void {}
+  close(): void {}
+
+  send(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; at += 65_536) this.#sink?.data(bytes.subarray(at, at + 65_536));
+  }
+
+  end(): void {
+    this.#sink?.closed();
+  }
+
+  /** Lines up to and with the one that ends with this text. */
+  async linesUntil(last: string): Promise<readonly Buffer[]> {
+    while (!this.#bytes.toString('latin1').trimEnd().endsWith(last)) await this.#changed.promise;
+    const text = this.#bytes.toString('latin1').slice(0, -1);
+    return text.split('\n').map((line) => Buffer.from(line, 'latin1'));
+  }
+}
+
+const resynchronised = `{"error": {"class": "GenericError", "desc": "JSON parse error, stray '\\uFFFD'"}}`;
+const syncAnswer = (exchange: GoldenExchange): string => (exchange.after_sync?.at(-1) as string | undefined)?.replace('ÿ', '') ?? '{"return": 1}';
+
+function expected(exchange: GoldenExchange): readonly GoldenLine[] {
+  const all = { ...exchange, ...differences[`${exchange.group}/${exchange.name}`] };
+  return [...all.responses, ...(all.after_ping ?? []), ...(all.after_sync ?? [resynchronised, `ÿ${syncAnswer(exchange)}`])];
+}
+
+const known = new Set(listedCommands('windows'));
+
+/** Recorded on Linux: what Windows has no such command for, and what tells of the machine, is no matter of the protocol. */
+function isOfTheProtocol({ request, responses }: GoldenExchange): boolean {
+  const names = request.toString('latin1').match(/guest-[a-z-]+/g) ?? [];
+  if (names.some((name) => !known.has(name) && linuxOnly.test(name))) return false;
+  // A refusal of arguments is the same everywhere; an answer or a failure of the system is not.
+  const refused = responses.every((line) => typeof line === 'string' && /^\{"error": .*(?:Parameter|parameter|Invalid|invalid|has not been found|Base64)/.test(line));
+  return refused || !names.some((name) => machine.test(name));
+}
+
+const linuxOnly = /^guest-(?:set-vcpus|get-memory|set-memory|get-diskstats|get-cpustats|network-get-route|suspend-hybrid)/;
+const machine = /^guest-(?:get-(?!time)|network|info|exec|file|fs|set-|shutdown|suspend|ssh)/;
+
+for (const group of ['parse', 'numbers', 'dispatch', 'args']) {
+  describe(`recorded exchanges of group ${group} on Windows`, () => {
+    for (const exchange of loadGolden(group)) {
+      it.skipIf(!isOfTheProtocol(exchange))(`${exchange.name}${isOfTheProtocol(exchange) ? '' : ' (tells of a Linux machine)'}`, async () => {
+        const host = new Host();
+        agent.serve(host);
+
+        host.send(Buffer.concat([exchange.request, ...(exchange.after_ping === undefined ? [] : [goldenPing]), goldenSync(exchange)]));
+        const lines = await host.linesUntil(syncAnswer(exchange));
+        host.end();
+
+        const wanted = expected(exchange);
+        lines.forEach((line, index) => {
+          const one = wanted[index];
+          assert.ok(one !== undefined && matches(line, one), `line ${index + 1}: ${line.toString('latin1').slice(0, 300)} instead of ${JSON.stringify(one)?.slice(0, 300)}`);
+        });
+        assert.equal(lines.length, wanted.length);
+      });
+    }
+  });
+}
