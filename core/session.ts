@@ -5,6 +5,9 @@ import { JsonDecoder, type Decoded } from './protocol/json-decoder.ts';
 import { parseRequest } from './protocol/request.ts';
 import { errorLine, returnLine } from './protocol/response.ts';
 
+/** Arguments of schema type `base64`: guest-file-write and guest-exec. */
+const base64Members: ReadonlySet<string> = new Set(['buf-b64', 'input-data']);
+
 /**
  * One host's conversation: one request at a time, answers in order. Nothing of the next request is looked at before the
  * last one is answered, and nothing more is read from the host meanwhile. Sessions know nothing of each other, so a
@@ -16,7 +19,7 @@ export class Session implements ConnectionSink {
   readonly #context: CommandContext;
   readonly #log: Log;
   readonly #ended: (session: Session) => void;
-  readonly #decoder = new JsonDecoder();
+  readonly #decoder = new JsonDecoder({ base64Members });
   #busy = false;
   #closed = false;
   /** Grows when the host changes: what was begun for an earlier one is not sent to this one. */

@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 
 import { AgentError } from '../errors/agent-error.ts';
+import { Base64Text } from '../schema/types.ts';
 
 const LINE_FEED = 0x0a;
 const PADDING = 0x3d;
@@ -15,6 +16,17 @@ sextets[PADDING] = 0;
 
 const invalid = (): AgentError => AgentError.failed('Base64 data contains invalid characters');
 
+/** What a handler is given for an argument of schema type `base64`. */
+export type Base64Argument = string | Base64Text;
+
+/**
+ * The bytes of `decodeBase64`, in the pieces in which they are at hand. Those of a `Base64Text` are gone after its `release`.
+ *
+ * @throws AgentError `Base64 data contains invalid characters`
+ */
+export const decodePieces = (text: Base64Argument): Uint8Array[] =>
+  text instanceof Base64Text ? text.bytesWith(decodeBase64(text.tail)) : [decodeBase64(text)];
+
 /**
  * Bytes of a base64 argument. Refused is every character outside the standard alphabet, `=` and LF; within it decoding is
  * as lenient as qemu-ga 10.2: a group of fewer than four characters at the end is dropped without a word, data may go on
@@ -22,7 +34,8 @@ const invalid = (): AgentError => AgentError.failed('Base64 data contains invali
  *
  * @throws AgentError `Base64 data contains invalid characters`
  */
-export function decodeBase64(text: string): Uint8Array {
+export function decodeBase64(text: Base64Argument): Uint8Array {
+  if (text instanceof Base64Text) return Buffer.concat(decodePieces(text));
   return decodeWhole(text) ?? decodeWhole(text.replaceAll('\n', '')) ?? decodeLeniently(text);
 }
 

@@ -1,9 +1,9 @@
 import { AgentError, withContext } from '../errors/agent-error.ts';
-import type { OpenFile, OpenMode, Whence } from '../ports/index.ts';
+import type { OpenFile, OpenMode, Ready, Whence } from '../ports/index.ts';
 import {
   guestFileClose, guestFileFlush, guestFileOpen, guestFileRead, guestFileSeek, guestFileWrite,
 } from '../schema/files.ts';
-import { decodeBase64 } from './base64.ts';
+import { type Base64Argument, decodePieces } from './base64.ts';
 import { handler } from './command.ts';
 import { MAX_READ, readFile } from './file-read.ts';
 
@@ -56,18 +56,33 @@ export const fileRead = handler(guestFileRead, ({ files }, { handle, count = 409
   return held instanceof Promise ? held.then((mine) => readFile(mine, Number(count))) : readFile(held, Number(count));
 });
 
-export const fileWrite = handler(guestFileWrite, ({ files }, { handle, 'buf-b64': text, count }) =>
-  files.use(handle, (file) => {
-    const bytes = decodeBase64(text);
-    if (count !== undefined && (count < 0n || count > BigInt(bytes.length))) throw invalidCount(count);
-    return write(file, count === undefined ? bytes : bytes.subarray(0, Number(count)));
-  }));
+export const fileWrite = handler(guestFileWrite, ({ files }, { handle, 'buf-b64': given, count }) => {
+  const text: Base64Argument = given;
+  return files.use(handle, (file) => {
+    const pieces = decodePieces(text);
+    const all = pieces.reduce((sum, piece) => sum + piece.length, 0);
+    if (count !== undefined && (count < 0n || count > BigInt(all))) throw invalidCount(count);
+    const length = count === undefined ? all : Number(count);
+    const answer = { count: length, eof: false };
+    return calling('failed to write to file', () => writePieces(file, pieces, length, text), () => answer);
+  });
+});
 
-function write(file: OpenFile, bytes: Uint8Array) {
-  const answer = { count: bytes.length, eof: false };
-  // Nothing to write is no error, not even for a file that can only be read.
-  if (bytes.length === 0) return answer;
-  return calling('failed to write to file', () => file.write(bytes), () => answer);
+/** Nothing to write is no error, not even for a file that can only be read. */
+function writePieces(file: OpenFile, pieces: readonly Uint8Array[], length: number, text: Base64Argument): Ready<void> {
+  const [first] = pieces;
+  if (typeof text === 'string') return first === undefined || length === 0 ? undefined : file.write(first.subarray(0, length));
+  return writeInTurn(file, pieces, length).finally(() => text.release());
+}
+
+async function writeInTurn(file: OpenFile, pieces: readonly Uint8Array[], length: number): Promise<void> {
+  let left = length;
+  for (const piece of pieces) {
+    if (left === 0) return;
+    const part = piece.length > left ? piece.subarray(0, left) : piece;
+    await file.write(part);
+    left -= part.length;
+  }
 }
 
 const whences: Readonly<Record<string, Whence>> = { set: 'set', 0: 'set', cur: 'cur', 1: 'cur', end: 'end', 2: 'end' };

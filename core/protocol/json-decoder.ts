@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 
+import { Base64Collector } from './base64-text.ts';
 import * as byteClass from './byte-class.ts';
 import type { Decoded } from './decoded.ts';
 import { protocolLimits } from './limits.ts';
@@ -22,6 +23,11 @@ const WORD = 3;
 const RECOVERY = 4;
 /** After a limit error: passing over the rest of the value. */
 const OVERSIZE = 5;
+/** In a string that has been base64 so far, in a place where that is expected. */
+const BASE64 = 6;
+
+/** Shorter strings are cheaper as they are. */
+const WORTH_DECODING = 1024;
 
 const NOTHING = Buffer.alloc(0);
 
@@ -38,6 +44,8 @@ export class JsonDecoder {
   readonly #oversize = new OversizeSkip();
   readonly #text = new TokenText();
   readonly #head = new TokenHead();
+  readonly #base64 = new Base64Collector();
+  readonly #base64Members: ReadonlySet<string>;
   #chunk: Buffer = NOTHING;
   #at = 0;
   #waiting: Buffer[] = [];
@@ -48,6 +56,11 @@ export class JsonDecoder {
   /** Tokens and bytes of token text of the value so far. */
   #tokens = 0;
   #bytes = 0;
+
+  /** `base64Members`: names of members whose value becomes a `Base64Text` where it is a long string of base64. */
+  constructor({ base64Members = new Set() }: { readonly base64Members?: ReadonlySet<string> } = {}) {
+    this.#base64Members = base64Members;
+  }
 
   /**
    * Hands in the next bytes. They are read where they lie: the caller may use the memory again as soon as `next`
@@ -106,6 +119,7 @@ export class JsonDecoder {
     this.#bytes = 0;
     this.#builder.reset();
     this.#text.begin();
+    this.#base64.reset();
   }
 
   /** Reads whole tokens until a value is complete or the chunk ends. */
@@ -153,6 +167,14 @@ export class JsonDecoder {
     let end: number;
     if (start === byteClass.QUOTE) {
       this.#strings.begin(byte);
+      if (to - from > WORTH_DECODING && this.#expectsBase64) {
+        const quote = chunk.indexOf(byte, from + 1);
+        if (quote < 0 || quote >= to) {
+          this.#stop = to;
+          return false;
+        }
+        if (quote - from > WORTH_DECODING && this.#collectWhole(from + 1, quote)) return true;
+      }
       end = this.#stop = this.#strings.run(chunk, from + 1, to);
       if (end === to || chunk[end] !== byte) return false;
       this.#string(from + 1, end, byte);
@@ -169,6 +191,20 @@ export class JsonDecoder {
     }
     this.#bytes += end - from;
     this.#at = end;
+    return true;
+  }
+
+  get #expectsBase64(): boolean {
+    const name = this.#builder.memberName;
+    return name !== undefined && this.#base64Members.has(name);
+  }
+
+  /** Reads a string of base64 that lies in this chunk as a whole; false: it is none. */
+  #collectWhole(from: number, end: number): boolean {
+    if (!this.#base64.append(this.#chunk, from, end)) return false;
+    this.#builder.base64(this.#base64.finish());
+    this.#bytes += end + 2 - from;
+    this.#at = end + 1;
     return true;
   }
 
@@ -206,7 +242,11 @@ export class JsonDecoder {
     this.#text.begin();
     this.#at += 1;
     this.#bytes += 1;
-    if (start === byteClass.QUOTE) return this.#stringPiece(this.#stop);
+    if (start === byteClass.QUOTE) {
+      const beyond = this.#stop === this.#pieceEnd && this.#stop - this.#at >= WORTH_DECODING;
+      if (beyond && this.#expectsBase64 && !this.#strings.special) return this.#base64Piece();
+      return this.#stringPiece(this.#stop);
+    }
     this.#text.append(this.#chunk, this.#at - 1, this.#at, false);
     this.#numbers.begin(byte);
     return this.#resumeRun();
@@ -214,6 +254,7 @@ export class JsonDecoder {
 
   /** Goes on with what an earlier chunk began. */
   #resume(): Decoded | undefined {
+    if (this.#mode === BASE64) return this.#base64Piece();
     if (this.#mode === STRING) return this.#stringPiece(this.#strings.run(this.#chunk, this.#at, this.#pieceEnd));
     if (this.#mode === NUMBER || this.#mode === WORD) return this.#resumeRun();
     const chunk = this.#chunk;
@@ -226,6 +267,29 @@ export class JsonDecoder {
   /** The piece may reach to the end of the chunk, or to where the value would become too long. */
   get #pieceEnd(): number {
     return Math.min(this.#chunk.length, this.#at + protocolLimits.tokenBytes - this.#bytes);
+  }
+
+  /** Takes what there is of a string that has been base64 so far; as a string like others from here on if this is none. */
+  #base64Piece(): Decoded | undefined {
+    const [chunk, from, to] = [this.#chunk, this.#at, this.#pieceEnd];
+    const { quote } = this.#strings;
+    const found = chunk.indexOf(quote, from);
+    const end = found < 0 || found > to ? to : found;
+    if (!this.#base64.append(chunk, from, end)) {
+      this.#mode = STRING;
+      this.#text.beginWith(this.#base64.finish().toString());
+      return this.#stringPiece(this.#strings.run(chunk, from, to));
+    }
+    this.#mode = BASE64;
+    this.#head.keep(chunk, from, end);
+    this.#bytes += end - from;
+    this.#at = end;
+    if (end === to) return end < chunk.length ? this.#limit('size') : undefined;
+    this.#bytes += 1;
+    this.#at = end + 1;
+    this.#mode = FRESH;
+    this.#builder.base64(this.#base64.finish());
+    return this.#builder.settled ? this.#take() : undefined;
   }
 
   /** Takes the piece of a string from here to `end`, where its scan stopped. */
@@ -291,7 +355,7 @@ export class JsonDecoder {
   }
 
   #limit(which: keyof typeof limitErrors): Decoded {
-    const quote = this.#mode === STRING ? this.#strings.quote : 0;
+    const quote = this.#mode === STRING || this.#mode === BASE64 ? this.#strings.quote : 0;
     this.#oversize.begin(this.#builder.depth, quote, quote !== 0 && this.#strings.escaped);
     this.#startOver(OVERSIZE);
     return { kind: 'error', desc: limitErrors[which] };

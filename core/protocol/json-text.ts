@@ -1,3 +1,4 @@
+import { Base64Text } from './base64-text.ts';
 import { isNoncharacter } from './modified-utf8.ts';
 import { isJsonObject, type JsonValue } from './value.ts';
 
@@ -76,6 +77,7 @@ export function jsonText(value: JsonValue): string {
   if (value === null) return 'null';
   if (typeof value === 'boolean') return value ? 'true' : 'false';
   if (typeof value === 'string') return jsonString(value);
+  if (value instanceof Base64Text) return jsonString(value.toString());
   if (typeof value === 'bigint' || typeof value === 'number') return jsonNumber(value);
   if (isJsonObject(value)) {
     return `{${[...value].map(([key, member]) => `${jsonString(key)}: ${jsonText(member)}`).join(', ')}}`;

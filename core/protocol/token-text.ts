@@ -28,6 +28,12 @@ export class TokenText {
     this.#error = undefined;
   }
 
+  /** Starts with text that is known already. */
+  beginWith(text: string): void {
+    this.begin();
+    this.#text = text;
+  }
+
   /** Adds `chunk[from, to)`, copying it. `special`: it may hold an escape or a byte above 0x7F. */
   append(chunk: Buffer, from: number, to: number, special: boolean): void {
     let at = from;

@@ -1,5 +1,6 @@
 import { jsonString } from './json-text.ts';
 import type { JsonValue } from './value.ts';
+import type { Base64Text } from './base64-text.ts';
 
 /** What the grammar expects next. All up to `MEMBER` accept a value of some kind. */
 const TOP = 0;
@@ -51,6 +52,11 @@ export class ValueBuilder {
   /** The token is part of the top-level `id`, whose text is repeated as it was sent. */
   get echoing(): boolean {
     return this.#echoing;
+  }
+
+  /** The name of the member whose value comes next, `undefined` elsewhere and where the text is to be repeated. */
+  get memberName(): string | undefined {
+    return this.#expect === MEMBER && !this.#echoing ? this.#key : undefined;
   }
 
   /** The finished value; meaningful if `error` is undefined. */
@@ -114,6 +120,11 @@ export class ValueBuilder {
         this.#expect = COLON;
       } else this.#attach(text);
     }
+  }
+
+  /** The value of the member that `memberName` named. */
+  base64(text: Base64Text): void {
+    this.#attach(text);
   }
 
   /** One of `{ } [ ] : ,`. */

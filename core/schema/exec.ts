@@ -1,5 +1,5 @@
 import { command } from './command.ts';
-import { alternateOf, bool, enumOf, int, listOf, optional, required, str, struct } from './types.ts';
+import { alternateOf, base64, bool, enumOf, int, listOf, optional, required, str, struct } from './types.ts';
 
 export const guestExecStatusResult = struct(
   'GuestExecStatus',
@@ -43,7 +43,7 @@ export const guestExec = command({
     path: required(str, 'The program; a name without a separator is looked for in PATH.'),
     arg: optional(listOf(str), 'Its arguments.'),
     env: optional(listOf(str), "Its whole environment, `NAME=VALUE` each; the agent's own where absent."),
-    'input-data': optional(str, 'What it reads from standard input, in base64; nothing where absent.'),
+    'input-data': optional(base64, 'What it reads from standard input, in base64; nothing where absent.'),
     'capture-output': optional(
       guestExecCaptureOutput,
       'What to keep of its output: `none` or false (default), `stdout`, `stderr`, `separated` or true, `merged` (both as '

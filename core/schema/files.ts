@@ -1,5 +1,5 @@
 import { command } from './command.ts';
-import { alternateOf, bool, enumOf, int, nothing, optional, required, str, struct } from './types.ts';
+import { alternateOf, base64, bool, enumOf, int, nothing, optional, required, str, struct } from './types.ts';
 
 const handle = required(int, 'A number from guest-file-open.');
 const unknownHandle = ["handle 'N' has not been found", 'no file is open under that number'] as const;
@@ -68,7 +68,7 @@ export const guestFileWrite = command({
   summary: 'Writes to an open file, from its position on. The bytes are with the operating system when the answer comes.',
   arguments: {
     handle,
-    'buf-b64': required(str, 'The bytes in base64; line feeds within are passed over.'),
+    'buf-b64': required(base64, 'The bytes in base64; line feeds within are passed over.'),
     count: optional(int, 'How many of them to write; all by default.'),
   },
   result: guestFileWriteResult,

@@ -3,6 +3,8 @@
  * the host's client and the fuzz targets all derive from it.
  */
 
+export { Base64Text } from '../protocol/base64-text.ts';
+
 /** Integers are `int` (int64), `uint64` or `uint16`; `number` is a double. Type names are those of error texts. */
 export type SchemaType =
   | { readonly kind: 'int' }
@@ -10,7 +12,7 @@ export type SchemaType =
   | { readonly kind: 'uint16' }
   | { readonly kind: 'number' }
   | { readonly kind: 'bool' }
-  | { readonly kind: 'str' }
+  | StrType
   | { readonly kind: 'nothing' }
   | ListType
   | StructType
@@ -53,6 +55,8 @@ export interface Member<T extends SchemaType = SchemaType, O extends boolean = b
 
 export type Members = { readonly [name: string]: Member };
 
+/** `base64`: a handler takes a `Base64Text` as well, so that long data need not become a text. */
+export interface StrType { readonly kind: 'str'; readonly base64?: true }
 export interface IntType { readonly kind: 'int' }
 export interface BoolType { readonly kind: 'bool' }
 
@@ -62,6 +66,7 @@ export const uint16 = { kind: 'uint16' } as const;
 export const double = { kind: 'number' } as const;
 export const bool = { kind: 'bool' } as const;
 export const str = { kind: 'str' } as const;
+export const base64 = { kind: 'str', base64: true } as const;
 /** The result of a command that returns `{}`. */
 export const nothing = { kind: 'nothing' } as const;
 

@@ -1,4 +1,5 @@
 import { AgentError } from '../errors/agent-error.ts';
+import { Base64Text } from '../protocol/base64-text.ts';
 import type { JsonObject, JsonValue } from '../protocol/value.ts';
 import type { AlternateType, Members, SchemaType } from './types.ts';
 
@@ -57,6 +58,7 @@ function validateValue(type: SchemaType, value: JsonValue, name: string): unknow
       if (typeof value !== 'boolean') throw invalidType(name, 'boolean');
       return value;
     case 'str':
+      if (value instanceof Base64Text) return type.base64 === true ? value : value.toString();
       if (typeof value !== 'string') throw invalidType(name, 'string');
       return value;
     case 'enum':
