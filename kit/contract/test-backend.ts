@@ -103,10 +103,16 @@ function planOf(group: ContractGroup, probe: ContractSubject, options: ContractO
 }
 
 async function withSubject(factory: () => ContractSubject | Promise<ContractSubject>, run: (subject: ContractSubject) => Promise<void>): Promise<void> {
-  const subject = await factory();
+  // A clock's timers keep no process alive: node:test would end while one is waited for.
+  const alive = setInterval(() => undefined, 2 ** 30);
   try {
-    await run(subject);
+    const subject = await factory();
+    try {
+      await run(subject);
+    } finally {
+      await subject.cleanup();
+    }
   } finally {
-    await subject.cleanup();
+    clearInterval(alive);
   }
 }

@@ -61,6 +61,7 @@ describe('the template', () => {
 
     expect(output).toMatch(/# pass [1-9]\d|ℹ pass [1-9]\d/);
     expect(output).toMatch(/(?:#|ℹ) fail 0/);
+    expect(output).toMatch(/(?:#|ℹ) cancelled 0/);
     expect(output).toContain('this backend has no such group');
   });
 
