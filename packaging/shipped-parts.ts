@@ -106,6 +106,6 @@ function crossBuild({ gnu, node }: Architecture, work: string, headers: string):
     PATH: `${join(repository, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`,
   };
   const gyp = join(repository, 'node_modules/node-gyp/bin/node-gyp.js');
-  execFileSync(process.execPath, [gyp, 'configure', 'build', '--release', `--arch=${node}`, `--nodedir=${headers}`], { cwd: tree, env, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync(process.execPath, [gyp, 'configure', 'build', '--release', '--loglevel=error', `--arch=${node}`, `--nodedir=${headers}`], { cwd: tree, env, stdio: ['ignore', 'ignore', 'inherit'] });
   return join(tree, 'build/Release');
 }
