@@ -106,7 +106,8 @@ class Life {
     this.#parts = parts;
     await parts.transport.open((connection) => parts.agent.serve(connection));
     void parts.transport.lost.then((error) => watch.end({ kind: 'lost', reason: error.message }));
-    if (settings.daemon) this.#settleDown(log, frozen);
+    // A service of Windows has no pid file and no controlling terminal to leave.
+    if (settings.daemon && process.platform !== 'win32') this.#settleDown(log, frozen);
     log.debug(() => `serving ${parts.transport.description}`);
     notify(`READY=1\nSTATUS=Serving ${parts.transport.description}`);
     ready();

@@ -37,7 +37,7 @@ async function withAgent(use: (ask: (request: object) => Promise<Record<string, 
       socket.write(`${JSON.stringify(request)}\n`);
       const { value, done } = await lines.next();
       if (done === true) assert.fail(`the agent hung up: ${errors}`);
-      return JSON.parse(String(value)) as Record<string, unknown>;
+      return JSON.parse(value) as Record<string, unknown>;
     });
   } finally {
     socket.destroy();

@@ -24,6 +24,8 @@ if [ ! -f "$WINEPREFIX/system.reg" ]; then
   mkdir -p "$WINEPREFIX"
   "$WINE" wineboot -i >/dev/null 2>&1
   "$WINE" winecfg -v win10 >/dev/null 2>&1
+  # Services have the environment of the registry, not this one.
+  "$WINE" reg add 'HKLM\System\CurrentControlSet\Control\Session Manager\Environment' /v NODE_PATH /d "$NODE_PATH" /f >/dev/null 2>&1
   "$WINESERVER" -w
 fi
 
