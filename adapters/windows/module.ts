@@ -18,6 +18,7 @@ export { EventLog } from './event-log.ts';
 export { installService, startService, stopService, uninstallService } from './service-control.ts';
 export { liveAsService } from './service-main.ts';
 export { WindowsTransport } from './transport.ts';
+export { registerProvider, unregisterProvider } from './vss/registration.ts';
 
 export interface WindowsBackendOptions {
   /** guest-network-get-route, which the reference has on Linux only. */

@@ -6,6 +6,7 @@ import type { WindowsBackendOptions } from '../../adapters/windows/module.ts';
 import { windowsBackend } from '../../adapters/windows/module.ts';
 import type { ContractPrograms, ContractSubject, ScratchFiles } from '../../kit/index.ts';
 import { built, doubledDlls } from './doubles.ts';
+import { vssDlls, vssScene } from './vss-double.ts';
 
 const call = (...args: string[]) => ({ path: built('programs.exe'), arguments: args });
 
@@ -36,13 +37,14 @@ const scratch: ScratchFiles = {
 
 /** This Wine, with doubles for what must not happen. */
 export async function windowsSubject(options: WindowsBackendOptions = {}): Promise<ContractSubject> {
+  vssScene();
   const scratchDirectory = await mkdtemp(join(tmpdir(), 'concierge-'));
   const search = join(tmpdir(), 'concierge-search');
   await mkdir(search, { recursive: true });
   await copyFile(built('programs.exe'), join(search, 'programs-by-name.exe')).catch(() => {});
   if (!(process.env['PATH'] ?? '').includes(search)) process.env['PATH'] = `${search};${process.env['PATH'] ?? ''}`;
   return {
-    backend: windowsBackend({ routes: true, dlls: doubledDlls, ...options }),
+    backend: windowsBackend({ routes: true, dlls: { ...doubledDlls, ...vssDlls }, ...options }),
     scratchDirectory,
     scratch,
     knows: {
@@ -60,7 +62,7 @@ export async function windowsSubject(options: WindowsBackendOptions = {}): Promi
         ENAMETOOLONG: 'ERROR_FILENAME_EXCED_RANGE',
       },
     },
-    safe: { power: true, sshKeysOf: process.env['USERNAME'] ?? 'root' },
+    safe: { freeze: [{ mountPoint: 'C:\\', writable: scratchDirectory }, { mountPoint: 'Z:\\', writable: scratchDirectory }], power: true, sshKeysOf: process.env['USERNAME'] ?? 'root' },
     cleanup: () => rm(scratchDirectory, { recursive: true, force: true }),
   };
 }

@@ -46,6 +46,12 @@ export const subcommands: readonly SubcommandEntry[] = [
     load: () => import('./service.ts'),
   },
   {
+    name: 'vss',
+    summary: 'On Windows: install or uninstall the VSS provider, which freezing needs.',
+    flags: [],
+    load: () => import('./vss.ts'),
+  },
+  {
     name: 'backends',
     summary: 'List the operating systems that can be driven and what each brings; further ones by package or path. [--json] [NAME...]',
     flags: ['json'],

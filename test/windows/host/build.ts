@@ -22,8 +22,8 @@ const parts: readonly Part[] = [
   { output: 'doubles.dll', sources: [`${native}doubles.cpp`, `${native}doubles.def`], flags: ['-shared'] },
   {
     output: 'concierge-vss.dll',
-    sources: [`${provider}provider.cpp`, `${provider}class-factory.cpp`, `${provider}provider.def`, `${provider}provider.h`, `${provider}channel.h`],
-    flags: ['-shared', '-s', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-lole32', '-ladvapi32', '-luuid'],
+    sources: [`${provider}provider.cpp`, `${provider}class-factory.cpp`, `${provider}registration.cpp`, `${provider}provider.def`, `${provider}provider.h`, `${provider}channel.h`],
+    flags: ['-shared', '-s', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-lole32', '-loleaut32', '-ladvapi32', '-luuid'],
   },
   {
     output: 'vss/vssapi-double.dll',
