@@ -1,4 +1,4 @@
-import { PreparedAnswer, type CommandContext } from './commands/command.ts';
+import { type AnswerPiece, Base64Piece, PreparedAnswer, type CommandContext } from './commands/command.ts';
 import type { Dispatcher, Outcome } from './dispatch.ts';
 import type { Connection, ConnectionSink, Log } from './ports/index.ts';
 import { JsonDecoder, type Decoded } from './protocol/json-decoder.ts';
@@ -119,6 +119,7 @@ export class Session implements ConnectionSink {
     const tail = idText === undefined ? '}\n' : `, "id": ${idText}}\n`;
     const { pieces } = returned;
     if (typeof pieces === 'string') return this.#send(head + pieces + tail, host);
+    if (pieces instanceof Base64Piece) return this.#send(pieces.within(head, tail), host);
     if (pieces instanceof Uint8Array) {
       if (!this.#isCurrent(host)) return undefined;
       this.#connection.write(head);
@@ -132,7 +133,7 @@ export class Session implements ConnectionSink {
    * Hands over piece by piece, each only when the host has taken enough of those before. A host that goes away ends it at
    * once, also while the next piece is waited for: a read that hangs must not keep the next host waiting.
    */
-  async #stream(head: string, pieces: AsyncIterable<Uint8Array | string>, tail: string, host: number): Promise<void> {
+  async #stream(head: string, pieces: AsyncIterable<AnswerPiece>, tail: string, host: number): Promise<void> {
     const source = pieces[Symbol.asyncIterator]();
     const gone = new Promise<'gone'>((resolve) => {
       this.#gone = () => resolve('gone');
@@ -161,14 +162,21 @@ export class Session implements ConnectionSink {
     return host === this.#host && !this.#closed;
   }
 
-  #send(bytes: Uint8Array | string, host: number): Promise<void> | undefined {
-    if (!this.#isCurrent(host)) return undefined;
-    if (this.#connection.write(bytes)) return undefined;
+  #send(piece: AnswerPiece, host: number): Promise<void> | undefined {
+    const room = !this.#isCurrent(host) || this.#write(piece);
+    if (piece instanceof Base64Piece) piece.sent();
+    if (room) return undefined;
     return new Promise((resolve) => {
       this.#room = () => {
         this.#room = undefined;
         resolve();
       };
     });
+  }
+
+  #write(piece: AnswerPiece): boolean {
+    const connection = this.#connection;
+    if (!(piece instanceof Base64Piece)) return connection.write(piece);
+    return connection.writeBase64?.(piece.before, piece.bytes, piece.after) ?? connection.write(piece.toString());
   }
 }

@@ -23,6 +23,8 @@ export interface NativeChannel {
   start(): void;
   /** Latin-1 text or bytes. False: no more before the `drained` event. */
   write(bytes: Uint8Array | string): boolean;
+  /** Latin-1 text, base64 of bytes, latin-1 text. */
+  writeBase64(before: string, bytes: Uint8Array, after: string): boolean;
   pause(): void;
   resume(): void;
   /** Sends what waits and closes; true: closed already, else the `released` event comes. */

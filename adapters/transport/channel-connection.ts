@@ -53,6 +53,10 @@ export class ChannelConnection implements Connection {
     return this.#closed || this.#channel.write(bytes);
   }
 
+  writeBase64(before: string, bytes: Uint8Array, after: string): boolean {
+    return this.#closed || this.#channel.writeBase64(before, bytes, after);
+  }
+
   pause(): void {
     this.#channel.pause();
   }

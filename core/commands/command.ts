@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer';
+
 import { AgentError } from '../errors/agent-error.ts';
 import type { FreezeController } from '../freeze/controller.ts';
 import type { Backend, Log, Ready } from '../ports/index.ts';
@@ -22,14 +24,46 @@ export interface CommandCatalog {
   list(): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[];
 }
 
+/** Text with base64 in it, which is made where it goes out: the text of a long answer is never held. */
+export class Base64Piece {
+  readonly before: string;
+  readonly bytes: Uint8Array;
+  readonly after: string;
+  readonly #sent: (() => void) | undefined;
+
+  /** `sent` is called when `bytes` are of no use any more. */
+  constructor(before: string, bytes: Uint8Array, after: string, sent?: () => void) {
+    this.before = before;
+    this.bytes = bytes;
+    this.after = after;
+    this.#sent = sent;
+  }
+
+  /** The same with more text around it. */
+  within(before: string, after: string): Base64Piece {
+    return new Base64Piece(before + this.before, this.bytes, this.after + after, this.#sent);
+  }
+
+  sent(): void {
+    this.#sent?.();
+  }
+
+  toString(): string {
+    return this.before + Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString('base64') + this.after;
+  }
+}
+
+export type AnswerPiece = Uint8Array | string | Base64Piece;
+
 /**
  * An answer that is not printed from a value by the schema: text of the `return` value that is at hand already, or
- * that is made piece by piece while the host takes it, so that memory stays flat.
+ * that is made piece by piece while the host takes it, so that memory stays flat. A piece is used up before the next is
+ * asked for.
  */
 export class PreparedAnswer {
-  readonly pieces: Uint8Array | string | AsyncIterable<Uint8Array | string>;
+  readonly pieces: AnswerPiece | AsyncIterable<AnswerPiece>;
 
-  constructor(pieces: Uint8Array | string | AsyncIterable<Uint8Array | string>) {
+  constructor(pieces: AnswerPiece | AsyncIterable<AnswerPiece>) {
     this.pieces = pieces;
   }
 }

@@ -4,7 +4,7 @@ import { guestExec, guestExecStatus } from '../schema/exec.ts';
 import type { CapturedOutput } from '../state/output.ts';
 import type { TrackedProcess } from '../state/processes.ts';
 import { decodeBase64 } from './base64.ts';
-import { available, handler, PreparedAnswer } from './command.ts';
+import { type AnswerPiece, available, Base64Piece, handler, PreparedAnswer } from './command.ts';
 
 /** Answers with more captured bytes than this are made piece by piece. */
 const WHOLE_ANSWER = 192 * 1024;
@@ -73,17 +73,17 @@ const endOf = (end: ProcessEnd): { readonly exitcode: number } | { readonly sign
   ('signal' in end ? { signal: end.signal } : { exitcode: end.exitCode });
 
 /** The answer as GuestExecStatus is printed, with the data in pieces: 32 MiB of it would be 43 MiB of text. */
-function* statusText({ output, errors }: TrackedProcess, end: ProcessEnd): Generator<string> {
+function* statusText({ output, errors }: TrackedProcess, end: ProcessEnd): Generator<string | Base64Piece> {
   let separator = '{';
   const member = (text: string): string => {
     const whole = separator + text;
     separator = ', ';
     return whole;
   };
-  const data = function* data(name: string, captured: CapturedOutput): Generator<string> {
+  const data = function* data(name: string, captured: CapturedOutput): Generator<string | Base64Piece> {
     if (captured.length === 0) return;
     yield member(`"${name}": "`);
-    yield* captured.base64();
+    for (const piece of captured.pieces()) yield new Base64Piece('', piece, '');
     yield '"';
   };
   const truncated = (name: string, captured: CapturedOutput): string =>
@@ -98,6 +98,6 @@ function* statusText({ output, errors }: TrackedProcess, end: ProcessEnd): Gener
   yield member('"exited": true}');
 }
 
-async function* asynchronously(pieces: Iterable<string>): AsyncGenerator<string> {
+async function* asynchronously(pieces: Iterable<AnswerPiece>): AsyncGenerator<AnswerPiece> {
   yield* pieces;
 }

@@ -3,13 +3,13 @@ import { Buffer } from 'node:buffer';
 import { osCode, withContext } from '../errors/agent-error.ts';
 import type { OpenFile, Ready } from '../ports/index.ts';
 import type { HeldFile } from '../state/file-handles.ts';
-import { PreparedAnswer } from './command.ts';
+import { Base64Piece, PreparedAnswer } from './command.ts';
 
 /** Most bytes that one guest-file-read may ask for: 48 MiB (qemu-ga 10.2). */
 export const MAX_READ = 50_331_648n;
 
 /** Bytes read and sent at a time, and so the memory of one read. A multiple of 3: the base64 of pieces can be joined. */
-export const CHUNK = 196_608;
+export const CHUNK = 98_304;
 
 /** How far a chunk was filled: short at the end of the file or where an error came in between. */
 interface Filled {
@@ -38,26 +38,31 @@ export function readFile(held: HeldFile, count: number): Ready<PreparedAnswer> {
   const settle = (filled: Filled): PreparedAnswer => {
     const more = count - filled.length;
     if (filled.length === CHUNK && more > 0) return new PreparedAnswer(stream(held, chunk, more));
-    const text = chunk.toString('base64', 0, filled.length);
-    giveBack(chunk);
     held.release();
-    if (filled.length === 0 && filled.error !== undefined) throw withContext('failed to read file', filled.error);
-    return new PreparedAnswer(`{"count": ${filled.length}, "buf-b64": "${text}", "eof": ${filled.eof}}`);
+    if (filled.length === 0 && filled.error !== undefined) {
+      giveBack(chunk);
+      throw withContext('failed to read file', filled.error);
+    }
+    const [before, after] = [`{"count": ${filled.length}, "buf-b64": "`, `", "eof": ${filled.eof}}`];
+    return new PreparedAnswer(new Base64Piece(before, chunk.subarray(0, filled.length), after, () => giveBack(chunk)));
   };
   const filled = fill(held.file, chunk.subarray(0, Math.min(count, CHUNK)));
   return filled instanceof Promise ? filled.then(settle) : settle(filled);
 }
 
 /**
- * `chunk` is full, and `remaining` bytes were asked for beyond it. The next chunk is read while the one before is taken:
- * its text is made first, so that one buffer is enough.
+ * `full` is full, and `remaining` bytes were asked for beyond it. The next chunk is read while the one before is sent.
  *
  * A hand-made iterator and no generator, because a generator that is asked to return waits for a call that is stuck.
  */
-function stream(held: HeldFile, chunk: Buffer, remaining: number): AsyncIterable<string> {
+function stream(held: HeldFile, full: Buffer, remaining: number): AsyncIterable<Base64Piece> {
+  /** The one that is read into, and the one whose piece was given out last. */
+  let next: Buffer = takeChunk();
+  let current: Buffer = full;
   let count = CHUNK;
   let left = remaining;
   let first = true;
+  let last = false;
   let ended = false;
   let ahead: Ready<Filled> | undefined;
 
@@ -65,7 +70,8 @@ function stream(held: HeldFile, chunk: Buffer, remaining: number): AsyncIterable
     if (ended) return;
     ended = true;
     const free = (): void => {
-      giveBack(chunk);
+      giveBack(current);
+      giveBack(next);
       held.release();
     };
     // The system may still be writing into the chunk.
@@ -73,33 +79,31 @@ function stream(held: HeldFile, chunk: Buffer, remaining: number): AsyncIterable
     else free();
   };
   const readAhead = (): void => {
-    ahead = fill(held.file, chunk.subarray(0, Math.min(left, CHUNK)));
+    ahead = fill(held.file, next.subarray(0, Math.min(left, CHUNK)));
   };
 
-  const next = async (): Promise<IteratorResult<string, undefined>> => {
+  const take = async (): Promise<IteratorResult<Base64Piece, undefined>> => {
+    if (last) end();
     if (ended) return { done: true, value: undefined };
     if (first) {
       first = false;
-      const text = `{"buf-b64": "${chunk.toString('base64')}`;
       readAhead();
-      return { done: false, value: text };
+      return { done: false, value: new Base64Piece('{"buf-b64": "', current, '') };
     }
-    const filled = (await ahead) ?? { length: 0, eof: false };
+    const { length, eof } = (await ahead) ?? { length: 0, eof: false };
     ahead = undefined;
-    count += filled.length;
-    left -= filled.length;
-    const text = chunk.toString('base64', 0, filled.length);
-    if (left > 0 && filled.length === CHUNK) {
-      readAhead();
-      return { done: false, value: text };
-    }
-    end();
-    return { done: false, value: `${text}", "count": ${count}, "eof": ${filled.eof}}` };
+    [current, next] = [next, current];
+    count += length;
+    left -= length;
+    last = left === 0 || length < CHUNK;
+    if (last) held.release();
+    else readAhead();
+    return { done: false, value: new Base64Piece('', current.subarray(0, length), last ? `", "count": ${count}, "eof": ${eof}}` : '') };
   };
 
   return {
     [Symbol.asyncIterator]: () => ({
-      next,
+      next: take,
       return: () => {
         end();
         return Promise.resolve({ done: true as const, value: undefined });

@@ -35,6 +35,11 @@ export interface Connection {
    * `drained`. After the host is gone it takes and drops everything.
    */
   write(bytes: Uint8Array | string): boolean;
+  /**
+   * The same for latin-1 text, the base64 of bytes, and latin-1 text. The array is the caller's again when it returns. Absent
+   * where the transport has no better way to it than `write`.
+   */
+  writeBase64?(before: string, bytes: Uint8Array, after: string): boolean;
   /** Stops and resumes delivery of `data`; what is buffered below stays there (back-pressure reaches the host). */
   pause(): void;
   resume(): void;

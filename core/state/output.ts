@@ -53,11 +53,9 @@ export class CapturedOutput {
     this.#length += room;
   }
 
-  /** Base64 of what is kept, in pieces of at most 256 KiB that make one text when joined. */
-  *base64(): Generator<string> {
-    for (const piece of this.#pieces) {
-      yield piece.toString('base64', 0, piece === this.#last ? this.#usedOfLast : piece.length);
-    }
+  /** What is kept, in pieces of at most 192 KiB, all but the last of a multiple of 3 bytes: their base64 can be joined. */
+  *pieces(): Generator<Uint8Array> {
+    for (const piece of this.#pieces) yield piece === this.#last ? piece.subarray(0, this.#usedOfLast) : piece;
   }
 
   #pieceWithRoom(): Buffer {

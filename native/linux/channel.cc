@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "addon.h"
+#include "base64.h"
 
 namespace concierge {
 
@@ -22,6 +23,7 @@ bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 Napi::Function Channel::Define(Napi::Env env) {
   return DefineClass(env, "Channel",
                      {InstanceMethod<&Channel::Start>("start"), InstanceMethod<&Channel::Write>("write"),
+                      InstanceMethod<&Channel::WriteBase64>("writeBase64"),
                       InstanceMethod<&Channel::Pause>("pause"), InstanceMethod<&Channel::Resume>("resume"),
                       InstanceMethod<&Channel::Close>("close"), InstanceMethod<&Channel::Destroy>("destroy")});
 }
@@ -353,6 +355,27 @@ Napi::Value Channel::Write(const Napi::CallbackInfo& info) {
     room = WriteBytes(static_cast<const char*>(bytes), length);
   }
   return Napi::Boolean::New(env, room);
+}
+
+// (before: string, bytes: Uint8Array, after: string): made where it waits to be sent, so that no text of it ever is.
+Napi::Value Channel::WriteBase64(const Napi::CallbackInfo& info) {
+  const napi_env env = info.Env();
+  size_t before, after, length;
+  void* bytes;
+  napi_get_value_string_latin1(env, info[0], nullptr, 0, &before);
+  napi_get_typedarray_info(env, info[1], nullptr, &length, &bytes, nullptr, nullptr);
+  napi_get_value_string_latin1(env, info[2], nullptr, 0, &after);
+  const size_t encoded = Base64Length(length);
+  const size_t whole = before + encoded + after;
+  if (!Admit(whole)) return Napi::Boolean::New(env, true);
+  // Each text is written with a zero behind it, which the next overwrites.
+  char* text = queue_.Reserve(whole + 1);
+  napi_get_value_string_latin1(env, info[0], text, before + 1, nullptr);
+  EncodeBase64(static_cast<const uint8_t*>(bytes), length, text + before);
+  napi_get_value_string_latin1(env, info[2], text + before + encoded, after + 1, nullptr);
+  queue_.Append(whole);
+  FlushUnlessGathering();
+  return Napi::Boolean::New(env, HasRoom());
 }
 
 // Most requests are answered before anything else comes: the polling goes on until something does.

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 
 import { fileRead } from '../../../core/commands/files.ts';
 import { CHUNK } from '../../../core/commands/file-read.ts';
-import type { PreparedAnswer } from '../../../core/commands/command.ts';
+import type { Base64Piece, PreparedAnswer } from '../../../core/commands/command.ts';
 import { contextOf, exchange, piecesOf, type TestContext } from './support/exchange.ts';
 import { MemoryFiles } from './support/files.ts';
 
@@ -263,8 +263,8 @@ describe.each([['at once', false], ['later', true]])('a read of more than one pi
   it('gives the file free when the host goes away in the middle', async () => {
     const answer = await start(size);
 
-    for await (const piece of answer.pieces as AsyncIterable<string>) {
-      expect(piece.startsWith('{"buf-b64": "')).toBe(true);
+    for await (const piece of answer.pieces as AsyncIterable<Base64Piece>) {
+      expect(String(piece).startsWith('{"buf-b64": "')).toBe(true);
       break;
     }
 
@@ -280,7 +280,7 @@ it('does not wait for a stuck call when the host of a long answer goes away', as
   const answer = await fileRead.run(context, { handle: 1000n, count: BigInt(CHUNK * 2) }) as PreparedAnswer;
   files.opened[0]!.gate = stuck.promise;
 
-  for await (const _piece of answer.pieces as AsyncIterable<string>) break;
+  for await (const _piece of answer.pieces as AsyncIterable<Base64Piece>) break;
   const waiting = read(0);
   stuck.resolve();
 

@@ -3,7 +3,7 @@ import { FakeLog } from '../../../../adapters/fake/log.ts';
 import { createFakeMachine } from '../../../../adapters/fake/machine.ts';
 import { FakeStateStore } from '../../../../adapters/fake/state-store.ts';
 import { handlers } from '../../../../core/commands/index.ts';
-import { PreparedAnswer, type CommandContext } from '../../../../core/commands/command.ts';
+import { type AnswerPiece, PreparedAnswer, type CommandContext } from '../../../../core/commands/command.ts';
 import { AgentError } from '../../../../core/errors/agent-error.ts';
 import type { Backend } from '../../../../core/ports/index.ts';
 import type { JsonObject, JsonValue } from '../../../../core/protocol/value.ts';
@@ -67,10 +67,11 @@ export async function exchange(context: CommandContext, name: string, args = '{}
   }
 }
 
+const textOf = (piece: AnswerPiece): string => (piece instanceof Uint8Array ? Buffer.from(piece).toString('latin1') : String(piece));
+
 export async function piecesOf({ pieces }: PreparedAnswer): Promise<string[]> {
-  if (typeof pieces === 'string') return [pieces];
-  if (pieces instanceof Uint8Array) return [Buffer.from(pieces).toString('latin1')];
+  if (typeof pieces === 'string' || !(Symbol.asyncIterator in pieces)) return [textOf(pieces)];
   const all: string[] = [];
-  for await (const piece of pieces) all.push(Buffer.from(piece).toString('latin1'));
+  for await (const piece of pieces) all.push(textOf(piece));
   return all;
 }
