@@ -1,7 +1,7 @@
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import { posixErrorOf, posixNumber } from '../../core/errors/posix-errno.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeSession, FrozenTarget, ThawOutcome } from '../../core/ports/freezing.ts';
-import type { GuardianLink } from './guardian.ts';
+import type { GuardianLink, StartedGuardian } from './guardian.ts';
 
 /** A guardian that is silent for so long beyond its own limits is stopped or broken. */
 const silenceMs = 20_000;
@@ -19,6 +19,8 @@ export interface GuardedSessionOptions {
   readonly isLatest: () => boolean;
   /** The way out when the guardian is lost: thaws these, without it. */
   readonly thawDirectly: (targets: readonly FrozenTarget[]) => Promise<readonly ThawOutcome[]>;
+  /** Everything is thawed, and the guardian, which goes soon, waits for nothing in the kernel. */
+  readonly onThawed: (guardian: StartedGuardian) => void;
 }
 
 /** A freeze session held by a guardian process. */
@@ -31,6 +33,7 @@ export class GuardedSession implements FreezeSession {
   readonly #flushed = new Map<number, { readonly error: number; readonly ns: bigint }>();
   readonly #thawed = new Map<number, ThawOutcome>();
   readonly #unfinished = new Set<number>();
+  #flushing: boolean;
   #mayBeFrozen: boolean;
   /** Why the guardian ended the freeze; `undefined` as long as it has not said so. */
   #reason: string | undefined;
@@ -39,6 +42,7 @@ export class GuardedSession implements FreezeSession {
   constructor(options: GuardedSessionOptions) {
     this.#options = options;
     this.#link = options.link;
+    this.#flushing = options.fresh;
     this.#mayBeFrozen = !options.fresh;
     this.recoveryData = options.recoveryData;
     const { promise, resolve } = Promise.withResolvers<FreezeEnd>();
@@ -46,11 +50,12 @@ export class GuardedSession implements FreezeSession {
     this.#settleEnded = resolve;
     this.#link.listen((verb, fields) => this.#hear(verb, fields));
     void this.#link.closed.then(() => this.#lost());
+    // It goes on while the marker is written.
+    if (options.fresh) this.#link.send('flush\n');
   }
 
   async flush(): Promise<void> {
-    this.#link.send('flush\n');
-    await this.#link.next(['flush-done']);
+    if (this.#flushing) await this.#link.next(['flush-done']);
   }
 
   async freeze(): Promise<readonly FreezeOutcome[]> {
@@ -60,12 +65,15 @@ export class GuardedSession implements FreezeSession {
     const stop = this.#link.listen((verb, fields) => {
       if (verb === 'frozen') this.#hearFrozen(outcomes, fields);
     });
+    await this.flush();
     this.#mayBeFrozen = true;
     this.#link.send('freeze\n');
     const done = await this.#link.next(['freeze-done'], freezeWithinMs === 0 ? undefined : freezeWithinMs + silenceMs);
     stop();
     if (done === undefined) this.#kill();
     const verdict = done?.fields[0];
+    // From now on the guardian holds on even if this agent dies: its word may have reached the host.
+    if (verdict === 'frozen') this.#link.send('hold\n');
     if (verdict !== 'frozen' && ![...outcomes.values()].some(({ result }) => result === 'failed')) this.#blame(outcomes, verdict);
     return [...outcomes.values()];
   }
@@ -79,6 +87,7 @@ export class GuardedSession implements FreezeSession {
     if (this.#reason === undefined) {
       this.#link.send('thaw\n');
       await this.#link.next(['ended'], silenceMs);
+      if (this.#reason !== undefined && this.#unfinished.size === 0) this.#options.onThawed(this.#options);
     }
     return this.#settle();
   }
@@ -134,6 +143,9 @@ export class GuardedSession implements FreezeSession {
         this.#flushed.set(Number(index), { error: Number(error), ns: ns ?? 0n });
         break;
       }
+      case 'flush-done':
+        this.#flushing = false;
+        break;
       case 'thawed':
         this.#hearThawed(fields);
         break;

@@ -7,7 +7,7 @@ import type {
 } from '../../core/ports/freezing.ts';
 import { GuardedSession, numbers, thawOutcome, type GuardedSessionOptions } from './freeze-session.ts';
 import { mountedFileSystems, surveyFileSystems, type MountedFileSystem } from './freeze-survey.ts';
-import { connectToGuardian, defaultGuardianPath, startGuardian } from './guardian.ts';
+import { connectToGuardian, defaultGuardianPath, startGuardian, type StartedGuardian } from './guardian.ts';
 import { mountPath } from './mounts.ts';
 
 export interface LinuxFreezingOptions {
@@ -30,6 +30,7 @@ export class LinuxFreezing implements Freezing {
   readonly #root: string;
   readonly #flushLimitMs: number;
   #latest = '';
+  #over: StartedGuardian | undefined;
 
   constructor(options: LinuxFreezingOptions = {}) {
     this.#guardianPath = options.guardianPath ?? defaultGuardianPath();
@@ -47,7 +48,8 @@ export class LinuxFreezing implements Freezing {
     const cookie = randomBytes(16).toString('hex');
     const mounted = mountedFileSystems(this.#root);
     const { link, kill } = await startGuardian(this.#guardianPath);
-    link.send(request.levels.map((level, index) => targetLines(level, mounted, index)).join(''));
+    const lines = request.levels.flatMap((level, index) => places(level, mounted).map((place) => `target ${index} ${place}\n`));
+    link.send(lines.join(''));
     link.send(`prepare ${milliseconds(request.deadlineMs)} ${milliseconds(request.freezeWithinMs)} `
       + `${milliseconds(this.#flushLimitMs)} ${cookie} ${hex(request.stateDirectory)}\n`);
     const answer = await link.next(['ready', 'refused'], openLimitMs);
@@ -86,12 +88,15 @@ export class LinuxFreezing implements Freezing {
     });
   }
 
-  #session(options: Omit<GuardedSessionOptions, 'thawDirectly' | 'isLatest'>): GuardedSession {
+  #session(options: Omit<GuardedSessionOptions, 'thawDirectly' | 'isLatest' | 'onThawed'>): GuardedSession {
     const cookie = options.recoveryData.cookie ?? '';
     this.#latest = cookie;
     return new GuardedSession({
       ...options,
       thawDirectly: (lost) => this.thawEverything(lost),
+      onThawed: (guardian) => {
+        this.#over = guardian;
+      },
       isLatest: () => this.#latest === cookie,
     });
   }
@@ -102,34 +107,41 @@ export class LinuxFreezing implements Freezing {
       .filter(({ leftOut }) => leftOut === undefined)
       .map(({ id, mounts: [oldest] }) => ({ id, mountPoint: oldest.mountPoint }));
     if (targets.length === 0) return [];
-    const { link, kill } = await startGuardian(this.#guardianPath);
-    const outcomes = new Map<string, ThawOutcome>();
-    link.listen((verb, fields) => {
-      const [index = 0n, error = 0n, thawedAt = 0n] = verb === 'thawed' ? numbers(fields) : [];
-      const target = targets[Number(index)];
-      if (verb === 'thawed' && target !== undefined) outcomes.set(target.id, thawOutcome(target, Number(error), thawedAt));
+    const { link, kill } = this.#lingering() ?? (await startGuardian(this.#guardianPath));
+    const outcomes: ThawOutcome[] = [];
+    const { promise, resolve } = Promise.withResolvers<void>();
+    link.listen((verb, [error = '0', thawedAt = '0']) => {
+      const target = targets[outcomes.length];
+      if (verb !== 'swept' || target === undefined) return;
+      outcomes.push(thawOutcome(target, Number(error), BigInt(thawedAt)));
+      if (outcomes.length === targets.length) resolve();
     });
-    link.send(`${targetLines(targets, mounted, 0)}thaw-all\n`);
+    link.send(`${places(targets, mounted).map((place) => `sweep ${place}\n`).join('')}dismiss\n`);
     // One that hangs is not left to thaw a later freeze when it comes round.
-    if ((await link.next(['ended'], thawLimitMs)) === undefined) kill();
+    if (!(await link.during(promise, thawLimitMs))) kill();
     link.close();
-    return targets.map((target) => outcomes.get(target.id) ?? {
+    return targets.map((target, index) => outcomes[index] ?? {
       ...target,
       thawed: false,
       error: `failed to thaw ${target.mountPoint}: no answer`,
     });
   }
+
+  /** The guardian of a freeze that is over, with nothing left to do: it saves the start of another. */
+  #lingering(): StartedGuardian | undefined {
+    const guardian = this.#over;
+    this.#over = undefined;
+    return guardian?.link.isOpen === true ? guardian : undefined;
+  }
 }
 
-/** `target LEVEL MOUNT-ID HEXPATH`: through the mount that can be reached, where the named one is covered. */
-function targetLines(targets: readonly FrozenTarget[], mounted: readonly MountedFileSystem[], level: number): string {
+/** `MOUNT-ID HEXPATH` of each: through the mount that can be reached, where the named one is covered. */
+function places(targets: readonly FrozenTarget[], mounted: readonly MountedFileSystem[]): readonly string[] {
   const visible = new Map(mounted.map((found) => [found.id, found.visible]));
-  return targets
-    .map(({ id, mountPoint }) => {
-      const mount = visible.get(id);
-      return `target ${level} ${mount?.mountId ?? 0} ${hex(mount === undefined ? mountPoint : mountPath(mount))}\n`;
-    })
-    .join('');
+  return targets.map(({ id, mountPoint }) => {
+    const mount = visible.get(id);
+    return `${mount?.mountId ?? 0} ${hex(mount === undefined ? mountPoint : mountPath(mount))}`;
+  });
 }
 
 const hex = (path: string | Buffer): string => Buffer.from(path as string).toString('hex');

@@ -1,10 +1,16 @@
-import { spawn } from 'node:child_process';
 import { closeSync, constants, openSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 
-import { AgentError } from '../../core/errors/agent-error.ts';
-import { addonPath } from './native.ts';
+import { withContext } from '../../core/errors/agent-error.ts';
+import { addonPath, nativeAddon, type NativeAddon } from './native.ts';
+
+interface GuardianAddon extends NativeAddon {
+  /** In a session of its own, with no environment; `fd` is this end of the stream socket that is its descriptor 3. */
+  startGuardian(path: string): Promise<{ readonly pid: number; readonly fd: number }>;
+  /** Resolves when the process has ended; its number belongs to nobody else before. */
+  reapGuardian(pid: number): Promise<void>;
+}
 
 /** Where the guardian lies: beside the addon. @throws failed error where that is missing */
 export const defaultGuardianPath = (): string => join(dirname(addonPath()), 'concierge-guardian');
@@ -52,18 +58,26 @@ export class GuardianLink {
 
   /** The next line with one of these verbs, or `undefined` when the guardian goes or `limitMs` pass first. */
   async next(verbs: readonly string[], limitMs?: number): Promise<{ verb: string; fields: readonly string[] } | undefined> {
-    const { promise, resolve } = Promise.withResolvers<{ verb: string; fields: readonly string[] } | undefined>();
+    const { promise, resolve } = Promise.withResolvers<{ verb: string; fields: readonly string[] }>();
     const stop = this.listen((verb, fields) => {
       if (verbs.includes(verb)) resolve({ verb, fields });
     });
-    void this.closed.then(() => resolve(undefined));
-    const timer = limitMs === undefined ? undefined : setTimeout(() => resolve(undefined), limitMs);
+    const heard = await this.during(promise, limitMs);
+    stop();
+    return heard ? promise : undefined;
+  }
+
+  /** Waits for something that the guardian will say. False when it goes or `limitMs` pass first. */
+  async during(said: Promise<unknown>, limitMs?: number): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    void said.then(() => resolve(true));
+    void this.closed.then(() => resolve(false));
+    const timer = limitMs === undefined ? undefined : setTimeout(() => resolve(false), limitMs);
     this.#waits += 1;
     this.#socket.ref();
     try {
       return await promise;
     } finally {
-      stop();
       clearTimeout(timer);
       this.#waits -= 1;
       if (this.#waits === 0) this.#socket.unref();
@@ -84,22 +98,25 @@ export class GuardianLink {
   }
 }
 
+/** A guardian, and the end of it: SIGKILL, as long as it lives. */
+export interface StartedGuardian {
+  readonly link: GuardianLink;
+  readonly kill: () => void;
+}
+
 /**
  * Starts a guardian. It is a session of its own, so that what ends the agent does not reach it.
  *
  * @throws failed error when the program cannot be started
  */
-export async function startGuardian(path: string): Promise<{ readonly link: GuardianLink; readonly kill: () => void }> {
-  const child = spawn(path, [], { cwd: '/', env: {}, detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
-  const started = Promise.withResolvers<void>();
-  child.once('spawn', () => started.resolve());
-  child.once('error', (error) => {
-    started.reject(AgentError.failed(`the freeze guardian ${path} cannot be started: ${error.message}`, error));
+export async function startGuardian(path: string): Promise<StartedGuardian> {
+  const addon = nativeAddon() as GuardianAddon;
+  const { pid, fd } = await addon.startGuardian(path).catch((error: unknown) => {
+    throw withContext(`the freeze guardian ${path} cannot be started`, error);
   });
-  await started.promise;
-  child.unref();
-  const link = new GuardianLink(child.stdio[3] as Socket);
-  return { link, kill: () => child.kill('SIGKILL') };
+  const link = new GuardianLink(new Socket({ fd, readable: true, writable: true }));
+  void link.closed.then(() => addon.reapGuardian(pid)).catch(() => {});
+  return { link, kill: () => void (link.isOpen && process.kill(pid, 'SIGKILL')) };
 }
 
 /** Finds the guardian that an earlier agent left behind; `undefined` where none listens. */

@@ -1,5 +1,6 @@
 #include "peer.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -10,6 +11,11 @@
 #include <utility>
 
 namespace concierge::guardian {
+namespace {
+
+constexpr size_t kLongestLine = 512;
+
+}  // namespace
 
 bool Peer::Attach(Descriptor socket, size_t capacity) {
   if (capacity > out_capacity_) {
@@ -32,7 +38,7 @@ void Peer::Close() {
 
 void Peer::Say(const char* format, ...) {
   if (!socket_) return;
-  char line[512];
+  char line[kLongestLine];
   va_list arguments;
   va_start(arguments, format);
   const int length = vsnprintf(line, sizeof line, format, arguments);
@@ -53,6 +59,14 @@ void Peer::Write() {
     }
     out_size_ -= static_cast<size_t>(sent);
     memmove(out_, out_ + sent, out_size_);
+  }
+}
+
+void Peer::MakeRoom() {
+  while (socket_ && out_capacity_ - out_size_ < kLongestLine) {
+    pollfd polled{socket_.get(), POLLOUT, 0};
+    poll(&polled, 1, -1);
+    Write();
   }
 }
 

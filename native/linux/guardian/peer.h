@@ -20,6 +20,8 @@ class Peer {
   void Say(const char* format, ...) __attribute__((format(printf, 2, 3)));
   // Hands on what waits. Closes on failure.
   void Write();
+  // Waits until another line can be said.
+  void MakeRoom();
   // Reads what there is. False: the other side is gone.
   bool Read();
   // The next whole line without its end, or null. Valid until the next Read.

@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 
 #ifndef PR_SET_IO_FLUSHER
@@ -25,6 +26,17 @@ void SpareFromOutOfMemoryKiller() {
   [[maybe_unused]] const ssize_t written = file ? write(file.get(), kLowest, sizeof kLowest - 1) : 0;
 }
 
+// One descriptor for each file system; with fewer, a freeze of many is refused before anything is frozen.
+void RaiseDescriptorLimit() {
+  static constexpr rlim_t kPlenty = 65536;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= kPlenty) return;
+  const rlimit raised{kPlenty, std::max(limit.rlim_max, kPlenty)};
+  if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 Descriptor Harden(int control) {
@@ -35,6 +47,7 @@ Descriptor Harden(int control) {
   syscall(SYS_close_range, control + 1, ~0U, 0);
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
+  RaiseDescriptorLimit();
   setpriority(PRIO_PROCESS, 0, -20);
   SpareFromOutOfMemoryKiller();
   // Memory that the kernel has to find for this process must not come from writing to a frozen disk (prctl(2), Linux 5.6).

@@ -29,6 +29,8 @@ constexpr int64_t kShortRoundNs = 100'000'000;
 constexpr int kMostRounds = 5;
 // After this a level that hangs in FITHAW holds up no other.
 constexpr int64_t kThawLevelMs = 2000;
+// How long after the end an agent may still have something to be thawed, before this process goes.
+constexpr int64_t kLingerMs = 1000;
 // Bytes of report about one target at most: a line each of flush, freeze and thaw.
 constexpr size_t kReportBytes = 3 * 96;
 
@@ -145,6 +147,8 @@ void Session::OnControl() {
       BeginThaw("agent-lost");
       break;
     case Phase::kFrozen:
+      if (!held_) BeginThaw("agent-lost");
+      break;
     case Phase::kThawing:
     case Phase::kOver:
       break;
@@ -185,6 +189,8 @@ void Session::OnStepLimit() {
   } else if (phase_ == Phase::kThawing) {
     level_ -= 1;
     SubmitThawLevel();
+  } else if (phase_ == Phase::kOver) {
+    dismissed_ = true;
   }
 }
 
@@ -198,12 +204,18 @@ void Session::Obey(char* line) {
     AddTarget(rest);
   } else if (phase_ == Phase::kGathering && strcmp(verb, "prepare") == 0) {
     Prepare(rest);
-  } else if (phase_ == Phase::kGathering && strcmp(verb, "thaw-all") == 0) {
-    ThawAll();
+  } else if ((phase_ == Phase::kGathering || phase_ == Phase::kOver) && strcmp(verb, "sweep") == 0) {
+    Sweep(rest);
+  } else if (phase_ == Phase::kGathering && strcmp(verb, "dismiss") == 0) {
+    finished_ = true;
+  } else if (phase_ == Phase::kOver && strcmp(verb, "dismiss") == 0) {
+    dismissed_ = true;
   } else if (phase_ == Phase::kReady && strcmp(verb, "flush") == 0) {
     BeginFlush();
   } else if (phase_ == Phase::kReady && strcmp(verb, "freeze") == 0) {
     BeginFreeze();
+  } else if (phase_ == Phase::kFrozen && strcmp(verb, "hold") == 0) {
+    held_ = true;
   }
 }
 
@@ -241,6 +253,7 @@ void Session::Prepare(char* arguments) {
     if (const int error = OpenMountPoint(targets_[i]); error != 0) return Refuse(i, error);
   }
   Listen(directory);
+  grace_periods_.Open();
   output_capacity_ += static_cast<size_t>(count_) * kReportBytes;
   if (!control_.Attach(Descriptor(), output_capacity_)) return Refuse(-1, ENOMEM);
   for (Peer& client : clients_) {
@@ -261,23 +274,22 @@ void Session::Refuse(int index, int error) {
   finished_ = true;
 }
 
-// The way out after a crash, without a session: whatever is frozen on these, by whomever, calling until the kernel says
-// that nothing is.
-void Session::ThawAll() {
-  for (int i = 0; i < count_; ++i) {
-    int64_t thawed_at = 0;
-    int error = OpenMountPoint(targets_[i]);
-    if (error == 0) {
-      while ((error = ThawOnce(targets_[i].directory.get())) == 0) thawed_at = Nanoseconds(CLOCK_REALTIME);
-      // Nothing frozen, or nothing that could be.
-      if (thawed_at != 0 || error == EINVAL || error == EOPNOTSUPP || error == ENOTTY) error = 0;
-    }
-    control_.Say("thawed %d %d %" PRId64 "\n", i, error, thawed_at);
-    control_.Write();
+// sweep MOUNT-ID HEXPATH: thaws what is none of the session's, by whomever it was frozen, calling until the kernel says
+// that nothing is. Waits for the kernel, and for an agent that does not read its answers: nothing else is left to do then.
+void Session::Sweep(char* arguments) {
+  Target target;
+  target.mount_id = strtoll(NextWord(&arguments), nullptr, 10);
+  char* path = NextWord(&arguments);
+  target.path = path;
+  int64_t thawed_at = 0;
+  int error = DecodeHex(path) ? OpenMountPoint(target) : EINVAL;
+  if (error == 0) {
+    while ((error = ThawOnce(target.directory.get())) == 0) thawed_at = Nanoseconds(CLOCK_REALTIME);
+    // Nothing frozen, or nothing that could be.
+    if (thawed_at != 0 || error == EINVAL || error == EOPNOTSUPP || error == ENOTTY) error = 0;
   }
-  control_.Say("ended thaw %" PRId64 "\n", Nanoseconds(CLOCK_REALTIME));
-  control_.Write();
-  finished_ = true;
+  control_.Say("swept %d %" PRId64 "\n", error, thawed_at);
+  control_.MakeRoom();
 }
 
 void Session::BeginFlush() {
@@ -350,6 +362,7 @@ void Session::BeginFreeze() {
     ReportFreezes("late");
     return BeginThaw("failure");
   }
+  grace_periods_.Begin();
   Arm(deadline_, deadline_ms_);
   Arm(step_limit_, within_ms_);
   SubmitFreezeLevel();
@@ -383,6 +396,7 @@ bool Session::AdvanceFreeze() {
     SubmitFreezeLevel();
     return true;
   }
+  grace_periods_.End();
   Arm(step_limit_, 0);
   phase_ = Phase::kFrozen;
   ReportFreezes("frozen");
@@ -418,6 +432,7 @@ void Session::BeginThaw(const char* reason) {
     case Phase::kFrozen:
       break;
   }
+  grace_periods_.End();
   reason_ = reason;
   phase_ = Phase::kThawing;
   Arm(deadline_, 0);
@@ -475,10 +490,12 @@ void Session::EndThaw() {
   }
   Tell("ended %s %" PRId64 "\n", reason_, Nanoseconds(CLOCK_REALTIME));
   phase_ = Phase::kOver;
+  Arm(step_limit_, kLingerMs);
 }
 
 // The process is needed until the last call has come back out of the kernel, however long that takes.
 void Session::EndIfIdle() {
+  if (control_ && !dismissed_) return;
   {
     Lock lock(workers_.mutex());
     for (int i = 0; i < count_; ++i) {

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include "grace_periods.h"
 #include "peer.h"
 #include "target.h"
 #include "workers.h"
@@ -29,7 +30,7 @@ class Session {
   void AddTarget(char* arguments);
   void Prepare(char* arguments);
   void Refuse(int index, int error);
-  void ThawAll();
+  void Sweep(char* arguments);
   void BeginFlush();
   void BeginFreeze();
   void BeginThaw(const char* reason);
@@ -57,12 +58,14 @@ class Session {
   Descriptor endings_, listener_, state_directory_, deadline_, step_limit_;
   ino_t socket_inode_ = 0;
   bool orphaned_ = false;
+  bool dismissed_ = false;
   bool finished_ = false;
 
   Target* targets_ = nullptr;
   int count_ = 0, capacity_ = 0, levels_ = 0;
   size_t output_capacity_ = 4096;
   Workers workers_;
+  ExpeditedGracePeriods grace_periods_;
 
   Phase phase_ = Phase::kGathering;
   char cookie_[65] = {};
@@ -71,6 +74,8 @@ class Session {
   int64_t flush_started_ = 0, flush_round_started_ = 0;
   int level_ = 0;
   bool freeze_failed_ = false;
+  // The agent knows that everything is frozen, and may have told others.
+  bool held_ = false;
   const char* reason_ = "";
 };
 
