@@ -2,7 +2,7 @@
  * Concierge against Debian's `qemu-ga`, interleaved in one run: `npm run bench`. Prints a table of ratios (above 1: ours
  * is better) and writes everything to `bench/results/latest.json`. Needs gcc and Debian's package archive.
  */
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -166,3 +166,6 @@ writeFileSync(
   join(results, 'latest.json'),
   JSON.stringify({ processor: cpus()[0]?.model, cores: cpus().length, rounds, rows: rows.map((row) => ({ ...row, ratio: ratio(row) })) }, null, 2),
 );
+
+// In a process of its own: it enters a mount namespace, and as root only.
+spawnSync(process.execPath, [join(import.meta.dirname, 'freeze.ts'), ...(quick ? ['--quick'] : [])], { stdio: 'inherit' });

@@ -34,11 +34,14 @@ export function theirs(): Contestant {
   return { name: 'qemu-ga', command: system ? [program] : [loader, '--library-path', libraries, program] };
 }
 
-/** The measuring host, compiled once. */
-export function loadProgram(): string {
-  const program = join(cache, 'load');
+/** The measuring host. */
+export const loadProgram = (): string => cProgram('load');
+
+/** Compiles a program of this folder. */
+export function cProgram(name: string, ...flags: string[]): string {
+  const program = join(cache, name);
   mkdirSync(cache, { recursive: true });
-  execFileSync('gcc', ['-O2', '-o', program, join(import.meta.dirname, 'load.c')]);
+  execFileSync('gcc', ['-O2', '-o', program, join(import.meta.dirname, `${name}.c`), ...flags]);
   return program;
 }
 
