@@ -89,7 +89,7 @@ give_back() {
 	systemd_runs || return 0
 	reload_rules
 	if ! systemctl --quiet cat qemu-guest-agent.service >/dev/null 2>&1; then
-		echo "concierge-ga: this machine has no guest agent now; qemu-guest-agent takes the port at once when it is installed"
+		echo "concierge-ga: this machine has no guest agent now; qemu-guest-agent, once installed, is started by systemctl start qemu-guest-agent"
 	elif [ -e "$port" ]; then
 		service start qemu-guest-agent.service || :
 	fi
