@@ -6,15 +6,13 @@ import type { GuardianLink, StartedGuardian } from './guardian.ts';
 /** A guardian that is silent for so long beyond its own limits is stopped or broken. */
 const silenceMs = 20_000;
 
-export interface GuardedSessionOptions {
-  readonly link: GuardianLink;
+export interface GuardedSessionOptions extends StartedGuardian {
   /** In the order of freezing: the guardian calls them by their place in it. */
   readonly targets: readonly FrozenTarget[];
   readonly recoveryData: Readonly<Record<string, string>>;
   readonly freezeWithinMs: number;
   /** False for a session that an earlier agent began. */
   readonly fresh: boolean;
-  readonly kill: () => void;
   /** Whether no other session of this agent has begun since. */
   readonly isLatest: () => boolean;
   /** The way out when the guardian is lost: thaws these, without it. */
@@ -85,6 +83,8 @@ export class GuardedSession implements FreezeSession {
 
   async #thaw(): Promise<readonly ThawOutcome[]> {
     if (this.#reason === undefined) {
+      // One that somebody has stopped would not hear of it.
+      this.#options.signal('SIGCONT');
       this.#link.send('thaw\n');
       await this.#link.next(['ended'], silenceMs);
       if (this.#reason !== undefined && this.#unfinished.size === 0) this.#options.onThawed(this.#options);
@@ -110,8 +110,7 @@ export class GuardedSession implements FreezeSession {
   }
 
   #kill(): void {
-    // Once the link is closed, the process identifier may be somebody else's.
-    if (this.#link.isOpen) this.#options.kill();
+    this.#options.signal('SIGKILL');
   }
 
   /** The freeze is over. Where nobody asked for it, this is news. */

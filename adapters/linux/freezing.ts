@@ -7,7 +7,7 @@ import type {
 } from '../../core/ports/freezing.ts';
 import { GuardedSession, numbers, thawOutcome, type GuardedSessionOptions } from './freeze-session.ts';
 import { mountedFileSystems, surveyFileSystems, type MountedFileSystem } from './freeze-survey.ts';
-import { connectToGuardian, defaultGuardianPath, startGuardian, type StartedGuardian } from './guardian.ts';
+import { connectToGuardian, defaultGuardianPath, startGuardian, signalling, type StartedGuardian } from './guardian.ts';
 import { mountPath } from './mounts.ts';
 
 export interface LinuxFreezingOptions {
@@ -47,7 +47,8 @@ export class LinuxFreezing implements Freezing {
     const targets = request.levels.flat();
     const cookie = randomBytes(16).toString('hex');
     const mounted = mountedFileSystems(this.#root);
-    const { link, kill } = await startGuardian(this.#guardianPath);
+    const guardian = await startGuardian(this.#guardianPath);
+    const { link, signal } = guardian;
     const lines = request.levels.flatMap((level, index) => places(level, mounted).map((place) => `target ${index} ${place}\n`));
     link.send(lines.join(''));
     link.send(`prepare ${milliseconds(request.deadlineMs)} ${milliseconds(request.freezeWithinMs)} `
@@ -55,9 +56,9 @@ export class LinuxFreezing implements Freezing {
     const answer = await link.next(['ready', 'refused'], openLimitMs);
     if (answer?.verb === 'ready') {
       const recoveryData = { cookie, directory: request.stateDirectory, pid: answer.fields[0] ?? '' };
-      return this.#session({ link, kill, targets, recoveryData, freezeWithinMs: request.freezeWithinMs, fresh: true });
+      return this.#session({ ...guardian, targets, recoveryData, freezeWithinMs: request.freezeWithinMs, fresh: true });
     }
-    kill();
+    signal('SIGKILL');
     link.close();
     throw refusal(targets, answer?.fields);
   }
@@ -77,10 +78,9 @@ export class LinuxFreezing implements Freezing {
       link.close();
       return undefined;
     }
-    const pid = Number(greeting.fields[2]);
     return this.#session({
       link,
-      kill: () => void process.kill(pid, 'SIGKILL'),
+      signal: signalling(link, Number(greeting.fields[2])),
       targets: marker.targets,
       recoveryData: marker.recoveryData,
       freezeWithinMs: 0,
@@ -107,7 +107,7 @@ export class LinuxFreezing implements Freezing {
       .filter(({ leftOut }) => leftOut === undefined)
       .map(({ id, mounts: [oldest] }) => ({ id, mountPoint: oldest.mountPoint }));
     if (targets.length === 0) return [];
-    const { link, kill } = this.#lingering() ?? (await startGuardian(this.#guardianPath));
+    const { link, signal } = this.#lingering() ?? (await startGuardian(this.#guardianPath));
     const outcomes: ThawOutcome[] = [];
     const { promise, resolve } = Promise.withResolvers<void>();
     link.listen((verb, [error = '0', thawedAt = '0']) => {
@@ -118,7 +118,7 @@ export class LinuxFreezing implements Freezing {
     });
     link.send(`${places(targets, mounted).map((place) => `sweep ${place}\n`).join('')}dismiss\n`);
     // One that hangs is not left to thaw a later freeze when it comes round.
-    if (!(await link.during(promise, thawLimitMs))) kill();
+    if (!(await link.during(promise, thawLimitMs))) signal('SIGKILL');
     link.close();
     return targets.map((target, index) => outcomes[index] ?? {
       ...target,

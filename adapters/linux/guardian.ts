@@ -98,10 +98,10 @@ export class GuardianLink {
   }
 }
 
-/** A guardian, and the end of it: SIGKILL, as long as it lives. */
+/** A guardian, and a way to send it a signal as long as it lives. */
 export interface StartedGuardian {
   readonly link: GuardianLink;
-  readonly kill: () => void;
+  readonly signal: (signal: 'SIGKILL' | 'SIGCONT') => void;
 }
 
 /**
@@ -116,8 +116,18 @@ export async function startGuardian(path: string): Promise<StartedGuardian> {
   });
   const link = new GuardianLink(new Socket({ fd, readable: true, writable: true }));
   void link.closed.then(() => addon.reapGuardian(pid)).catch(() => {});
-  return { link, kill: () => void (link.isOpen && process.kill(pid, 'SIGKILL')) };
+  return { link, signal: signalling(link, pid) };
 }
+
+/** Once the link is closed, the process identifier may be somebody else's. */
+export const signalling = (link: GuardianLink, pid: number): StartedGuardian['signal'] => (signal) => {
+  if (!link.isOpen) return;
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // ESRCH: it has ended, and the link is about to tell.
+  }
+};
 
 /** Finds the guardian that an earlier agent left behind; `undefined` where none listens. */
 export async function connectToGuardian(stateDirectory: string): Promise<GuardianLink | undefined> {

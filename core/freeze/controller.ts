@@ -225,7 +225,9 @@ export class FreezeController {
   /** The holder should have thawed by itself and has said nothing: it is stopped, or lost in a way that shows nowhere. */
   #onOverdue(session: FreezeSession): void {
     if (this.#held?.session !== session) return;
-    this.#parts.log.error('the deadline of the freeze passed without a word from its guardian: thawing');
+    const sentence = 'the deadline of the freeze passed without a word from its guardian: the agent thaws';
+    this.#parts.log.error(sentence);
+    this.#record?.end('deadline', this.#parts.clock.now(), sentence);
     this.thaw().catch((error: unknown) => this.#parts.log.error(() => messageOf(error)));
   }
 

@@ -88,6 +88,10 @@ describe('freezing real file systems', () => {
     });
   }
 
+  scenarioTest('finds the one file system that counts among a thousand mounts', [], async () => {
+    expect(await scenario('thousand')).toEqual({ mountPoints: [501], counts: [1, ['/media/disk'], 1, []] });
+  });
+
   scenarioTest('counts right through 100 cycles under a write load, without growth and without losing a line', [], async () => {
     const { wrong, first, last, intact, guardians } = (await scenario('cycles', '100')) as {
       wrong: unknown[]; first: Usage; last: Usage; intact: boolean[]; guardians: string[];
@@ -152,6 +156,12 @@ describe('the deadline', () => {
 
   scenarioTest('thaws while four operations block the pool, and so does nothing else need it', [], async () => {
     expect(await scenario('stuck', 'pool')).toMatchObject({ count: 2, frozen: [], status: { status: 'thawed' }, thaw: 0 });
+  });
+});
+
+describe('a guardian that is stopped', () => {
+  scenarioTest('goes on for a thaw, and when the agent misses its word about the deadline', [], async () => {
+    expect(await scenario('guardian-stopped')).toEqual({ late: [0, 'deadline', []], asked: [2, [], []] });
   });
 });
 

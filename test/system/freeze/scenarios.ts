@@ -215,6 +215,40 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     return { count, lateMs, ...(await aftermath(lab, mountPoints)) };
   },
 
+  /** A guardian that somebody has stopped, with a thaw that is asked for, and with a deadline that passes. */
+  async 'guardian-stopped'(lab) {
+    const mountPoints = [lab.loop('ext4', 'ext4'), lab.loop('xfs', 'xfs')];
+    const { agent } = await begin(lab, { deadlineMs: 500 });
+    const stop = (): void => void process.kill(Number(marker(lab).recoveryData.pid), 'SIGSTOP');
+    await agent.ask('freeze');
+    stop();
+    // Waits until the disk takes writes again.
+    appendFileSync(join(mountPoints[0] ?? '', 'after'), 'text');
+    const late = [await agent.ask('thaw'), ((await agent.ask('report')) as Record<string, unknown>)['ended-by'], lab.frozen(mountPoints)];
+    await agent.end();
+
+    const { agent: second } = await begin(lab);
+    await second.ask('freeze');
+    stop();
+    const asked = [await second.ask('thaw'), lab.frozen(mountPoints), guardians()];
+    await second.end();
+    return { late, asked };
+  },
+
+  /** One file system that counts among a thousand mounts: 500 bind mounts of it, and 500 of memory. */
+  async thousand(lab) {
+    const disk = lab.loop('ext4', 'disk');
+    const memory = lab.mount(['-t', 'tmpfs', 'memory'], 'memory');
+    execFileSync('sh', ['-c', `cd ${memory}; for i in $(seq 500); do mkdir bind$i tmpfs$i
+      mount --bind ${disk} bind$i; mount -t tmpfs -o size=4k none tmpfs$i; done`]);
+    const { agent } = await begin(lab);
+    const plan = (await agent.ask('plan')) as FreezePlan;
+    const counts = [await agent.ask('freeze'), lab.frozen([disk]), await agent.ask('thaw'), lab.frozen([disk])];
+    await agent.end();
+    execFileSync('umount', ['--recursive', '--lazy', memory]);
+    return { mountPoints: plan.levels.flat().map((one) => one.mountPoints.length), counts };
+  },
+
   async 'guardian-killed'(lab) {
     const mountPoints = [lab.loop('ext4', 'ext4'), lab.loop('xfs', 'xfs')];
     const { agent } = await begin(lab);
