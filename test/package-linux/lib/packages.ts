@@ -24,10 +24,10 @@ export function hasBuild(): boolean {
 }
 
 /** Builds packages of dist/ and build/ as they are, and answers the path of each by its format. */
-export function buildPackages(formats: readonly string[], directory: string): Readonly<Record<string, string>> {
+export function buildPackages(formats: readonly string[], directory: string, architecture: string = process.arch): Readonly<Record<string, string>> {
   const output = join(cache, directory);
   mkdirSync(output, { recursive: true });
-  execFileSync(process.execPath, [join(repository, 'scripts/package.ts'), '--no-build', '--quick', `--output=${output}`, ...formats.map((format) => `--format=${format}`)], {
+  execFileSync(process.execPath, [join(repository, 'scripts/package.ts'), '--no-build', '--quick', `--output=${output}`, `--arch=${architecture}`, ...formats.map((format) => `--format=${format}`)], {
     cwd: repository,
     stdio: ['ignore', 'ignore', 'pipe'],
     // Any fixed time: without the repository's history there is none.
