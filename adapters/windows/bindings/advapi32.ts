@@ -6,7 +6,6 @@ type Memory = Buffer | Pointer | null;
 
 /** Prototypes as in winreg.h, winsvc.h, securitybaseapi.h, aclapi.h, sddl.h, winbase.h. */
 export const advapi32 = dll('advapi32.dll', {
-  AbortSystemShutdownW: prototype<(machine: null) => number>('int __stdcall AbortSystemShutdownW(str16 machine)'),
   AdjustTokenPrivileges: prototype<(token: Pointer, disableAll: number, wanted: Buffer, length: number, previous: null, returned: null) => number>(
     'int __stdcall AdjustTokenPrivileges(void *token, int disableAll, void *wanted, uint32_t length, void *previous, void *returned)'),
   ChangeServiceConfig2W: prototype<(service: Pointer, level: number, info: Buffer) => number>(
@@ -23,7 +22,6 @@ export const advapi32 = dll('advapi32.dll', {
   CreateServiceW: prototype<(manager: Pointer, name: string, displayName: string, access: number, type: number, start: number, errorControl: number, path: string, group: null, tag: null, dependencies: null, account: null, password: null) => Pointer>(
     'void *__stdcall CreateServiceW(void *manager, str16 name, str16 displayName, uint32_t access, uint32_t type, uint32_t start, uint32_t errorControl, str16 path, str16 group, void *tag, void *dependencies, str16 account, str16 password)'),
   DeleteService: prototype<(service: Pointer) => number>('int __stdcall DeleteService(void *service)'),
-  DeregisterEventSource: prototype<(log: Pointer) => number>('int __stdcall DeregisterEventSource(void *log)'),
   GetTokenInformation: prototype<(token: Pointer, kind: number, into: Buffer, length: number, returned: Out<number>) => number>(
     'int __stdcall GetTokenInformation(void *token, int kind, _Out_ void *into, uint32_t length, _Out_ uint32_t *returned)'),
   InitiateSystemShutdownExW: prototype<(machine: null, message: string, seconds: number, force: number, reboot: number, reason: number) => number>(
@@ -46,7 +44,6 @@ export const advapi32 = dll('advapi32.dll', {
   RegCreateKeyExW: prototype<(key: Pointer, name: string, reserved: number, kind: null, options: number, access: number, security: null, made: Out<Pointer | null>, disposition: Out<number>) => number>(
     'int32_t __stdcall RegCreateKeyExW(void *key, str16 name, uint32_t reserved, str16 kind, uint32_t options, uint32_t access, void *security, _Out_ void **made, _Out_ uint32_t *disposition)'),
   RegDeleteTreeW: prototype<(key: Pointer, name: string) => number>('int32_t __stdcall RegDeleteTreeW(void *key, str16 name)'),
-  RegDeleteValueW: prototype<(key: Pointer, name: string) => number>('int32_t __stdcall RegDeleteValueW(void *key, str16 name)'),
   RegOpenKeyExW: prototype<(key: Pointer, name: string, options: number, access: number, opened: Out<Pointer | null>) => number>(
     'int32_t __stdcall RegOpenKeyExW(void *key, str16 name, uint32_t options, uint32_t access, _Out_ void **opened)'),
   RegQueryValueExW: prototype<(key: Pointer, name: string, reserved: null, type: Out<number>, data: Buffer | null, size: Out<number>) => number>(
@@ -67,7 +64,6 @@ export const advapi32 = dll('advapi32.dll', {
 });
 
 export const HKEY_LOCAL_MACHINE = 0xffffffff80000002n;
-export const HKEY_CLASSES_ROOT = 0xffffffff80000000n;
 
 export const TOKEN_PRIVILEGES = layout('TOKEN_PRIVILEGES', 'windows.h', 16, {
   PrivilegeCount: [0, 'u32'], 'Privileges[0].Luid': [4, 'bytes8'], 'Privileges[0].Attributes': [12, 'u32'],

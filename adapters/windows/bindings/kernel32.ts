@@ -41,16 +41,12 @@ export const kernel32 = dll('kernel32.dll', {
   GetDriveTypeW: prototype<(root: string) => number>('uint32_t __stdcall GetDriveTypeW(str16 root)'),
   GetDynamicTimeZoneInformation: prototype<(zone: Buffer) => number>('uint32_t __stdcall GetDynamicTimeZoneInformation(_Out_ void *zone)'),
   GetFileAttributesW: prototype<(path: string) => number>('uint32_t __stdcall GetFileAttributesW(str16 path)'),
-  GetExitCodeThread: prototype<(thread: Pointer, code: Out<number>) => number>('int __stdcall GetExitCodeThread(void *thread, _Out_ uint32_t *code)'),
-  GetFileSizeEx: prototype<(file: Pointer, size: Buffer) => number>('int __stdcall GetFileSizeEx(void *file, _Out_ void *size)'),
   GetFileType: prototype<(file: Pointer) => number>('uint32_t __stdcall GetFileType(void *file)'),
   GetLogicalProcessorInformationEx: prototype<(relation: number, into: Buffer | null, size: Out<number>) => number>(
     'int __stdcall GetLogicalProcessorInformationEx(int relation, _Out_ void *into, _Inout_ uint32_t *size)'),
   GetNativeSystemInfo: prototype<(info: Buffer) => void>('void __stdcall GetNativeSystemInfo(_Out_ void *info)'),
   GetOverlappedResult: prototype<(file: Pointer, overlapped: Pointer, transferred: Out<number>, wait: number) => number>(
     'int __stdcall GetOverlappedResult(void *file, void *overlapped, _Out_ uint32_t *transferred, int wait)'),
-  GetProcessHandleCount: prototype<(process: Pointer, count: Out<number>) => number>(
-    'int __stdcall GetProcessHandleCount(void *process, _Out_ uint32_t *count)'),
   GetProcAddress: prototype<(module: Pointer, name: string) => Pointer>('void *__stdcall GetProcAddress(void *module, str name)'),
   GetSystemTimePreciseAsFileTime: prototype<(fileTime: Buffer) => void>('void __stdcall GetSystemTimePreciseAsFileTime(_Out_ void *fileTime)'),
   GetVolumeInformationW: prototype<(root: string, label: Buffer | null, labelLength: number, serial: Out<number>, longestName: Out<number>, flags: Out<number>, type: Buffer, typeLength: number) => number>(
@@ -79,7 +75,6 @@ export const kernel32 = dll('kernel32.dll', {
   TerminateJobObject: prototype<(job: Pointer, code: number) => number>('int __stdcall TerminateJobObject(void *job, uint32_t code)'),
   UnmapViewOfFile: prototype<(view: Pointer) => number>('int __stdcall UnmapViewOfFile(void *view)'),
   UnregisterWaitEx: prototype<(wait: Pointer, completion: null) => number>('int __stdcall UnregisterWaitEx(void *wait, void *completion)'),
-  WaitForSingleObject: prototype<(object: Pointer, ms: number) => number>('uint32_t __stdcall WaitForSingleObject(void *object, uint32_t ms)'),
   WriteFile: prototype<(file: Pointer, from: Memory, length: number, written: Out<number> | null, overlapped: Pointer | null) => number>(
     'int __stdcall WriteFile(void *file, void *from, uint32_t length, _Out_ uint32_t *written, void *overlapped)'),
 });
