@@ -3,6 +3,7 @@ import { Dispatcher } from './dispatch.ts';
 import type { FreezeController } from './freeze/controller.ts';
 import { Policy, type PolicyLists } from './policy/policy.ts';
 import type { Backend, Connection, Log, StateStore } from './ports/index.ts';
+import { InputBudget } from './protocol/input-budget.ts';
 import { Session } from './session.ts';
 import { FileHandleTable } from './state/file-handles.ts';
 import { ProcessTable } from './state/processes.ts';
@@ -24,6 +25,7 @@ export class Agent {
   readonly freeze: FreezeController | undefined;
   readonly #context: CommandContext;
   readonly #sessions = new Set<Session>();
+  readonly #budget = new InputBudget();
 
   constructor({ backend, handlers, freeze, log, stateStore, lists, version }: AgentOptions) {
     const policy = new Policy(lists);
@@ -43,7 +45,7 @@ export class Agent {
 
   /** Converses with a host until it goes. */
   serve(connection: Connection): void {
-    const session = new Session(connection, this.dispatcher, this.#context, (ended) => this.#sessions.delete(ended));
+    const session = new Session(connection, this.dispatcher, this.#context, this.#budget, (ended) => this.#sessions.delete(ended));
     this.#sessions.add(session);
     session.start();
   }

@@ -14,6 +14,12 @@ export interface Outcome {
   readonly returned: string | PreparedAnswer | undefined;
 }
 
+/**
+ * Requests that may be under way. A host that gives one up makes room for the next host, and what it asked for may hang:
+ * on a dead disk they would pile up.
+ */
+export const MAX_UNDER_WAY = 256;
+
 /** The commands of this machine: a handler whose port the backend lacks is not among them. */
 export class Dispatcher implements CommandCatalog {
   readonly version: string;
@@ -21,6 +27,7 @@ export class Dispatcher implements CommandCatalog {
   readonly #policy: Policy;
   readonly #isFrozen: () => boolean;
   readonly #log: Log;
+  #underWay = 0;
 
   constructor(options: {
     version: string;
@@ -63,8 +70,27 @@ export class Dispatcher implements CommandCatalog {
       this.#log.info(() => `refused ${schema.name}: ${verdict.rule}`);
       throw new AgentError('command-not-found', `Command ${schema.name} has been disabled: the command is not allowed`);
     }
-    const result = handler.run(context, validateArguments(schema.arguments, request.args));
-    return result instanceof Promise ? result.then((value) => outcome(schema, value)) : outcome(schema, result);
+    const args = validateArguments(schema.arguments, request.args);
+    // What may be called while frozen is what a host needs to find out and to thaw.
+    if (this.#underWay >= MAX_UNDER_WAY && !schema.whileFrozen) {
+      throw AgentError.failed(`${MAX_UNDER_WAY} requests are being worked on already`);
+    }
+    const result = handler.run(context, args);
+    return result instanceof Promise ? this.#whenDone(schema, result) : outcome(schema, result);
+  }
+
+  #whenDone(schema: CommandSchema, result: Promise<unknown>): Promise<Outcome> {
+    this.#underWay += 1;
+    return result.then(
+      (value) => {
+        this.#underWay -= 1;
+        return outcome(schema, value);
+      },
+      (error: unknown) => {
+        this.#underWay -= 1;
+        throw error;
+      },
+    );
   }
 }
 

@@ -1,6 +1,7 @@
 import { type AnswerPiece, Base64Piece, PreparedAnswer, type CommandContext } from './commands/command.ts';
 import type { Dispatcher, Outcome } from './dispatch.ts';
 import type { Connection, ConnectionSink, Log } from './ports/index.ts';
+import type { InputBudget } from './protocol/input-budget.ts';
 import { JsonDecoder, type Decoded } from './protocol/json-decoder.ts';
 import { parseRequest } from './protocol/request.ts';
 import { errorLine, returnLine } from './protocol/response.ts';
@@ -18,8 +19,11 @@ export class Session implements ConnectionSink {
   readonly #dispatcher: Dispatcher;
   readonly #context: CommandContext;
   readonly #log: Log;
+  readonly #budget: InputBudget;
   readonly #ended: (session: Session) => void;
   readonly #decoder = new JsonDecoder({ base64Members });
+  /** Of the budget, for the request that is coming in or being answered. */
+  #share = 0;
   #busy = false;
   #closed = false;
   /** Grows when the host changes: what was begun for an earlier one is not sent to this one. */
@@ -28,11 +32,12 @@ export class Session implements ConnectionSink {
   /** Ends the wait for the next piece of a long answer. */
   #gone: (() => void) | undefined;
 
-  constructor(connection: Connection, dispatcher: Dispatcher, context: CommandContext, ended: (session: Session) => void) {
+  constructor(connection: Connection, dispatcher: Dispatcher, context: CommandContext, budget: InputBudget, ended: (session: Session) => void) {
     this.#connection = connection;
     this.#dispatcher = dispatcher;
     this.#context = context;
     this.#log = context.log;
+    this.#budget = budget;
     this.#ended = ended;
   }
 
@@ -40,8 +45,9 @@ export class Session implements ConnectionSink {
     this.#connection.start(this);
   }
 
-  /** Ends the conversation. A request that is under way goes on; its answer is dropped. */
+  /** Ends the conversation. A request that is under way goes on; its answer is dropped, and so are those behind it. */
   close(): void {
+    this.#forget();
     this.#connection.close();
   }
 
@@ -57,7 +63,7 @@ export class Session implements ConnectionSink {
 
   hostChanged(): void {
     this.#host += 1;
-    this.#decoder.reset();
+    this.#forget();
     this.#room?.();
     this.#gone?.();
   }
@@ -65,7 +71,7 @@ export class Session implements ConnectionSink {
   closed(): void {
     this.#closed = true;
     this.#host += 1;
-    this.#decoder.reset();
+    if (!this.#busy) this.#forget();
     this.#room?.();
     this.#gone?.();
     this.#ended(this);
@@ -73,7 +79,7 @@ export class Session implements ConnectionSink {
 
   /** Answers what has come, until more input is needed or an answer has to be waited for. */
   #answerAll(): void {
-    for (let decoded = this.#decoder.next(); decoded !== undefined; decoded = this.#decoder.next()) {
+    for (let decoded = this.#next(); decoded !== undefined; decoded = this.#next()) {
       const waiting = this.#answer(decoded);
       if (waiting !== undefined) {
         this.#decoder.retain();
@@ -83,14 +89,37 @@ export class Session implements ConnectionSink {
     }
   }
 
+  #next(): Decoded | undefined {
+    const decoded = this.#decoder.next();
+    if (decoded !== undefined || this.#weigh()) return decoded;
+    this.#log.warning('the unfinished requests of all hosts together are too large: one of them is refused');
+    return this.#decoder.refuse();
+  }
+
+  #forget(): void {
+    this.#decoder.reset();
+    this.#weigh();
+  }
+
+  /** Takes what the unfinished request weighs from the budget; a request that is worked on keeps its share. */
+  #weigh(): boolean {
+    const { weight } = this.#decoder;
+    if (this.#busy || weight === this.#share) return true;
+    if (!this.#budget.change(this.#share, weight)) return false;
+    this.#share = weight;
+    return true;
+  }
+
   #wait(waiting: Promise<void>): void {
     this.#busy = true;
     this.#connection.pause();
     void waiting.then(() => {
       this.#busy = false;
-      if (this.#closed) return;
+      // Also for a host that has left: what it had asked for is done, and nobody is told.
       this.#answerAll();
-      if (!this.#busy) this.#connection.resume();
+      if (this.#busy) return;
+      if (this.#closed) this.#forget();
+      else this.#connection.resume();
     });
   }
 
@@ -140,7 +169,8 @@ export class Session implements ConnectionSink {
     });
     try {
       await this.#send(head, host);
-      for (;;) {
+      // A host may have gone before its answer began.
+      while (this.#isCurrent(host)) {
         const next = await Promise.race([source.next(), gone]);
         if (next === 'gone') return;
         if (next.done === true) break;

@@ -113,6 +113,17 @@ export class JsonDecoder {
     return this.#waiting.reduce((sum, chunk) => sum + chunk.length, this.#bytes + this.#chunk.length - this.#at);
   }
 
+  /** What the unfinished value weighs in the budget of all hosts. */
+  get weight(): number {
+    const weight = this.#bytes + this.#tokens * protocolLimits.tokenWeight;
+    return weight > protocolLimits.freeWeight ? weight : 0;
+  }
+
+  /** Gives up the unfinished value, for which there is no room: its error, as for a value that is too long. */
+  refuse(): Decoded {
+    return this.#limit('size');
+  }
+
   #startOver(mode: number): void {
     this.#mode = mode;
     this.#tokens = 0;

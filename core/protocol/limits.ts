@@ -10,6 +10,16 @@ export const protocolLimits = {
   depth: 1024,
   /** Bytes in one file read: their base64 is exactly 64 MiB, so that a peer with the same parser can read the reply. */
   fileRead: 48 * MEBIBYTE,
+  /** Weight of the unfinished requests of all hosts together: as much as one of them can weigh at most. */
+  inputWeight: 160 * MEBIBYTE,
+  /** What a token weighs beside its bytes: about the memory of an empty list. */
+  tokenWeight: 48,
+  /** Requests up to this weight are free: a host that fills the budget keeps no other from a small question. */
+  freeWeight: MEBIBYTE,
+  /** Characters of the text of an `id`, as it is sent back. */
+  idText: MEBIBYTE,
+  /** Characters of an error's `desc`, which may repeat a name that the sender chose: of a mebibyte whole. */
+  desc: MEBIBYTE + 1024,
   /** Bytes of the sender's own text that an error message repeats. */
   echo: 1023,
 } as const;

@@ -1,5 +1,6 @@
 import { AgentError } from '../errors/agent-error.ts';
 import { jsonString } from './json-text.ts';
+import { protocolLimits } from './limits.ts';
 
 /** The byte in front of the success reply to guest-sync-delimited. It occurs nowhere else in what the agent sends. */
 export const SENTINEL = 0xff;
@@ -27,8 +28,11 @@ export const errorClass = (error: unknown): ErrorClass =>
 /** What a client is told about anything thrown: the only place where an error becomes a class and a text. */
 export const describeError = (error: unknown): ErrorDescription => ({
   class: errorClass(error),
-  desc: AgentError.is(error) ? error.message : messageOf(error),
+  desc: cut(AgentError.is(error) ? error.message : messageOf(error)),
 });
+
+/** A name that a host has made up may have 64 MiB, and six times that as JSON. */
+const cut = (desc: string): string => (desc.length > protocolLimits.desc ? `${desc.slice(0, protocolLimits.desc)}...` : desc);
 
 /** The reply line of a failure. `idText` is the JSON text of the request's `id`, if it had one that could be read. */
 export function errorLine(error: unknown, idText: string | undefined): string {

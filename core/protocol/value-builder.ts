@@ -1,4 +1,5 @@
 import { jsonString } from './json-text.ts';
+import { protocolLimits } from './limits.ts';
 import type { JsonValue } from './value.ts';
 import type { Base64Text } from './base64-text.ts';
 
@@ -31,6 +32,7 @@ export class ValueBuilder {
   #keys: string[] = [];
   #root: JsonValue = null;
   #error: string | undefined;
+  #idError: string | undefined;
   #echoing = false;
   #idText: string | undefined;
 
@@ -65,7 +67,7 @@ export class ValueBuilder {
   }
 
   get error(): string | undefined {
-    return this.#error;
+    return this.#error ?? this.#idError;
   }
 
   get idText(): string | undefined {
@@ -83,6 +85,7 @@ export class ValueBuilder {
     }
     this.#root = null;
     this.#error = undefined;
+    this.#idError = undefined;
     this.#echoing = false;
     this.#idText = undefined;
   }
@@ -114,7 +117,7 @@ export class ValueBuilder {
     const expect = this.#expect;
     if (expect > MEMBER) this.#fail(this.#unexpected());
     else {
-      if (this.#echoing) this.#echo(jsonString(text));
+      if (this.#echoing) this.#echoString(text);
       if (expect === KEY || expect === FIRST_KEY) {
         this.#key = text;
         this.#expect = COLON;
@@ -170,6 +173,20 @@ export class ValueBuilder {
 
   #echo(text: string): void {
     this.#idText = (this.#idText ?? '') + text;
+    if (this.#idText.length > protocolLimits.idText) this.#refuseId();
+  }
+
+  /** Its length is looked at first: to write 64 MiB as JSON takes seconds. */
+  #echoString(text: string): void {
+    if (text.length > protocolLimits.idText) this.#refuseId();
+    else this.#echo(jsonString(text));
+  }
+
+  /** The value goes on, to its end: only its `id` is of no use. */
+  #refuseId(): void {
+    this.#idError = 'id is too long';
+    this.#echoing = false;
+    this.#idText = undefined;
   }
 
   #open(container: Container, expect: number, source: string): void {

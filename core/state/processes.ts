@@ -8,6 +8,8 @@ export const MAX_RUNNING = 512;
 export const MAX_FINISHED = 512;
 /** Bytes of output kept of all processes together. */
 export const MAX_OUTPUT_OF_ALL = 256 * 1024 * 1024;
+/** Bytes of input that programs may be owed together. */
+export const MAX_INPUT_OF_ALL = 256 * 1024 * 1024;
 /** How long a result is kept that nobody has asked for, and how long after it was asked for first. */
 export const UNSEEN_RESULT_MS = 4 * 60 * 60 * 1000;
 export const SEEN_RESULT_MS = 60 * 1000;
@@ -43,6 +45,8 @@ export class ProcessTable {
   readonly #finished = new Set<Entry>();
   #starting = 0;
   #kept = 0;
+  /** Bytes of input of those that run: how much of it they have read is not known. */
+  #input = 0;
   #timer: { readonly timer: Timer; readonly at: number } | undefined;
 
   constructor(processes: Processes | undefined, clock: Clock) {
@@ -58,16 +62,27 @@ export class ProcessTable {
   /**
    * Starts a program and keeps track of it.
    *
-   * @throws AgentError of kind `os` where it could not be executed, or failed: too many are running
+   * @throws AgentError of kind `os` where it could not be executed, or failed: too many are running, or are owed
+   * too much input
    */
   async start(request: SpawnRequest): Promise<number> {
     if (this.#processes === undefined) throw AgentError.failed('this backend has no processes');
     if (this.#running.size + this.#starting >= MAX_RUNNING) {
       throw AgentError.failed(`${MAX_RUNNING} processes are running already`);
     }
+    const input = request.input?.length ?? 0;
+    if (this.#input + input > MAX_INPUT_OF_ALL) throw AgentError.failed('the running processes have too much input waiting for them already');
     this.#starting += 1;
+    this.#input += input;
     try {
-      return this.#track(await this.#processes.spawn(request));
+      const process = await this.#processes.spawn(request);
+      void process.finished.then(() => {
+        this.#input -= input;
+      });
+      return this.#track(process);
+    } catch (error) {
+      this.#input -= input;
+      throw error;
     } finally {
       this.#starting -= 1;
     }

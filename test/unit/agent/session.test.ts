@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { handler, PreparedAnswer } from '../../../core/commands/command.ts';
 import { handlers } from '../../../core/commands/index.ts';
+import { MAX_UNDER_WAY } from '../../../core/dispatch.ts';
 import { command } from '../../../core/schema/command.ts';
 import { str } from '../../../core/schema/types.ts';
 import { agentOnFake, refusal, request } from './agent-on-fake.ts';
@@ -165,6 +166,78 @@ describe('a session', () => {
     host.send(delimited(4));
 
     expect(await host.nextLine()).toBe('\xff{"return": 4}');
+  });
+
+  it('begins no long answer for a host that has gone, and gives the file back', async () => {
+    const { machine, connect } = await agentOnFake({ machine: { files: { '/big': { bytes: new Uint8Array(4 * 1024 * 1024) } } } });
+    const first = connect();
+    first.send(request('guest-file-open', { path: '/big' }));
+    await first.nextLine();
+    const fault = machine.faults.inject({ port: 'fileSystem.files.openFile', method: 'read', hang: true });
+    first.send(request('guest-file-read', { handle: 1000, count: 4 * 1024 * 1024 }));
+    await expect.poll(() => fault.hanging).toBe(1);
+
+    first.close();
+    fault.release();
+    const second = connect();
+    second.send(request('guest-file-seek', { handle: 1000, offset: 0, whence: 'cur' }));
+
+    // One piece was asked for before the host went, and at most one was read ahead.
+    expect(JSON.parse(await second.nextLine())).toEqual({ return: { eof: false, position: expect.toSatisfy((at: number) => at < 1024 * 1024) } });
+  });
+
+  it('does what a host has asked for before it left', async () => {
+    const { machine, connect } = await agentOnFake();
+    const fault = machine.faults.inject({ port: 'fileSystem.files', method: 'open', hang: true });
+    const host = connect();
+    host.send(request('guest-file-open', { path: '/etc/hostname' }) + request('guest-shutdown'));
+    await expect.poll(() => fault.hanging).toBe(1);
+
+    host.close();
+    fault.release();
+
+    await expect.poll(() => machine.power.events.map(({ kind }) => kind)).toEqual(['shutdown']);
+  });
+
+  it('refuses a request that is too large beside those of other hosts, and goes on', async () => {
+    const { connect, log } = await agentOnFake();
+    const half = `{"execute": "${'x'.repeat(60 * 1024 * 1024)}`;
+    const piece = 128 * 1024;
+    const [first, second, third] = [connect(), connect(), connect()];
+
+    first.send(half);
+    second.send(half);
+    third.send(`${half}"}\n${ping}`, piece);
+
+    expect(await third.nextLine()).toBe(refusal('JSON token size limit exceeded'));
+    expect(await third.nextLine()).toBe('{"return": {}}');
+    first.send('"}\n');
+    expect((await first.nextLine()).slice(0, 35)).toBe('{"error": {"class": "CommandNotFoun');
+    expect(log.lines.map(({ text }) => text)).toContain('the unfinished requests of all hosts together are too large: one of them is refused');
+    second.close();
+    third.send(`${half}"}\n`, piece);
+    expect((await third.nextLine()).slice(0, 35)).toBe('{"error": {"class": "CommandNotFoun');
+  });
+
+  it('refuses more requests when so many hang, but for those that help to thaw', async () => {
+    const { machine, connect } = await agentOnFake();
+    const fault = machine.faults.inject({ port: 'fileSystem.files', method: 'open', hang: true, times: MAX_UNDER_WAY });
+    const gone = Array.from({ length: MAX_UNDER_WAY }, () => connect());
+    for (const host of gone) host.send(request('guest-file-open', { path: '/etc/hostname' }));
+    await expect.poll(() => fault.hanging).toBe(MAX_UNDER_WAY);
+    for (const host of gone) host.close();
+    const host = connect();
+
+    host.send(request('guest-file-open', { path: '/etc/hostname' }) + request('guest-fsfreeze-thaw'));
+
+    expect(await host.nextLine()).toBe(refusal('256 requests are being worked on already'));
+    expect(await host.nextLine()).toBe('{"return": 0}');
+    fault.release();
+    const answer = async (): Promise<string> => {
+      host.send(request('guest-get-host-name'));
+      return host.nextLine();
+    };
+    await expect.poll(answer).toContain('"host-name"');
   });
 
   it('closes the connection when an answer breaks off, and says so in the log', async () => {

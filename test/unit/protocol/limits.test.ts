@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
+import { InputBudget } from '../../../core/protocol/input-budget.ts';
 import { JsonDecoder } from '../../../core/protocol/json-decoder.ts';
 import { protocolLimits } from '../../../core/protocol/limits.ts';
 import { bytesOf, decodeAll, outcome, outcomes } from './decoding.ts';
@@ -86,5 +87,48 @@ describe('token text', () => {
     expect(errors).toEqual(['! JSON token size limit exceeded']);
     expect(most).toBeLessThanOrEqual(protocolLimits.tokenBytes);
     expect(decoder.pendingBytes).toBe(0);
+  });
+});
+
+describe('an id', () => {
+  it('of a mebibyte as it is sent back is echoed, a longer one is an error, and the next request is answered', () => {
+    const most = 'x'.repeat(protocolLimits.idText - 2);
+
+    expect(decodeAll(bytesOf(`{"id": "${most}"}`))).toMatchObject([{ kind: 'value', idText: `"${most}"` }]);
+    expect(outcomes(`{"id": "${most}x"}[1]`)).toEqual(['! id is too long', '[1]']);
+    expect(outcomes(`{"id": [${'1, '.repeat(protocolLimits.idText / 3)}1], "a": 1}[2]`)).toEqual(['! id is too long', '[2]']);
+    expect(outcomes(`{"id": "${'\x7f'.repeat(protocolLimits.idText / 4)}"}[3]`)).toEqual(['! id is too long', '[3]']);
+  });
+
+  it('that is too long hides no error behind it', () => {
+    expect(outcomes(`{"id": "${'x'.repeat(protocolLimits.idText)}", "a" 1}[1]`)).toEqual(['! missing : in object pair', '[1]']);
+  });
+});
+
+describe('the budget of all hosts', () => {
+  it('has room for the heaviest single request, and for what is given back', () => {
+    const budget = new InputBudget();
+    const heaviest = protocolLimits.tokenBytes + protocolLimits.tokens * protocolLimits.tokenWeight;
+
+    expect(budget.change(0, heaviest)).toBe(true);
+    expect(budget.change(0, 1)).toBe(false);
+    expect(budget.change(heaviest, 0)).toBe(true);
+    expect(budget.change(0, 1)).toBe(true);
+  });
+
+  it('weighs a value that grows, lets small ones be, and gives one up that is refused', () => {
+    const decoder = new JsonDecoder();
+    decoder.feed(Buffer.from(`["${'x'.repeat(1000)}`));
+    decoder.next();
+    const small = decoder.weight;
+    decoder.feed(Buffer.from('x'.repeat(2 * protocolLimits.freeWeight)));
+    decoder.next();
+
+    expect([small, decoder.weight > 2 * protocolLimits.freeWeight]).toEqual([0, true]);
+    expect(decoder.refuse()).toEqual({ kind: 'error', desc: 'JSON token size limit exceeded' });
+    expect(decoder.weight).toBe(0);
+    decoder.feed(Buffer.from('", [1], 2]{"a": 1}'));
+    expect(decoder.next()).toMatchObject({ kind: 'value' });
+    expect(decoder.next()).toBeUndefined();
   });
 });

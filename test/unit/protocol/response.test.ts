@@ -50,3 +50,10 @@ describe('describeError', () => {
     expect(describeError(foreign)).toEqual({ class: 'CommandNotFound', desc: 'gone' });
   });
 });
+
+it('an error repeats little more than a mebibyte of what a host has made up', () => {
+  const line = errorLine(AgentError.failed('\x7f'.repeat(2_000_000)), undefined);
+
+  expect(line).toHaveLength('{"error": {"class": "GenericError", "desc": "..."}}\n'.length + 6 * (1024 * 1024 + 1024));
+  expect(line.endsWith('\\u007F..."}}\n')).toBe(true);
+});

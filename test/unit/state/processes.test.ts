@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { FakeClock } from '../../../adapters/fake/clock.ts';
 import type { ProcessEnd, Processes, RunningProcess } from '../../../core/ports/index.ts';
 import {
-  MAX_FINISHED, MAX_OUTPUT_OF_ALL, MAX_RUNNING, ProcessTable, SEEN_RESULT_MS, UNSEEN_RESULT_MS,
+  MAX_FINISHED, MAX_INPUT_OF_ALL, MAX_OUTPUT_OF_ALL, MAX_RUNNING, ProcessTable, SEEN_RESULT_MS, UNSEEN_RESULT_MS,
 } from '../../../core/state/processes.ts';
 
 /** Processes that write and end when the test says so, with the numbers that it gives them. */
@@ -144,6 +144,17 @@ it('runs no more processes than the limit, until one ends', async () => {
   await expect(table.start(request)).rejects.toThrow('512 processes are running already');
   await processes.started[100]!.exit(0);
   await expect(table.start(request)).resolves.toBe(MAX_RUNNING + 1);
+});
+
+it('owes them no more input than the limit, until one ends', async () => {
+  const input = new Uint8Array(MAX_INPUT_OF_ALL / 2);
+  await table.start({ ...request, input });
+  await table.start({ ...request, input });
+
+  await expect(table.start({ ...request, input: new Uint8Array(1) })).rejects.toThrow('too much input waiting');
+  await expect(table.start(request)).resolves.toBe(3);
+  await processes.started[0]!.exit(0);
+  await expect(table.start({ ...request, input })).resolves.toBe(4);
 });
 
 describe('output', () => {
