@@ -96,6 +96,8 @@ void Channel::OnPoll(int status, int events) {
     Read();
   } else if (is_port_) {
     LookForHost();
+  } else if (!ended_ && !blocked_) {
+    NoticeLeaving();
   }
   if (open() && awaits_drain_ && queue_.empty()) {
     awaits_drain_ = false;
@@ -140,6 +142,19 @@ void Channel::Emit(Event event, uint32_t value) {
     if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
   }
   if (open() && !blocked_) Flush();
+}
+
+// While a request is worked on nothing is read, and a stream's client may leave: it makes room for the next one, whatever
+// its request hangs in. What it had sent behind that request is handed over now.
+void Channel::NoticeLeaving() {
+  half_closed_ = (State(POLLRDHUP) & POLLRDHUP) != 0;
+  if (!HungUp()) return;
+  for (;;) {
+    const ssize_t count = Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
+    if (count <= 0) return End(0);
+    Emit(kData, static_cast<uint32_t>(count));
+    if (!open()) return;
+  }
 }
 
 // The port says that no host is there. But what the next one has sent is not held up by the control message that announces
@@ -316,7 +331,9 @@ void Channel::Stalled(int error) {
 void Channel::UpdateInterest() {
   if (!open() || !started_) return;
   const bool watches_input = reading() || (started_ && !ended_ && lingering_);
-  const int wanted = is_port_ ? UV_READABLE : (watches_input ? UV_READABLE : 0) | (blocked_ ? UV_WRITABLE : 0);
+  int wanted = is_port_ || watches_input ? UV_READABLE : 0;
+  if (!is_port_ && blocked_) wanted |= UV_WRITABLE;
+  if (wanted == 0 && !ended_ && !half_closed_) wanted = UV_DISCONNECT;
   if (wanted == polled_) return;
   polled_ = wanted;
   if (wanted == 0) {

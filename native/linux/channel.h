@@ -68,6 +68,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   void OnPoll(int status, int events);
   void Read();
   void Emit(Event event, uint32_t value);
+  void NoticeLeaving();
   void MissHost();
   void StartFarewell();
   void LookForHost();
@@ -112,6 +113,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool in_event_ = false;      // writes are gathered
   bool blocked_ = false;       // the descriptor takes nothing: waiting until it is writable
   bool awaits_drain_ = false;  // `write` answered false
+  bool half_closed_ = false;   // a stream's client has ended its sending side: watching for its leaving would spin
   bool mute_ = false;          // a write failed: a stream takes nothing more
   bool armed_for_room_ = false;  // a port's inner set asks for EPOLLOUT
   bool missed_ = false;        // a port said that no host is there, and nothing was read since

@@ -271,6 +271,23 @@ describe('clients', () => {
     socket.destroy();
   });
 
+  it('that leave while their request is worked on make room, and what they had sent behind it still comes', async () => {
+    const transport = await unixTransport();
+    const served = await serve(transport);
+    const socket = await client(path);
+    socket.write('first\n');
+    await until(() => served[0]?.happened.includes('first') === true);
+    const { connection, happened } = served[0]!;
+    connection.pause();
+    socket.write('second\n');
+
+    socket.end();
+    socket.destroy();
+
+    await until(() => happened.includes('(closed)'));
+    expect(happened).toEqual(['first', 'second', '(closed)']);
+  });
+
   it('are dropped when the transport closes', async () => {
     const transport = await unixTransport();
     const served = await serve(transport);
