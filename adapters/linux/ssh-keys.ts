@@ -1,6 +1,7 @@
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
+import { posixError } from '../../core/errors/posix-errno.ts';
 import type { SshKeys } from '../../core/ports/index.ts';
-import { textFromBytes } from './text.ts';
+import { losslessBytes, losslessText, textFromBytes } from './text.ts';
 
 /** An entry of the user database. `home` is bytes: it need not be UTF-8. */
 export interface PasswdEntry {
@@ -31,12 +32,15 @@ export function linuxSshKeys(addon: AccountsAddon): SshKeys {
     locate: async (user) => fileOf(await lookup(addon, user)),
     read: async (user) => {
       const bytes = await addon.readInHome(await lookup(addon, user), directory, file, sizeLimit);
-      return bytes === undefined ? undefined : textFromBytes(bytes);
+      return bytes === undefined ? undefined : losslessText(bytes);
     },
     write: async (user, text) => {
       const owner = await lookup(addon, user);
+      const bytes = losslessBytes(text);
       try {
-        await addon.replaceInHome(owner, directory, file, Buffer.from(text));
+        // What could not be read again.
+        if (bytes.length > sizeLimit) throw posixError('EFBIG', { syscall: 'write', path: fileOf(owner) });
+        await addon.replaceInHome(owner, directory, file, bytes);
       } catch (error) {
         throw AgentError.failed(withContext(failedStep(owner, error), error).message, error);
       }

@@ -8,7 +8,16 @@ import { AgentError } from '../errors/agent-error.ts';
 // The carriage return is a file's from Windows; with it a key would be another one for the eye alone.
 const bare = (line: string): string => (line.endsWith('\r') ? line.slice(0, -1) : line);
 
-const trimmed = (line: string): string => line.replace(/^[ \t\r\n\v\f]+|[ \t\r\n\v\f]+$/g, '');
+const isBlank = (character: string | undefined): boolean => character !== undefined && ' \t\r\n\v\f'.includes(character);
+
+/** By hand: an expression that ends in `$` tries every run of blanks from each of its places, and the file is a user's. */
+function trimmed(line: string): string {
+  let start = 0;
+  let end = line.length;
+  while (start < end && isBlank(line[start])) start += 1;
+  while (end > start && isBlank(line[end - 1])) end -= 1;
+  return line.slice(start, end);
+}
 
 const linesOf = (text: string): string[] => {
   const lines = text.split('\n');

@@ -28,7 +28,11 @@ export interface UserSession {
 export interface SshKeys {
   /** Where the file is or would be. @throws failed error `failed to lookup user 'NAME': …` for an unknown user */
   locate(user: string): Promise<string>;
-  /** The whole text, or `undefined` when there is no file. @throws os error when it is there but cannot be read */
+  /**
+   * The whole text, or `undefined` when there is no file. What is no text in it comes back unchanged when it is written:
+   * Linux has a lone surrogate for each byte that is no UTF-8.
+   * @throws os error when it is there but cannot be read
+   */
   read(user: string): Promise<string | undefined>;
   /**
    * Replaces the text atomically, owned by the user and private; creates the directory (not the home) where missing.

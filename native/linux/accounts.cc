@@ -160,6 +160,7 @@ SystemError DirectoryError(int parent, const char* name, const std::string& path
 }
 
 struct Place {
+  uid_t owner;
   std::string home;
   std::string directory;
   std::string file;
@@ -168,10 +169,18 @@ struct Place {
   std::string FilePath() const { return DirectoryPath() + "/" + file; }
 };
 
+// As sshd(8) has it (StrictModes): what belongs to somebody else is no place for keys.
+void DemandOwner(const Descriptor& opened, const Place& place, const char* syscall, const std::string& path) {
+  struct stat status;
+  if (fstat(opened.get(), &status) < 0) throw SystemError("fstat", path);
+  if (status.st_uid != 0 && status.st_uid != place.owner) throw SystemError(EPERM, syscall, path);
+}
+
 Descriptor OpenHome(const Place& place) {
   Descriptor home(Retry([&] { return open(place.home.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); }));
   // A home that can be searched but not listed is reached by O_PATH.
   if (!home) home = Descriptor(Retry([&] { return open(place.home.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC); }));
+  if (home) DemandOwner(home, place, "opendir", place.home);
   return home;
 }
 
@@ -187,12 +196,14 @@ std::optional<std::string> Read(const Place& place, size_t limit) {
   const Descriptor directory(OpenDirectory(home.get(), place));
   if (!directory && errno == ENOENT) return std::nullopt;
   if (!directory) throw DirectoryError(home.get(), place.directory.c_str(), place.DirectoryPath());
+  DemandOwner(directory, place, "opendir", place.DirectoryPath());
   // O_NONBLOCK: a FIFO in its place must not make this wait for a writer.
   const Descriptor file(Retry([&] {
     return openat(directory.get(), place.file.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   }));
   if (!file && errno == ENOENT) return std::nullopt;
   if (!file) throw SystemError("open", place.FilePath());
+  DemandOwner(file, place, "open", place.FilePath());
   struct stat status;
   if (fstat(file.get(), &status) < 0) throw SystemError("fstat", place.FilePath());
   if (!S_ISREG(status.st_mode)) throw SystemError(S_ISDIR(status.st_mode) ? EISDIR : EINVAL, "read", place.FilePath());
@@ -233,7 +244,10 @@ void Fill(int file, const std::string& text, const std::string& path) {
 
 Descriptor OpenOrMakeDirectory(int home, const Place& place) {
   Descriptor directory(OpenDirectory(home, place));
-  if (directory) return directory;
+  if (directory) {
+    DemandOwner(directory, place, "opendir", place.DirectoryPath());
+    return directory;
+  }
   if (errno != ENOENT) throw DirectoryError(home, place.directory.c_str(), place.DirectoryPath());
   if (mkdirat(home, place.directory.c_str(), 0700) < 0 && errno != EEXIST) throw SystemError("mkdir", place.DirectoryPath());
   directory = Descriptor(OpenDirectory(home, place));
@@ -277,7 +291,7 @@ User UserFrom(const Napi::Object& user) {
 }
 
 Place PlaceFrom(const User& user, const Napi::Value& directory, const Napi::Value& file) {
-  return Place{user.home, SystemString(directory), SystemString(file)};
+  return Place{user.uid, user.home, SystemString(directory), SystemString(file)};
 }
 
 // readInHome({ name, uid, gid, home }, directory, file, limit) => Promise<Buffer | undefined>

@@ -100,6 +100,42 @@ describe.skipIf(!isRoot)('the keys of a user, in a real home (needs root)', () =
     expect(lstatSync(join(directory, 'authorized_keys')).isFile()).toBe(true);
   });
 
+  it('are neither read nor written where the directory or the home belongs to somebody else', async () => {
+    const directory = makeDirectory();
+    chmodSync(directory, 0o777);
+    chownSync(directory, 1, 1);
+
+    await expect(keys.read('nobody')).rejects.toMatchObject({ os: { code: 'EPERM' } });
+    await expect(keys.write('nobody', 'x')).rejects.toThrow(`failed to write to '${home}/.ssh/authorized_keys': Operation not permitted`);
+    chownSync(directory, uid, gid);
+    chmodSync(home, 0o777);
+    chownSync(home, 1, 1);
+    await expect(keys.read('nobody')).rejects.toMatchObject({ os: { code: 'EPERM' } });
+    await expect(keys.write('nobody', 'x')).rejects.toThrow(`failed to write to '${home}/.ssh/authorized_keys': Operation not permitted`);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it('are not read from a file of somebody else, and replace it', async () => {
+    const directory = makeDirectory();
+    writeFileSync(join(directory, 'authorized_keys'), 'planted', { mode: 0o644 });
+    chownSync(join(directory, 'authorized_keys'), 1, 1);
+
+    await expect(keys.read('nobody')).rejects.toMatchObject({ os: { code: 'EPERM' } });
+    await keys.write('nobody', 'new\n');
+
+    expect(lstatSync(join(directory, 'authorized_keys')).uid).toBe(uid);
+  });
+
+  it('keep bytes that are no UTF-8 when they are written back', async () => {
+    const file = join(makeDirectory(), 'authorized_keys');
+    writeFileSync(file, Buffer.from('ssh-rsa A J\xf6rg\n', 'latin1'));
+    chownSync(file, uid, gid);
+
+    await keys.write('nobody', `${await keys.read('nobody')}ssh-rsa B\n`);
+
+    expect(readFileSync(file, 'latin1')).toBe('ssh-rsa A J\xf6rg\nssh-rsa B\n');
+  });
+
   it('are not reached with more than the rights of the user', async () => {
     const directory = makeDirectory(0);
     writeFileSync(join(directory, 'authorized_keys'), 'of root', { mode: 0o600 });

@@ -21,6 +21,12 @@ describe('keys of a file', () => {
     expect(keysIn('# mine\n\n a \n\t# not this\nb\r\n  \nc')).toEqual(['c', 'b', 'a']);
   });
 
+  it('are found in no time among any number of blanks', () => {
+    const blanks = ' '.repeat(1_000_000);
+
+    expect(keysIn(`${blanks}a${blanks}b${blanks}\n`)).toEqual([`a${blanks}b`]);
+  });
+
   it('keep a blank that is none for sshd', () => {
     expect(keysIn('a\u00a0\n')).toEqual(['a\u00a0']);
   });

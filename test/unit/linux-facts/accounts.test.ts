@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { linuxSessions } from '../../../adapters/linux/accounts.ts';
 import { linuxPasswords } from '../../../adapters/linux/passwords.ts';
 import { linuxSshKeys, type AccountsAddon } from '../../../adapters/linux/ssh-keys.ts';
+import { losslessBytes, losslessText } from '../../../adapters/linux/text.ts';
 import { parseUtmp, utmpLayout, type UtmpLayout } from '../../../adapters/linux/utmp.ts';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
@@ -186,4 +187,35 @@ describe('SSH keys', () => {
 
     await expect(linuxSshKeys(failing).write('zoe', '')).rejects.toMatchObject({ kind: 'failed', message });
   });
+});
+
+describe('text that loses nothing', () => {
+  it.each([
+    ['plain', [0x61, 0x0a, 0]], ['UTF-8', [0xc3, 0xb1, 0xe2, 0x82, 0xac, 0xf0, 0x9f, 0x98, 0x80]], ['latin-1', [0x4a, 0xf6, 0x72, 0x67]], ['a cut sequence', [0xe2, 0x82]],
+    ['a surrogate in UTF-8', [0xed, 0xb2, 0x80]], ['an overlong form', [0xc0, 0x80]], ['above U+10FFFF', [0xf4, 0x90, 0x80, 0x80]], ['a byte order mark', [0xef, 0xbb, 0xbf, 0x61]],
+  ])('gives %s back as it was', (_name, bytes) => {
+    expect([...losslessBytes(losslessText(Buffer.from(bytes)))]).toEqual(bytes);
+  });
+
+  it('gives every pair of bytes back', () => {
+    const pairs = Buffer.from(Array.from({ length: 65_536 }, (_, pair) => [pair >> 8, pair & 0xff, 0x20]).flat());
+
+    expect(losslessBytes(losslessText(pairs)).equals(pairs)).toBe(true);
+  });
+
+  it('is that of UTF-8 where there is nothing to lose', () => {
+    expect(losslessText(Buffer.from('Jörg €😀'))).toBe('Jörg €😀');
+  });
+});
+
+it('keys that could not be read again are not written', async () => {
+  const written: Buffer[] = [];
+  const keys = linuxSshKeys({
+    lookupUser: async () => ({ uid: 1, gid: 1, home: Buffer.from('/home/ann') }),
+    readInHome: async () => undefined,
+    replaceInHome: async (_user, _directory, _file, bytes) => { written.push(bytes); },
+  });
+
+  await expect(keys.write('ann', 'x'.repeat(4 * 1024 * 1024 + 1))).rejects.toThrow("failed to write to '/home/ann/.ssh/authorized_keys': File too large");
+  expect(written).toEqual([]);
 });
