@@ -29,6 +29,8 @@ namespace concierge {
 namespace {
 
 constexpr size_t kChildStack = 64 * 1024;
+// FD_SETSIZE, and the soft limit of services (DefaultLimitNOFILE of systemd) and of shells.
+constexpr rlim_t kUsualDescriptors = 1024;
 
 struct Pipe {
   Descriptor read;
@@ -106,6 +108,14 @@ void CloseOthers() {
   for (int descriptor = 3; descriptor < end; descriptor++) close(descriptor);
 }
 
+// Node has raised its own limit to the hard one. Programs count on the usual one, for select(2) knows no more.
+void LowerDescriptorLimit() {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur <= kUsualDescriptors) return;
+  limit.rlim_cur = kUsualDescriptors;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int ChildMain(void* argument) {
   Child& child = *static_cast<Child*>(argument);
   struct sigaction action = {};
@@ -119,6 +129,7 @@ int ChildMain(void* argument) {
     }
   }
   CloseOthers();
+  LowerDescriptorLimit();
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -41,6 +41,12 @@ describe('running a program', () => {
     expect(errors).toHaveLength(0);
   });
 
+  it('leaves no more descriptors to a program than it is used to', async () => {
+    const { output } = await shell('ulimit -Sn');
+
+    expect(Number(output.toString())).toBeLessThanOrEqual(1024);
+  });
+
   it('captures one stream and discards the other', async () => {
     const onlyErrors = await shell('echo out; echo err >&2', { output: 'discard' });
     const onlyOutput = await shell('echo out; echo err >&2', { errors: 'discard' });
