@@ -1,5 +1,5 @@
-import { mkdirSync, readFileSync, renameSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { FreezeMarkerData, StateStore } from '../../core/ports/index.ts';
 import { systemError } from '../system-error.ts';
@@ -177,8 +177,19 @@ function settled<T>(work: () => T): Promise<T> {
 
 function makeDirectory(directory: string): void {
   try {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeWithAncestors(directory);
   } catch (error) {
     throw withContext(`unable to create (an ancestor of) the state directory '${directory}'`, systemError(error, directory));
+  }
+}
+
+/** Step by step: with `recursive`, Node never comes back from a directory that exists and answers ENOENT, such as /proc. */
+function makeWithAncestors(directory: string): void {
+  const parent = dirname(directory);
+  if (parent !== directory && !existsSync(parent)) makeWithAncestors(parent);
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(directory).isDirectory()) throw error;
   }
 }

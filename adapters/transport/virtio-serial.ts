@@ -1,4 +1,4 @@
-import { withContext } from '../../core/errors/agent-error.ts';
+import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../core/errors/posix-errno.ts';
 import type { Connection, Transport } from '../../core/ports/index.ts';
 import { ChannelConnection } from './channel-connection.ts';
@@ -29,14 +29,24 @@ export class VirtioSerial implements Transport {
   }
 
   async open(connected: (connection: Connection) => void): Promise<void> {
-    this.#connection = new ChannelConnection(openDevice(this.#path, hints), 'port', {
-      // ENODEV: unplugged.
-      ended: (errno) => this.#setLost(withContext(`error reading channel '${this.#path}'`, posixErrorOf(errno, { path: this.#path }))),
-      released: () => {
-        this.#connection = undefined;
-      },
-    });
+    this.#connection = this.#channelOn(openDevice(this.#path, hints));
     connected(this.#connection);
+  }
+
+  #channelOn(fd: number): ChannelConnection {
+    try {
+      return new ChannelConnection(fd, 'port', {
+        // ENODEV: unplugged.
+        ended: (errno) => this.#setLost(withContext(`error reading channel '${this.#path}'`, posixErrorOf(errno, { path: this.#path }))),
+        released: () => {
+          this.#connection = undefined;
+        },
+      });
+    } catch (error) {
+      // What epoll(7) can't watch, such as /dev/null.
+      if (osCode(error) === 'EPERM') throw AgentError.failed(`error opening channel '${this.#path}': it is no virtio-serial port`, error);
+      throw withContext(`error opening channel '${this.#path}'`, error);
+    }
   }
 
   async close(): Promise<void> {

@@ -196,3 +196,9 @@ describe('a worker', () => {
     await expect(closed).resolves.toBeDefined();
   });
 });
+
+it('a device that is no port is refused with a sentence', async () => {
+  const transport = await createTransport({ method: 'virtio-serial', path: '/dev/null', log: silentLog() });
+
+  await expect(transport.open(() => undefined)).rejects.toThrow("error opening channel '/dev/null': it is no virtio-serial port");
+});

@@ -140,6 +140,10 @@ describe('the state directory', () => {
     expect(statSync(below).mode & 0o777).toBe(0o700);
   });
 
+  it.skipIf(process.platform !== 'linux')('is an error where the kernel makes none (needs /proc)', () => {
+    expect(() => open({ directory: '/proc/no-such/state' })).toThrow("unable to create (an ancestor of) the state directory '/proc/no-such/state': No such file or directory");
+  });
+
   it('has to be one', () => {
     writeFileSync(path('file'), '');
 
