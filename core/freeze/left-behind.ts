@@ -14,10 +14,11 @@ export const hooksOnly = { stage: 'hooks' } as const;
  * @throws failed error of a hook or of a file system that would not thaw
  */
 export async function thawLeftBehind(marker: FreezeMarkerData, parts: FreezeParts, record: FreezeRecord): Promise<number> {
+  record.froze(marker.targets.map((target) => ({ ...target, result: 'frozen' })));
   const { outcomes, failure } = await thawMarked(marker, parts, record);
   const count = countThawed(outcomes);
   record.end('thaw', parts.clock.now(), 'what an earlier agent left frozen was thawed');
-  parts.log.warning(() => `an earlier agent ended in the middle of a freeze: ${count} file systems were thawed`);
+  parts.log.warning(() => `what an agent had left frozen is thawed: ${count} file systems`);
   if (failure === undefined) await forgetMarker(parts);
   const hookFailure = await (await HookRound.forThaw(parts.hooks, record.hooks)).thaw();
   if (failure !== undefined) throw failure;

@@ -29,6 +29,7 @@ const asJson = (plan: FreezePlan, hooks: readonly Hook[]) => ({
       type: candidate.type,
       source: candidate.source,
       ...(candidate.dirtyBytes === undefined ? {} : { dirtyBytes: Number(candidate.dirtyBytes) }),
+      ...(candidate.flushEstimateMs === undefined ? {} : { flushEstimateMs: candidate.flushEstimateMs }),
     })),
   ),
   leftOut: plan.leftOut,
@@ -56,8 +57,13 @@ const cells = (candidate: FreezeCandidate): readonly string[] => [
   printable(nameOf(candidate)),
   candidate.type,
   printable(candidate.source),
-  candidate.dirtyBytes === undefined ? '' : `${size(candidate.dirtyBytes)} to be flushed`,
+  candidate.dirtyBytes === undefined ? '' : `${size(candidate.dirtyBytes)} to be flushed${likely(candidate.flushEstimateMs)}`,
 ];
+
+const likely = (ms: number | undefined): string => {
+  if (ms === undefined) return '';
+  return ms < 100 ? ', at once' : `, in about ${(ms / 1000).toFixed(1)} s`;
+};
 
 /** Mount points may have newlines, and a table has lines. */
 const printable = (text: string): string => (/[\x00-\x1f\x7f]/.test(text) ? JSON.stringify(text) : text);

@@ -107,7 +107,7 @@ describe('the program', () => {
 
 describe('freeze --dry-run', () => {
   const machine = backend([
-    candidate('/', { dirtyBytes: 5n * 1024n * 1024n }),
+    candidate('/', { dirtyBytes: 5n * 1024n * 1024n, flushEstimateMs: 1_240 }),
     candidate('/loop\n', { backing: ['/'], source: '/dev/loop0' }),
     candidate('/proc', { leftOut: { reason: 'pseudo', detail: 'proc keeps nothing on a disk' } }),
     candidate('/nfs', { leftOut: { reason: 'network', detail: 'the server keeps it' } }),
@@ -119,7 +119,7 @@ describe('freeze --dry-run', () => {
       err: '',
       out: `To be frozen, all of one level side by side, level 1 first:
   1  "/loop\\n"  ext4  /dev/loop0
-  2  /          ext4  /dev/x      5.0 MiB to be flushed
+  2  /          ext4  /dev/x      5.0 MiB to be flushed, in about 1.2 s
 
 To be left out:
   /nfs  ext4  the server keeps it
@@ -131,7 +131,7 @@ To be left out:
     const { out } = await program(['freeze', '--json', '--dry-run'], { machine });
 
     expect(JSON.parse(out)).toMatchObject({
-      levels: [[{ mountPoint: '/loop\n', source: '/dev/loop0' }], [{ mountPoint: '/', dirtyBytes: 5242880 }]],
+      levels: [[{ mountPoint: '/loop\n', source: '/dev/loop0' }], [{ mountPoint: '/', dirtyBytes: 5242880, flushEstimateMs: 1240 }]],
       leftOut: [{ mountPoint: '/proc', reason: 'pseudo' }, { mountPoint: '/nfs', reason: 'network' }],
       unmatched: [],
     });

@@ -641,7 +641,7 @@ describe('an agent that follows one that was killed', () => {
     expect(frozen()).toEqual([]);
     expect(next.isFrozen).toBe(false);
     expect(store.marker).toBeUndefined();
-    expect(log.texts('warning')).toContain('an earlier agent ended in the middle of a freeze: 4 file systems were thawed');
+    expect(log.texts('warning')).toContain('what an agent had left frozen is thawed: 4 file systems');
   });
 
   it('takes no notice of a marker of an earlier boot', async () => {
