@@ -5,6 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
@@ -38,6 +39,32 @@ const separately = (parts: Set<string>): Plugin => ({
   },
 });
 
+/** Parts of Node that take milliseconds to load, and that an agent seldom needs: loaded when one of their names is used. */
+const slowBuiltins = /^node:(?:child_process|crypto|fs\/promises|net|timers\/promises)$/;
+
+/** What a file imports by name from a module, types left out. */
+async function importedNames(file: string, module: string): Promise<string[]> {
+  const list = new RegExp(`import \\{([^}]*)\\} from '${module}'`).exec(await readFile(file, 'utf8'))?.[1];
+  if (list === undefined) throw new Error(`${file}: import from ${module} by name, so that it can be loaded when it is used`);
+  return list.split(',').map((name) => name.trim()).filter((name) => name !== '' && !name.startsWith('type ')).map((name) => name.replace(/ as .*/, ''));
+}
+
+/** Puts an object in the place of such a part whose members look it up. No class can extend one of its own at the start. */
+const whenUsed: Plugin = {
+  name: 'when-used',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: slowBuiltins }, async ({ path, kind, importer }) => {
+      if (kind !== 'import-statement' || !importer.startsWith(root) || importer.includes('node_modules')) return undefined;
+      return { path: `${path} ${(await importedNames(importer, path)).join(' ')}`, namespace: 'when-used' };
+    });
+    onLoad({ filter: /^/, namespace: 'when-used' }, ({ path }) => {
+      const [module = '', ...names] = path.split(' ');
+      const members = names.map((name) => `get ${name}() { return require('${module}').${name}; }`);
+      return { contents: `module.exports = { ${members.join(', ')} };`, loader: 'js' };
+    });
+  },
+};
+
 async function bundle(source: string, outfile: string, parts: Set<string>): Promise<void> {
   await build({
     entryPoints: [join(root, source)],
@@ -53,7 +80,7 @@ async function bundle(source: string, outfile: string, parts: Set<string>): Prom
     define: { 'import.meta.url': '__fileUrl', 'import.meta.dirname': '__dirname' },
     banner: { js: "const __fileUrl = require('node:url').pathToFileURL(__filename).href;" },
     external: ['koffi'],
-    plugins: [separately(parts)],
+    plugins: [separately(parts), whenUsed],
     logLevel: 'warning',
   });
 }

@@ -29,7 +29,7 @@ export async function replaceDurably(path: string, text: string): Promise<void> 
 
 /** The same without the pool, for what must not wait behind stuck operations there: a freeze's marker, and the end. */
 export function replaceDurablySync(path: string, text: string): void {
-  writeAndSync(temporary(path), text);
+  write(temporary(path), text, true);
   renameSync(temporary(path), path);
   if (process.platform === 'win32') return;
   const directory = openSync(dirname(path), 'r');
@@ -40,11 +40,17 @@ export function replaceDurablySync(path: string, text: string): void {
   }
 }
 
-function writeAndSync(path: string, text: string): void {
+/** Whole or not at all as long as the machine runs, but not for good: for what can be told again after a power cut. */
+export function replaceSync(path: string, text: string): void {
+  write(temporary(path), text, false);
+  renameSync(temporary(path), path);
+}
+
+function write(path: string, text: string, durably: boolean): void {
   const fd = openSync(path, 'w', 0o600);
   try {
     writeSync(fd, text);
-    fsyncSync(fd);
+    if (durably) fsyncSync(fd);
   } finally {
     closeSync(fd);
   }

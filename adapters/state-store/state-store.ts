@@ -5,7 +5,7 @@ import type { FreezeMarkerData, StateStore } from '../../core/ports/index.ts';
 import { systemError } from '../system-error.ts';
 import { thisBoot, type Boot } from './boot.ts';
 import { lockDirectory, type DirectoryLock, type LockFile } from './directory-lock.ts';
-import { replaceDurably, replaceDurablySync } from './durable-file.ts';
+import { replaceDurably, replaceDurablySync, replaceSync } from './durable-file.ts';
 import { FreezeMarkerFile } from './freeze-marker-file.ts';
 import { firstHandle, formatCounter, parseCounter, safeCounter } from './handle-counter.ts';
 
@@ -151,7 +151,10 @@ export class FileStateStore implements StateStore {
 
   #begin(counter: bigint, mayWrite: boolean): bigint {
     try {
-      if (mayWrite) replaceDurablySync(this.#counterPath, formatCounter(counter));
+      // Before the first number has been handed out there is nothing that must not be forgotten; two fsyncs take longer than
+      // the rest of the start.
+      const replace = counter === firstHandle ? replaceSync : replaceDurablySync;
+      if (mayWrite) replace(this.#counterPath, formatCounter(counter));
     } catch (error) {
       this.#lock.release();
       throw AgentError.failed(`failed to write persistent state to ${this.#counterPath}: ${systemError(error).message}`, error);
