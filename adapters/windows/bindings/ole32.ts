@@ -1,5 +1,5 @@
 import { dll, prototype } from '../dll.ts';
-import type { Out, Pointer } from '../koffi.ts';
+import type { Pointer } from '../koffi.ts';
 
 /** Prototypes as in combaseapi.h, objbase.h and oleauto.h. */
 export const ole32 = dll('ole32.dll', {
