@@ -52,12 +52,12 @@ async function importedNames(file: string, module: string): Promise<string[]> {
 /** Puts an object in the place of such a part whose members look it up. No class can extend one of its own at the start. */
 const whenUsed: Plugin = {
   name: 'when-used',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: slowBuiltins }, async ({ path, kind, importer }) => {
+  setup(building) {
+    building.onResolve({ filter: slowBuiltins }, async ({ path, kind, importer }) => {
       if (kind !== 'import-statement' || !importer.startsWith(root) || importer.includes('node_modules')) return undefined;
       return { path: `${path} ${(await importedNames(importer, path)).join(' ')}`, namespace: 'when-used' };
     });
-    onLoad({ filter: /^/, namespace: 'when-used' }, ({ path }) => {
+    building.onLoad({ filter: /^/, namespace: 'when-used' }, ({ path }) => {
       const [module = '', ...names] = path.split(' ');
       const members = names.map((name) => `get ${name}() { return require('${module}').${name}; }`);
       return { contents: `module.exports = { ${members.join(', ')} };`, loader: 'js' };
