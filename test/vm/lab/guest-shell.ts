@@ -21,6 +21,13 @@ export class GuestShell {
     return new GuestShell(line);
   }
 
+  /** Resolves once the guest takes commands again after it has gone down. */
+  async rebooted(within: number): Promise<void> {
+    for (const deadline = performance.now() + within; ; ) {
+      if ((await this.#line.line(Math.max(deadline - performance.now(), 0))) === 'ready') return;
+    }
+  }
+
   /** Runs a script of bash; both outputs in one. */
   async try(script: string, within = 60_000): Promise<ShellResult> {
     this.#line.send(`${Buffer.from(script).toString('base64')}\n`);

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -60,6 +60,9 @@ export class Libvirt {
     const disk = join(directory, 'root.qcow2');
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', image.disk, '-F', 'qcow2', disk]);
     const payload = await payloadImage(options.payload, directory);
+    const data = join(directory, 'data.img');
+    writeFileSync(data, '');
+    truncateSync(data, 400 * 1024 * 1024);
     const xml = `<domain type='qemu'>
   <name>${name}</name>
   <memory unit='MiB'>768</memory>
@@ -70,6 +73,7 @@ export class Libvirt {
   <devices>
     <disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='unsafe' discard='unmap'/><source file='${disk}'/><target dev='vda' bus='virtio'/></disk>
     <disk type='file' device='disk'><driver name='qemu' type='raw'/><source file='${payload}'/><target dev='vdb' bus='virtio'/><serial>payload</serial><readonly/></disk>
+    <disk type='file' device='disk'><driver name='qemu' type='raw' cache='unsafe' discard='unmap'/><source file='${data}'/><target dev='vdc' bus='virtio'/><serial>data</serial></disk>
     <serial type='file'><source path='${join(directory, 'console.log')}'/></serial>
     <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>
     <channel type='unix'><source mode='bind' path='${join(directory, 'shell.sock')}'/><target type='virtio' name='${SHELL_PORT}'/></channel>
@@ -83,7 +87,7 @@ export class Libvirt {
     await this.virsh('create', join(directory, 'domain.xml'));
     const shell = await GuestShell.connect(join(directory, 'shell.sock'), 180_000);
     await shell.run('mkdir -p /payload && udevadm settle && mount -o ro /dev/disk/by-id/virtio-payload /payload');
-    return { name, shell, disk, console: () => (existsSync(join(directory, 'console.log')) ? readFileSync(join(directory, 'console.log'), 'latin1') : '') };
+    return { name, shell, disk, data, console: () => (existsSync(join(directory, 'console.log')) ? readFileSync(join(directory, 'console.log'), 'latin1') : '') };
   }
 
   async stop(): Promise<void> {
@@ -99,5 +103,7 @@ export interface Domain {
   readonly name: string;
   readonly shell: GuestShell;
   readonly disk: string;
+  /** An empty disk, raw: its allocated blocks shrink when they are trimmed. */
+  readonly data: string;
   console(): string;
 }
