@@ -11,6 +11,8 @@ export interface GuardedSessionOptions extends StartedGuardian {
   readonly targets: readonly FrozenTarget[];
   readonly recoveryData: Readonly<Record<string, string>>;
   readonly freezeWithinMs: number;
+  /** How long the guardian may flush; 0: for ever. */
+  readonly flushLimitMs: number;
   /** False for a session that an earlier agent began. */
   readonly fresh: boolean;
   /** Whether no other session of this agent has begun since. */
@@ -53,7 +55,11 @@ export class GuardedSession implements FreezeSession {
   }
 
   async flush(): Promise<void> {
-    if (this.#flushing) await this.#link.next(['flush-done']);
+    if (!this.#flushing) return;
+    const { flushLimitMs } = this.#options;
+    const done = await this.#link.next(['flush-done'], flushLimitMs === 0 ? undefined : flushLimitMs + silenceMs);
+    // It keeps its limit even where a disk does not answer: one that says nothing is stopped or broken.
+    if (done === undefined) this.#kill();
   }
 
   async freeze(): Promise<readonly FreezeOutcome[]> {

@@ -88,11 +88,12 @@ export class LinuxFreezing implements Freezing {
     });
   }
 
-  #session(options: Omit<GuardedSessionOptions, 'thawDirectly' | 'isLatest' | 'onThawed'>): GuardedSession {
+  #session(options: Omit<GuardedSessionOptions, 'thawDirectly' | 'isLatest' | 'onThawed' | 'flushLimitMs'>): GuardedSession {
     const cookie = options.recoveryData.cookie ?? '';
     this.#latest = cookie;
     return new GuardedSession({
       ...options,
+      flushLimitMs: this.#flushLimitMs,
       thawDirectly: (lost) => this.thawEverything(lost),
       onThawed: (guardian) => {
         this.#over = guardian;
