@@ -15,7 +15,7 @@ interface ProcessesAddon extends NativeAddon {
     errors: number,
     onOutput: (stream: number, bytes: Uint8Array) => void,
     onEnd: (exited: boolean, status: number) => void,
-  ): Promise<{ readonly pid: number; readonly kill: () => void }>;
+  ): Promise<{ readonly pid: number; readonly kill: () => void; readonly discard: (stream: number) => void }>;
 }
 
 type OutputListener = (stream: 'output' | 'errors', bytes: Uint8Array) => void;
@@ -43,6 +43,7 @@ export const processes: Processes = {
     return {
       pid: started.pid,
       kill: started.kill,
+      discard: (stream) => started.discard(stream === 'output' ? 0 : 1),
       finished: ended.promise,
       onOutput(given) {
         listener = given;

@@ -28,6 +28,11 @@ export interface RunningProcess {
   /** Called for each piece of captured output; the bytes are the callee's to keep. Set before the first piece can come. */
   onOutput(listener: (stream: 'output' | 'errors', bytes: Uint8Array) => void): void;
   /**
+   * Nothing more of a stream is wanted: it is read as before, so that the process goes on, and perhaps not delivered. Absent
+   * where that would save nothing.
+   */
+  discard?(stream: 'output' | 'errors'): void;
+  /**
    * Settles when the process has ended *and* its captured output is complete, or a short grace period after its end
    * where another process still holds a pipe open. Nothing is delivered afterwards. Never rejects.
    */

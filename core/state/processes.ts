@@ -122,6 +122,7 @@ export class ProcessTable {
     this.#running.add(entry);
     process.onOutput((stream, bytes) => {
       entry[stream].append(bytes);
+      if (entry[stream].truncated) process.discard?.(stream);
     });
     void process.finished.then((end) => {
       this.#running.delete(entry);

@@ -66,6 +66,9 @@ class Watched : public std::enable_shared_from_this<Watched> {
     kill(pid_, SIGKILL);
   }
 
+  // Nobody wants more of a stream: it is read, so that the process is not held up, and told to nobody.
+  void Discard(Stream stream) { discarded_[stream] = true; }
+
   pid_t pid() const { return pid_; }
 
  private:
@@ -108,6 +111,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
         FinishIfComplete();
         return;
       }
+      if (discarded_[stream]) continue;
       const Napi::HandleScope scope(env_);
       Call(on_output_, {Napi::Number::New(env_, stream), Napi::Buffer<char>::Copy(env_, chunk.get(), static_cast<size_t>(count))});
     }
@@ -216,6 +220,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
   Polled exit_;
   Polled input_;
   std::array<Polled, 2> streams_;
+  std::array<bool, 2> discarded_{};
   OwnedHandle<uv_timer_t> timer_;
   std::optional<End> end_;
   LoopHandles::Registration registration_;
@@ -237,7 +242,7 @@ std::vector<std::string> OwnEnvironment() {
   return environment;
 }
 
-// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd) → { pid, kill }
+// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd) → { pid, kill, discard }
 Napi::Value Spawn(const Napi::CallbackInfo& info) {
   ProgramRequest request;
   request.path = SystemString(info[0]);
@@ -259,6 +264,9 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
     Napi::Object result = Napi::Object::New(env);
     result.Set("pid", Napi::Number::New(env, watched->pid()));
     result.Set("kill", Napi::Function::New(env, [watched](const Napi::CallbackInfo&) { watched->Kill(); }));
+    result.Set("discard", Napi::Function::New(env, [watched](const Napi::CallbackInfo& info) {
+                 watched->Discard(info[0].As<Napi::Number>().Uint32Value() == 0 ? kOutput : kErrors);
+               }));
     return result;
   };
   return OnIoThread(info.Env(), std::move(work), std::move(finish));
