@@ -82,10 +82,9 @@ const pair = [await RunningAgent.start(ours), await RunningAgent.start(reference
 try {
   const latency = (...words: string[]) => async (agent: RunningAgent): Promise<number> => ((await measure(agent.socket, ...words)).median ?? Number.NaN) / 1e3;
 
-  // Idle first, while nothing else has grown the heap.
-  await new Promise((done) => setTimeout(done, 1000));
+  // Idle first, while nothing else has grown the heap; V8 tidies it once, some eight seconds after the start.
   const node = resolve(import.meta.dirname, '../node_modules/node/bin/node');
-  const bare = execFileSync(node, ['-e', "setTimeout(()=>{const t=require('fs').readFileSync('/proc/self/smaps_rollup','utf8');console.log(/^Anonymous:\\s+(\\d+)/m.exec(t)[1])},500)"], { encoding: 'utf8' });
+  const bare = execFileSync(node, ['-e', "setTimeout(()=>{const t=require('fs').readFileSync('/proc/self/smaps_rollup','utf8');console.log(/^Anonymous:\\s+(\\d+)/m.exec(t)[1])},15000)"], { encoding: 'utf8' });
   const [a, b] = [pair[0].memory(), pair[1].memory()];
   for (const kind of ['rss', 'pss', 'anonymous'] as const) {
     const row: Row = { metric: `idle ${kind}`, unit: 'MiB', better: 'less', ours: [a[kind] / 1024], theirs: [b[kind] / 1024] };
