@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { AgentError } from '../core/errors/agent-error.ts';
+import { AgentError, messageOf } from '../core/errors/agent-error.ts';
 import type { Backend } from '../core/ports/index.ts';
 import { commandNames } from '../core/schema/index.ts';
 import type { AgentParts } from './cli/composition.ts';
@@ -21,7 +21,7 @@ export async function scenarioAgent(settings: Settings, createAgent: (backend: B
   try {
     return await ScenarioGuest.start({ scenario, realTime: true, createAgent });
   } catch (error) {
-    throw AgentError.is(error) ? error : AgentError.failed(`${path}: ${error instanceof Error ? error.message : String(error)}`, error);
+    throw AgentError.is(error) ? error : AgentError.failed(`${path}: ${messageOf(error)}`, error);
   }
 }
 

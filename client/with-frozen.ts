@@ -1,3 +1,4 @@
+import { messageOf } from '../core/errors/agent-error.ts';
 import { ClientError } from './client-error.ts';
 import type { GuestClient } from './guest-client.ts';
 
@@ -83,7 +84,7 @@ class Hold {
     try {
       return await this.#thawAnyhow();
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       throw new ClientError('left-frozen', `the guest may still be frozen, the thaw failed: ${reason}`, { cause: cause ?? error });
     }
   }

@@ -1,4 +1,4 @@
-import { AgentError } from '../../core/errors/agent-error.ts';
+import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 import { dumpConfiguration } from '../config/dump.ts';
 import { helpText } from '../config/help.ts';
 import { versionLine } from '../config/product.ts';
@@ -32,7 +32,7 @@ export async function runProgram(options: ProgramOptions): Promise<RunResult> {
   try {
     return await obey({ ...options, complain }, background);
   } catch (error) {
-    complain(error instanceof Error ? error.message : String(error));
+    complain(messageOf(error));
     return { status: 1 };
   }
 }

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { AgentError } from '../../core/errors/agent-error.ts';
+import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 import type { Settings } from '../config/settings.ts';
 import { compatibleWith, version } from '../config/product.ts';
 import { methods } from '../config/settings-table.ts';
@@ -58,7 +58,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     early.forEach(warn);
     await life.begin(log, frozen);
   } catch (error) {
-    await life.end({ kind: 'unfit', reason: error instanceof Error ? error.message : String(error) });
+    await life.end({ kind: 'unfit', reason: messageOf(error) });
     throw error;
   }
   return life.finish();
@@ -158,7 +158,7 @@ class Life {
     try {
       await work();
     } catch (error) {
-      this.#log?.error(() => `${what}: ${error instanceof Error ? error.message : String(error)}`);
+      this.#log?.error(() => `${what}: ${messageOf(error)}`);
     }
   }
 }

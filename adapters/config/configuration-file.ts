@@ -1,4 +1,4 @@
-import { osCode } from '../../core/errors/agent-error.ts';
+import { osCode, messageOf } from '../../core/errors/agent-error.ts';
 import { KeyFile, KeyFileError } from './key-file.ts';
 import { settingRows, type SettingName, type SettingRow } from './settings-table.ts';
 
@@ -35,6 +35,6 @@ export function loadConfiguration(path: string, readFile: ReadFile): FileValues 
     return { values, unknown: written.filter((key) => !known.has(key)) };
   } catch (error) {
     if (error instanceof KeyFileError) return { problem: error.message, missing: false };
-    return { problem: error instanceof Error ? error.message : String(error), missing: osCode(error) === 'ENOENT' };
+    return { problem: messageOf(error), missing: osCode(error) === 'ENOENT' };
   }
 }

@@ -1,4 +1,4 @@
-import { osCode } from '../../core/errors/agent-error.ts';
+import { osCode, messageOf } from '../../core/errors/agent-error.ts';
 import { posixError, posixText } from '../../core/errors/posix-errno.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeRequest, FreezeSession, FreezeTarget, ThawOutcome, Timer } from '../../core/ports/index.ts';
 import type { FakeClock } from './clock.ts';
@@ -35,8 +35,6 @@ export async function within(clock: FakeClock, ms: number, promise: Promise<unkn
   timer.cancel();
   return came;
 }
-
-const sentence = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /**
  * The holder of one freeze session: what a process beside the agent is on a real machine. It outlives the agent,
@@ -111,7 +109,7 @@ export class Guardian implements FreezeSession {
       const code = osCode(error);
       if (code === 'EOPNOTSUPP') return { id, mountPoint, result: 'unsupported' };
       if (code === 'EBUSY') return { id, mountPoint, result: 'busy' };
-      return { id, mountPoint, result: 'failed', error: `failed to freeze ${mountPoint}: ${sentence(error)}` };
+      return { id, mountPoint, result: 'failed', error: `failed to freeze ${mountPoint}: ${messageOf(error)}` };
     }
     this.#frozen.push(target);
     // A thaw or the deadline came while this one was being frozen: nobody would ever thaw it.
@@ -166,7 +164,7 @@ export class Guardian implements FreezeSession {
     } catch (error) {
       // EINVAL: somebody else has thawed it.
       if (osCode(error) === 'EINVAL') return { id, mountPoint, thawed: false };
-      return { id, mountPoint, thawed: false, error: `failed to thaw ${mountPoint}: ${sentence(error)}` };
+      return { id, mountPoint, thawed: false, error: `failed to thaw ${mountPoint}: ${messageOf(error)}` };
     }
   }
 

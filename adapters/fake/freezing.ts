@@ -1,4 +1,4 @@
-import { osCode } from '../../core/errors/agent-error.ts';
+import { osCode, messageOf } from '../../core/errors/agent-error.ts';
 import { posixError } from '../../core/errors/posix-errno.ts';
 import type { FreezeCandidate, FreezeEnd, FreezeMarkerData, FreezeRequest, FreezeTarget, Freezing, FrozenTarget, LeftOutReason, ThawOutcome } from '../../core/ports/index.ts';
 import type { FakeClock } from './clock.ts';
@@ -145,7 +145,7 @@ export class FakeFreezing {
       }
     } catch (error) {
       if (!thawed && osCode(error) !== 'EINVAL') {
-        return { id, mountPoint, thawed, error: `failed to thaw ${mountPoint}: ${error instanceof Error ? error.message : String(error)}` };
+        return { id, mountPoint, thawed, error: `failed to thaw ${mountPoint}: ${messageOf(error)}` };
       }
     }
     return { id, mountPoint, thawed, ...(thawed ? { thawedAt: clock.now() } : {}) };

@@ -1,4 +1,4 @@
-import { osCode } from '../../core/errors/agent-error.ts';
+import { osCode, messageOf } from '../../core/errors/agent-error.ts';
 import { posixError } from '../../core/errors/posix-errno.ts';
 import type { Trimming, TrimOutcome } from '../../core/ports/index.ts';
 import type { Faults } from './faults.ts';
@@ -36,7 +36,7 @@ export function fakeTrimming({ fileSystems, faults, who }: TrimmingOptions): Tri
     } catch (error) {
       const code = osCode(error);
       if (code === 'EOPNOTSUPP' || code === 'ENOTTY') return { path, error: 'trim not supported' };
-      return { path, error: `failed to trim: ${error instanceof Error ? error.message : String(error)}` };
+      return { path, error: `failed to trim: ${messageOf(error)}` };
     }
   };
 

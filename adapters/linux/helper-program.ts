@@ -1,4 +1,4 @@
-import { AgentError } from '../../core/errors/agent-error.ts';
+import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 import type { ProcessEnd, Processes, RunningProcess } from '../../core/ports/processes.ts';
 import { processes as systemProcesses } from './processes.ts';
 import { textFromBytes } from './text.ts';
@@ -83,7 +83,7 @@ function startFailure(helper: HelperProgram, error: unknown): string {
   if (AgentError.is(error) && error.os?.syscall === 'execve') {
     return `${failedTo(helper.action)}: failed to exec '${helper.program}': ${error.os.osText}\n`;
   }
-  return `failed to create child process: ${error instanceof Error ? error.message : String(error)}`;
+  return `failed to create child process: ${messageOf(error)}`;
 }
 
 /** Keeps the first bytes of what a process prints; the rest is read and dropped, so that it is not held up. */

@@ -1,4 +1,4 @@
-import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
+import { AgentError, osCode, withContext, messageOf } from '../../core/errors/agent-error.ts';
 import type { SuspendMode } from '../../core/ports/power.ts';
 import type { ProcessEnd, Processes } from '../../core/ports/processes.ts';
 import { nativeAddon } from './native.ts';
@@ -97,7 +97,7 @@ async function act(processes: Processes, path: string, argumentsAfterName: reado
     end = await running.finished;
   } catch (error) {
     if (osCode(error) === 'ENOENT') throw AgentError.failed(`the helper program '${path}' was not found`, error);
-    throw AgentError.failed(`failed to create child process, error '${error instanceof Error ? error.message : String(error)}'`, error);
+    throw AgentError.failed(`failed to create child process, error '${messageOf(error)}'`, error);
   }
   if ('signal' in end) throw AgentError.failed(`the helper program '${path}' was killed by signal ${end.signal}`);
   if (end.exitCode !== 0) throw AgentError.failed(`the helper program '${path}' returned an unexpected exit status code (${end.exitCode})`);

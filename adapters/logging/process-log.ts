@@ -1,3 +1,4 @@
+import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Log, LogLevel, LogLine } from '../../core/ports/index.ts';
 import { EntryRing } from './entry-ring.ts';
 import { formatLine, onOneLine, type Entry } from './line.ts';
@@ -147,7 +148,7 @@ export class ProcessLog implements Log {
       return open(file);
     } catch (error) {
       const sink = open(undefined);
-      sink.write(formatLine({ level: 'error', text: onOneLine(error instanceof Error ? error.message : String(error)), at: this.#now(), account: false }));
+      sink.write(formatLine({ level: 'error', text: onOneLine(messageOf(error)), at: this.#now(), account: false }));
       return sink;
     }
   }

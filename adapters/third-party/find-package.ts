@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 
-import { AgentError } from '../../core/errors/agent-error.ts';
+import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 
 /** A package on the disk. */
 export interface FoundPackage {
@@ -52,7 +52,7 @@ function readManifest(file: string): Readonly<Record<string, unknown>> {
     const value: unknown = JSON.parse(readFileSync(file, 'utf8'));
     if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>;
   } catch (error) {
-    throw AgentError.failed(`${file} is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw AgentError.failed(`${file} is no JSON: ${messageOf(error)}`);
   }
   throw AgentError.failed(`${file} is no JSON object`);
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Trimming, TrimOutcome } from '../../core/ports/file-system.ts';
 import { runProgram, systemProgram } from './program.ts';
 import { DRIVE_FIXED, volumes } from './volumes.ts';
@@ -28,7 +29,7 @@ async function trimOne(program: string, path: string): Promise<{ readonly error?
     const error = errorIn(output) ?? (code === 0 ? undefined : `failed to trim: defrag ended with 0x${(code >>> 0).toString(16)}`);
     return error === undefined ? {} : { error };
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
+    return { error: messageOf(error) };
   }
 }
 

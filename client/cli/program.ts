@@ -1,3 +1,4 @@
+import { messageOf } from '../../core/errors/agent-error.ts';
 import { ClientError, type ClientErrorKind } from '../client-error.ts';
 import { connectHybridVsock, connectUnix } from '../connect.ts';
 import { GuestClient } from '../guest-client.ts';
@@ -37,7 +38,7 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
     if (entry === undefined) throw new UsageError(line.subcommand === undefined ? 'say what to do' : `there is no '${line.subcommand}'`);
     return await obey(entry, line, options);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     stderr.write(`concierge-ctl: ${message}${error instanceof UsageError ? " (try 'concierge-ctl --help')" : ''}\n`);
     if (error instanceof UsageError) return 2;
     return ClientError.is(error) ? statusOf[error.kind] : 1;

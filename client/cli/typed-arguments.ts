@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 
+import { messageOf } from '../../core/errors/agent-error.ts';
 import type { CommandSchema } from '../../core/schema/command.ts';
 import { commands } from '../../core/schema/index.ts';
 import type { SchemaType } from '../../core/schema/types.ts';
@@ -66,7 +67,7 @@ function fromJson(text: string, name: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new UsageError(`${name} is JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`${name} is JSON: ${messageOf(error)}`);
   }
 }
 

@@ -53,6 +53,9 @@ export class AgentError extends Error {
   }
 }
 
+/** The words of anything that was thrown. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
 /** The errno-style code of an error thrown by a port, or `undefined` where it carries none. */
 export const osCode = (error: unknown): string | undefined => (AgentError.is(error) ? error.os?.code : undefined);
 
@@ -65,5 +68,5 @@ export function withContext(text: string, error: unknown): AgentError {
     if (error.kind !== 'os' || error.os === undefined) return error;
     return new AgentError('os', error.os.errno === 0 ? text : `${text}: ${error.os.osText}`, { os: error.os, cause: error });
   }
-  return new AgentError('failed', `${text}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  return new AgentError('failed', `${text}: ${messageOf(error)}`, { cause: error });
 }

@@ -1,6 +1,5 @@
-import { AgentError, withContext } from '../errors/agent-error.ts';
+import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
 import type { Hook, HookOutcome, HookPhase, Hooks } from '../ports/hooks.ts';
-import { messageOf } from './parts.ts';
 
 export interface HookResult extends HookOutcome {
   readonly name: string;

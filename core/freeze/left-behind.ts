@@ -1,6 +1,7 @@
+import { messageOf } from '../errors/agent-error.ts';
 import type { FreezeMarkerData, FreezeSession, ThawOutcome } from '../ports/freezing.ts';
 import { HookRound } from './hook-round.ts';
-import { forgetMarker, messageOf, type FreezeParts } from './parts.ts';
+import { forgetMarker, type FreezeParts } from './parts.ts';
 import type { FreezeRecord } from './record.ts';
 import { firstFailure, thawDirectly, thawSession, type SessionThaw } from './thawing.ts';
 

@@ -1,3 +1,4 @@
+import { messageOf } from '../errors/agent-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Freezing } from '../ports/freezing.ts';
 import type { Hooks } from '../ports/hooks.ts';
@@ -24,8 +25,6 @@ export interface FreezeParts {
   readonly clock: Clock;
   readonly settings: FreezeSettings;
 }
-
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 export const nanoseconds = (ms: number): bigint => BigInt(Math.ceil(ms)) * 1_000_000n;
 

@@ -1,6 +1,6 @@
-import { AgentError, withContext } from '../errors/agent-error.ts';
+import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
 import type { FreezeSession, FrozenTarget, ThawOutcome } from '../ports/freezing.ts';
-import { messageOf, type FreezeParts } from './parts.ts';
+import type { FreezeParts } from './parts.ts';
 import type { FreezeRecord } from './record.ts';
 
 /** A session, and what it is about in the order of freezing. */

@@ -1,4 +1,4 @@
-import { AgentError } from '../../core/errors/agent-error.ts';
+import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import { capabilitiesOf } from '../capabilities.ts';
 import { portMethods, type MethodContract } from './ports.ts';
@@ -59,7 +59,7 @@ function guardMethod(target: object, method: Function, contract: MethodContract,
   };
   const fail = (error: unknown): never => {
     if (AgentError.is(error)) throw error;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     throw AgentError.failed(`the backend '${id}' failed in ${name}: ${message}`, error);
   };
   return (...rest: unknown[]): unknown => {

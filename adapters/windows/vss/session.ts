@@ -1,4 +1,4 @@
-import { AgentError } from '../../../core/errors/agent-error.ts';
+import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeRequest, FreezeSession, FreezeTarget, ThawOutcome } from '../../../core/ports/freezing.ts';
 import type { SnapshotSet } from './snapshot-set.ts';
 
@@ -58,7 +58,7 @@ export class VssSession implements FreezeSession {
       await this.#set.hold(this.#request.freezeWithinMs === 0 ? 60_000 : this.#request.freezeWithinMs);
     } catch (error) {
       this.#thawing = this.#set.giveUp().then(() => []);
-      return [{ ...first, result: 'failed', error: error instanceof Error ? error.message : String(error) }, ...left];
+      return [{ ...first, result: 'failed', error: messageOf(error) }, ...left];
     }
     this.#frozen = candidates;
     this.#watch();

@@ -1,3 +1,4 @@
+import { messageOf } from '../../../core/errors/agent-error.ts';
 import { jsonText } from '../print-json.ts';
 import type { RunSubcommand } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
@@ -27,7 +28,7 @@ function wholeRequest(text: string): { readonly name: string; readonly args: str
     return { name: request.execute, args };
   } catch (error) {
     if (error instanceof UsageError) throw error;
-    throw new UsageError(`this is no JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new UsageError(`this is no JSON: ${messageOf(error)}`);
   }
 }
 

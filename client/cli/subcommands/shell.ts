@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 
+import { messageOf } from '../../../core/errors/agent-error.ts';
 import { commands } from '../../../core/schema/index.ts';
 import { encodeArguments } from '../../encode-arguments.ts';
 import type { GuestClient } from '../../guest-client.ts';
@@ -58,7 +59,7 @@ async function answer(client: GuestClient, name: string | undefined, rest: reado
     print(`${jsonText(await client.executeRaw(name, args))}\n`);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 
