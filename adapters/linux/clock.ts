@@ -1,5 +1,6 @@
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
-import type { Clock, Timer } from '../../core/ports/clock.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import { after } from '../unreferenced-timer.ts';
 import { type NativeAddon, nativeAddon } from './native.ts';
 import { textFromBytes } from './text.ts';
 
@@ -20,9 +21,6 @@ export interface ClockSystem extends Pick<NativeAddon, 'readFile'> {
 /** Where hwclock(8) looks, in its order. */
 const hardwareClocks = ['/dev/rtc0', '/dev/rtc', '/dev/misc/rtc'] as const;
 const absent: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENODEV', 'ENXIO', 'ENOTDIR']);
-
-/** Beyond it setTimeout fires at once. */
-const longestTimeout = 0x7fff_ffff;
 
 /** The clocks of this machine. `root` stands before /dev and /etc: '' for the running system. */
 export function linuxClock({ root = '', system = nativeAddon() as NativeAddon & ClockSystem }: { root?: string; system?: ClockSystem } = {}): Clock {
@@ -102,14 +100,4 @@ function fieldsAt(time: bigint, local: boolean): ClockFields {
   return local
     ? [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds()]
     : [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
-}
-
-function after(ms: number, callback: () => void): Timer {
-  let timer: NodeJS.Timeout;
-  const wait = (left: number): void => {
-    timer = left > longestTimeout ? setTimeout(() => wait(left - longestTimeout), longestTimeout) : setTimeout(callback, left);
-    timer.unref();
-  };
-  wait(ms);
-  return { cancel: () => clearTimeout(timer) };
 }

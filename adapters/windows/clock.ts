@@ -1,13 +1,12 @@
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
-import type { Clock, Timer } from '../../core/ports/clock.ts';
+import type { Clock } from '../../core/ports/clock.ts';
+import { after } from '../unreferenced-timer.ts';
 import { kernel32, SYSTEMTIME } from './bindings/kernel32.ts';
 import { fromFileTime, toFileTime } from './file-time.ts';
 import { enablePrivilege } from './privileges.ts';
 import { runProgram, systemProgram } from './program.ts';
 import { lastWindowsError, windowsErrorOf } from './system-error.ts';
 
-/** Beyond it setTimeout fires at once. */
-const longestTimeout = 0x7fff_ffff;
 const ERROR_INVALID_PARAMETER = 87;
 /** w32tm only tells the service; it does not wait for an answer from the network. */
 const resyncLimitMs = 60_000;
@@ -43,13 +42,3 @@ export const windowsClock: Clock = {
     },
   },
 };
-
-function after(ms: number, callback: () => void): Timer {
-  let timer: NodeJS.Timeout;
-  const wait = (left: number): void => {
-    timer = left > longestTimeout ? setTimeout(() => wait(left - longestTimeout), longestTimeout) : setTimeout(callback, left);
-    timer.unref();
-  };
-  wait(ms);
-  return { cancel: () => clearTimeout(timer) };
-}
