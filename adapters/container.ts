@@ -41,25 +41,18 @@ const coreModule = (settings: Settings): ContainerModule =>
 
     bind(tokens.Freeze)
       .toResolvedValue(
-        (backend: ports.Backend, stateStore: ports.StateStore, log: ports.Log): tokens.Freeze => {
-          const freezing = backend.fileSystem?.freezing;
-          if (freezing === undefined) return { controller: undefined };
-          return {
-            controller: new FreezeController({
-              freezing,
-              hooks: backend.hooks,
-              stateStore,
-              log,
-              clock: backend.clock,
-              settings: {
-                deadlineMs: settings.freezeTimeout * 1000,
-                withinMs: settings.freezeWithin * 1000,
-                excluded: settings.fsfreezeExclude,
-                unknownMountPoints: settings.freezeListUnknown === 'ignore' ? 'ignore' : 'error',
-              },
-            }),
-          };
-        },
+        (backend: ports.Backend, stateStore: ports.StateStore, log: ports.Log): tokens.Freeze => ({
+          controller: FreezeController.on(backend, {
+            stateStore,
+            log,
+            settings: {
+              deadlineMs: settings.freezeTimeout * 1000,
+              withinMs: settings.freezeWithin * 1000,
+              excluded: settings.fsfreezeExclude,
+              unknownMountPoints: settings.freezeListUnknown === 'ignore' ? 'ignore' : 'error',
+            },
+          }),
+        }),
         [tokens.Backend, tokens.StateStore, tokens.Log],
       )
       .inSingletonScope();

@@ -23,6 +23,8 @@ export const MAX_UNDER_WAY = 256;
 /** The commands of this machine: a handler whose port the backend lacks is not among them. */
 export class Dispatcher implements CommandCatalog {
   readonly version: string;
+  /** Names of arguments that are base64: the decoder decodes them as they come. */
+  readonly base64Members: ReadonlySet<string>;
   readonly #handlers: ReadonlyMap<string, CommandHandler>;
   readonly #policy: Policy;
   readonly #isFrozen: () => boolean;
@@ -45,6 +47,11 @@ export class Dispatcher implements CommandCatalog {
       options.handlers
         .filter(({ schema }) => schema.needs === undefined || hasCapability(options.backend, schema.needs))
         .map((handler) => [handler.schema.name, handler]),
+    );
+    this.base64Members = new Set(
+      Array.from(this.#handlers.values()).flatMap(({ schema }) =>
+        Object.entries(schema.arguments).flatMap(([name, { type }]) => (type.kind === 'str' && type.base64 === true ? [name] : [])),
+      ),
     );
   }
 

@@ -1,3 +1,4 @@
+import { messageOf } from './errors/agent-error.ts';
 import { type AnswerPiece, Base64Piece, PreparedAnswer, type CommandContext } from './commands/command.ts';
 import type { Dispatcher, Outcome } from './dispatch.ts';
 import type { Connection, ConnectionSink, Log } from './ports/index.ts';
@@ -5,9 +6,6 @@ import type { InputBudget } from './protocol/input-budget.ts';
 import { JsonDecoder, type Decoded } from './protocol/json-decoder.ts';
 import { parseRequest } from './protocol/request.ts';
 import { errorLine, returnLine } from './protocol/response.ts';
-
-/** Arguments of schema type `base64`: guest-file-write and guest-exec. */
-const base64Members: ReadonlySet<string> = new Set(['buf-b64', 'input-data']);
 
 /**
  * One host's conversation: one request at a time, answers in order. Nothing of the next request is looked at before the
@@ -21,7 +19,7 @@ export class Session implements ConnectionSink {
   readonly #log: Log;
   readonly #budget: InputBudget;
   readonly #ended: (session: Session) => void;
-  readonly #decoder = new JsonDecoder({ base64Members });
+  readonly #decoder: JsonDecoder;
   /** Of the budget, for the request that is coming in or being answered. */
   #share = 0;
   #busy = false;
@@ -35,6 +33,7 @@ export class Session implements ConnectionSink {
   constructor(connection: Connection, dispatcher: Dispatcher, context: CommandContext, budget: InputBudget, ended: (session: Session) => void) {
     this.#connection = connection;
     this.#dispatcher = dispatcher;
+    this.#decoder = new JsonDecoder({ base64Members: dispatcher.base64Members });
     this.#context = context;
     this.#log = context.log;
     this.#budget = budget;
@@ -179,7 +178,7 @@ export class Session implements ConnectionSink {
       await this.#send(tail, host);
     } catch (error) {
       // Half an answer can't be taken back: the connection is of no use to the host any more.
-      this.#log.error(() => `an answer broke off: ${error instanceof Error ? error.message : String(error)}`);
+      this.#log.error(() => `an answer broke off: ${messageOf(error)}`);
       if (this.#isCurrent(host)) this.#connection.close();
     } finally {
       this.#gone = undefined;

@@ -1,10 +1,11 @@
-import { AgentError, withContext } from '../errors/agent-error.ts';
+import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
 import type { Timer } from '../ports/clock.ts';
+import type { Backend } from '../ports/index.ts';
 import type { FreezeEnd, FreezeSession } from '../ports/freezing.ts';
 import { FreezeState } from '../state/freeze-state.ts';
 import { HookRound } from './hook-round.ts';
 import { hooksOnly, recoverSession, thawLeftBehind } from './left-behind.ts';
-import { forgetMarker, messageOf, nanoseconds, type FreezeParts } from './parts.ts';
+import { forgetMarker, nanoseconds, type FreezeParts } from './parts.ts';
 import type { FreezePlan } from './plan.ts';
 import { FreezeRecord, type FreezeReport } from './record.ts';
 import { beginSession, decide, demandSuccess, planNow, writeMarker } from './steps.ts';
@@ -34,6 +35,12 @@ export class FreezeController {
   #begun: BegunFreeze | undefined;
   #held: HeldFreeze | undefined;
   #ending = false;
+
+  /** The controller of a backend that can freeze; `undefined` for one that can't. */
+  static on({ fileSystem, hooks, clock }: Backend, rest: Pick<FreezeParts, 'stateStore' | 'log' | 'settings'>): FreezeController | undefined {
+    const freezing = fileSystem?.freezing;
+    return freezing && new FreezeController({ freezing, hooks, clock, ...rest });
+  }
 
   constructor(parts: FreezeParts) {
     this.#parts = parts;

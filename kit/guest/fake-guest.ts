@@ -72,13 +72,9 @@ export async function createFakeGuest(scenario: Scenario | string = {}, options:
 }
 
 async function agentOn(backend: Backend, stateStore: FakeStateStore, log: FakeLog, options: FakeGuestOptions): Promise<Agent> {
-  const freezing = backend.fileSystem?.freezing;
-  const freeze = freezing && new FreezeController({
-    freezing,
-    hooks: backend.hooks,
+  const freeze = FreezeController.on(backend, {
     stateStore,
     log,
-    clock: backend.clock,
     settings: {
       deadlineMs: options.freezeTimeoutMs ?? 600_000,
       withinMs: options.freezeWithinMs ?? 120_000,

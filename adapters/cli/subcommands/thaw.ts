@@ -20,18 +20,13 @@ export async function run({ settings, flags, composition, print, complain }: Sub
     print(flags.has('json') ? '{"thawed":0}\n' : `nothing is marked as frozen in ${directory}\n`);
     return 0;
   }
-  const { clock, fileSystem, hooks } = await composition.createBackend(settings);
-  const freezing = fileSystem?.freezing;
-  if (freezing === undefined) throw AgentError.failed('this machine has nothing that freezes or thaws file systems');
-
-  const controller = new FreezeController({
-    freezing,
-    hooks,
-    clock,
+  const controller = FreezeController.on(await composition.createBackend(settings), {
     log: consoleLog(complain),
     stateStore: markerStore(directory, marker),
     settings: { deadlineMs: 0, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
   });
+  if (controller === undefined) throw AgentError.failed('this machine has nothing that freezes or thaws file systems');
+
   const thawed = await controller.thawLeftBehind();
   print(flags.has('json') ? `{"thawed":${thawed},"report":${encodeResult(freezeReport, controller.report(), 'report')}}\n` : `${thawed} file systems thawed\n`);
   return 0;

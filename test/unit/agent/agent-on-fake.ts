@@ -26,18 +26,11 @@ export async function agentOnFake({ machine: description = {}, lists = {}, backe
   const backend = change(machine.backend);
   const log = new FakeLog();
   const stateStore = new FakeStateStore();
-  const freezing = backend.fileSystem?.freezing;
-  const freeze =
-    freezing === undefined
-      ? undefined
-      : new FreezeController({
-          freezing,
-          hooks: backend.hooks,
-          stateStore,
-          log,
-          clock: backend.clock,
-          settings: { deadlineMs: 600_000, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
-        });
+  const freeze = FreezeController.on(backend, {
+    stateStore,
+    log,
+    settings: { deadlineMs: 600_000, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
+  });
   const agent = new Agent({ backend, handlers: chosen, freeze, log, stateStore, lists: { allow: [], block: [], ...lists }, version: '10.2.0' });
   const transport = new FakeTransport(highWater === undefined ? {} : { highWater });
   await transport.open((connection) => agent.serve(connection));
