@@ -1,5 +1,5 @@
 import { AgentError } from '../core/errors/agent-error.ts';
-import type { Backend } from '../core/ports/index.ts';
+import type { Backend, Channels } from '../core/ports/index.ts';
 import type { Settings } from './config/settings.ts';
 
 /** What a backend is told of the configuration. */
@@ -11,6 +11,8 @@ interface BuiltIn {
   readonly id: string;
   detects(): boolean;
   load(context: BackendContext): Promise<Backend>;
+  /** The channels of the system, for every backend that brings none of its own. */
+  channels?(): Promise<Channels>;
 }
 
 /** The backends of this package. Only the chosen one is imported. */
@@ -30,6 +32,7 @@ export const builtInBackends: readonly BuiltIn[] = [
         }),
       };
     },
+    channels: async () => (await import('./transport/linux-channels.ts')).linuxChannels,
   },
   {
     id: 'windows',
@@ -38,6 +41,7 @@ export const builtInBackends: readonly BuiltIn[] = [
       const { windowsBackend } = await import('./windows/module.ts');
       return windowsBackend();
     },
+    channels: async () => (await import('./windows/module.ts')).windowsChannels,
   },
   {
     id: 'fake',
@@ -48,6 +52,12 @@ export const builtInBackends: readonly BuiltIn[] = [
     },
   },
 ];
+
+/** The channels of the system that the agent runs on, whatever it is that the backend drives. */
+export async function channelsHere(): Promise<Channels> {
+  const here = builtInBackends.find((backend) => backend.detects());
+  return (await here?.channels?.()) ?? (await import('./transport/portable-channels.ts')).portableChannels;
+}
 
 /**
  * The backend that the settings name (one of this package, an npm package, or a path), or else the one that fits this

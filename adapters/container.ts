@@ -5,11 +5,11 @@ import { handlers } from '../core/commands/index.ts';
 import { FreezeController } from '../core/freeze/controller.ts';
 import type * as ports from '../core/ports/index.ts';
 import { backendModule } from './backend-module.ts';
-import { createBackend } from './backends.ts';
+import { channelsHere, createBackend } from './backends.ts';
 import type { AgentContext, AgentParts } from './cli/composition.ts';
 import { compatibleWith, version } from './config/product.ts';
 import type { Settings } from './config/settings.ts';
-import { createTransport } from './transport/index.ts';
+import { activatedTransport, createTransport } from './transport/index.ts';
 import * as tokens from './tokens.ts';
 
 const optional = <T>(serviceIdentifier: T): { serviceIdentifier: T; optional: true } => ({ serviceIdentifier, optional: true });
@@ -89,23 +89,29 @@ const edgesModule = ({ log, stateStore }: AgentContext, transport: ports.Transpo
  */
 export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const { settings, log, activated } = context;
-  const transport = await createTransport({
-    method: settings.method,
-    ...(settings.path === undefined ? {} : { path: settings.path }),
-    retry: settings.retryPath,
-    ...(activated === undefined ? {} : { activated }),
-    ...(settings.vsockAllow.length === 0 ? {} : { vsockAllow: settings.vsockAllow.map(Number) }),
-    log,
-  });
-  const partsOn = async (backend: ports.Backend): Promise<AgentParts> => {
+  const partsOn = async (backend: ports.Backend, transport: ports.Transport): Promise<AgentParts> => {
     const container = new Container();
     container.load(backendModule(backend), coreModule(settings), edgesModule(context, transport));
     await container.get(tokens.Freeze).controller?.recoverAtStart();
     return { agent: container.get(tokens.Agent), transport: container.get(tokens.Transport) };
   };
-  if (settings.scenario === undefined) return partsOn(await createBackend(settings));
+  const transportOn = async (backend?: ports.Backend): Promise<ports.Transport> => {
+    if (activated !== undefined) return activatedTransport(activated, log);
+    return createTransport(backend?.channels ?? (await channelsHere()), {
+      method: settings.method,
+      ...(settings.path === undefined ? {} : { path: settings.path }),
+      retry: settings.retryPath,
+      ...(settings.vsockAllow.length === 0 ? {} : { vsockAllow: settings.vsockAllow.map(Number) }),
+      log,
+    });
+  };
+  if (settings.scenario === undefined) {
+    const backend = await createBackend(settings);
+    return partsOn(backend, await transportOn(backend));
+  }
+  const transport = await transportOn();
   const { scenarioAgent } = await import('./scenario.ts');
-  return { agent: await scenarioAgent(settings, async (backend) => (await partsOn(backend)).agent), transport };
+  return { agent: await scenarioAgent(settings, async (backend) => (await partsOn(backend, transport)).agent), transport };
 }
 
 export { createBackend };

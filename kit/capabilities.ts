@@ -12,6 +12,8 @@ export const capabilities = [
   'memory.blocks', 'memory.blocks.switching',
   'host.hostName', 'host.timeZone', 'host.osInformation', 'host.devices',
   'hooks',
+  'channels',
+  'diagnosis',
 ] as const;
 
 export type BackendCapability = (typeof capabilities)[number];

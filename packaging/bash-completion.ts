@@ -1,5 +1,5 @@
 import { commandLineOptions } from '../adapters/config/command-line.ts';
-import { methods } from '../adapters/config/settings-table.ts';
+import { linuxChannels } from '../adapters/transport/linux-channels.ts';
 import { subcommands } from '../adapters/cli/subcommands/index.ts';
 import { listedCommands } from '../adapters/cli/command-names.ts';
 
@@ -47,7 +47,7 @@ function value(option: Option): string {
   if (typeof does === 'string') return '';
   const { row, setting } = does;
   if (setting === 'blockRpcs' || setting === 'allowRpcs') return `${pattern} _concierge_ga_list '${['help', ...listedCommands('posix')].join(' ')}'; return ;;`;
-  if (setting === 'method') return words(methods.posix);
+  if (setting === 'method') return words(linuxChannels.methods.map(({ name }) => name));
   if (setting === 'backend') return words(['linux', 'fake']);
   if (row.choices !== undefined) return words(row.choices);
   if (row.placeholder === 'DIR') return `${pattern} _filedir -d; return ;;`;

@@ -1,8 +1,7 @@
 import { resolve } from 'node:path';
-import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
+import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Settings } from '../config/settings.ts';
 import { compatibleWith, version } from '../config/product.ts';
-import { methods } from '../config/settings-table.ts';
 import { ProcessLog } from '../logging/process-log.ts';
 import { syslog } from '../logging/syslog.ts';
 import { FileStateStore } from '../state-store/state-store.ts';
@@ -41,7 +40,6 @@ const lastLinesMs = 2000;
  */
 export async function run(options: RunOptions): Promise<RunResult> {
   const settings = absolute(options.settings);
-  checkMethod(settings);
   const { addon } = options;
   const early: string[] = [...options.warnings];
   let warn = (line: string): void => void early.push(line);
@@ -172,11 +170,6 @@ const absolute = (settings: Settings): Settings => ({
   // Left as it is where it can be: a socket's path must not be longer than 107 bytes.
   path: settings.daemon && settings.path !== undefined && settings.method !== 'vsock-listen' ? resolve(settings.path) : settings.path,
 });
-
-function checkMethod({ method }: Settings): void {
-  const known = methods[process.platform === 'win32' ? 'windows' : 'posix'];
-  if (!known.includes(method)) throw AgentError.failed(`unsupported channel method/type: ${method} (use one of ${known.join(', ')})`);
-}
 
 async function withinLimit(work: Promise<void> | undefined): Promise<void> {
   if (work === undefined) return;

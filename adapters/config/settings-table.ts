@@ -166,20 +166,18 @@ export type SettingValues = {
 
 export const settingRows = Object.entries(settingsTable) as readonly (readonly [SettingName, SettingRow])[];
 
-/** Where the channel is when nobody says; methods that are absent need a path. */
+/** Where the channel is when nobody says, as the system's channels have it; methods that are absent need a path, or know their own. */
 export function defaultPath(method: string, platform: Platform): string | undefined {
   if (method === 'virtio-serial') return platform === 'windows' ? '\\\\.\\Global\\org.qemu.guest_agent.0' : '/dev/virtio-ports/org.qemu.guest_agent.0';
   if (method === 'isa-serial') return platform === 'windows' ? 'COM1' : '/dev/ttyS0';
   return undefined;
 }
 
-export const methods: Readonly<Record<Platform, readonly string[]>> = {
-  posix: ['unix-listen', 'virtio-serial', 'isa-serial', 'vsock-listen'],
-  windows: ['virtio-serial', 'isa-serial'],
-};
-
 /** Looked for in this order where neither `--config` nor QGA_CONF says which. */
 export const configurationPaths: Readonly<Record<Platform, readonly string[]>> = {
   posix: ['/etc/concierge-ga/concierge-ga.conf', '/etc/qemu/qemu-ga.conf'],
   windows: ['C:\\ProgramData\\concierge-ga\\concierge-ga.conf', 'C:\\ProgramData\\qemu-ga\\qemu-ga.conf'],
 };
+
+/** Methods of the reference that have no path of their own. */
+export const methodsThatNeedPath: ReadonlySet<string> = new Set(['unix-listen', 'vsock-listen']);

@@ -1,11 +1,11 @@
 import { isMissing, loadConfiguration, type ReadFile } from './configuration-file.ts';
 import { readCommandLine, type CommandLineOption } from './command-line.ts';
 import type { GetoptItem } from './getopt.ts';
-import { configurationPaths, defaultPath, settingRows, type Platform, type SettingRow, type SettingValues } from './settings-table.ts';
+import { configurationPaths, defaultPath, methodsThatNeedPath, settingRows, type Platform, type SettingRow, type SettingValues } from './settings-table.ts';
 
 /** All that is configured. */
 export interface Settings extends SettingValues {
-  /** Always there, but for a channel that was handed over. */
+  /** There but for a channel that was handed over, and for one whose path the backend knows. */
   readonly path: string | undefined;
   /** Descriptor of a listening socket that the service manager opened; then `path` means nothing. */
   readonly handedOver: number | undefined;
@@ -127,5 +127,7 @@ function set(values: Values, name: keyof Values, row: SettingRow, value: string 
 function complete(values: Values, { platform, handedOver }: SettingsSource): Settings | undefined {
   if (handedOver !== undefined) return { ...values, method: handedOver.method, path: undefined, handedOver: handedOver.fd };
   const path = values.path ?? defaultPath(values.method, platform);
-  return path === undefined ? undefined : { ...values, path, handedOver: undefined };
+  // A method of a backend's own may have a path of its own.
+  const mayKnow = values.backend !== undefined && !methodsThatNeedPath.has(values.method);
+  return path === undefined && !mayKnow ? undefined : { ...values, path, handedOver: undefined };
 }

@@ -83,7 +83,7 @@ export function createFakeMachine(description: Partial<MachineDescription> = {})
     disks: disks.disks(),
     diskStatistics: disks.statistics(),
   };
-  const parts: Required<Backend> = {
+  const parts: FakePorts = {
     clock,
     fileSystem,
     processes,
@@ -102,10 +102,13 @@ export function createFakeMachine(description: Partial<MachineDescription> = {})
   };
 }
 
-function guardedPorts(parts: Required<Backend>, without: readonly FakeCapability[], faults: Faults): Omit<Backend, 'clock'> {
-  const guard = <T extends object>(port: T, name: FakeCapability & keyof Backend): T | undefined =>
+/** What a guest in memory has: it is reached by whatever channels the system has that it runs on, and nothing ails it. */
+type FakePorts = Required<Omit<Backend, 'channels' | 'diagnosis'>>;
+
+function guardedPorts(parts: FakePorts, without: readonly FakeCapability[], faults: Faults): Omit<Backend, 'clock'> {
+  const guard = <T extends object>(port: T, name: FakeCapability & keyof FakePorts): T | undefined =>
     without.includes(name) ? undefined : faults.wrap(leaveOut(port, name, without), name);
-  const all: { [Name in Exclude<keyof Backend, 'clock'>]: Backend[Name] | undefined } = {
+  const all: { [Name in Exclude<keyof FakePorts, 'clock'>]: Backend[Name] | undefined } = {
     fileSystem: guard(parts.fileSystem, 'fileSystem'),
     power: guard(parts.power, 'power'),
     network: guard(parts.network, 'network'),

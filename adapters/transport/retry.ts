@@ -1,16 +1,16 @@
-import { existsSync } from 'node:fs';
 import type { Connection, Log, Transport } from '../../core/ports/index.ts';
 import { BackOff } from './back-off.ts';
-import { pathAppears } from './path-appears.ts';
 
 /** A channel that was open for so long worked, in milliseconds. */
 const LASTED = 5000;
 
 export interface RetryOptions {
-  /** A fresh transport for each attempt. */
-  readonly create: () => Transport;
-  /** What has to be there before an attempt makes sense; absent where nothing is (vsock). */
-  readonly path?: string;
+  /** For the first attempt. */
+  readonly first: Transport;
+  /** A fresh transport for each further one. */
+  readonly create: () => Promise<Transport>;
+  /** `Channels.appears` of the channel: true once its device has come, false where time is what helps. */
+  readonly appears?: (signal: AbortSignal) => Promise<boolean>;
   readonly log: Log;
   readonly backOff?: BackOff;
 }
@@ -31,7 +31,7 @@ export class RetryingTransport implements Transport {
   constructor(options: RetryOptions) {
     this.#options = options;
     this.#backOff = options.backOff ?? new BackOff();
-    this.#current = options.create();
+    this.#current = options.first;
     this.description = this.#current.description;
   }
 
@@ -64,13 +64,13 @@ export class RetryingTransport implements Transport {
       said = failure?.message ?? '';
       await this.#wait();
       if (this.#stopped.signal.aborted) return;
-      this.#current = this.#options.create();
-      failure = await this.#attempt(connected);
+      failure = await this.#attempt(connected, this.#options.create);
     }
   }
 
-  async #attempt(connected: (connection: Connection) => void): Promise<Error | undefined> {
+  async #attempt(connected: (connection: Connection) => void, create?: () => Promise<Transport>): Promise<Error | undefined> {
     try {
+      if (create !== undefined) this.#current = await create();
       await this.#current.open(connected);
       return undefined;
     } catch (error) {
@@ -80,10 +80,9 @@ export class RetryingTransport implements Transport {
 
   /** A device that was lost may still be there for a moment while the kernel takes it apart. */
   async #wait(): Promise<void> {
-    const { path } = this.#options;
     const { signal } = this.#stopped;
-    if (path !== undefined && !existsSync(path)) await pathAppears(path, signal);
-    else await delay(this.#backOff.next(), signal);
+    const came = (await this.#options.appears?.(signal)) ?? false;
+    if (!came) await delay(this.#backOff.next(), signal);
   }
 }
 

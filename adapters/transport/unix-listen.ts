@@ -1,8 +1,9 @@
 import { Buffer } from 'node:buffer';
-import { lstatSync, unlinkSync, type BigIntStats } from 'node:fs';
+import { unlinkSync, type BigIntStats } from 'node:fs';
 import { resolve } from 'node:path';
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import { channelAddon } from './channel-binding.ts';
+import { fileStatus, isSameFile } from './file-identity.ts';
 import { processName } from './process-name.ts';
 import { BACKLOG, type ListeningSocket } from './socket-transport.ts';
 
@@ -26,11 +27,11 @@ export function unixListen(path: string): ListeningSocket {
     listen() {
       if (Buffer.byteLength(path) > MAXIMUM_PATH) throw AgentError.failed(`UNIX socket path '${path}' is too long`);
       const fd = bind(path, ATTEMPTS);
-      bound = status(absolute);
+      bound = fileStatus(absolute);
       return fd;
     },
     remove() {
-      if (bound !== undefined && isSame(bound, status(absolute))) unlinkSync(absolute);
+      if (bound !== undefined && isSameFile(bound, fileStatus(absolute))) unlinkSync(absolute);
     },
     name: (pid, uid) => `process ${pid} of user ${uid}`,
   };
@@ -49,7 +50,7 @@ function bind(path: string, attempts: number): number {
 
 /** Removes a socket that nobody listens on. @throws failed error when there is anything else */
 function removeStale(path: string): void {
-  const found = status(path);
+  const found = fileStatus(path);
   if (found === undefined) return;
   if (found.isDirectory()) throw AgentError.failed(`Failed to unlink socket ${path}: Is a directory`);
   if (!found.isSocket()) {
@@ -63,9 +64,5 @@ function removeStale(path: string): void {
     if (osCode(error) !== 'ECONNREFUSED') throw withContext(`Failed to bind socket to ${path}`, error);
   }
   // Another agent may have replaced it meanwhile.
-  if (isSame(found, status(path))) unlinkSync(path);
+  if (isSameFile(found, fileStatus(path))) unlinkSync(path);
 }
-
-const status = (path: string): BigIntStats | undefined => lstatSync(path, { bigint: true, throwIfNoEntry: false });
-
-const isSame = (one: BigIntStats, other: BigIntStats | undefined): boolean => one.dev === other?.dev && one.ino === other.ino;

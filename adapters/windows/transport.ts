@@ -8,12 +8,6 @@ import { lastWindowsError, windowsErrorOf } from './system-error.ts';
 
 export type WindowsTransportMethod = 'virtio-serial' | 'isa-serial';
 
-/** Where each method goes without `--path`. */
-export const windowsChannelPaths: Readonly<Record<WindowsTransportMethod, string>> = {
-  'virtio-serial': '\\\\.\\Global\\org.qemu.guest_agent.0',
-  'isa-serial': 'COM1',
-};
-
 const GENERIC_READ_WRITE = 0xc000_0000;
 const OPEN_EXISTING = 3;
 const FILE_FLAG_OVERLAPPED = 0x4000_0000;
@@ -33,7 +27,7 @@ export class WindowsTransport implements Transport {
   readonly #setLost: (error: Error) => void;
   #connection: DeviceConnection | undefined;
 
-  constructor(method: WindowsTransportMethod, path = windowsChannelPaths[method]) {
+  constructor(method: WindowsTransportMethod, path: string) {
     this.#method = method;
     this.#path = method === 'isa-serial' && !path.startsWith('\\\\') ? `\\\\.\\${path}` : path;
     this.description = `${method} ${this.#path}`;

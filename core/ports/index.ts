@@ -1,5 +1,6 @@
 export type * from './accounts.ts';
 export type * from './clock.ts';
+export type * from './diagnosis.ts';
 export type * from './file-system.ts';
 export type * from './freezing.ts';
 export type * from './hooks.ts';
@@ -15,6 +16,7 @@ export type * from './transport.ts';
 
 import type { Accounts } from './accounts.ts';
 import type { Clock } from './clock.ts';
+import type { Diagnosis } from './diagnosis.ts';
 import type { FileSystem } from './file-system.ts';
 import type { Hooks } from './hooks.ts';
 import type { Host } from './host.ts';
@@ -23,10 +25,12 @@ import type { Network } from './network.ts';
 import type { Power } from './power.ts';
 import type { Processes } from './processes.ts';
 import type { Processors } from './processors.ts';
+import type { Channels } from './transport.ts';
 
 /**
  * What a backend brings: an operating system. Only the clock is compulsory; a command whose port or capability group
- * is absent does not exist on this machine. State store, log and transport are the agent's own and come from elsewhere.
+ * is absent does not exist on this machine. State store and log are the agent's own and come from elsewhere; channels only
+ * where the system has others than the agent knows.
  */
 export interface Backend {
   readonly clock: Clock;
@@ -39,4 +43,6 @@ export interface Backend {
   readonly memory?: Memory;
   readonly host?: Host;
   readonly hooks?: Hooks;
+  readonly channels?: Channels;
+  readonly diagnosis?: Diagnosis;
 }

@@ -1,3 +1,42 @@
+import type { Finding } from './diagnosis.ts';
+import type { Log } from './log.ts';
+
+/**
+ * The ways to the host that a system has. A backend brings them where they differ from what the agent has itself: sockets and
+ * serial devices of Linux and of Windows, and a Unix socket everywhere else.
+ */
+export interface Channels {
+  /** What `--method` can name. */
+  readonly methods: readonly ChannelMethod[];
+  /**
+   * A transport that is not open yet: its `open` touches the device. With `--retry-path` it is called anew for each attempt.
+   *
+   * @throws failed error for a path that can never be right, such as a malformed address
+   */
+  create(method: string, path: string, options: ChannelOptions): Promise<Transport>;
+  /**
+   * With `--retry-path`, after an attempt that failed and after a loss: resolves to true when another attempt makes sense, because
+   * the device has come, or when `signal` is aborted; to false at once where the device is there already or its coming cannot be
+   * noticed: then time is what helps. Absent: always false.
+   */
+  appears?(method: string, path: string, signal: AbortSignal): Promise<boolean>;
+  /** What stands in the way of opening it, without opening it: an agent that serves must not notice. Never rejects. */
+  examine?(method: string, path: string): Promise<readonly Finding[]>;
+}
+
+export interface ChannelMethod {
+  /** `virtio-serial`, `isa-serial`, `unix-listen`, `vsock-listen`, or a name of the system's own. */
+  readonly name: string;
+  /** Where it goes when nobody says; absent: a path has to be given. */
+  readonly defaultPath?: string;
+}
+
+export interface ChannelOptions {
+  readonly log: Log;
+  /** CIDs that may talk on vsock; the host's alone where absent. */
+  readonly vsockAllow?: readonly number[];
+}
+
 /**
  * The way to the host. One transport may have one connection (a serial port) or many (a socket).
  */

@@ -11,8 +11,9 @@ import { portMethods, type MethodContract } from './ports.ts';
 export function missingMethods(backend: Backend): readonly string[] {
   return ['clock', ...capabilitiesOf(backend)].flatMap((name) => {
     const group = name.split('.').reduce<unknown>((value, part) => (typeof value === 'object' && value !== null ? Reflect.get(value, part) : undefined), backend);
-    const methods = Object.keys(portMethods[name] ?? {});
+    const methods = Object.entries(portMethods[name] ?? {}).filter(([, { optional }]) => optional !== true);
     return methods
+      .map(([method]) => method)
       .filter((method) => typeof group !== 'object' || group === null || typeof Reflect.get(group, method) !== 'function')
       .map((method) => `${name}.${method}`);
   });

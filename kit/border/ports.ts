@@ -4,6 +4,8 @@ import { count, finite, flag, int64, listOf, nothing, oneOf, orUndefined, record
 export interface MethodContract {
   readonly answer: Check;
   readonly objects?: Readonly<Record<string, MethodContract>>;
+  /** A group is whole without it. */
+  readonly optional?: true;
 }
 
 const answers = (answer: Check): MethodContract => ({ answer });
@@ -48,6 +50,8 @@ const route: Check = (value, where) => {
   const check = version === 4 || version === 6 ? routeOf[version] : undefined;
   return check === undefined ? `${where}.version should be 4 or 6` : check(value, where);
 };
+
+const findings = listOf(record({ subject: text, verdict: oneOf('good', 'warning', 'bad', 'by-hand'), detail: text }, { remedy: text }));
 
 const thawed = listOf(record({ id: text, mountPoint: text, thawed: flag }, { error: text, thawedAt: int64 }));
 const session: MethodContract = {
@@ -135,4 +139,10 @@ export const portMethods: Readonly<Record<string, Readonly<Record<string, Method
       objects: { run: answers(record({ ok: flag, output: text, durationNs: int64 }, { error: text })) },
     },
   },
+  channels: {
+    create: { answer: withMethods('open', 'close'), objects: { open: answers(nothing), close: answers(nothing) } },
+    appears: { answer: flag, optional: true },
+    examine: { answer: findings, optional: true },
+  },
+  diagnosis: { examine: answers(findings) },
 };

@@ -1,6 +1,6 @@
 /** Takes the socket that was handed over and answers lines on it until standard input ends; prints what became of it. */
 import { closeSync } from 'node:fs';
-import { activatedSocket, createTransport } from '../../../adapters/transport/index.ts';
+import { activatedSocket, activatedTransport } from '../../../adapters/transport/index.ts';
 import { silentLog } from '../../unit/transport/silent-log.ts';
 import { serve } from './service.ts';
 
@@ -12,7 +12,7 @@ try {
   if (activated === undefined) {
     console.log(JSON.stringify({ activated: false, leftOver }));
   } else {
-    const transport = await createTransport({ activated, log: silentLog() });
+    const transport = await activatedTransport(activated, silentLog());
     await serve(transport);
     console.log(JSON.stringify({ method: activated.method, description: transport.description, leftOver }));
     process.stdin.resume().on('end', () => void transport.close());

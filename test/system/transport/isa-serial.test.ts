@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTransport } from '../../../adapters/transport/index.ts';
+import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
 import type { Transport } from '../../../core/ports/index.ts';
 import { silentLog, type RecordedLog } from '../../unit/transport/silent-log.ts';
 import { until } from '../../unit/transport/until.ts';
@@ -34,7 +35,7 @@ async function pseudoTerminal(): Promise<{ path: string; host: ChildProcessWitho
 }
 
 async function serialTransport(path: string, log: RecordedLog = silentLog()): Promise<Transport> {
-  const transport = await createTransport({ method: 'isa-serial', path, log });
+  const transport = await createTransport(linuxChannels, { method: 'isa-serial', path, log });
   open.push(transport);
   return transport;
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTransport } from '../../../adapters/transport/index.ts';
+import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
 import { SocketTransport } from '../../../adapters/transport/socket-transport.ts';
 import { unixListen } from '../../../adapters/transport/unix-listen.ts';
 import type { Transport } from '../../../core/ports/index.ts';
@@ -30,7 +31,7 @@ afterEach(async () => {
 });
 
 async function unixTransport(at = path): Promise<Transport> {
-  const transport = await createTransport({ method: 'unix-listen', path: at, log: silentLog() });
+  const transport = await createTransport(linuxChannels, { method: 'unix-listen', path: at, log: silentLog() });
   open.push(transport);
   return transport;
 }

@@ -7,6 +7,7 @@ import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChannelConnection } from '../../../adapters/transport/channel-connection.ts';
 import { createTransport } from '../../../adapters/transport/index.ts';
+import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
 import { silentLog } from '../../unit/transport/silent-log.ts';
 import { until } from '../../unit/transport/until.ts';
 
@@ -164,7 +165,7 @@ describe('what is no port', () => {
   ])('%s is refused in one sentence and left alone', async (_, make, message) => {
     const path = join(scratch, 'org.qemu.guest_agent.0');
     make(path);
-    const transport = await createTransport({ path, log: silentLog() });
+    const transport = await createTransport(linuxChannels, { path, log: silentLog() });
 
     await expect(transport.open(() => {})).rejects.toThrow(`error opening channel '${path}'${message}`);
   });
@@ -198,7 +199,7 @@ describe('a worker', () => {
 });
 
 it('a device that is no port is refused with a sentence', async () => {
-  const transport = await createTransport({ method: 'virtio-serial', path: '/dev/null', log: silentLog() });
+  const transport = await createTransport(linuxChannels, { method: 'virtio-serial', path: '/dev/null', log: silentLog() });
 
   await expect(transport.open(() => undefined)).rejects.toThrow("error opening channel '/dev/null': it is no virtio-serial port");
 });

@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createTransport } from '../../../adapters/transport/index.ts';
+import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
 import type { Transport } from '../../../core/ports/index.ts';
 import { silentLog } from '../../unit/transport/silent-log.ts';
 import { until } from '../../unit/transport/until.ts';
@@ -20,7 +21,7 @@ afterEach(async () => {
 });
 
 async function vsockTransport(path: string, log = silentLog(), vsockAllow?: readonly number[]): Promise<Transport> {
-  const transport = await createTransport({ method: 'vsock-listen', path, log, ...(vsockAllow === undefined ? {} : { vsockAllow }) });
+  const transport = await createTransport(linuxChannels, { method: 'vsock-listen', path, log, ...(vsockAllow === undefined ? {} : { vsockAllow }) });
   open.push(transport);
   return transport;
 }

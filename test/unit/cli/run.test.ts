@@ -207,13 +207,6 @@ describe('an agent that cannot start', () => {
     expect(agent.fake.eventNames()).toEqual([]);
   });
 
-  it('refuses a method that there is not before it touches anything', async () => {
-    const agent = start({ settings: { ...settings(), method: 'bogus' } });
-
-    await expect(agent.result).rejects.toThrow('unsupported channel method/type: bogus');
-    expect(existsSync(join(directory, 'state'))).toBe(false);
-  });
-
   it('refuses a log file that cannot be opened', async () => {
     const agent = start({ settings: settings('-l', join(directory, 'no', 'log')) });
 

@@ -1,38 +1,84 @@
 import { describe, expect, it } from 'vitest';
-import { createTransport, transportMethod, transportMethods, transportPath } from '../../../adapters/transport/index.ts';
+import { defaultPath } from '../../../adapters/config/settings-table.ts';
+import { channelPath, createTransport } from '../../../adapters/transport/index.ts';
+import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
+import { portableChannels } from '../../../adapters/transport/portable-channels.ts';
+import { windowsChannels } from '../../../adapters/windows/channels.ts';
+import type { Channels } from '../../../core/ports/index.ts';
 import { silentLog } from './silent-log.ts';
 
-describe('transport methods', () => {
-  it('knows the four of the reference', () => {
-    expect(transportMethods).toEqual(['virtio-serial', 'isa-serial', 'unix-listen', 'vsock-listen']);
+describe('the channels of a system', () => {
+  it('are the four of the reference on Linux', () => {
+    expect(linuxChannels.methods.map(({ name }) => name).toSorted()).toEqual(['isa-serial', 'unix-listen', 'virtio-serial', 'vsock-listen']);
   });
 
-  it.each(['bogus', 'unix-connect', 'toString', ''])('refuses %j', (name) => {
-    expect(() => transportMethod(name)).toThrow(`unsupported channel method/type: ${name}`);
+  it.each(['bogus', 'unix-connect', 'toString', ''])('do not know %j, and say what they know', (name) => {
+    expect(() => channelPath(linuxChannels, name, '/dev/x')).toThrow(
+      `unsupported channel method/type: ${name} (use one of unix-listen, virtio-serial, isa-serial, vsock-listen)`,
+    );
+    expect(() => channelPath(portableChannels, 'virtio-serial', '/dev/x')).toThrow('(use one of unix-listen)');
   });
 
   it.each([
-    ['virtio-serial', '/dev/virtio-ports/org.qemu.guest_agent.0'],
-    ['isa-serial', '/dev/ttyS0'],
-  ] as const)('%s has a path of its own', (method, path) => {
-    expect(transportPath(method, undefined)).toBe(path);
-    expect(transportPath(method, '')).toBe(path);
-    expect(transportPath(method, '/dev/else')).toBe('/dev/else');
+    ['posix', linuxChannels],
+    ['windows', windowsChannels],
+  ] as const)('have the paths that the configuration of %s names', (platform, channels) => {
+    const paths = channels.methods.filter(({ defaultPath: path }) => path !== undefined).map(({ name, defaultPath: path }) => [name, path]);
+
+    expect(paths.map(([name = '']) => [name, defaultPath(name, platform)])).toEqual(paths);
+    expect(paths).toHaveLength(2);
   });
 
-  it.each(['unix-listen', 'vsock-listen'] as const)('%s needs a path', (method) => {
-    expect(() => transportPath(method, undefined)).toThrow('must specify a path for this channel');
+  it('have a path of their own, or need one', () => {
+    expect(channelPath(linuxChannels, 'isa-serial', undefined)).toBe('/dev/ttyS0');
+    expect(channelPath(linuxChannels, 'isa-serial', '')).toBe('/dev/ttyS0');
+    expect(channelPath(linuxChannels, 'isa-serial', '/dev/else')).toBe('/dev/else');
+    expect(() => channelPath(linuxChannels, 'unix-listen', undefined)).toThrow('must specify a path for this channel');
+    expect(() => channelPath(linuxChannels, 'vsock-listen', '')).toThrow('must specify a path for this channel');
   });
+});
 
+describe('the transport of the settings', () => {
   it('names method and path, and opens nothing before it is asked to', async () => {
-    const transport = await createTransport({ path: '/nowhere/at/all', log: silentLog() });
+    const transport = await createTransport(linuxChannels, { path: '/nowhere/at/all', log: silentLog() });
 
     expect(transport.description).toBe('virtio-serial /nowhere/at/all');
   });
 
   it('refuses an unusable vsock address at once, also when it is to be retried', async () => {
-    const creation = createTransport({ method: 'vsock-listen', path: 'here:1', retry: true, log: silentLog() });
+    const creation = createTransport(linuxChannels, { method: 'vsock-listen', path: 'here:1', retry: true, log: silentLog() });
 
     await expect(creation).rejects.toThrow("Failed to parse cid 'here'");
+  });
+
+  it('is made anew by the backend’s own channels for each attempt, when its device has come', async () => {
+    const came = Promise.withResolvers<boolean>();
+    const opened: string[] = [];
+    const again = Promise.withResolvers<void>();
+    const channels: Channels = {
+      methods: [{ name: 'console', defaultPath: 'ttyV0' }],
+      create: async (method, path) => ({
+        description: `${method} ${path}`,
+        lost: new Promise(() => {}),
+        open: async () => {
+          opened.push(path);
+          if (opened.length === 1) throw new Error('no such console');
+          again.resolve();
+        },
+        close: async () => {},
+      }),
+      appears: () => came.promise,
+    };
+    const log = silentLog();
+    const transport = await createTransport(channels, { method: 'console', retry: true, log });
+
+    await transport.open(() => {});
+    came.resolve(true);
+    await again.promise;
+
+    expect(transport.description).toBe('console ttyV0');
+    expect(opened).toEqual(['ttyV0', 'ttyV0']);
+    expect(log.lines).toEqual(['warning: no such console; trying again until it works']);
+    await transport.close();
   });
 });

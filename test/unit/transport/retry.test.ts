@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -71,25 +71,30 @@ class ScriptedTransport implements Transport {
 }
 
 /** Hands out the transports in order and tells when each is asked for. */
-function script(...transports: ScriptedTransport[]): { create: () => Transport; created: () => number } {
+function script(...transports: ScriptedTransport[]): { first: Transport; create: () => Promise<Transport>; created: () => number } {
   let next = 0;
-  return {
-    create: () => {
-      const transport = transports[next];
-      if (transport === undefined) throw new Error('the script has ended');
-      next += 1;
-      return transport;
-    },
-    created: () => next,
+  const take = (): Transport => {
+    const transport = transports[next];
+    if (transport === undefined) throw new Error('the script has ended');
+    next += 1;
+    return transport;
   };
+  return { first: take(), create: async () => take(), created: () => next };
 }
+
+/** What waiting for a device is on Linux. */
+const appearsAt = (path: string) => async (signal: AbortSignal): Promise<boolean> => {
+  if (existsSync(path)) return false;
+  await pathAppears(path, signal);
+  return true;
+};
 
 describe('a channel that is retried', () => {
   it('is no failure at the start, and is opened when its device appears', async () => {
     const path = join(scratch, 'port');
-    const { create, created } = script(new ScriptedTransport('no such port'), new ScriptedTransport());
+    const { created, ...attempts } = script(new ScriptedTransport('no such port'), new ScriptedTransport());
     const log = silentLog();
-    const transport = new RetryingTransport({ create, path, log });
+    const transport = new RetryingTransport({ ...attempts, appears: appearsAt(path), log });
 
     await transport.open(() => {});
     writeFileSync(path, '');
@@ -102,8 +107,8 @@ describe('a channel that is retried', () => {
   it('closes a channel that was lost and opens it afresh when the device is back', async () => {
     const path = join(scratch, 'port');
     const first = new ScriptedTransport();
-    const { create, created } = script(first, new ScriptedTransport());
-    const transport = new RetryingTransport({ create, path, log: silentLog() });
+    const { created, ...attempts } = script(first, new ScriptedTransport());
+    const transport = new RetryingTransport({ ...attempts, appears: appearsAt(path), log: silentLog() });
     await transport.open(() => {});
 
     first.lose(new Error('No such device'));
@@ -116,9 +121,9 @@ describe('a channel that is retried', () => {
 
   it('tries a device that is there but cannot be opened again and again, and says so once', async () => {
     const busy = Array.from({ length: 4 }, () => new ScriptedTransport('Device or resource busy'));
-    const { create, created } = script(...busy, new ScriptedTransport());
+    const { created, ...attempts } = script(...busy, new ScriptedTransport());
     const log = silentLog();
-    const transport = new RetryingTransport({ create, path: scratch, log, backOff: new BackOff(1, 2) });
+    const transport = new RetryingTransport({ ...attempts, appears: appearsAt(scratch), log, backOff: new BackOff(1, 2) });
 
     await transport.open(() => {});
 
@@ -128,8 +133,8 @@ describe('a channel that is retried', () => {
   });
 
   it('stops waiting when it is closed', async () => {
-    const { create, created } = script(new ScriptedTransport('no such port'));
-    const transport = new RetryingTransport({ create, path: join(scratch, 'never'), log: silentLog() });
+    const { created, ...attempts } = script(new ScriptedTransport('no such port'));
+    const transport = new RetryingTransport({ ...attempts, appears: appearsAt(join(scratch, 'never')), log: silentLog() });
     await transport.open(() => {});
 
     await transport.close();
