@@ -97,7 +97,7 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
   };
   const transportOn = async (backend?: ports.Backend): Promise<ports.Transport> => {
     if (activated !== undefined) return activatedTransport(activated, log);
-    return createTransport(backend?.channels ?? (await channelsHere()), {
+    return createTransport(await channelsOf(backend), {
       method: settings.method,
       ...(settings.path === undefined ? {} : { path: settings.path }),
       retry: settings.retryPath,
@@ -112,6 +112,11 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const transport = await transportOn();
   const { scenarioAgent } = await import('./scenario.ts');
   return { agent: await scenarioAgent(settings, async (backend) => (await partsOn(backend, transport)).agent), transport };
+}
+
+/** The channels of the backend, else of the system that the agent runs on. */
+export async function channelsOf(backend?: ports.Backend): Promise<ports.Channels> {
+  return backend?.channels ?? channelsHere();
 }
 
 export { createBackend };

@@ -1,4 +1,4 @@
-import type { Backend, Connection, StateStore, Transport } from '../../core/ports/index.ts';
+import type { Backend, Channels, Connection, StateStore, Transport } from '../../core/ports/index.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ProcessLog } from '../logging/process-log.ts';
 import type { ActivatedSocket } from '../transport/socket-activation.ts';
@@ -28,4 +28,6 @@ export interface Composition {
   createAgent(context: AgentContext): Promise<AgentParts>;
   /** The operating system alone, for commands that need no agent. */
   createBackend(settings: Settings): Promise<Backend>;
+  /** The ways to the host: those of the backend, else those of the system that the agent runs on. */
+  channelsOf(backend?: Backend): Promise<Channels>;
 }

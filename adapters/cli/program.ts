@@ -84,8 +84,8 @@ type RunRequest = Extract<Request, { settings: unknown }>;
 async function runSubcommand(entry: SubcommandEntry, flags: ReadonlySet<string>, request: RunRequest, options: ProgramOptions): Promise<number> {
   const [{ run }] = await Promise.all([entry.load(), processAddon()]);
   request.warnings.forEach(options.complain);
-  const { settings, words } = request;
-  return run({ settings, words, flags, composition: await options.composition(), print: options.print, complain: options.complain });
+  const { settings, words, file, warnings } = request;
+  return run({ settings, configuration: { file, warnings }, words, flags, composition: await options.composition(), print: options.print, complain: options.complain });
 }
 
 async function runAgent(

@@ -25,7 +25,14 @@ export interface SettingsSource {
 /** What the command line asks for. `complaints` are getopt's lines, to be printed behind the program's name in any case. */
 export type Request = { readonly complaints: readonly string[] } & (
   /** `words` are no options: qemu-ga passes over them. */
-  | { readonly kind: 'run' | 'dump'; readonly settings: Settings; readonly warnings: readonly string[]; readonly words: readonly string[] }
+  | {
+    readonly kind: 'run' | 'dump';
+    readonly settings: Settings;
+    readonly warnings: readonly string[];
+    readonly words: readonly string[];
+    /** The configuration file that was read; `undefined` where there is none. */
+    readonly file: string | undefined;
+  }
   | { readonly kind: 'version' | 'help' | 'list-commands' }
   /** A word on the command line that is no option, or a value that it can't take: exit status 1. */
   | { readonly kind: 'misused' }
@@ -46,8 +53,8 @@ export function readSettings(source: SettingsSource): Request {
   const words: string[] = [];
   const values = fallbacks(source.platform);
 
-  const refused = readFiles(source, items, values, warnings);
-  if (refused !== undefined) return { kind: 'refused', reason: refused, complaints };
+  const read = readFiles(source, items, values, warnings);
+  if ('problem' in read) return { kind: 'refused', reason: read.problem, complaints };
 
   let dump = false;
   for (const item of items) {
@@ -74,7 +81,7 @@ export function readSettings(source: SettingsSource): Request {
       complaints,
     };
   }
-  return { kind: dump ? 'dump' : 'run', settings, warnings, words, complaints };
+  return { kind: dump ? 'dump' : 'run', settings, warnings, words, file: read.file, complaints };
 }
 
 function fallbacks(platform: Platform): Values {
@@ -83,8 +90,13 @@ function fallbacks(platform: Platform): Values {
   return values as Values;
 }
 
-/** Answers why the configuration can't be used. */
-function readFiles(source: SettingsSource, items: readonly GetoptItem<CommandLineOption>[], values: Values, warnings: string[]): string | undefined {
+/** Answers which file it was, or why the configuration can't be used. */
+function readFiles(
+  source: SettingsSource,
+  items: readonly GetoptItem<CommandLineOption>[],
+  values: Values,
+  warnings: string[],
+): { readonly file: string | undefined } | { readonly problem: string } {
   const named = items.findLast((item) => item.kind === 'option' && item.option.does === 'config');
   const given = named?.kind === 'option' ? named.value : undefined;
   const variable = source.configurationVariable;
@@ -92,15 +104,15 @@ function readFiles(source: SettingsSource, items: readonly GetoptItem<CommandLin
   for (const path of paths) {
     const loaded = loadConfiguration(path, source.readFile);
     if (isMissing(loaded) && given === undefined) continue;
-    if ('problem' in loaded) return `error loading configuration from path: ${path}, ${loaded.problem}`;
+    if ('problem' in loaded) return { problem: `error loading configuration from path: ${path}, ${loaded.problem}` };
     for (const { name, row, value } of loaded.values) {
       const problem = set(values, name, row, value);
-      if (problem !== undefined) return `error loading configuration from path: ${path}, key “${row.key}”: ${problem}`;
+      if (problem !== undefined) return { problem: `error loading configuration from path: ${path}, key “${row.key}”: ${problem}` };
     }
     warnings.push(...loaded.unknown.map((key) => `${path}: there is no setting ${key}; it is ignored`));
-    return undefined;
+    return { file: path };
   }
-  return undefined;
+  return { file: undefined };
 }
 
 /** Answers what is wrong with the value. */

@@ -29,5 +29,7 @@ export function linuxBackend(options: LinuxBackendOptions = {}): Backend {
     network: linuxNetwork(root),
     processes,
     ...facts,
+    // Loaded when somebody asks, which an agent that serves never does.
+    diagnosis: { examine: async () => (await import('./diagnosis.ts')).linuxDiagnosis(root).examine() },
   };
 }

@@ -84,7 +84,7 @@ function tryStat(path: string): Stats | string {
   try {
     return statSync(path);
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no such thing' : messageOf(error);
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it is not there' : messageOf(error);
   }
 }
 

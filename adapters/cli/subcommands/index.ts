@@ -3,6 +3,8 @@ import type { Composition } from '../composition.ts';
 
 export interface SubcommandContext {
   readonly settings: Settings;
+  /** Where the settings are from, and what was passed over in it. */
+  readonly configuration: { readonly file: string | undefined; readonly warnings: readonly string[] };
   /** Words of the command line that are neither options nor flags of the subcommand. */
   readonly words: readonly string[];
   /** Flags of the subcommand that were given, without dashes. */
@@ -32,6 +34,12 @@ export const subcommands: readonly SubcommandEntry[] = [
     summary: 'With --dry-run [--json] [MOUNTPOINT...]: print what a freeze would do, in which order, without touching anything.',
     flags: ['dry-run', 'json'],
     load: () => import('./freeze.ts'),
+  },
+  {
+    name: 'doctor',
+    summary: 'Look at everything that the agent needs, and say what is wrong and what to do about it. Changes nothing. [--json]',
+    flags: ['json'],
+    load: () => import('./doctor.ts'),
   },
   {
     name: 'thaw',

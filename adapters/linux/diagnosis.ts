@@ -1,0 +1,98 @@
+import { accessSync, constants, existsSync, readlinkSync } from 'node:fs';
+import { messageOf } from '../../core/errors/agent-error.ts';
+import type { Diagnosis, Finding } from '../../core/ports/diagnosis.ts';
+import { defaultGuardianPath } from './guardian.ts';
+import { attribute, latin1Text } from './kernel-files.ts';
+
+/** Bits of capabilities(7) that the agent has a use for, and what fails without them. */
+const needed: readonly (readonly [bit: bigint, name: string, without: string])[] = [
+  [21n, 'CAP_SYS_ADMIN', 'freezing and trimming'],
+  [14n, 'CAP_IPC_LOCK', 'keeping the freeze guardian in memory'],
+  [22n, 'CAP_SYS_BOOT', 'shutting down'],
+  [25n, 'CAP_SYS_TIME', 'setting the clock'],
+  [1n, 'CAP_DAC_OVERRIDE', 'reading and writing other users’ files'],
+];
+
+/** Programs of the system that commands run; any one of a row will do. */
+const programs: readonly (readonly [files: readonly string[], command: string, packageName: string])[] = [
+  [['/usr/sbin/chpasswd', '/usr/bin/chpasswd'], 'guest-set-user-password', 'passwd'],
+  [['/sbin/poweroff', '/sbin/shutdown'], 'guest-shutdown', 'systemd-sysv'],
+];
+
+/** What of Linux has to be there. `root` stands before all paths, for tests. */
+export function linuxDiagnosis(root: string, guardianPath = defaultGuardianPath): Diagnosis {
+  const looks: readonly (() => readonly Finding[])[] = [
+    () => rights(root),
+    () => mountNamespace(root),
+    () => guardian(guardianPath),
+    () => systemPrograms(root),
+    () => sleep(root),
+  ];
+  return {
+    examine: () => Promise.resolve(looks.flatMap((look) => {
+      try {
+        return look();
+      } catch (error) {
+        return [{ subject: 'diagnosis', verdict: 'warning', detail: messageOf(error) } as const];
+      }
+    })),
+  };
+}
+
+function rights(root: string): readonly Finding[] {
+  // CapEff:	000001ffffffffff
+  const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(latin1Text(`${root}/proc/self/status`) ?? '')?.[1];
+  if (effective === undefined) return [{ subject: 'rights', verdict: 'warning', detail: 'what this process may do cannot be told: /proc is missing' }];
+  const held = BigInt(`0x${effective}`);
+  const missing = needed.filter(([bit]) => ((held >> bit) & 1n) === 0n);
+  if (missing.length === 0) return [{ subject: 'rights', verdict: 'good', detail: 'all that the commands need' }];
+  return [{
+    subject: 'rights',
+    verdict: missing.some(([, name]) => name === 'CAP_SYS_ADMIN') ? 'bad' : 'warning',
+    detail: `without ${missing.map(([, name, without]) => `${name} (${without})`).join(', ')}`,
+    remedy: 'run the agent as root, and this command too; see CapabilityBoundingSet= of its unit',
+  }];
+}
+
+/** Freezing in a namespace of one's own is freezing what the rest of the machine may not even have mounted. */
+function mountNamespace(root: string): readonly Finding[] {
+  const subject = 'mount namespace';
+  try {
+    const own = readlinkSync(`${root}/proc/self/ns/mnt`);
+    const machines = readlinkSync(`${root}/proc/1/ns/mnt`);
+    if (own === machines) return [{ subject, verdict: 'good', detail: 'the machine’s own' }];
+    return [{
+      subject,
+      verdict: 'bad',
+      detail: 'another one than the machine’s: what it has mounted is not what would be frozen',
+      remedy: 'take out of the unit what makes one: PrivateTmp=, ProtectSystem=, ReadOnlyPaths= and their like',
+    }];
+  } catch {
+    return [{ subject, verdict: 'warning', detail: 'that of process 1 cannot be seen, so whether it is the machine’s own stays open', remedy: 'run this command as root' }];
+  }
+}
+
+function guardian(path: () => string): readonly Finding[] {
+  const subject = 'freeze guardian';
+  const program = path();
+  try {
+    accessSync(program, constants.X_OK);
+    return [{ subject, verdict: 'good', detail: program }];
+  } catch {
+    return [{ subject, verdict: 'bad', detail: `${program} is missing or no program: no freeze will be made`, remedy: 'install the package again' }];
+  }
+}
+
+const systemPrograms = (root: string): readonly Finding[] =>
+  programs.map(([files, command, packageName]) => {
+    const found = files.find((file) => existsSync(`${root}${file}`));
+    return found === undefined
+      ? { subject: command, verdict: 'warning', detail: `needs ${files.join(' or ')}, and there is none`, remedy: `install ${packageName}` }
+      : { subject: command, verdict: 'good', detail: `by ${found}` };
+  });
+
+function sleep(root: string): readonly Finding[] {
+  const states = attribute(`${root}/sys/power/state`)?.split(/\s+/) ?? [];
+  const modes = [...(states.includes('mem') ? ['ram'] : []), ...(states.includes('disk') ? ['disk'] : [])];
+  return [{ subject: 'guest-suspend', verdict: 'good', detail: modes.length === 0 ? 'the kernel has no way to sleep' : `the kernel knows ${modes.join(' and ')}` }];
+}

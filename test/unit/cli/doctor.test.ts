@@ -1,0 +1,163 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Composition } from '../../../adapters/cli/composition.ts';
+import { run } from '../../../adapters/cli/subcommands/doctor.ts';
+import type { SubcommandContext } from '../../../adapters/cli/subcommands/index.ts';
+import { readSettings } from '../../../adapters/config/settings.ts';
+import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
+import { AgentError } from '../../../core/errors/agent-error.ts';
+import { posixError } from '../../../core/errors/posix-errno.ts';
+import type { Backend, Finding, Hook } from '../../../core/ports/index.ts';
+import { createFakeMachine } from '../../../kit/index.ts';
+
+let directory: string;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'doctor-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+interface Patient {
+  readonly words?: readonly string[];
+  readonly backend?: () => Promise<Backend>;
+  readonly configuration?: SubcommandContext['configuration'];
+}
+
+async function examined({ words = [], backend = async () => createFakeMachine().backend, configuration = { file: undefined, warnings: [] } }: Patient = {}) {
+  const state = join(directory, 'state');
+  const request = readSettings({
+    words: [`--method=unix-listen`, `--path=${join(directory, 'agent.sock')}`, `--statedir=${state}`, ...words],
+    configurationVariable: undefined,
+    platform: 'posix',
+    readFile: () => {
+      throw posixError('ENOENT');
+    },
+  });
+  if (request.kind !== 'run') throw new Error(request.kind);
+  const printed = { text: '', json: '' };
+  const context = {
+    settings: request.settings,
+    configuration,
+    words: [],
+    composition: { createBackend: backend, channelsOf: async () => linuxChannels } as unknown as Composition,
+    complain: () => {},
+  };
+  const status = await run({ ...context, flags: new Set(), print: (text) => void (printed.text += text) });
+  await run({ ...context, flags: new Set(['json']), print: (text) => void (printed.json += text) });
+  const findings = JSON.parse(printed.json) as readonly Finding[];
+  return { status, text: printed.text, findings, about: (subject: string) => findings.filter((finding) => finding.subject === subject) };
+}
+
+const hook = (name: string, refused?: string, canVeto = true): Hook => ({
+  name, canVeto, run: () => Promise.reject(new Error('no hook may run')), ...(refused === undefined ? {} : { refused }),
+});
+
+describe('the doctor', () => {
+  it('finds nothing bad in a machine that is well, and changes nothing', async () => {
+    const { status, text, about } = await examined();
+
+    expect(status).toBe(0);
+    expect(about('channel')).toEqual([{ subject: 'channel', verdict: 'good', detail: `unix-listen ${directory}/agent.sock: the socket can be made` }]);
+    expect(about('commands')[0]?.detail).toMatch(/^43 of 44; this machine has nothing for guest-get-devices$/);
+    expect(text).toMatch(/^good {5}freeze plan +.*\/data/m);
+    expect(existsSync(join(directory, 'state'))).toBe(false);
+  });
+
+  it('puts what is bad first, with what to do, and ends with status 1', async () => {
+    const { status, text } = await examined({ words: ['--path=/no/such/directory/s'] });
+
+    expect(status).toBe(1);
+    expect(text).toMatch(/^bad {6}channel +unix-listen .*: there is no directory \/no\/such\/directory\n +→ mkdir -p \/no\/such\/directory\n/);
+    expect(text).toMatch(/\n1 bad, \d warnings?\.\n$/);
+  });
+
+  it.each([
+    [['--block-rpcs=guest-inof'], 'configuration', "no command is named 'guest-inof', which is in block-rpcs or allow-rpcs"],
+    [['--allow-rpcs=guest-ping'], 'forbidden commands', 'libvirt cannot do without guest-sync, guest-sync-delimited, guest-info'],
+    [['--freeze-timeout=0'], 'freeze-timeout', 'a freeze has no deadline: if the host dies in a backup, the guest stays frozen'],
+  ])('warns of %j', async (words, subject, detail) => {
+    const { status, about } = await examined({ words });
+
+    expect(about(subject)).toContainEqual(expect.objectContaining({ verdict: 'warning', detail }));
+    expect(status).toBe(0);
+  });
+
+  it('names the configuration file and what was passed over in it', async () => {
+    const { about } = await examined({ configuration: { file: '/etc/x.conf', warnings: ['/etc/x.conf: there is no setting verbos; it is ignored'] } });
+
+    expect(about('configuration').map(({ verdict, detail }) => [verdict, detail])).toEqual([
+      ['good', 'read from /etc/x.conf'],
+      ['warning', '/etc/x.conf: there is no setting verbos; it is ignored'],
+    ]);
+  });
+
+  it('says that a method does not exist, and which do', async () => {
+    const { about } = await examined({ words: ['--method=carrier-pigeon'] });
+
+    expect(about('channel')[0]).toMatchObject({ verdict: 'bad', detail: expect.stringContaining('(use one of unix-listen, virtio-serial') });
+  });
+
+  it('sees that file systems are marked as frozen, and leaves the marker', async () => {
+    mkdirSync(join(directory, 'state'));
+    writeFileSync(join(directory, 'state', 'qga.state.isfrozen'), '');
+
+    const { about } = await examined();
+
+    expect(about('freeze')[0]?.detail).toBe('file systems are marked as frozen');
+    expect(existsSync(join(directory, 'state', 'qga.state.isfrozen'))).toBe(true);
+  });
+
+  it('says of a state directory that cannot be one what is in the way', async () => {
+    writeFileSync(join(directory, 'state'), '');
+
+    const { about } = await examined({ words: [`--statedir=${join(directory, 'state', 'below')}`] });
+
+    expect(about('state directory')[0]).toMatchObject({ verdict: 'bad', detail: expect.stringContaining('ENOTDIR') });
+  });
+
+  it('calls a refused hook bad, and one that cannot veto a warning', async () => {
+    const machine = createFakeMachine().backend;
+    const { status, about } = await examined({
+      backend: async () => ({ ...machine, hooks: { list: async () => [hook('/h/1'), hook('/h/2', 'belongs to user 7'), hook('/h/3.optional', 'is a link', false)] } }),
+    });
+
+    expect(about('freeze hooks').map(({ verdict, detail }) => `${verdict}: ${detail}`)).toEqual([
+      'bad: /h/2 belongs to user 7: every freeze will fail',
+      'warning: /h/3.optional is a link',
+    ]);
+    expect(status).toBe(1);
+  });
+
+  it('asks the backend what ails its system, things to be seen by a person last', async () => {
+    const machine = createFakeMachine().backend;
+    const findings: readonly Finding[] = [
+      { subject: 'sleep', verdict: 'by-hand', detail: 'put it to sleep', remedy: 'it wakes up' },
+      { subject: 'driver', verdict: 'warning', detail: 'old\nforged line', remedy: 'renew it' },
+    ];
+
+    const { text } = await examined({ backend: async () => ({ ...machine, diagnosis: { examine: async () => findings } }) });
+
+    expect(text).toContain('old\\nforged line');
+    expect(text).toMatch(/by-hand {2}sleep +put it to sleep\n +→ it wakes up\n\n0 bad, \d warnings?; 1 to be seen by a person alone\.\n$/);
+  });
+
+  it('goes on without a backend, and says which part is missing', async () => {
+    const { about, findings } = await examined({ backend: () => Promise.reject(AgentError.failed('no backend fits plan9')) });
+
+    expect(about('backend')).toEqual([expect.objectContaining({ verdict: 'bad', detail: 'no backend fits plan9' })]);
+    expect(findings.map(({ subject }) => subject)).toContain('state directory');
+  });
+
+  it.each([
+    ['hooks', { hooks: { list: () => Promise.reject(new Error('EIO')) } }, 'freeze hooks'],
+    ['survey', { fileSystem: { freezing: { survey: () => Promise.reject(new Error('EIO')) } } }, 'freeze plan'],
+  ])('takes a failing %s for a finding', async (_, ports, subject) => {
+    const machine = createFakeMachine().backend;
+
+    const { about } = await examined({ backend: async () => ({ ...machine, ...ports }) as unknown as Backend });
+
+    expect(about(subject)).toEqual([expect.objectContaining({ verdict: 'bad', detail: 'EIO' })]);
+  });
+});
