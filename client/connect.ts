@@ -10,6 +10,40 @@ export interface ConnectOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Bytes taken at a time: about what the kernel keeps for a Unix socket. */
+const READ_BYTES = 256 * 1024;
+
+/** Who takes what comes over a socket where it lies, instead of as a stream of copies. */
+const directReaders = new WeakMap<Duplex, (bytes: Buffer) => void>();
+const directSockets = new WeakSet<Duplex>();
+
+/**
+ * From now on hands what comes over a socket of `connectUnix` to `read`, in memory that is used again when that returns; a
+ * copy of gibibytes would otherwise leave as many gibibytes to the garbage collector. Other streams stay as they are.
+ */
+export function readDirectly(stream: Duplex, read: (bytes: Buffer) => void): void {
+  if (directSockets.has(stream)) directReaders.set(stream, read);
+}
+
+function openSocket(path: string): Socket {
+  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+  const socket: Socket = connectSocket({
+    path,
+    onread: {
+      buffer,
+      callback(length) {
+        const bytes = buffer.subarray(0, length);
+        const read = directReaders.get(socket);
+        if (read === undefined) return socket.push(Buffer.from(bytes));
+        read(bytes);
+        return true;
+      },
+    },
+  });
+  directSockets.add(socket);
+  return socket;
+}
+
 /**
  * Opens a Unix socket: QEMU's chardev of the agent's port, or an agent that listens itself.
  *
@@ -17,7 +51,7 @@ export interface ConnectOptions {
  */
 export function connectUnix(path: string, { timeoutMs = 5_000, signal }: ConnectOptions = {}): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connectSocket({ path });
+    const socket = openSocket(path);
     const give = (error: ClientError): void => {
       settle();
       socket.destroy();

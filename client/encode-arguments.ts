@@ -2,22 +2,34 @@ import { jsonNumber, jsonString } from '../core/protocol/json-text.ts';
 import type { CommandSchema } from '../core/schema/command.ts';
 import type { SchemaType } from '../core/schema/types.ts';
 
+/** Parts of a request, in order: JSON text, and bytes that become base64 on the way out, so that they never are one long text. */
+export type RequestParts = readonly (string | Uint8Array)[];
+
 /**
- * JSON text of a command's arguments by its schema. Members that are `undefined` are left out.
+ * JSON of a command's arguments by its schema. Members that are `undefined` are left out; one that is base64 may be given
+ * as bytes.
  *
  * @throws TypeError for a value that the schema does not take: a mistake in the calling program
  */
-export function encodeArguments(schema: CommandSchema, given: Readonly<Record<string, unknown>>): string {
+export function encodeArguments(schema: CommandSchema, given: Readonly<Record<string, unknown>>): RequestParts {
   for (const name of Object.keys(given)) {
     if (!Object.hasOwn(schema.arguments, name)) throw new TypeError(`${schema.name} has no argument '${name}'`);
   }
-  const members: string[] = [];
+  const parts: (string | Uint8Array)[] = [];
+  let text = '{';
   for (const [name, member] of Object.entries(schema.arguments)) {
     const value = given[name];
-    if (value !== undefined) members.push(`"${name}":${encode(member.type, value, name)}`);
-    else if (!member.optional) throw new TypeError(`${schema.name} needs the argument '${name}'`);
+    if (value === undefined) {
+      if (!member.optional) throw new TypeError(`${schema.name} needs the argument '${name}'`);
+      continue;
+    }
+    text += `${text === '{' && parts.length === 0 ? '' : ','}"${name}":`;
+    if (member.type.kind === 'str' && member.type.base64 === true && value instanceof Uint8Array) {
+      parts.push(`${text}"`, value);
+      text = '"';
+    } else text += encode(member.type, value, name);
   }
-  return `{${members.join(',')}}`;
+  return [...parts, `${text}}`];
 }
 
 function encode(type: SchemaType, value: unknown, where: string): string {

@@ -1,8 +1,10 @@
 import { Buffer } from 'node:buffer';
 import { setTimeout as pause } from 'node:timers/promises';
 
+import type { Base64Text } from '../core/schema/types.ts';
 import { ClientError } from './client-error.ts';
-import type { CallOptions, GuestClient, Input } from './guest-client.ts';
+import { withBytes, type CallOptions, type GuestClient, type Output } from './guest-client.ts';
+import { decodedPieces } from './guest-file.ts';
 
 export interface ExecOptions extends CallOptions {
   readonly arguments?: readonly string[];
@@ -23,6 +25,8 @@ export interface ExecResult {
   readonly truncated: boolean;
 }
 
+type Status = Omit<Output<'guest-exec-status'>, 'out-data' | 'err-data'> & { readonly 'out-data'?: string | Base64Text; readonly 'err-data'?: string | Base64Text };
+
 /**
  * Runs a program in the guest, waits for its end and brings what it printed.
  *
@@ -30,24 +34,24 @@ export interface ExecResult {
  */
 export async function exec(client: GuestClient, path: string, options: ExecOptions = {}): Promise<ExecResult> {
   const call: CallOptions = { ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }), ...(options.signal === undefined ? {} : { signal: options.signal }) };
-  const args: Input<'guest-exec'> = {
+  const args = {
     path,
     'capture-output': true,
     ...(options.arguments === undefined ? {} : { arg: options.arguments }),
     ...(options.environment === undefined ? {} : { env: options.environment }),
-    ...(options.input === undefined ? {} : { 'input-data': Buffer.from(options.input).toString('base64') }),
+    ...(options.input === undefined ? {} : { 'input-data': Buffer.from(options.input) }),
   };
-  const { pid } = await client.execute('guest-exec', args, call);
+  const { pid } = (await client[withBytes]('guest-exec', args, call)) as Output<'guest-exec'>;
   const until = options.withinMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.withinMs;
   // There is no notification in this protocol: ask soon at first, then less and less often.
   for (let wait = 1; ; wait = Math.min(wait * 2, 500)) {
-    const status = await client.execute('guest-exec-status', { pid }, call);
+    const status = (await client[withBytes]('guest-exec-status', { pid }, call)) as Status;
     if (status.exited) {
       return {
         ...(status.exitcode === undefined ? {} : { exitCode: Number(status.exitcode) }),
         ...(status.signal === undefined ? {} : { signal: Number(status.signal) }),
-        stdout: Buffer.from(status['out-data'] ?? '', 'base64'),
-        stderr: Buffer.from(status['err-data'] ?? '', 'base64'),
+        stdout: Buffer.concat(decodedPieces(status['out-data'])),
+        stderr: Buffer.concat(decodedPieces(status['err-data'])),
         truncated: status['out-truncated'] === true || status['err-truncated'] === true,
       };
     }

@@ -2,7 +2,8 @@ import { Buffer } from 'node:buffer';
 import { Readable, Writable } from 'node:stream';
 import { callbackify } from 'node:util';
 
-import type { CallOptions, GuestClient, Output } from './guest-client.ts';
+import type { CallOptions, GuestClient } from './guest-client.ts';
+import { GuestFile, type FilePiece } from './guest-file.ts';
 
 /**
  * Bytes per request. Base64 of 1.5 MiB is 2 MiB: below the 10 MiB after which libvirt gives an answer up, and large enough
@@ -15,32 +16,44 @@ export interface FileOptions extends CallOptions {
   readonly pieceBytes?: number;
 }
 
-/** An open that was given up would leave a handle in the guest that nobody knows. */
-const toTheEnd = ({ timeoutMs }: CallOptions): CallOptions => (timeoutMs === undefined ? {} : { timeoutMs });
+/** @throws RangeError for what no request can bring */
+function pieceOf({ pieceBytes = DEFAULT_PIECE }: FileOptions): number {
+  if (!Number.isSafeInteger(pieceBytes) || pieceBytes < 1) throw new RangeError(`pieceBytes should be a whole number from 1 on, not ${pieceBytes}`);
+  return pieceBytes;
+}
+
+/**
+ * The pieces of a file in the guest, one after the other; while one is used, the guest reads the next. The handle in the
+ * guest is closed at the end, after an error, and when the walk is left early.
+ */
+export async function* piecesOf(client: GuestClient, path: string, options: FileOptions = {}): AsyncGenerator<FilePiece, void, void> {
+  const size = pieceOf(options);
+  const file = await GuestFile.open(client, path, 'rb', options);
+  let next = file.read(size, options);
+  try {
+    for (;;) {
+      const piece = await next;
+      if (!piece.isLast) next = file.read(size, options);
+      // Nobody may be waiting for it when it fails; the next turn does.
+      next.catch(() => undefined);
+      if (piece.length > 0) yield piece;
+      if (piece.isLast) return;
+    }
+  } finally {
+    await next.catch(() => undefined);
+    await file.close({}).catch(() => undefined);
+  }
+}
 
 /**
  * The bytes of a file in the guest, read piece by piece as they are wanted. The handle in the guest is closed at the end,
  * after an error, and when the stream is destroyed early.
  */
-export function readFile(client: GuestClient, path: string, { pieceBytes = DEFAULT_PIECE, ...call }: FileOptions = {}): Readable {
-  async function* pieces(): AsyncGenerator<Buffer> {
-    const handle = await client.execute('guest-file-open', { path, mode: 'rb' }, toTheEnd(call));
-    const ask = (): Promise<Output<'guest-file-read'>> => client.execute('guest-file-read', { handle, count: pieceBytes }, call);
-    let next = ask();
-    try {
-      for (;;) {
-        const answer = await next;
-        // The guest reads the next piece while this one is decoded and used.
-        if (!answer.eof) next = ask();
-        if (answer.count > 0n) yield Buffer.from(answer['buf-b64'], 'base64');
-        if (answer.eof) return;
-      }
-    } finally {
-      await next.catch(() => undefined);
-      await client.execute('guest-file-close', { handle }).catch(() => undefined);
-    }
+export function readFile(client: GuestClient, path: string, options: FileOptions = {}): Readable {
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    for await (const { bytes } of piecesOf(client, path, options)) yield* bytes;
   }
-  return Readable.from(pieces(), { objectMode: false, highWaterMark: 1 });
+  return Readable.from(chunks(), { objectMode: false, highWaterMark: 1 });
 }
 
 export interface WriteOptions extends FileOptions {
@@ -50,32 +63,38 @@ export interface WriteOptions extends FileOptions {
 
 /** A file that is being written: opened with the first piece, and closed exactly once. */
 class FileBeingWritten {
-  readonly #client: GuestClient;
-  readonly #path: string;
-  readonly #mode: 'ab' | 'wb';
-  readonly #pieceBytes: number;
+  readonly #open: () => Promise<GuestFile>;
   readonly #call: CallOptions;
-  #handle: bigint | undefined;
-  #held: Buffer[] = [];
+  readonly #pieceBytes: number;
+  #file: GuestFile | undefined;
+  /** One piece that is being filled. */
+  #held: Buffer | undefined;
   #size = 0;
 
-  constructor(client: GuestClient, path: string, { pieceBytes = DEFAULT_PIECE, append = false, ...call }: WriteOptions) {
-    this.#client = client;
-    this.#path = path;
-    this.#mode = append ? 'ab' : 'wb';
-    this.#pieceBytes = pieceBytes;
-    this.#call = call;
+  constructor(client: GuestClient, path: string, options: WriteOptions) {
+    this.#open = () => GuestFile.open(client, path, options.append === true ? 'ab' : 'wb', options);
+    this.#call = options;
+    this.#pieceBytes = pieceOf(options);
   }
 
   async add(chunk: Buffer): Promise<void> {
-    this.#held.push(chunk);
-    this.#size += chunk.length;
-    if (this.#size >= this.#pieceBytes) await this.#flush();
+    for (let at = 0; at < chunk.length; ) {
+      if (this.#size === 0 && chunk.length - at >= this.#pieceBytes) {
+        await this.#send(chunk.subarray(at, (at += this.#pieceBytes)));
+        continue;
+      }
+      this.#held ??= Buffer.allocUnsafeSlow(this.#pieceBytes);
+      const copied = chunk.copy(this.#held, this.#size, at);
+      at += copied;
+      this.#size += copied;
+      if (this.#size === this.#pieceBytes) await this.#flush();
+    }
   }
 
   /** Also for an empty stream: the file is there afterwards. */
   async finish(): Promise<void> {
     await this.#flush();
+    this.#file ??= await this.#open();
     await this.#close(this.#call);
   }
 
@@ -85,20 +104,20 @@ class FileBeingWritten {
   }
 
   async #flush(): Promise<void> {
-    const bytes = Buffer.concat(this.#held, this.#size);
-    this.#held = [];
+    const size = this.#size;
     this.#size = 0;
-    this.#handle ??= await this.#client.execute('guest-file-open', { path: this.#path, mode: this.#mode }, toTheEnd(this.#call));
-    for (let at = 0; at < bytes.length; at += this.#pieceBytes) {
-      const text = bytes.toString('base64', at, Math.min(at + this.#pieceBytes, bytes.length));
-      await this.#client.execute('guest-file-write', { handle: this.#handle, 'buf-b64': text }, this.#call);
-    }
+    if (size > 0 && this.#held !== undefined) await this.#send(this.#held.subarray(0, size));
+  }
+
+  async #send(bytes: Uint8Array): Promise<void> {
+    this.#file ??= await this.#open();
+    await this.#file.write(bytes, this.#call);
   }
 
   async #close(call: CallOptions): Promise<void> {
-    const handle = this.#handle;
-    this.#handle = undefined;
-    if (handle !== undefined) await this.#client.execute('guest-file-close', { handle }, call);
+    const file = this.#file;
+    this.#file = undefined;
+    await file?.close(call);
   }
 }
 

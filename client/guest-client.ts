@@ -4,15 +4,18 @@ import type { Duplex } from 'node:stream';
 
 import { jsonString } from '../core/protocol/json-text.ts';
 import { SENTINEL } from '../core/protocol/response.ts';
-import type { JsonValue } from '../core/protocol/value.ts';
+import { isJsonObject, type JsonValue } from '../core/protocol/value.ts';
 import type { ArgumentsOf, CommandSchema, ResultOf } from '../core/schema/command.ts';
 import { commands, type Command, type CommandName } from '../core/schema/index.ts';
+import { Base64Text } from '../core/schema/types.ts';
 import { CallLimit } from './call-limit.ts';
 import { ClientError } from './client-error.ts';
+import { readDirectly } from './connect.ts';
 import { decodeResult } from './decode-result.ts';
-import { encodeArguments } from './encode-arguments.ts';
+import { encodeArguments, type RequestParts } from './encode-arguments.ts';
 import { ReplyReader } from './reply-reader.ts';
-import { parseReply, returnedBy, type Reply } from './reply.ts';
+import { returnedBy, type Reply } from './reply.ts';
+import { RequestWriter } from './request-writer.ts';
 
 type Named<N extends CommandName> = Extract<Command, { readonly name: N }>;
 
@@ -41,9 +44,19 @@ export interface ClientOptions {
 
 const schemas: ReadonlyMap<string, CommandSchema> = new Map(commands.map((schema) => [schema.name, schema]));
 
+/** Members of answers that are base64. */
+const base64Members: ReadonlySet<string> = new Set(
+  commands.flatMap(({ result }: CommandSchema) =>
+    result.kind === 'struct' ? Object.entries(result.members).flatMap(([name, { type }]) => (type.kind === 'str' && type.base64 === true ? [name] : [])) : []),
+);
+
+/** As `execute`, but arguments that are base64 may be bytes, and long base64 of the answer is a `Base64Text`. For the helpers of this package. */
+export const withBytes = Symbol('withBytes');
+
 interface Waiting {
-  line(text: Buffer): void;
-  failed(error: ClientError): void;
+  /** The answer for which is waited; absent while a request is on its way out. */
+  readonly reply?: (reply: Reply) => void;
+  readonly failed: (error: ClientError) => void;
 }
 
 /**
@@ -56,6 +69,7 @@ export class GuestClient {
   readonly #stream: Duplex;
   readonly #timeoutMs: number;
   readonly #reader: ReplyReader;
+  readonly #writer: RequestWriter;
   #queue: Promise<unknown> = Promise.resolve();
   #waiting: Waiting | undefined;
   /** A call has its turn: what comes now may be for it. */
@@ -68,8 +82,11 @@ export class GuestClient {
   constructor(stream: Duplex, { timeoutMs = 5_000, maxReplyBytes = 96 * 1024 * 1024 }: ClientOptions = {}) {
     this.#stream = stream;
     this.#timeoutMs = timeoutMs;
-    this.#reader = new ReplyReader(maxReplyBytes);
-    stream.on('data', (chunk: Buffer) => this.#data(chunk));
+    this.#reader = new ReplyReader(maxReplyBytes, base64Members);
+    this.#writer = new RequestWriter(stream);
+    const data = (chunk: Buffer): void => this.#data(chunk);
+    stream.on('data', data);
+    readDirectly(stream, data);
     stream.on('error', (error: Error) => this.#end(new ClientError('closed', `the channel broke: ${error.message}`, { cause: error })));
     stream.on('end', () => this.#end(new ClientError('closed', 'the agent closed the channel')));
     stream.on('close', () => this.#end(new ClientError('closed', 'the agent closed the channel')));
@@ -89,19 +106,27 @@ export class GuestClient {
    * @throws ClientError, or a TypeError for arguments that the schema does not take
    */
   async execute<N extends CommandName>(name: N, ...rest: Record<never, never> extends Input<N> ? [args?: Input<N>, options?: CallOptions] : [args: Input<N>, options?: CallOptions]): Promise<Output<N>> {
+    const [args = {}, options = {}] = rest as [object?, CallOptions?];
+    return (await this.#execute(name, args, options, false)) as Output<N>;
+  }
+
+  async [withBytes](name: CommandName, args: Readonly<Record<string, unknown>>, options: CallOptions): Promise<unknown> {
+    return this.#execute(name, args, options, true);
+  }
+
+  async #execute(name: CommandName, args: object, options: CallOptions, keepBytes: boolean): Promise<unknown> {
     const schema = schemas.get(name);
     if (schema === undefined) throw new TypeError(`no command is named '${name}'`);
-    const [args = {}, options = {}] = rest as [object?, CallOptions?];
-    const argumentsJson = encodeArguments(schema, args as Readonly<Record<string, unknown>>);
+    const parts = encodeArguments(schema, args as Readonly<Record<string, unknown>>);
     return this.#enqueue(options, async (limit) => {
-      const value = schema.successResponse ? await this.#call(name, argumentsJson, limit) : await this.#order(name, argumentsJson, limit);
-      return (value === undefined ? undefined : decodeResult(schema.result, value, name)) as Output<N>;
+      const value = schema.successResponse ? await this.#call(name, parts, limit) : await this.#order(name, parts, limit);
+      return value === undefined ? undefined : decodeResult(schema.result, value, name, keepBytes);
     });
   }
 
   /** Calls any command by name, with any arguments, and answers the `return` value as it came: for names of no schema. */
   async executeRaw(name: string, argumentsJson = '{}', options: CallOptions = {}): Promise<JsonValue> {
-    return this.#enqueue(options, (limit) => this.#call(name, argumentsJson, limit));
+    return this.#enqueue(options, async (limit) => asSent(await this.#call(name, [argumentsJson], limit)));
   }
 
   /** Throws away whatever the agent still has to say, and makes sure that it listens. */
@@ -148,28 +173,28 @@ export class GuestClient {
     const token = BigInt(randomInt(1, 2 ** 47));
     this.#reader.clear();
     this.#reader.waitForSentinel();
-    const { id, text } = this.#request('guest-sync-delimited', `{"id":${token}}`);
-    this.#stream.write(Buffer.concat([Buffer.of(SENTINEL), Buffer.from(text)]));
+    const { id, parts } = this.#request('guest-sync-delimited', [`{"id":${token}}`]);
+    this.#stream.write(Buffer.concat([Buffer.of(SENTINEL), Buffer.from(parts.join(''))]));
     for (;;) {
-      const reply = parseReply(await this.#nextLine(limit));
-      if (reply.returned === token) {
+      const reply = await this.#nextReply(limit).catch(unlessGarbage);
+      if (reply?.returned === token) {
         this.#repeatsIds = reply.id === id;
         this.#inSync = true;
         return;
       }
-      // A late answer to an earlier resynchronisation: the next sentinel may be ours.
+      // Leftovers, or a late answer to an earlier resynchronisation: the next sentinel may be ours.
       this.#reader.waitForSentinel();
     }
   }
 
-  #request(name: string, argumentsJson: string): { readonly id: bigint; readonly text: string } {
+  #request(name: string, argumentParts: RequestParts): { readonly id: bigint; readonly parts: RequestParts } {
     this.#lastId += 1n;
-    return { id: this.#lastId, text: `{"execute":${jsonString(name)},"arguments":${argumentsJson},"id":${this.#lastId}}\n` };
+    return { id: this.#lastId, parts: [`{"execute":${jsonString(name)},"arguments":`, ...argumentParts, `,"id":${this.#lastId}}\n`] };
   }
 
-  async #call(name: string, argumentsJson: string, limit: CallLimit): Promise<JsonValue> {
-    const { id, text } = this.#request(name, argumentsJson);
-    this.#stream.write(text);
+  async #call(name: string, argumentParts: RequestParts, limit: CallLimit): Promise<JsonValue> {
+    const { id, parts } = this.#request(name, argumentParts);
+    await this.#send(parts, limit);
     for (;;) {
       const reply = await this.#nextReply(limit);
       // An error may lack the id: of a request that the agent could not read.
@@ -177,19 +202,9 @@ export class GuestClient {
     }
   }
 
-  async #nextReply(limit: CallLimit): Promise<Reply> {
-    const line = await this.#nextLine(limit);
+  async #order(name: string, argumentParts: RequestParts, limit: CallLimit): Promise<undefined> {
     try {
-      return parseReply(line);
-    } catch (error) {
-      this.#inSync = false;
-      throw error;
-    }
-  }
-
-  async #order(name: string, argumentsJson: string, limit: CallLimit): Promise<undefined> {
-    try {
-      await this.#call(name, argumentsJson, limit);
+      await this.#call(name, argumentParts, limit);
     } catch (error) {
       // Silence is the success of these commands, and a guest that goes down takes the channel with it.
       if (!ClientError.is(error) || (error.kind !== 'timeout' && error.kind !== 'closed')) throw error;
@@ -197,23 +212,42 @@ export class GuestClient {
     return undefined;
   }
 
-  #nextLine(limit: CallLimit): Promise<Buffer> {
+  /** A long request goes out bit by bit, as the agent takes it. */
+  async #send(parts: RequestParts, limit: CallLimit): Promise<void> {
+    for (const taken of this.#writer.write(parts)) {
+      await this.#until<void>(limit, (resolve) => {
+        void taken.then(resolve);
+        return {};
+      });
+    }
+  }
+
+  #nextReply(limit: CallLimit): Promise<Reply> {
+    return this.#until<Reply>(limit, (resolve) => ({ reply: resolve }));
+  }
+
+  /** Waits for something, for the limit, or for the end of the channel. @param begin is told what resolves it */
+  #until<T>(limit: CallLimit, begin: (resolve: (value: T) => void) => Pick<Waiting, 'reply'>): Promise<T> {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
+        // What was waited for may come after all, when another call waits.
+        if (this.#waiting !== waiting) return;
         this.#waiting = undefined;
         limit.onExpired(undefined);
       };
-      this.#waiting = {
-        line: (text) => {
-          settle();
-          resolve(text);
-        },
+      const { reply } = begin((value) => {
+        settle();
+        resolve(value);
+      });
+      const waiting: Waiting = {
+        ...(reply === undefined ? {} : { reply }),
         failed: (error) => {
           settle();
           this.#inSync = false;
           reject(error);
         },
       };
+      this.#waiting = waiting;
       limit.onExpired((error) => this.#waiting?.failed(error));
       if (this.#ended !== undefined) this.#waiting?.failed(this.#ended);
       this.#handOver();
@@ -228,15 +262,29 @@ export class GuestClient {
     }
     this.#reader.push(chunk);
     this.#handOver();
+    this.#orEnd(() => this.#reader.retain());
   }
 
   #handOver(): void {
-    if (this.#waiting === undefined) return;
+    const reply = this.#waiting?.reply;
+    if (reply === undefined) return;
+    this.#orEnd(() => {
+      const next = this.#reader.next();
+      if (next !== undefined) reply(next);
+    });
+  }
+
+  /** Garbage fails the call, and the next resynchronises; what is too long ends the conversation. */
+  #orEnd(read: () => void): void {
     try {
-      const line = this.#reader.next();
-      if (line !== undefined) this.#waiting.line(line);
-    } catch (error) {
-      this.#end(ClientError.is(error) ? error : new ClientError('garbage', String(error), { cause: error }));
+      read();
+    } catch (thrown) {
+      const error = ClientError.is(thrown) ? thrown : new ClientError('garbage', String(thrown), { cause: thrown });
+      if (error.kind === 'garbage') {
+        this.#waiting?.failed(error);
+        return;
+      }
+      this.#end(error);
       this.#stream.destroy();
     }
   }
@@ -245,6 +293,18 @@ export class GuestClient {
     this.#ended ??= error;
     this.#waiting?.failed(this.#ended);
   }
+}
+
+/** What nobody can read is no answer to a resynchronisation, and nothing else. */
+function unlessGarbage(error: unknown): undefined {
+  if (!ClientError.is(error) || error.kind !== 'garbage') throw error;
+}
+
+/** A value as it was sent: long base64 as text. */
+function asSent(value: JsonValue): JsonValue {
+  if (value instanceof Base64Text) return value.toString();
+  if (Array.isArray(value)) return value.map(asSent);
+  return isJsonObject(value) ? new Map([...value].map(([name, member]) => [name, asSent(member)])) : value;
 }
 
 /** A call that is given up while it queues fails at once, not when its turn comes. */

@@ -1,89 +1,134 @@
 import { Buffer } from 'node:buffer';
 
+import { JsonDecoder } from '../core/protocol/json-decoder.ts';
 import { SENTINEL } from '../core/protocol/response.ts';
+import type { JsonValue } from '../core/protocol/value.ts';
 import { ClientError } from './client-error.ts';
+import { replyOf, type Reply } from './reply.ts';
 
 const LINE_FEED = 0x0a;
+const NOTHING = Buffer.alloc(0);
+/** Bytes of a line that an error message shows. */
+const SHOWN = 120;
 
 /**
- * Cuts what an agent sends into lines, which are taken one at a time. While it waits for a sentinel everything before a
- * 0xFF is dropped: stale answers, error lines about the resynchronisation itself, another client's leftovers.
+ * Takes answers off what an agent sends, one a line. A line is decoded while it arrives and is never held as a whole: of an
+ * answer that brings 48 MiB of a file nothing is kept but these. While it waits for a sentinel everything before a 0xFF is
+ * dropped: stale answers, error lines about the resynchronisation itself, another client's leftovers.
  */
 export class ReplyReader {
   readonly #maxBytes: number;
-  /** What has come and was not taken, in order; only the last piece is searched again. */
-  #pieces: Buffer[] = [];
-  #held = 0;
-  /** Pieces before this one have no line feed. */
-  #searched = 0;
+  readonly #decoder: JsonDecoder;
+  readonly #head = Buffer.alloc(SHOWN);
+  #unread: Buffer = NOTHING;
   #untilSentinel = false;
+  /** Bytes of the line so far. */
+  #length = 0;
+  #shown = 0;
+  #value: JsonValue | undefined;
+  /** What has come of the line is not one JSON value and nothing else. */
+  #isBroken = false;
 
-  constructor(maxBytes: number) {
+  /** @param base64Members names of members that become a `Base64Text` where they are long */
+  constructor(maxBytes: number, base64Members: ReadonlySet<string>) {
     this.#maxBytes = maxBytes;
+    this.#decoder = new JsonDecoder({ base64Members });
   }
 
-  /** Whether something has come that nobody took. */
+  /** Whether nothing has come that nobody took. */
   get isEmpty(): boolean {
-    return this.#held === 0;
+    return this.#unread.length === 0 && this.#length === 0;
   }
 
   clear(): void {
-    this.#pieces = [];
-    this.#held = 0;
-    this.#searched = 0;
+    this.#unread = NOTHING;
+    this.#startLine();
   }
 
-  /** The next line is the one behind the next 0xFF. */
+  /** The next answer is the one behind the next 0xFF. */
   waitForSentinel(): void {
     this.#untilSentinel = true;
-    this.#searched = 0;
+    this.#startLine();
   }
 
+  /** Hands in what has come. It is read where it lies: the memory is the caller's again after `retain`. */
   push(chunk: Buffer): void {
-    if (chunk.length === 0) return;
-    this.#pieces.push(chunk);
-    this.#held += chunk.length;
+    this.#unread = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
   }
 
   /**
-   * The next complete line without its line end, where there is one.
+   * Keeps what nobody has taken yet in memory of its own.
    *
-   * @throws ClientError `too-large` when a line does not end
+   * @throws ClientError `too-large`: more than one answer can be
    */
-  next(): Buffer | undefined {
-    if (this.#untilSentinel && !this.#dropToSentinel()) return undefined;
-    for (; this.#searched < this.#pieces.length; this.#searched += 1) {
-      const end = this.#pieces[this.#searched]?.indexOf(LINE_FEED) ?? -1;
-      if (end !== -1) return this.#take(end);
-    }
-    if (this.#held > this.#maxBytes) throw new ClientError('too-large', `an answer of more than ${this.#maxBytes} bytes`);
-    return undefined;
+  retain(): void {
+    if (this.#unread.length > this.#maxBytes) throw this.#tooLarge();
+    if (this.#unread.length > 0) this.#unread = Buffer.from(this.#unread);
   }
 
-  /** Cuts the line off that ends at `end` of the piece that was searched last. */
-  #take(end: number): Buffer {
-    const last = this.#pieces[this.#searched] ?? Buffer.alloc(0);
-    const parts = [...this.#pieces.slice(0, this.#searched), last.subarray(0, end)];
-    const rest = last.subarray(end + 1);
-    this.#pieces = [...(rest.length === 0 ? [] : [rest]), ...this.#pieces.slice(this.#searched + 1)];
-    this.#searched = 0;
-    const line = parts.length === 1 ? last.subarray(0, end) : Buffer.concat(parts);
-    this.#held -= line.length + 1;
-    if (line.length > this.#maxBytes) throw new ClientError('too-large', `an answer of ${line.length} bytes, more than ${this.#maxBytes}`);
-    return line;
+  /**
+   * The next answer, where it is there as a whole.
+   *
+   * @throws ClientError `too-large` when a line does not end, `garbage` for one that is no answer
+   */
+  next(): Reply | undefined {
+    for (;;) {
+      if (this.#unread.length === 0 || (this.#untilSentinel && !this.#dropToSentinel())) return undefined;
+      const end = this.#unread.indexOf(LINE_FEED);
+      this.#read(end === -1 ? this.#unread : this.#unread.subarray(0, end));
+      this.#unread = end === -1 ? NOTHING : this.#unread.subarray(end + 1);
+      if (this.#length > this.#maxBytes) throw this.#tooLarge();
+      if (end === -1) return undefined;
+      const reply = this.#endLine();
+      if (reply !== undefined) return reply;
+    }
+  }
+
+  /** A sentinel within a line begins it anew. */
+  #read(piece: Buffer): void {
+    this.#length += piece.length;
+    const mark = piece.lastIndexOf(SENTINEL);
+    if (mark !== -1) {
+      const length = this.#length;
+      this.#startLine();
+      this.#length = length;
+    }
+    const text = piece.subarray(mark + 1);
+    if (this.#shown < SHOWN) this.#shown += text.copy(this.#head, this.#shown);
+    if (this.#isBroken) return;
+    this.#decoder.feed(text);
+    for (let decoded = this.#decoder.next(); decoded !== undefined && !this.#isBroken; decoded = this.#decoder.next()) {
+      this.#isBroken = decoded.kind === 'error' || this.#value !== undefined;
+      if (decoded.kind === 'value') this.#value = decoded.value;
+    }
+  }
+
+  /** The answer of the line, `undefined` where it is blank. */
+  #endLine(): Reply | undefined {
+    const [value, isBroken, isPart] = [this.#value, this.#isBroken, this.#decoder.pendingBytes > 0];
+    const shown = this.#head.toString('latin1', 0, this.#shown);
+    this.#startLine();
+    if (!isBroken && !isPart && value !== undefined) return replyOf(value, shown);
+    if (!isBroken && !isPart && shown.trim() === '') return undefined;
+    throw new ClientError('garbage', `the agent sent something that is no answer: ${JSON.stringify(shown)}`);
+  }
+
+  #startLine(): void {
+    this.#decoder.reset();
+    this.#length = 0;
+    this.#shown = 0;
+    this.#value = undefined;
+    this.#isBroken = false;
   }
 
   #dropToSentinel(): boolean {
-    for (let piece = this.#pieces.shift(); piece !== undefined; piece = this.#pieces.shift()) {
-      this.#held -= piece.length;
-      const mark = piece.indexOf(SENTINEL);
-      if (mark === -1) continue;
-      const rest = piece.subarray(mark + 1);
-      this.#untilSentinel = false;
-      if (rest.length > 0) this.#pieces.unshift(rest);
-      this.#held += rest.length;
-      return true;
-    }
-    return false;
+    const mark = this.#unread.indexOf(SENTINEL);
+    this.#unread = mark === -1 ? NOTHING : this.#unread.subarray(mark + 1);
+    this.#untilSentinel = mark === -1;
+    return mark !== -1;
+  }
+
+  #tooLarge(): ClientError {
+    return new ClientError('too-large', `an answer of more than ${this.#maxBytes} bytes`);
   }
 }

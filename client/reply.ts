@@ -1,7 +1,3 @@
-import type { Buffer } from 'node:buffer';
-
-import { JsonDecoder } from '../core/protocol/json-decoder.ts';
-import { SENTINEL } from '../core/protocol/response.ts';
 import { isJsonObject, type JsonValue } from '../core/protocol/value.ts';
 import { ClientError } from './client-error.ts';
 
@@ -13,14 +9,14 @@ export interface Reply {
   readonly error?: ClientError;
 }
 
-/** @throws ClientError `garbage` */
-export function parseReply(line: Buffer): Reply {
-  const mark = line.lastIndexOf(SENTINEL);
-  const text = mark === -1 ? line : line.subarray(mark + 1);
-  const value = onlyValue(text);
-  if (value === undefined || !isJsonObject(value)) {
-    throw new ClientError('garbage', `the agent sent something that is no answer: ${JSON.stringify(text.toString('latin1', 0, 120))}`);
-  }
+/**
+ * The answer that a line is.
+ *
+ * @param shown how the line begins, for the error
+ * @throws ClientError `garbage`
+ */
+export function replyOf(value: JsonValue, shown: string): Reply {
+  if (!isJsonObject(value)) throw new ClientError('garbage', `the agent sent something that is no answer: ${JSON.stringify(shown)}`);
   const id = value.get('id');
   const error = value.get('error');
   if (error !== undefined) {
@@ -30,15 +26,8 @@ export function parseReply(line: Buffer): Reply {
     return { id, error: new ClientError('refused', typeof desc === 'string' ? desc : agentClass, { agentClass }) };
   }
   const returned = value.get('return');
-  if (returned === undefined) throw new ClientError('garbage', 'the agent sent neither a return value nor an error');
+  if (returned === undefined) throw new ClientError('garbage', `the agent sent neither a return value nor an error: ${JSON.stringify(shown)}`);
   return { id, returned };
-}
-
-function onlyValue(text: Buffer): JsonValue | undefined {
-  const decoder = new JsonDecoder();
-  decoder.feed(text);
-  const decoded = decoder.next();
-  return decoded?.kind === 'value' ? decoded.value : undefined;
 }
 
 /** @throws the refusal */

@@ -254,8 +254,8 @@ export class JsonDecoder {
     this.#at += 1;
     this.#bytes += 1;
     if (start === byteClass.QUOTE) {
-      const beyond = this.#stop === this.#pieceEnd && this.#stop - this.#at >= WORTH_DECODING;
-      if (beyond && this.#expectsBase64 && !this.#strings.special) return this.#base64Piece();
+      // However little of it has come: a sender may write what stands before the bytes by itself.
+      if (this.#stop === this.#pieceEnd && this.#expectsBase64 && !this.#strings.special) return this.#base64Piece();
       return this.#stringPiece(this.#stop);
     }
     this.#text.append(this.#chunk, this.#at - 1, this.#at, false);

@@ -40,7 +40,7 @@ export const guestFileClose = command({
 
 export const guestFileReadResult = struct('GuestFileRead', {
   count: required(int, 'How many bytes were read (before the encoding).'),
-  'buf-b64': required(str, 'The bytes in base64.'),
+  'buf-b64': required(base64, 'The bytes in base64.'),
   eof: required(bool, 'Whether the end of the file was met while reading.'),
 });
 

@@ -55,7 +55,7 @@ export interface Member<T extends SchemaType = SchemaType, O extends boolean = b
 
 export type Members = { readonly [name: string]: Member };
 
-/** `base64`: a handler takes a `Base64Text` as well, so that long data need not become a text. */
+/** `base64`: as an argument a handler takes a `Base64Text` as well, as a result the client makes one: long data need not become a text. */
 export interface StrType { readonly kind: 'str'; readonly base64?: true }
 export interface IntType { readonly kind: 'int' }
 export interface BoolType { readonly kind: 'bool' }

@@ -1,74 +1,181 @@
-import { createReadStream, createWriteStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
+import { Buffer } from 'node:buffer';
+import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-import { readFile, writeFile } from '../../files.ts';
+import { DEFAULT_PIECE, piecesOf, writeFile } from '../../files.ts';
+import { GuestFile, type FilePiece } from '../../guest-file.ts';
 import type { GuestClient } from '../../guest-client.ts';
+import { jsonText } from '../print-json.ts';
 import { Progress } from '../progress.ts';
 import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 
 const prefix = 'guest:';
 
+/** Is told how many bytes have been moved. */
+type Moved = (bytes: number) => void;
+
+interface Copy {
+  /** Bytes; unknown for a pipe, and for what only looks like a file. */
+  readonly size: number | undefined;
+  readonly run: (moved: Moved) => Promise<void>;
+}
+
 export const run: RunSubcommand = async (context) => {
   const [from, to, ...more] = context.words;
   if (from === undefined || to === undefined || more.length > 0) throw new UsageError('say what and whereto: cp guest:PATH PATH, or cp PATH guest:PATH (- is standard input or output)');
   const fromGuest = from.startsWith(prefix);
   if (fromGuest === to.startsWith(prefix)) throw new UsageError(`exactly one side is in the guest: write it ${prefix}PATH`);
-  const { source, sink, size } = fromGuest ? await download(context, from.slice(prefix.length), to) : await upload(context, from, to.slice(prefix.length));
-  const progress = context.isWatched ? new Progress(context.stderr, fromGuest ? from : to, size) : undefined;
+  if (context.json && to === '-') throw new UsageError('--json and the contents of the file cannot both go to standard output');
+  const copy = fromGuest ? await download(context, from.slice(prefix.length), to) : await upload(context, from, to.slice(prefix.length));
+  const progress = context.isWatched ? new Progress(context.stderr, fromGuest ? from : to, copy.size) : undefined;
+  let bytes = 0;
   try {
-    await pipeline(source, async function* count(chunks: AsyncIterable<Buffer>) {
-      for await (const chunk of chunks) {
-        yield chunk;
-        progress?.moved(chunk.length);
-      }
-    }, sink);
+    await copy.run((moved) => {
+      bytes += moved;
+      progress?.moved(moved);
+    });
   } finally {
     progress?.done();
   }
+  if (context.json) context.stdout.write(`${jsonText({ from, to, bytes })}\n`);
   return 0;
 };
-
-interface Copy {
-  readonly source: Readable;
-  readonly sink: Writable;
-  /** Bytes; unknown for a pipe, and for what only looks like a file. */
-  readonly size: number | undefined;
-}
 
 async function download({ client, stdout, isWatched }: SubcommandContext, path: string, to: string): Promise<Copy> {
   if (path === '') throw new UsageError(`write which file: ${prefix}PATH`);
   const size = isWatched ? await sizeInGuest(client, path) : undefined;
-  const source = readFile(client, path);
-  // Nothing is truncated here before the guest has opened the file.
-  const opened = await firstChunk(source);
+  const pieces = piecesOf(client, path);
+  if (to === '-') return { size, run: (moved) => toStream(pieces, stdout, moved) };
+  // Nothing is truncated here before the guest has opened the file and read from it.
+  const first = await pieces.next();
   const name = path.split(/[/\\]/).at(-1) ?? path;
-  const sink = to === '-' ? keptOpen(stdout) : createWriteStream((await isDirectory(to)) ? join(to, name) : to);
-  return { source: opened, sink, size };
+  let sink: FileHandle;
+  try {
+    sink = await open((await isDirectory(to)) ? join(to, name) : to, 'w');
+  } catch (error) {
+    await pieces.return();
+    throw error;
+  }
+  return { size, run: (moved) => toFile(first, pieces, sink, moved) };
+}
+
+async function toFile(first: IteratorResult<FilePiece, void>, pieces: AsyncGenerator<FilePiece, void, void>, sink: FileHandle, moved: Moved): Promise<void> {
+  try {
+    for (let piece = first; piece.done !== true; piece = await pieces.next()) {
+      await writeAll(sink, piece.value.bytes);
+      moved(piece.value.length);
+      piece.value.release();
+    }
+  } finally {
+    await pieces.return();
+    await sink.close();
+  }
+}
+
+/** One writev(2) may take less than it was given. */
+async function writeAll(sink: FileHandle, pieces: readonly Uint8Array[]): Promise<void> {
+  for (let rest = pieces; rest.length > 0; ) {
+    let { bytesWritten: taken } = await sink.writev(rest);
+    rest = rest.flatMap((piece) => {
+      const skipped = Math.min(taken, piece.length);
+      taken -= skipped;
+      return skipped === piece.length ? [] : [piece.subarray(skipped)];
+    });
+  }
+}
+
+/** Standard output is not ours to close. */
+async function toStream(pieces: AsyncGenerator<FilePiece, void, void>, sink: Writable, moved: Moved): Promise<void> {
+  for await (const piece of pieces) {
+    for (const bytes of piece.bytes) {
+      await new Promise<void>((resolve, reject) => void sink.write(bytes, (error) => (error == null ? resolve() : reject(error))));
+    }
+    moved(piece.length);
+  }
 }
 
 async function upload({ client, stdin }: SubcommandContext, from: string, to: string): Promise<Copy> {
   if (from === '-') {
     if (to === '' || to.endsWith('/')) throw new UsageError('say what the file is to be called in the guest');
-    return { source: stdin, sink: writeFile(client, to), size: undefined };
+    return { size: undefined, run: (moved) => fromStream(stdin, writeFile(client, to), moved) };
   }
-  const { size } = await stat(from);
   const path = to === '' || to.endsWith('/') ? `${to}${basename(from)}` : to;
-  return { source: createReadStream(from, { highWaterMark: 2 ** 20 }), sink: writeFile(client, path), size };
+  const source = await open(from, 'r');
+  try {
+    const facts = await source.stat();
+    if (facts.isDirectory()) throw new UsageError(`${from} is a directory: copy files one by one, or an archive of it`);
+    // Read before the guest is told anything: what cannot be read here empties no file there.
+    const reader = new FileReader(source);
+    const first = await reader.next();
+    return { size: facts.size === 0 ? undefined : facts.size, run: (moved) => fromFile(first, reader, client, path, moved) };
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
 }
 
-/** Waits until a stream has something or ends, and answers the stream. @throws what opening it threw */
-function firstChunk(stream: Readable): Promise<Readable> {
-  return new Promise((resolve, reject) => {
-    stream.once('error', reject);
-    stream.once('readable', () => {
-      stream.off('error', reject);
-      resolve(stream);
-    });
-  });
+/** Reads a file ahead by one piece, into two pieces of memory in turn. */
+class FileReader {
+  readonly #source: FileHandle;
+  readonly #memory: readonly [Buffer, Buffer] = [Buffer.allocUnsafeSlow(DEFAULT_PIECE), Buffer.allocUnsafeSlow(DEFAULT_PIECE)];
+  #turn = 0;
+
+  constructor(source: FileHandle) {
+    this.#source = source;
+  }
+
+  /** As much as there is, up to a piece; nothing at the end. Valid until the call after the next. */
+  async next(): Promise<Buffer> {
+    const memory = this.#memory[this.#turn === 0 ? 0 : 1];
+    this.#turn = 1 - this.#turn;
+    let length = 0;
+    while (length < memory.length) {
+      const { bytesRead } = await this.#source.read(memory, length, memory.length - length);
+      if (bytesRead === 0) break;
+      length += bytesRead;
+    }
+    return memory.subarray(0, length);
+  }
+
+  async close(): Promise<void> {
+    await this.#source.close();
+  }
+}
+
+async function fromFile(first: Buffer, reader: FileReader, client: GuestClient, path: string, moved: Moved): Promise<void> {
+  try {
+    const file = await GuestFile.open(client, path, 'wb', {});
+    let piece = first;
+    try {
+      while (piece.length > 0) {
+        const next = reader.next();
+        // Whichever fails first, the other is waited for.
+        const [written, read] = await Promise.allSettled([file.write(piece, {}), next]);
+        if (written.status === 'rejected') throw written.reason;
+        if (read.status === 'rejected') throw read.reason;
+        moved(piece.length);
+        piece = read.value;
+      }
+    } catch (error) {
+      await file.close({}).catch(() => undefined);
+      throw error;
+    }
+    await file.close({});
+  } finally {
+    await reader.close();
+  }
+}
+
+async function fromStream(source: Readable, sink: Writable, moved: Moved): Promise<void> {
+  await pipeline(source, async function* count(chunks: AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
+      yield chunk;
+      moved(chunk.length);
+    }
+  }, sink);
 }
 
 /** Best effort, for the progress alone: a pseudo file has no size, and a FIFO no end. */
@@ -92,14 +199,4 @@ async function isDirectory(path: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-/** Standard output is not ours to close. */
-function keptOpen(stream: Writable): Writable {
-  return new Proxy(stream, {
-    get: (target, key) => {
-      const member: unknown = Reflect.get(target, key);
-      return typeof member === 'function' ? (member as (...rest: unknown[]) => unknown).bind(target) : member;
-    },
-  });
 }

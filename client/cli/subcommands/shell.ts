@@ -55,7 +55,7 @@ async function answer(client: GuestClient, name: string | undefined, rest: reado
   }
   try {
     const schema = schemaOf(name);
-    const args = schema === undefined ? '{}' : encodeArguments(schema, typedArguments(schema, rest));
+    const args = schema === undefined ? '{}' : encodeArguments(schema, typedArguments(schema, rest)).join('');
     print(`${jsonText(await client.executeRaw(name, args))}\n`);
     return undefined;
   } catch (error) {

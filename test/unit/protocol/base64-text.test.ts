@@ -50,6 +50,18 @@ describe('a long string of base64 where it is expected', () => {
     }
   });
 
+  it('is its bytes however little of it comes with what stands before it', () => {
+    const text = request(bytes.toString('base64'));
+    const start = text.indexOf(bytes.toString('base64', 0, 30));
+
+    for (const first of [start - 1, start, start + 1, start + 5]) {
+      const value = member(decodeIn(text, [first, text.length - first]));
+
+      expect(value).toBeInstanceOf(Base64Text);
+      expect(Buffer.from(decodeBase64(value as Base64Text)).equals(bytes)).toBe(true);
+    }
+  });
+
   it('is a string like others elsewhere, and where it is short', () => {
     const long = bytes.toString('base64');
 

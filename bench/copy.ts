@@ -1,0 +1,106 @@
+/**
+ * `concierge-ctl cp` beside the agent's own speed: `node bench/copy.ts [--quick]`, against ours and Debian's `qemu-ga`. The
+ * files lie in memory (/dev/shm), so that no disk is measured. Needs gcc and Debian's package archive.
+ */
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream, createWriteStream, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { promisify } from 'node:util';
+
+import { DEFAULT_PIECE } from '../client/files.ts';
+import { loadProgram, ours, RunningAgent, theirs, type Contestant } from './lib/agents.ts';
+
+const run = promisify(execFile);
+const MiB = 1024 * 1024;
+const quick = process.argv.includes('--quick');
+const rounds = quick ? 1 : 5;
+const size = (quick ? 256 : 1024) * MiB;
+const control = resolve(import.meta.dirname, '../bin/concierge-ctl');
+const load = loadProgram();
+const scratch = mkdtempSync('/dev/shm/bench-copy-');
+const source = join(scratch, 'source');
+const target = join(scratch, 'target');
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+interface Figures {
+  /** MiB/s. */
+  readonly speed: number;
+  /** MiB at the peak. */
+  readonly client?: number;
+  readonly agent: number;
+  /** Seconds of processor time. */
+  readonly clientTime?: number;
+  readonly agentTime: number;
+}
+
+async function digest(path: string): Promise<string> {
+  const hash = createHash('sha1');
+  await pipeline(createReadStream(path, { highWaterMark: MiB }), hash);
+  return hash.digest('hex');
+}
+
+/** The agent's own speed, with a host that does nothing with the answers. */
+async function raw(agent: RunningAgent, words: readonly string[]): Promise<Figures> {
+  agent.resetPeak();
+  const before = agent.processorTime();
+  const { stdout } = await run(load, [agent.socket, ...words]);
+  const { bytes, total } = JSON.parse(stdout) as { readonly bytes: number; readonly total: number };
+  return { speed: bytes / MiB / (total / 1e9), agent: agent.peak() / 1024, agentTime: (agent.processorTime() - before) / 1e9 };
+}
+
+async function copy(agent: RunningAgent, from: string, to: string): Promise<Figures> {
+  rmSync(target, { force: true });
+  agent.resetPeak();
+  const useFile = join(scratch, 'use');
+  const before = agent.processorTime();
+  const began = performance.now();
+  await run(control, ['--socket', agent.socket, 'cp', from, to], {
+    env: { ...process.env, USE_FILE: useFile, NODE_OPTIONS: `--require ${join(import.meta.dirname, 'lib/report-use.cjs')}` },
+  });
+  const seconds = (performance.now() - began) / 1000;
+  const agentTime = (agent.processorTime() - before) / 1e9;
+  const [peak = Number.NaN, time = Number.NaN] = readFileSync(useFile, 'utf8').split(' ').map(Number);
+  if ((await digest(target)) !== expected) throw new Error(`${from} arrived changed`);
+  return { speed: size / MiB / seconds, client: peak / 1024, agent: agent.peak() / 1024, clientTime: time / 1e6, agentTime };
+}
+
+const print = (name: string, cells: readonly string[]): void => console.log(`${name.padEnd(36)}${cells.map((cell) => (cell === 'NaN' ? '' : cell).padStart(12)).join('')}`);
+
+async function contest(contestant: Contestant): Promise<void> {
+  const ways: Readonly<Record<string, (agent: RunningAgent) => Promise<Figures>>> = {
+    'read, raw': (agent) => raw(agent, ['read', source, String(DEFAULT_PIECE)]),
+    'cp guest:file file': (agent) => copy(agent, `guest:${source}`, target),
+    'write, raw': (agent) => raw(agent, ['write', target, String(DEFAULT_PIECE), String(size)]),
+    'cp file guest:file': (agent) => copy(agent, source, `guest:${target}`),
+  };
+  for (const [name, way] of Object.entries(ways)) {
+    const agent = await RunningAgent.start(contestant);
+    const figures: Figures[] = [];
+    try {
+      for (let round = 0; round < rounds; round += 1) figures.push(await way(agent));
+    } finally {
+      await agent.stop();
+    }
+    const all = (member: keyof Figures): number[] => figures.map((one) => one[member] ?? Number.NaN);
+    print(`${contestant.name}: ${name}`, [
+      median(all('speed')).toFixed(0),
+      Math.max(...all('client')).toFixed(0),
+      Math.max(...all('agent')).toFixed(0),
+      median(all('clientTime')).toFixed(2),
+      median(all('agentTime')).toFixed(2),
+    ]);
+  }
+}
+
+let expected = '';
+try {
+  await pipeline(createReadStream('/dev/urandom', { end: size - 1, highWaterMark: MiB }), createWriteStream(source));
+  expected = await digest(source);
+  print(`${size / MiB} MiB in pieces of ${DEFAULT_PIECE / MiB} MiB, ${rounds} times`, ['MiB/s', 'client MiB', 'agent MiB', 'client s', 'agent s']);
+  await contest(ours);
+  await contest(theirs());
+} finally {
+  rmSync(scratch, { recursive: true, force: true });
+}

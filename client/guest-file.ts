@@ -1,0 +1,67 @@
+import { Buffer } from 'node:buffer';
+
+import { Base64Text } from '../core/schema/types.ts';
+import { ClientError } from './client-error.ts';
+import { withBytes, type CallOptions, type GuestClient, type Output } from './guest-client.ts';
+
+/** The bytes of a member that is base64, in the pieces in which they were decoded. */
+export function decodedPieces(text: string | Base64Text | undefined): Uint8Array[] {
+  if (text instanceof Base64Text) return text.bytesWith(Buffer.from(text.tail, 'base64')).filter(({ length }) => length > 0);
+  return text === undefined || text === '' ? [] : [Buffer.from(text, 'base64')];
+}
+
+/** What one read brought. */
+export interface FilePiece {
+  readonly bytes: readonly Uint8Array[];
+  readonly length: number;
+  /** Nothing more will come. */
+  readonly isLast: boolean;
+  /** Gives the memory back at once, for who does not keep the bytes; otherwise it waits for the garbage collector. */
+  readonly release: () => void;
+}
+
+/** An open that was given up would leave a handle in the guest that nobody knows. */
+const toTheEnd = ({ timeoutMs }: CallOptions): CallOptions => (timeoutMs === undefined ? {} : { timeoutMs });
+
+/** A file that is open in the guest. To be closed exactly once. */
+export class GuestFile {
+  readonly #client: GuestClient;
+  readonly #handle: bigint;
+  readonly #path: string;
+
+  private constructor(client: GuestClient, handle: bigint, path: string) {
+    this.#client = client;
+    this.#handle = handle;
+    this.#path = path;
+  }
+
+  /** @param mode as in fopen(3) */
+  static async open(client: GuestClient, path: string, mode: string, call: CallOptions): Promise<GuestFile> {
+    return new GuestFile(client, await client.execute('guest-file-open', { path, mode }, toTheEnd(call)), path);
+  }
+
+  async read(count: number, call: CallOptions): Promise<FilePiece> {
+    const answer = (await this.#client[withBytes]('guest-file-read', { handle: this.#handle, count }, call)) as Omit<Output<'guest-file-read'>, 'buf-b64'> & { readonly 'buf-b64': string | Base64Text };
+    const text = answer['buf-b64'];
+    const bytes = decodedPieces(text);
+    const length = bytes.reduce((sum, one) => sum + one.length, 0);
+    if (BigInt(length) !== answer.count) throw new ClientError('garbage', `the agent says that it read ${answer.count} bytes of ${this.#path}, and sent ${length}`);
+    return {
+      bytes,
+      length,
+      isLast: answer.eof,
+      release: () => {
+        if (text instanceof Base64Text) text.release();
+      },
+    };
+  }
+
+  async write(bytes: Uint8Array, call: CallOptions): Promise<void> {
+    const { count } = (await this.#client[withBytes]('guest-file-write', { handle: this.#handle, 'buf-b64': bytes }, call)) as Output<'guest-file-write'>;
+    if (count !== BigInt(bytes.length)) throw new ClientError('garbage', `the agent says that it wrote ${count} bytes to ${this.#path}, of ${bytes.length}`);
+  }
+
+  async close(call: CallOptions): Promise<void> {
+    await this.#client.execute('guest-file-close', { handle: this.#handle }, call);
+  }
+}
