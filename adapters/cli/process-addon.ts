@@ -8,7 +8,7 @@ export interface ProcessAddon {
   exitNow(status: number): never;
 }
 
-/** `undefined` where the platform has none, or it was not built: then there are no locks, and no syslog. */
+/** `undefined` where the platform has none, or it cannot be loaded: then there are no locks and no syslog, and the agent says so. */
 export async function processAddon(): Promise<ProcessAddon | undefined> {
   if (process.platform !== 'linux') return undefined;
   try {

@@ -3,7 +3,7 @@ import { dlopen } from 'node:process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { AgentError } from '../../core/errors/agent-error.ts';
+import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../core/errors/posix-errno.ts';
 
 /**
@@ -40,7 +40,17 @@ export function addonPath(start = dirname(fileURLToPath(import.meta.url))): stri
     if (existsSync(built)) return built;
     if (folder === dirname(folder)) break;
   }
-  throw AgentError.failed(`the native addon is missing: neither ${beside} nor build/Release/concierge.node exists; run npm run build:native`);
+  throw AgentError.failed(`the native addon is missing: there is no ${beside}; install Concierge anew (in its sources: npm run build:native)`);
+}
+
+/** Why there is no addon, or `undefined` where there is one. */
+export function addonProblem(): string | undefined {
+  try {
+    nativeAddon();
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
 }
 
 let loaded: NativeAddon | undefined;
@@ -48,7 +58,12 @@ let loaded: NativeAddon | undefined;
 function load(): NativeAddon {
   // dlopen and not require: the bundle is ESM, and createRequire costs a module system that nothing else needs.
   const addon = { exports: {} };
-  dlopen(addon, addonPath());
+  const path = addonPath();
+  try {
+    dlopen(addon, path);
+  } catch (error) {
+    throw AgentError.failed(`the native addon cannot be loaded: ${messageOf(error)}; install the package for this system (${process.platform}, ${process.arch})`, error);
+  }
   const native = addon.exports as NativeAddon;
   native.setErrorFactory((errno, syscall, path) => posixErrorOf(errno, { syscall, ...(path === undefined ? {} : { path }) }));
   return native;

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { AgentError } from '../../core/errors/agent-error.ts';
 import type { ChannelOptions, Channels, Transport } from '../../core/ports/index.ts';
+import { portableChannels } from './portable-channels.ts';
 
 /** How one method makes its transport. Only the chosen one is loaded. */
 type Maker = (path: string, options: ChannelOptions) => Promise<Transport>;
@@ -15,6 +16,13 @@ const makers: Readonly<Record<string, Maker>> = {
     return new IsaSerial(path, { log });
   },
   'unix-listen': async (path, { log }) => {
+    const { addonProblem } = await import('../linux/native.ts');
+    const problem = addonProblem();
+    if (problem !== undefined) {
+      // A backend of a third party may need nothing of it.
+      log.warning(`${problem}. The socket is served by Node alone`);
+      return portableChannels.create('unix-listen', path, { log });
+    }
     const { unixListen } = await import('./unix-listen.ts');
     const { SocketTransport } = await import('./socket-transport.ts');
     return new SocketTransport(unixListen(path), { log });

@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream';
+
 import type { PosixCode } from '../../core/errors/posix-errno.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import type { ContractPrograms } from './programs.ts';
@@ -39,6 +41,8 @@ export interface KnownFacts {
   /** Name of the loopback interface. */
   readonly loopback?: string;
   readonly hostName?: string;
+  /** A channel that can be tried: a method of `channels`, a path for it that is free, and a way to come to it as the host does. */
+  readonly channel?: { readonly method: string; readonly path: string; readonly connect: () => Promise<Duplex> };
   /** Codes of this system where they are not the POSIX ones: `{ ENOENT: ['ERROR_FILE_NOT_FOUND', 'ERROR_PATH_NOT_FOUND'] }`. */
   readonly codes?: Readonly<Partial<Record<PosixCode, string | readonly string[]>>>;
 }

@@ -1,4 +1,5 @@
 import { passwordContract, sessionContract, sshKeyContract } from './accounts.ts';
+import { channelContract } from './channels.ts';
 import { clockContract, clockSettingContract } from './clock.ts';
 import { diskContract, diskStatisticsContract, trimContract, usageContract } from './disks.ts';
 import { fileContract } from './files.ts';
@@ -26,6 +27,7 @@ export const contractGroups: readonly ContractGroup[] = [
   memoryContract, memorySwitchingContract,
   hostNameContract, timeZoneContract, osInformationContract, deviceContract,
   hookContract,
+  channelContract,
 ];
 
 /** What the suite needs of a test runner: that of `node:test`, of vitest, of jest. */

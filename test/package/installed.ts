@@ -73,13 +73,19 @@ export async function installPackage(): Promise<Installation> {
 const install = (directory: string, tarball: string): Promise<string> =>
   mustEnd('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], directory);
 
+export interface StartedAgent {
+  readonly socket: string;
+  /** Asks it to end. Answers its exit status and what it said on standard error. */
+  stop(): Promise<{ readonly status: number | null; readonly said: string }>;
+}
+
 /** An installed agent that serves a socket until it is stopped. */
-export async function startAgent(program: string, words: readonly string[], directory: string): Promise<{ readonly socket: string; stop(): Promise<void> }> {
+export async function startAgent(program: string, words: readonly string[], directory: string): Promise<StartedAgent> {
   const socket = join(directory, 'agent.sock');
-  const agent = spawn(program, ['-m', 'unix-listen', '-p', socket, '-t', directory, ...words], { cwd: directory, env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
+  const agent = spawn(program, [...words, '-m', 'unix-listen', '-p', socket, '-t', directory], { cwd: directory, env: environment, stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   agent.stderr.on('data', (chunk: Buffer) => (said += chunk.toString()));
-  const ending = new Promise<void>((done) => agent.once('exit', () => done()));
+  const ending = new Promise<number | null>((done) => agent.once('close', (status) => done(status)));
   await vi.waitUntil(() => {
     if (agent.exitCode !== null) throw new Error(`the agent ended with ${agent.exitCode}: ${said}`);
     return existsSync(socket);
@@ -88,7 +94,8 @@ export async function startAgent(program: string, words: readonly string[], dire
     socket,
     stop: async () => {
       agent.kill();
-      await ending;
+      const status = await ending;
+      return { status, said };
     },
   };
 }

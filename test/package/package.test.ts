@@ -1,5 +1,5 @@
 /** The package as it is published: packed, installed outside the repository, and used as a third party uses it. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -93,6 +93,67 @@ describe('the portable backend', () => {
     } finally {
       await agent.stop();
     }
+  });
+});
+
+describe('without the native addon', () => {
+  const addon = (): string => join(installed.directory, 'node_modules/concierge-ga/dist/concierge.node');
+  beforeAll(() => renameSync(addon(), `${addon()}.away`));
+  afterAll(() => renameSync(`${addon()}.away`, addon()));
+  const socket = (): string => join(installed.directory, 'x.sock');
+
+  it('the agent starts with the portable backend, answers several hosts, says what it misses, and ends', async () => {
+    const project = await installed.project('backend-portable', join(root, 'examples/backend-portable'));
+    await mustEnd('npm', ['run', 'build'], project);
+    const agent = await startAgent(installed.program('concierge-ga'), ['--backend', project], installed.directory);
+
+    const mode = statSync(agent.socket).mode & 0o777;
+    const answers = await Promise.all(['one', 'two', 'three'].map((word) =>
+      mustEnd(installed.program('concierge-ctl'), ['--socket', agent.socket, 'exec', '--', 'echo', word], installed.directory)));
+    const { status, said } = await agent.stop();
+
+    expect(mode).toBe(0o600);
+    expect(answers).toEqual(['one\n', 'two\n', 'three\n']);
+    expect(status).toBe(0);
+    expect(said).toContain('The socket is served by Node alone');
+    expect(existsSync(agent.socket)).toBe(false);
+  });
+
+  it.each([
+    ['the backend of Linux', ['-m', 'unix-listen']],
+    ['vsock', ['--backend', 'fake', '-m', 'vsock-listen', '-p', '3:1024']],
+    ['a serial line', ['--backend', 'fake', '-m', 'isa-serial', '-p', '/dev/null']],
+    ['a virtio port', ['--backend', 'fake', '-m', 'virtio-serial', '-p', '/dev/null']],
+  ])('%s is refused with what is missing', async (_what, words) => {
+    const { status, err } = await ended(installed.program('concierge-ga'), ['-t', installed.directory, '-p', socket(), ...words], installed.directory);
+
+    expect([status, err]).toEqual([1, expect.stringContaining('the native addon is missing')]);
+  });
+});
+
+describe('under Node 22', () => {
+  it('the package works as under Node 24, its programs and entry points', async () => {
+    const project = await installed.project('node-22');
+    await mustEnd('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--allow-scripts=node', 'node@22'], project);
+    const node = join(project, 'node_modules/node/bin/node');
+    writeFileSync(join(project, 'use.mjs'), `
+      import { readFile, GuestClient } from 'concierge-ga/client';
+      import { createFakeGuest } from 'concierge-ga/kit';
+      import { buffer } from 'node:stream/consumers';
+      const guest = await createFakeGuest({ machine: { files: { '/data/hello': 'hello' } } });
+      const client = new GuestClient(guest.connect());
+      console.log(process.versions.node.split('.')[0], (await buffer(readFile(client, '/data/hello'))).toString());
+      client.close();
+    `);
+
+    const used = await mustEnd(node, ['use.mjs'], project);
+    const agent = await startAgent(node, [join(project, 'node_modules/concierge-ga/dist/concierge-ga.cjs'), '--backend', 'fake'], project);
+    const told = await mustEnd(node, [join(project, 'node_modules/concierge-ga/dist/ctl.cjs'), '--socket', agent.socket, 'cp', 'guest:/etc/hostname', '-'], project);
+    const { status } = await agent.stop();
+
+    expect(used).toBe('22 hello\n');
+    expect(told).toBe('fake\n');
+    expect(status).toBe(0);
   });
 });
 
