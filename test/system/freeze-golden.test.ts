@@ -31,7 +31,7 @@ describe.skipIf(lacks !== '')(`the recorded exchanges about freezing, in one seq
   beforeAll(async () => {
     setup();
     const folder = join(repository, 'test/system/freeze-golden');
-    const words = ['--mount', '--propagation', 'private', 'sh', join(folder, 'enter.sh'), repository, process.execPath, join(folder, 'replay.ts')];
+    const words = ['--mount', '--propagation', 'private', 'sh', join(repository, 'test/system/lib/enter.sh'), repository, process.execPath, join(folder, 'replay.ts')];
     const { stdout } = await promisify(execFile)('unshare', words, { timeout: 240_000 });
     lines = JSON.parse(stdout) as typeof lines;
   });

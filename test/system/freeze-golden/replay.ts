@@ -6,16 +6,9 @@ import { loadGolden } from '../../wire/golden.ts';
 import { AgentProcess } from '../../wire/lib/agent-process.ts';
 import type { LineClient } from '../../wire/lib/line-client.ts';
 import { until } from '../../wire/lib/until.ts';
+import { onlyKernelFileSystems } from '../lib/only-kernel.ts';
 
-const kernelOnly = /^(?:proc|sysfs|tmpfs|devtmpfs|devpts|cgroup2?|overlay|securityfs|debugfs|tracefs|pstore|bpf|mqueue|hugetlbfs|configfs|fusectl|efivarfs|autofs|binfmt_misc|rpc_pipefs|nsfs|ramfs|selinuxfs|binder)$/;
-
-/** Belt and braces: nothing that has a disk may be in sight before the lab is built. */
-const inSight = readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter(Boolean).map((line) => {
-  const [before = '', after = ''] = line.split(' - ');
-  return { mountPoint: before.split(' ')[4] ?? '', type: after.split(' ')[0] ?? '' };
-});
-const stray = inSight.find(({ type }) => !kernelOnly.test(type));
-if (stray !== undefined) throw new Error(`${stray.type} is mounted on ${stray.mountPoint}: this is no place to freeze everything`);
+onlyKernelFileSystems();
 
 const q = '/mnt/q';
 const images = '/mnt/images';
