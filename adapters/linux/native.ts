@@ -58,9 +58,9 @@ let loaded: NativeAddon | undefined;
 function load(): NativeAddon {
   // dlopen and not require: the bundle is ESM, and createRequire costs a module system that nothing else needs.
   const addon = { exports: {} };
-  const path = addonPath();
+  const file = addonPath();
   try {
-    dlopen(addon, path);
+    dlopen(addon, file);
   } catch (error) {
     throw AgentError.failed(`the native addon cannot be loaded: ${messageOf(error)}; install the package for this system (${process.platform}, ${process.arch})`, error);
   }

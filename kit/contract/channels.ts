@@ -204,9 +204,9 @@ const cases: readonly Case[] = [
   },
   {
     name: 'what stands in the way is told in findings, also of a path where nothing is',
-    run: async ({ methods, examine }, { scratchDirectory }) => {
-      for (const { name } of methods) {
-        for (const { subject, verdict, detail } of (await examine?.(name, `${scratchDirectory}/nothing`)) ?? []) {
+    run: async (channels, { scratchDirectory }) => {
+      for (const { name } of channels.methods) {
+        for (const { subject, verdict, detail } of (await channels.examine?.(name, `${scratchDirectory}/nothing`)) ?? []) {
           isText(subject, 'subject');
           assert.ok(verdicts.has(verdict), `${verdict} is a verdict`);
           isText(detail, 'detail');
@@ -216,8 +216,8 @@ const cases: readonly Case[] = [
   },
   {
     name: 'the wait for a device that does not come ends when it is given up',
-    run: async ({ methods, appears }, { scratchDirectory }) => {
-      for (const { name } of methods) await appears?.(name, `${scratchDirectory}/nothing`, AbortSignal.abort());
+    run: async (channels, { scratchDirectory }) => {
+      for (const { name } of channels.methods) await channels.appears?.(name, `${scratchDirectory}/nothing`, AbortSignal.abort());
     },
   },
 ];
