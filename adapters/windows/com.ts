@@ -1,13 +1,10 @@
-import { callable, type DllFunction } from './dll.ts';
-import { koffi, type KoffiType, type Pointer, type RawFunction } from './koffi.ts';
+import { koffi, type Pointer } from './koffi.ts';
+import { callOnThread, type GuidValue, type ParameterType } from './own-thread.ts';
 
 type AnyMethod = (...args: never[]) => unknown;
 
-/** One method: its place in the table, and its parameters after `this` in koffi's words. */
-export type Slot<M extends AnyMethod> = readonly [slot: number, result: string, parameters: readonly ParameterType[]] & { readonly __method?: M };
-
-/** A type of koffi by name, `out NAME` for where the method writes one, or GUID, by value. */
-export type ParameterType = string;
+/** One method: its place in the table, and its parameters after `this`. All answer an HRESULT, but for those of IUnknown. */
+export type Slot<M extends AnyMethod> = readonly [slot: number, parameters: readonly ParameterType[]] & { readonly __method?: M };
 
 type Slots = Readonly<Record<string, Slot<AnyMethod>>>;
 
@@ -18,67 +15,66 @@ export interface ComInterface<S extends Slots = Slots> {
   readonly slots: S;
 }
 
-export const slot = <M extends AnyMethod>(place: number, parameters: readonly ParameterType[] = [], result = 'int32_t'): Slot<M> =>
-  [place, result, parameters];
+export const slot = <M extends AnyMethod>(place: number, parameters: readonly ParameterType[] = []): Slot<M> => [place, parameters];
 
 /** The three methods of IUnknown, in every interface. */
 const unknown = {
   QueryInterface: slot<(interfaceId: Buffer, found: [Pointer | null]) => number>(0, ['void *', 'out void *']),
-  AddRef: slot<() => number>(1, [], 'uint32_t'),
-  Release: slot<() => number>(2, [], 'uint32_t'),
+  AddRef: slot<() => number>(1),
+  Release: slot<() => number>(2),
 } as const;
 
 export const comInterface = <const S extends Slots>(name: string, header: string, slots: S): ComInterface<typeof unknown & S> =>
   ({ name, header, slots: { ...unknown, ...slots } });
 
-type Methods<S> = { readonly [Name in keyof S]: S[Name] extends Slot<infer M> ? DllFunction<M> : never };
+type Methods<S> = {
+  readonly [Name in keyof S]: S[Name] extends Slot<infer M> ? (...args: Parameters<M>) => Promise<ReturnType<M>> : never;
+};
 
-/** An object behind an interface: its methods, and its address for those that take one. */
-export type ComObject<S extends Slots> = Methods<S> & { readonly address: Pointer };
-
-const types = new Map<string, KoffiType>();
-
-/** Made once. They have no names in koffi, where a name can be given once in the life of a process. */
-function typeOf(name: ParameterType): string | KoffiType {
-  if (name === 'GUID') return once('GUID', () => koffi().struct(null, { bytes: koffi().array('uint8_t', 16) }));
-  if (!name.startsWith('out ')) return name;
-  return once(name, () => koffi().out(koffi().pointer(typeOf(name.slice(4)))));
-}
-
-function once(name: string, make: () => KoffiType): KoffiType {
-  const known = types.get(name) ?? make();
-  types.set(name, known);
-  return known;
-}
-
-const functions = new Map<KoffiType, Map<Pointer, RawFunction>>();
-
-/** All objects of a class share their methods: each is made once, because koffi gives its memory back late. */
-function functionAt(address: Pointer, type: KoffiType): RawFunction {
-  const known = functions.get(type) ?? new Map<Pointer, RawFunction>();
-  functions.set(type, known);
-  const made = known.get(address) ?? (koffi().decode(address, type) as RawFunction);
-  known.set(address, made);
-  return made;
-}
+/** An object behind an interface, whose methods are called on threads of their own. */
+export type ComObject<S extends Slots> = Methods<S> & {
+  /**
+   * Gives the caller's reference back, once no call that was begun is still inside the object: the service behind it may hang,
+   * and the object must be there when it comes back. Never waits.
+   */
+  readonly release: () => void;
+};
 
 /** A GUID as a parameter by value. */
-export const guidValue = (bytes: Buffer): { readonly bytes: readonly number[] } => ({ bytes: [...bytes] });
+export const guidValue = (bytes: Buffer): GuidValue => ({ bytes: [...bytes] });
 
-/**
- * The methods of the object at an address, called through its table. The reference is the caller's: nothing is released
- * but by `Release`.
- */
+/** The methods of the object at an address, called through its table. The reference is the caller's, to be given back by `release`. */
 export function comObject<S extends Slots>(of: ComInterface<S>, address: Pointer): ComObject<S> {
   const table = koffi().decode(address, 'void *') as Pointer;
-  const methods: Record<string, unknown> = { address };
-  for (const [name, [place, result, parameters]] of Object.entries(of.slots)) {
-    const type = once(`${of.name}_${name}`, () => koffi().proto(null, result, ['void *', ...parameters.map(typeOf)]));
-    const raw = functionAt(koffi().decode(table, place * 8, 'void *') as Pointer, type);
-    const bound = Object.assign((...args: readonly unknown[]) => raw(address, ...args), {
-      async: (...args: readonly unknown[]) => raw.async(address, ...args),
-    });
-    methods[name] = callable(bound);
+  let inside = 0;
+  let given = false;
+  const call = async (place: number, parameters: readonly ParameterType[], args: readonly unknown[]): Promise<number> => {
+    inside += 1;
+    try {
+      return await callOnThread(koffi().decode(table, place * 8, 'void *') as Pointer, ['void *', ...parameters], [address, ...args]);
+    } finally {
+      inside -= 1;
+      letGo();
+    }
+  };
+  let released = false;
+  const letGo = (): void => {
+    if (!given || released || inside > 0) return;
+    released = true;
+    // On a thread too: a proxy tells its service.
+    void call(unknown.Release[0], [], []);
+  };
+  const methods: Record<string, unknown> = {
+    release: (): void => {
+      given = true;
+      letGo();
+    },
+  };
+  for (const [name, [place, parameters]] of Object.entries(of.slots)) {
+    methods[name] = (...args: readonly unknown[]) => {
+      if (given) throw new TypeError(`${of.name}::${name} of an object that was given back`);
+      return call(place, parameters, args);
+    };
   }
   return methods as ComObject<S>;
 }

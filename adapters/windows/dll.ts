@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { koffi, type RawFunction } from './koffi.ts';
+import { providerPath } from './vss/provider-path.ts';
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -34,9 +35,12 @@ export function replaceDlls(files: Readonly<Record<string, string>>): void {
   for (const [name, path] of Object.entries(files)) replacements.set(name, path);
 }
 
+/** DLLs of this package. */
+const ownDlls: Readonly<Record<string, () => string>> = { 'concierge-vss.dll': providerPath };
+
 /** By its whole path: a file of that name beside the program must not be loaded in its place. */
-const dllPath = (name: string, key: string): string =>
-  replacements.get(`${name}!${key}`) ?? replacements.get(name) ?? join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', name);
+export const dllPath = (name: string, key: string): string =>
+  replacements.get(`${name}!${key}`) ?? replacements.get(name) ?? ownDlls[name]?.() ?? join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', name);
 
 /** A DLL with the functions that are used of it. Neither is looked for before the first call. */
 export function dll<const P extends Readonly<Record<string, Prototype<AnyFunction>>>>(name: string, prototypes: P): Functions<P> {

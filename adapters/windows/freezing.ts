@@ -4,6 +4,7 @@ import { kernel32 } from './bindings/kernel32.ts';
 import { fileLane } from './lane.ts';
 import { textOf } from './layout.ts';
 import { DRIVE_FIXED, type Volume, volumes } from './volumes.ts';
+import { defaultLimits, type Limits } from './vss/limits.ts';
 import { SnapshotSet } from './vss/snapshot-set.ts';
 import { systemLimitMs, VssSession } from './vss/session.ts';
 import { windowsErrorOf } from './system-error.ts';
@@ -19,8 +20,13 @@ const patienceMs = 5_000;
  * ends with the process that asked for it: there is nothing to recover and nothing of others to thaw.
  */
 export class WindowsFreezing implements Freezing {
+  readonly #limits: Limits;
   /** What a thaw is still to be told of a freeze that ended badly. */
   #owed: AgentError | undefined;
+
+  constructor(limits = defaultLimits) {
+    this.#limits = limits;
+  }
 
   survey(): Promise<readonly FreezeCandidate[]> {
     return Promise.all(volumes().map(candidate));
@@ -33,7 +39,7 @@ export class WindowsFreezing implements Freezing {
     const unknown = targets.find(({ id }) => !known.has(id));
     if (unknown !== undefined) throw windowsErrorOf(ERROR_PATH_NOT_FOUND, { syscall: 'FindFirstVolume', path: unknown.mountPoint });
     // The provider outlasts the agent's own limit, which says more.
-    const set = await SnapshotSet.create({ holdLimitMs: systemLimitMs + 5_000 });
+    const set = await SnapshotSet.create({ holdLimitMs: systemLimitMs + 5_000, limits: this.#limits });
     try {
       const unsupported = await set.prepare(targets.map(({ id }) => id));
       return new VssSession(set, targets, unsupported, request, {

@@ -1,7 +1,7 @@
 import { CallLog, built, setVariable } from './doubles.ts';
 
-/** Puts the double of vssapi.dll in place; the provider that it drives is the real one. */
-export const vssDlls: Readonly<Record<string, string>> = { 'vssapi.dll': built('vss\\vssapi-double.dll') };
+/** Puts the double of vssapi.dll in place; the provider that it drives is the real one, and so is what calls them. */
+export const vssDlls: Readonly<Record<string, string>> = { 'vssapi.dll': built('vss\\vssapi-double.dll'), 'concierge-vss.dll': built('concierge-vss.dll') };
 
 export interface Scene {
   /** `Step=0xCODE,…`: these steps fail. */

@@ -1,10 +1,19 @@
 import assert from 'node:assert/strict';
 
-import { windowsBackend } from '../../adapters/windows/module.ts';
+import { spawnSync } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { fileURLToPath } from 'node:url';
+
 import { kernel32 } from '../../adapters/windows/bindings/kernel32.ts';
+import { WindowsFreezing } from '../../adapters/windows/freezing.ts';
+import { windowsBackend } from '../../adapters/windows/module.ts';
+import { defaultLimits } from '../../adapters/windows/vss/limits.ts';
+import type { CallLog } from './doubles.ts';
 import type { FreezeOutcome, FreezeRequest, FreezeSession, Freezing } from '../../kit/index.ts';
 import { AgentError } from '../../kit/index.ts';
 import { after, describe, it } from './runner.ts';
+import { threadsOfProcess } from './threads.ts';
 import { vssDlls, vssScene } from './vss-double.ts';
 
 const alive = setInterval(() => {}, 0x7fff_ffff);
@@ -13,10 +22,19 @@ after(() => clearInterval(alive));
 const backend = windowsBackend({ dlls: vssDlls });
 const freezing: Freezing = backend.fileSystem?.freezing ?? assert.fail('no freezing');
 
-async function begin(extra: Partial<FreezeRequest> = {}): Promise<FreezeSession> {
+async function begin(extra: Partial<FreezeRequest> = {}, by = freezing): Promise<FreezeSession> {
   const survey = await freezing.survey();
   const targets = survey.filter(({ leftOut }) => leftOut === undefined).map(({ id, mountPoints }) => ({ id, mountPoint: mountPoints[0] ?? id }));
-  return freezing.begin({ levels: [targets], deadlineMs: 0, freezeWithinMs: 0, stateDirectory: 'C:\\', ...extra });
+  return by.begin({ levels: [targets], deadlineMs: 0, freezeWithinMs: 0, stateDirectory: 'C:\\', ...extra });
+}
+
+/** Resolves once the double has lost its last object. */
+async function allReleased(calls: CallLog): Promise<void> {
+  while (calls.lines().findLast((line) => line.startsWith('objects')) !== 'objects 0') {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
+  }
 }
 
 const results = (outcomes: readonly FreezeOutcome[]): readonly string[] => outcomes.map(({ result }) => result);
@@ -55,11 +73,9 @@ describe('a freeze through VSS', () => {
     const session = await begin();
     await session.freeze();
     await session.thaw();
-    await new Promise((resolve) => {
-      setTimeout(resolve, 50);
-    });
 
-    assert.equal(calls.lines().findLast((line) => line.startsWith('objects')), 'objects 0');
+    await allReleased(calls);
+    assert.equal(calls.lines().filter((line) => line === 'FreeWriterStatus').length, calls.lines().filter((line) => line === 'GatherWriterStatus').length);
   });
 
   it('a system without transportable snapshots gets the other context', async () => {
@@ -186,6 +202,53 @@ describe('a freeze that VSS does not come to', () => {
   });
 });
 
+describe('a VSS that hangs', () => {
+  it('writers that do not come to an end of preparing are given up at the limit, and the next freeze works', async () => {
+    const calls = vssScene({ slow: 'PrepareForBackup=700' });
+    const impatient = new WindowsFreezing({ ...defaultLimits, prepareMs: 100 });
+
+    const message = await messageOf(begin({}, impatient));
+    const given = calls.lines();
+    await allReleased(calls);
+    vssScene();
+    const session = await begin({}, impatient);
+    const outcomes = await session.freeze();
+    await session.thaw();
+
+    assert.equal(message, 'failed to prepare for backup: not done within 0.1 s');
+    assert.deepEqual(given.filter((line) => /Cancel|Abort/.test(line)), ['PrepareForBackup.Cancel', 'AbortBackup']);
+    assert.deepEqual(results(outcomes), ['frozen', 'frozen']);
+  });
+
+  it('a call that does not come back is told, occupies nobody, and keeps further freezes away until it does', async () => {
+    const calls = vssScene({ slow: 'AddToSnapshotSet=2500' });
+    const impatient = new WindowsFreezing({ ...defaultLimits, callMs: 700 });
+
+    const message = await messageOf(begin({}, impatient));
+    const meanwhile = await messageOf(begin({}, impatient));
+    const released = calls.lines().includes('objects 0');
+    const files = await Promise.all(Array.from({ length: 8 }, () => readFile(fileURLToPath(import.meta.url))));
+    vssScene();
+    await allReleased(calls);
+    const session = await begin({}, impatient);
+    const outcomes = await session.freeze();
+    await session.thaw();
+
+    assert.match(message, /^failed to add \S+ to snapshot set: VSS did not answer within 0\.7 s$/);
+    assert.match(meanwhile, /^VSS does not answer: a call of an earlier freeze has not come back yet \(failed to add /);
+    assert.equal(released, false, 'the object is there as long as a call is inside it');
+    assert.equal(files.length, 8);
+    assert.deepEqual(results(outcomes), ['frozen', 'frozen']);
+  });
+
+  it('calls that never come back hold up neither files nor the end of the process', () => {
+    const { status, stdout } = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', fileURLToPath(new URL('hanging-calls.ts', import.meta.url))], { encoding: 'utf8', timeout: 60_000 });
+
+    assert.equal(stdout, 'eight calls hang, a file was read\n');
+    assert.equal(status, 7);
+  });
+});
+
 describe('a freeze that ends badly', () => {
   it('a hold that VSS ended makes the thaw say so in the words of qemu-ga', async () => {
     vssScene({ slow: 'HoldLimit=1' });
@@ -237,7 +300,7 @@ describe('a freeze that ends badly', () => {
 });
 
 describe('many freezes', () => {
-  it('two hundred leave neither handles nor memory behind', async () => {
+  it('two hundred leave neither handles nor threads nor memory behind, and hold up the event loop no longer than one', async () => {
     const calls = vssScene();
     // The lowest free one: Wine does not count them.
     const handles = (): number => {
@@ -250,21 +313,26 @@ describe('many freezes', () => {
       assert.deepEqual(results(await session.freeze()), ['frozen', 'frozen']);
       await session.thaw();
     };
-    const memory: number[] = [];
-    const counts: number[] = [];
+    const [memory, counts, threads]: [number[], number[], number[]] = [[], [], []];
+    const delay = monitorEventLoopDelay({ resolution: 1 });
 
     for (let round = 0; round < 200; round += 1) {
+      delay.enable();
       await cycle();
+      delay.disable();
       if (round % 40 === 39) {
         globalThis.gc?.();
         counts.push(handles());
+        threads.push(threadsOfProcess());
         memory.push(process.memoryUsage().rss);
         calls.clear();
       }
     }
 
-    console.log(`handles ${counts.join(' ')}, resident MiB ${memory.map((bytes) => Math.round(bytes / 2 ** 20)).join(' ')}`);
+    console.log(`handles ${counts.join(' ')}, threads ${threads.join(' ')}, resident MiB ${memory.map((bytes) => Math.round(bytes / 2 ** 20)).join(' ')}`);
+    console.log(`event loop: longest stall ${(delay.max / 1e6).toFixed(1)} ms, 99.9 % below ${(delay.percentile(99.9) / 1e6).toFixed(1)} ms`);
     assert.ok((counts.at(-1) ?? 0) <= (counts[0] ?? 0) + 8, `handles ${counts.join(' ')}`);
+    assert.ok((threads.at(-1) ?? 0) <= (threads[0] ?? 0) + 2, `threads ${threads.join(' ')}`);
     assert.ok((memory.at(-1) ?? 0) < (memory[1] ?? 0) + 16 * 2 ** 20, `memory ${memory.join(' ')}`);
   });
 });

@@ -17,7 +17,7 @@ export const kernel32 = dll('kernel32.dll', {
   CreateFileMappingW: prototype<(file: Pointer, security: Memory, protect: number, high: number, low: number, name: string) => Pointer>(
     'void *__stdcall CreateFileMappingW(void *file, void *security, uint32_t protect, uint32_t high, uint32_t low, str16 name)'),
   CreateJobObjectW: prototype<(security: null, name: null) => Pointer>('void *__stdcall CreateJobObjectW(void *security, str16 name)'),
-  CreateThread: prototype<(security: null, stack: number, start: Pointer, parameter: Buffer, flags: number, id: Out<number>) => Pointer>(
+  CreateThread: prototype<(security: null, stack: number, start: Pointer, parameter: Buffer | Pointer, flags: number, id: Out<number>) => Pointer>(
     'void *__stdcall CreateThread(void *security, size_t stack, void *start, void *parameter, uint32_t flags, _Out_ uint32_t *id)'),
   CreateFileW: prototype<(path: string, access: number, share: number, security: Memory, disposition: number, flags: number, template: null) => Pointer>(
     'void *__stdcall CreateFileW(str16 path, uint32_t access, uint32_t share, void *security, uint32_t disposition, uint32_t flags, void *template)'),

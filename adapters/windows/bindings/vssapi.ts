@@ -1,16 +1,13 @@
 import { comInterface, slot } from '../com.ts';
-import { dll, prototype } from '../dll.ts';
 import type { Out, Pointer } from '../koffi.ts';
 import { layout } from '../layout.ts';
+import { callOnThread, functionAddress, type GuidValue } from '../own-thread.ts';
 
 /** The undecorated export behind CreateVssBackupComponents, an inline function of vsbackup.h since Windows Vista. */
-export const vssapi = dll('vssapi.dll', {
-  CreateVssBackupComponentsInternal: prototype<(components: Out<Pointer | null>) => number>(
-    'int32_t __stdcall CreateVssBackupComponentsInternal(_Out_ void **components)'),
-});
+export const createVssBackupComponents = (made: Out<Pointer | null>): Promise<number> =>
+  callOnThread(functionAddress('vssapi.dll', 'CreateVssBackupComponentsInternal'), ['out void *'], [made]);
 
 type OutPointer = Out<Pointer | null>;
-interface GuidValue { readonly bytes: readonly number[] }
 
 export const IVssAsync = comInterface('IVssAsync', 'vss.h', {
   Cancel: slot<() => number>(3),

@@ -1,20 +1,10 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { callable } from '../dll.ts';
 import { koffi } from '../koffi.ts';
 import { textOf } from '../layout.ts';
 import { isElevated } from '../privileges.ts';
 import { vssError } from './codes.ts';
-
-/** The provider's file, beside the bundle or, in the repository, where it is built. */
-export function providerPath(start = dirname(fileURLToPath(import.meta.url))): string {
-  const beside = join(start, 'concierge-vss.dll');
-  if (existsSync(beside)) return beside;
-  throw AgentError.failed(`the VSS provider is missing: there is no ${beside}`);
-}
+import { providerPath } from './provider-path.ts';
 
 type Register = (library: string, version: string, failed: Buffer, length: number) => number;
 type Unregister = (failed: Buffer, length: number) => number;

@@ -1,28 +1,21 @@
 import { AgentError } from '../../../core/errors/agent-error.ts';
-import { IVssBackupComponents } from '../bindings/vssapi.ts';
 import { guidValue } from '../com.ts';
 import { registryNumber } from '../registry.ts';
 import { waitFor } from '../wait.ts';
+import { within } from '../within.ts';
 import { joinApartment } from './apartment.ts';
 import { FreezeChannel } from './channel.ts';
 import {
   badState, holdWritesTimeout, objectNotFound, unexpectedProviderError, unsupportedContext, volumeNotSupported, vssError,
 } from './codes.ts';
 import { backupTypes, optionsKey, providerId } from './identity.ts';
-import {
-  attempt, type AsyncOperation, type BackupComponents, beginOperation, complete, createBackupComponents, demand, isFinished, outcomeOf,
-} from './steps.ts';
+import { defaultLimits, type Limits } from './limits.ts';
+import { type AsyncOperation, type BackupComponents, hangingCall, isFinished, Steps } from './steps.ts';
 import { addComponents, failedWriters } from './writers.ts';
 
 /** VSS_CTX_APP_ROLLBACK, with the flags that keep VSS from writing to a snapshot which does not exist (qemu-ga 10.2). */
 const TRANSPORTABLE = 0x20;
 const context = 0x0200_002b;
-
-/** Writers may flush whole databases while they prepare. */
-const prepareLimitMs = 180_000;
-const completeLimitMs = 60_000;
-/** DoSnapshotSet has its own limits for everything but the provider, and that one lets go. */
-const snapshotLimitMs = 120_000;
 
 /** How a snapshot set came to its end. */
 export interface SnapshotEnd {
@@ -33,6 +26,7 @@ export interface SnapshotEnd {
 export interface SnapshotSetOptions {
   /** After which the provider lets go by itself. */
   readonly holdLimitMs: number;
+  readonly limits?: Limits;
 }
 
 /**
@@ -40,23 +34,30 @@ export interface SnapshotSetOptions {
  * nothing is left behind whichever way it ends.
  */
 export class SnapshotSet {
+  readonly #steps: Steps;
   readonly #components: BackupComponents;
   readonly #channel: FreezeChannel;
   /** The outcome of DoSnapshotSet; `undefined` as long as it has not begun. */
   #running: { readonly operation: AsyncOperation; readonly over: Promise<number | undefined> } | undefined;
-  #released = false;
 
-  constructor(components: BackupComponents, channel: FreezeChannel) {
+  constructor(steps: Steps, components: BackupComponents, channel: FreezeChannel) {
+    this.#steps = steps;
     this.#components = components;
     this.#channel = channel;
   }
 
-  /** @throws as VSS says; then nothing is left behind */
-  static async create({ holdLimitMs }: SnapshotSetOptions): Promise<SnapshotSet> {
+  /**
+   * @throws as VSS says; then nothing is left behind. A failed error as long as a call of an earlier freeze hangs: each would
+   * take a thread, and VSS makes one set at a time anyway
+   */
+  static async create({ holdLimitMs, limits = defaultLimits }: SnapshotSetOptions): Promise<SnapshotSet> {
+    const hanging = hangingCall();
+    if (hanging !== undefined) throw AgentError.failed(`VSS does not answer: a call of an earlier freeze has not come back yet (${hanging})`);
     joinApartment();
+    const steps = new Steps(limits);
     const channel = await FreezeChannel.open(holdLimitMs);
     try {
-      return new SnapshotSet(await createBackupComponents(IVssBackupComponents), channel);
+      return new SnapshotSet(steps, await steps.createBackupComponents(), channel);
     } catch (error) {
       channel.close();
       throw error;
@@ -70,36 +71,36 @@ export class SnapshotSet {
    */
   async prepare(volumes: readonly string[]): Promise<ReadonlySet<string>> {
     const components = this.#components;
-    await demand('failed to initialize for backup', components.InitializeForBackup.async(null));
-    await demand('failed to set backup state', components.SetBackupState.async(1, 1, backupType(), 0));
+    await this.#steps.demand('failed to initialize for backup', components.InitializeForBackup(null));
+    await this.#steps.demand('failed to set backup state', components.SetBackupState(1, 1, backupType(), 0));
     await this.#setContext();
-    await addComponents(components);
-    await demand('failed to start snapshot set', components.StartSnapshotSet.async(Buffer.alloc(16)));
+    await addComponents(this.#steps, components);
+    await this.#steps.demand('failed to start snapshot set', components.StartSnapshotSet(Buffer.alloc(16)));
     const unsupported = new Set<string>();
     for (const volume of volumes) if (!(await this.#add(volume))) unsupported.add(volume);
     if (unsupported.size === volumes.length) return unsupported;
-    await complete('failed to prepare for backup', prepareLimitMs, (out) => components.PrepareForBackup.async(out));
+    await this.#steps.complete('failed to prepare for backup', this.#steps.limits.prepareMs, (out) => components.PrepareForBackup(out));
     await this.#demandHealthyWriters('failed to prepare for backup');
     return unsupported;
   }
 
   async #setContext(): Promise<void> {
     const text = 'failed to set backup context';
-    const code = await attempt(text, this.#components.SetContext.async(context));
-    if (code === unsupportedContext) await demand(text, this.#components.SetContext.async(context & ~TRANSPORTABLE));
+    const code = await this.#steps.attempt(text, this.#components.SetContext(context));
+    if (code === unsupportedContext) await this.#steps.demand(text, this.#components.SetContext(context & ~TRANSPORTABLE));
     else if (code < 0) throw vssError(text, code);
   }
 
   async #add(volume: string): Promise<boolean> {
     const text = `failed to add ${volume} to snapshot set`;
-    const code = await attempt(text, this.#components.AddToSnapshotSet.async(volume, guidValue(providerId), Buffer.alloc(16)));
+    const code = await this.#steps.attempt(text, this.#components.AddToSnapshotSet(volume, guidValue(providerId), Buffer.alloc(16)));
     if (volumeNotSupported.has(code)) return false;
     if (code < 0) throw vssError(text, code);
     return true;
   }
 
   async #demandHealthyWriters(text: string): Promise<void> {
-    const failed = await failedWriters(this.#components);
+    const failed = await failedWriters(this.#steps, this.#components);
     if (failed.length > 0) throw AgentError.failed(`${text}: ${failed.join('; ')}`);
   }
 
@@ -109,8 +110,8 @@ export class SnapshotSet {
    * @throws as VSS says, with the writers that failed; the set must then be given up
    */
   async hold(withinMs: number): Promise<void> {
-    const operation = await beginOperation('failed to do snapshot set', (out) => this.#components.DoSnapshotSet.async(out));
-    const over = outcomeOf(operation, withinMs + snapshotLimitMs);
+    const operation = await this.#steps.begin('failed to do snapshot set', (out) => this.#components.DoSnapshotSet(out));
+    const over = this.#steps.outcomeOf(operation, withinMs + this.#steps.limits.snapshotMs);
     this.#running = { operation, over };
     const wait = waitFor(this.#channel.frozen, withinMs);
     const first = await Promise.race([wait.signalled, over.then((code) => ({ code }))]);
@@ -125,7 +126,7 @@ export class SnapshotSet {
     const error = code === undefined || isFinished(code) || code >= 0
       ? AgentError.failed('DoSnapshotSet exited without Frozen event')
       : vssError('failed to do snapshot set', code);
-    const writers = await failedWriters(this.#components).catch(() => []);
+    const writers = await failedWriters(this.#steps, this.#components).catch(() => []);
     return writers.length === 0 ? error : AgentError.failed(`${error.message}; ${writers.join('; ')}`, error);
   }
 
@@ -138,10 +139,13 @@ export class SnapshotSet {
   async end(): Promise<SnapshotEnd> {
     try {
       this.#channel.letGo();
-      const code = (await this.#running?.over) ?? badState;
-      if (!isFinished(code)) return await this.#giveUpWith(code);
-      const writers = await failedWriters(this.#components);
-      await complete('failed to complete backup', completeLimitMs, (out) => this.#components.BackupComplete.async(out));
+      const code = this.#running === undefined ? badState : await this.#running.over;
+      if (!isFinished(code)) {
+        const error = await this.#failure(code);
+        return error === undefined ? {} : { error };
+      }
+      const writers = await failedWriters(this.#steps, this.#components);
+      await this.#steps.complete('failed to complete backup', this.#steps.limits.completeMs, (out) => this.#components.BackupComplete(out));
       // As told before the end: a writer that failed while it was frozen did not hold what the host has taken.
       return writers.length === 0 ? {} : { error: AgentError.failed(`the freeze was not consistent: ${writers.join('; ')}`) };
     } catch (error) {
@@ -152,14 +156,16 @@ export class SnapshotSet {
     }
   }
 
-  async #giveUpWith(code: number): Promise<SnapshotEnd> {
-    const writers = await failedWriters(this.#components).catch(() => []);
+  /** What came of a set that VSS did not finish. It is given up. */
+  async #failure(code: number | undefined): Promise<AgentError | undefined> {
+    const writers = hangingCall() === undefined ? await failedWriters(this.#steps, this.#components).catch(() => []) : [];
     await this.#abort();
     // Expected where VSS looks for the snapshot that the provider did not take (before Server 2008 SP2).
-    if (code === objectNotFound) return {};
-    const text = texts[code] ?? 'failed to do snapshot set';
-    const error = vssError(text, code);
-    return { error: writers.length === 0 ? error : AgentError.failed(`${error.message}; ${writers.join('; ')}`, error) };
+    if (code === objectNotFound) return undefined;
+    const error = code === undefined
+      ? AgentError.failed('failed to do snapshot set: VSS did not come to an end')
+      : vssError(texts[code] ?? 'failed to do snapshot set', code);
+    return writers.length === 0 ? error : AgentError.failed(`${error.message}; ${writers.join('; ')}`, error);
   }
 
   /** Gives up whatever has been begun. Never rejects; afterwards nothing is left. */
@@ -169,24 +175,22 @@ export class SnapshotSet {
     this.#release();
   }
 
+  /** VSS hears of it only when its own work has ended: what is still on is told to end, and waited for. */
   async #abort(): Promise<void> {
-    await attempt('failed to abort the backup', this.#components.AbortBackup.async()).catch(() => undefined);
+    const text = 'failed to abort the backup';
+    const { limits } = this.#steps;
+    if (this.#running !== undefined && (await within(0, this.#running.over)) === undefined) {
+      await this.#steps.cancel(text, this.#running.operation);
+      await within(limits.cancelMs, this.#running.over);
+    }
+    await this.#steps.attempt(text, this.#components.AbortBackup()).catch(() => undefined);
   }
 
+  /** Each object goes when no call is inside it any more; one that hangs keeps its own. */
   #release(): void {
-    if (this.#released) return;
-    this.#released = true;
     this.#channel.close();
-    const running = this.#running;
-    // An operation that hangs keeps its objects: releasing them under it would be the end of the process.
-    if (running === undefined) this.#components.Release();
-    else {
-      void running.over.then((code) => {
-        if (code === undefined) return;
-        running.operation.Release();
-        this.#components.Release();
-      });
-    }
+    this.#running?.operation.release();
+    this.#components.release();
   }
 }
 

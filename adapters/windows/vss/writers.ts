@@ -4,43 +4,40 @@ import { comObject, guidValue } from '../com.ts';
 import { copyOf, type Out, type Pointer, wideText } from '../koffi.ts';
 import { readFields } from '../layout.ts';
 import { codeName, isFailedState, writerStateName } from './codes.ts';
-import { type BackupComponents, complete, demand } from './steps.ts';
-
-/** How long writers may take to say what they have, and how they are. */
-const gatherLimitMs = 120_000;
+import type { BackupComponents, Steps } from './steps.ts';
 
 /** Asks every writer for its metadata and adds the components that a backup has to name. */
-export async function addComponents(components: BackupComponents): Promise<void> {
-  await complete('failed to gather writer metadata', gatherLimitMs, (out) => components.GatherWriterMetadata.async(out));
+export async function addComponents(steps: Steps, components: BackupComponents): Promise<void> {
+  await steps.complete('failed to gather writer metadata', steps.limits.gatherMs, (out) => components.GatherWriterMetadata(out));
   try {
     const count: Out<number> = [0];
-    await demand('failed to get writer metadata count', components.GetWriterMetadataCount.async(count));
-    for (let index = 0; index < count[0]; index += 1) await addComponentsOf(components, index, count[0]);
+    await steps.demand('failed to get writer metadata count', components.GetWriterMetadataCount(count));
+    for (let index = 0; index < count[0]; index += 1) await addComponentsOf(steps, components, index, count[0]);
   } finally {
-    await components.FreeWriterMetadata.async();
+    await steps.attempt('failed to free writer metadata', components.FreeWriterMetadata());
   }
 }
 
-async function addComponentsOf(components: BackupComponents, index: number, count: number): Promise<void> {
+async function addComponentsOf(steps: Steps, components: BackupComponents, index: number, count: number): Promise<void> {
   const out: Out<Pointer | null> = [null];
-  await demand(`failed to get writer metadata of ${index}/${count}`, components.GetWriterMetadata.async(index, Buffer.alloc(16), out));
+  await steps.demand(`failed to get writer metadata of ${index}/${count}`, components.GetWriterMetadata(index, Buffer.alloc(16), out));
   if (out[0] === null) return;
   const metadata = comObject(IVssExamineWriterMetadata, out[0]);
   try {
     const [instance, writer] = [Buffer.alloc(16), Buffer.alloc(16)];
     const name: Out<Pointer | null> = [null];
-    await demand(`failed to get identity of writer ${index}/${count}`, metadata.GetIdentity.async(instance, writer, name, [0], [0]));
+    await steps.demand(`failed to get identity of writer ${index}/${count}`, metadata.GetIdentity(instance, writer, name, [0], [0]));
     const writerName = takeText(name);
     const number: Out<number> = [0];
-    await demand(`failed to get file counts of ${writerName}`, metadata.GetFileCounts.async([0], [0], number));
+    await steps.demand(`failed to get file counts of ${writerName}`, metadata.GetFileCounts([0], [0], number));
     for (let place = 0; place < number[0]; place += 1) {
       const component: Out<Pointer | null> = [null];
       const which = `${place}/${number[0]} of ${writerName}`;
-      await demand(`failed to get component ${which}`, metadata.GetComponent.async(place, component));
-      if (component[0] !== null) await addComponent(components, component[0], { instance, writer, writerName, which });
+      await steps.demand(`failed to get component ${which}`, metadata.GetComponent(place, component));
+      if (component[0] !== null) await addComponent(steps, components, component[0], { instance, writer, writerName, which });
     }
   } finally {
-    metadata.Release();
+    metadata.release();
   }
 }
 
@@ -52,44 +49,44 @@ interface Owner {
 }
 
 /** One that cannot be chosen is part of another, or of every backup. */
-async function addComponent(components: BackupComponents, address: Pointer, { instance, writer, writerName, which }: Owner): Promise<void> {
+async function addComponent(steps: Steps, components: BackupComponents, address: Pointer, { instance, writer, writerName, which }: Owner): Promise<void> {
   const component = comObject(IVssWMComponent, address);
   const info: Out<Pointer | null> = [null];
   try {
-    await demand(`failed to get component info ${which}`, component.GetComponentInfo.async(info));
+    await steps.demand(`failed to get component info ${which}`, component.GetComponentInfo(info));
     if (info[0] === null) return;
     const { type, bstrLogicalPath: path, bstrComponentName: name, bSelectable } = readFields(VSS_COMPONENTINFO, copyOf(info[0], VSS_COMPONENTINFO.size));
     if (bSelectable === 0) return;
-    await demand(
+    await steps.demand(
       `failed to add component ${wideText(name)}(${writerName})`,
-      components.AddComponent.async(guidValue(instance), guidValue(writer), type, path === 0n ? null : path, name),
+      components.AddComponent(guidValue(instance), guidValue(writer), type, path === 0n ? null : path, name),
     );
   } finally {
-    if (info[0] !== null) component.FreeComponentInfo(info[0]);
-    component.Release();
+    if (info[0] !== null) await steps.attempt(`failed to free component info ${which}`, component.FreeComponentInfo(info[0]));
+    component.release();
   }
 }
 
 /** Writers that have failed, a clause each: `SqlServerWriter failed: VSS_E_WRITERERROR_TIMEOUT (VSS_WS_FAILED_AT_FREEZE)`. */
-export async function failedWriters(components: BackupComponents): Promise<readonly string[]> {
-  await complete('failed to gather writer status', gatherLimitMs, (out) => components.GatherWriterStatus.async(out));
+export async function failedWriters(steps: Steps, components: BackupComponents): Promise<readonly string[]> {
+  await steps.complete('failed to gather writer status', steps.limits.gatherMs, (out) => components.GatherWriterStatus(out));
   const failed: string[] = [];
   try {
     const count: Out<number> = [0];
-    await demand('failed to get writer status count', components.GetWriterStatusCount.async(count));
+    await steps.demand('failed to get writer status count', components.GetWriterStatusCount(count));
     for (let index = 0; index < count[0]; index += 1) {
       const name: Out<Pointer | null> = [null];
       const state: Out<number> = [0];
       const failure: Out<number> = [0];
-      await demand(`failed to get status of writer ${index}/${count[0]}`,
-        components.GetWriterStatus.async(index, Buffer.alloc(16), Buffer.alloc(16), name, state, failure));
+      await steps.demand(`failed to get status of writer ${index}/${count[0]}`,
+        components.GetWriterStatus(index, Buffer.alloc(16), Buffer.alloc(16), name, state, failure));
       const writer = takeText(name);
       if (failure[0] < 0 || isFailedState(state[0])) {
         failed.push(`writer ${writer} failed: ${failure[0] < 0 ? codeName(failure[0]) : 'no code'} (${writerStateName(state[0])})`);
       }
     }
   } finally {
-    await components.FreeWriterStatus.async();
+    await steps.attempt('failed to free writer status', components.FreeWriterStatus());
   }
   return failed;
 }

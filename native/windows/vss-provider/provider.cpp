@@ -38,7 +38,7 @@ bool readSession(channel::Section &session) {
     return session.version == channel::version;
 }
 
-HRESULT hold() {
+HRESULT hold(HANDLE aborted) {
     channel::Section session;
     if (!readSession(session)) return VSS_E_PROVIDER_VETO;
     Handle frozen(OpenEventW(EVENT_MODIFY_STATE, FALSE, session.frozen));
@@ -46,11 +46,12 @@ HRESULT hold() {
     Handle agent(OpenProcess(SYNCHRONIZE, FALSE, session.agent));
     if (!frozen || !thaw) return VSS_E_PROVIDER_VETO;
     if (!SetEvent(frozen)) return E_FAIL;
-    // An agent that has died will not thaw: nothing is held for it.
-    HANDLE ends[] = {thaw, agent};
-    DWORD ended = WaitForMultipleObjects(agent ? 2 : 1, ends, FALSE, session.holdLimitMs);
-    // Whatever the host has taken is not known here; the agent tells what it knows. Only a wait that cannot be is an error.
-    return ended == WAIT_FAILED ? E_FAIL : S_OK;
+    // An agent that has died will not thaw: nothing is held for it. Nor for a set that VSS gives up meanwhile.
+    HANDLE ends[] = {thaw, aborted, agent};
+    DWORD ended = WaitForMultipleObjects(agent ? 3 : 2, ends, FALSE, session.holdLimitMs);
+    if (ended == WAIT_FAILED) return E_FAIL;
+    // Whatever the host has taken is not known here; the agent tells what it knows.
+    return ended == WAIT_OBJECT_0 + 1 ? VSS_E_PROVIDER_VETO : S_OK;
 }
 
 // There are no snapshots, and so nothing in it. VSS asks for it to list all snapshots of the machine.
@@ -86,8 +87,9 @@ private:
 
 class Provider final : public IVssSoftwareSnapshotProvider, public IVssProviderCreateSnapshotSet, public IVssProviderNotifications {
 public:
-    Provider() { InterlockedIncrement(&liveObjects); }
+    Provider() : aborted_(CreateEventW(nullptr, TRUE, FALSE, nullptr)) { InterlockedIncrement(&liveObjects); }
     virtual ~Provider() { InterlockedDecrement(&liveObjects); }
+    bool usable() const { return aborted_ != nullptr; }
 
     STDMETHODIMP QueryInterface(REFIID id, void **found) override {
         if (!found) return E_POINTER;
@@ -118,7 +120,11 @@ public:
         if (left) *left = source;
         return S_OK;
     }
-    STDMETHODIMP BeginPrepareSnapshot(VSS_ID, VSS_ID, VSS_PWSZ, LONG) override { return S_OK; }
+    // The first call of a new set, whatever became of the one before (IVssProviderCreateSnapshotSet::AbortSnapshots).
+    STDMETHODIMP BeginPrepareSnapshot(VSS_ID, VSS_ID, VSS_PWSZ, LONG) override {
+        ResetEvent(aborted_);
+        return S_OK;
+    }
     // For the agent's freezes only: backup programs that look for a provider must not choose this one.
     STDMETHODIMP IsVolumeSupported(VSS_PWSZ, WINBOOL *supported) override {
         if (!supported) return E_POINTER;
@@ -137,17 +143,21 @@ public:
 
     STDMETHODIMP EndPrepareSnapshots(VSS_ID) override { return S_OK; }
     STDMETHODIMP PreCommitSnapshots(VSS_ID) override { return S_OK; }
-    STDMETHODIMP CommitSnapshots(VSS_ID) override { return hold(); }
+    STDMETHODIMP CommitSnapshots(VSS_ID) override { return hold(aborted_); }
     STDMETHODIMP PostCommitSnapshots(VSS_ID, LONG) override { return S_OK; }
     STDMETHODIMP PreFinalCommitSnapshots(VSS_ID) override { return S_OK; }
     STDMETHODIMP PostFinalCommitSnapshots(VSS_ID) override { return S_OK; }
-    STDMETHODIMP AbortSnapshots(VSS_ID) override { return S_OK; }
+    STDMETHODIMP AbortSnapshots(VSS_ID) override {
+        SetEvent(aborted_);
+        return S_OK;
+    }
 
     STDMETHODIMP OnLoad(IUnknown *) override { return S_OK; }
     STDMETHODIMP OnUnload(WINBOOL) override { return S_OK; }
 
 private:
     LONG references_ = 1;
+    Handle aborted_;
 };
 
 } // namespace
@@ -155,7 +165,7 @@ private:
 HRESULT createProvider(REFIID interfaceId, void **made) {
     auto provider = new (std::nothrow) Provider;
     if (!provider) return E_OUTOFMEMORY;
-    HRESULT result = provider->QueryInterface(interfaceId, made);
+    HRESULT result = provider->usable() ? provider->QueryInterface(interfaceId, made) : E_OUTOFMEMORY;
     provider->Release();
     return result;
 }

@@ -2,7 +2,7 @@
 // components, runs every asynchronous step on a thread of its own, and drives the real provider DLL
 // (CONCIERGE_VSS_PROVIDER) as the VSS service does. Each call is a line of CONCIERGE_VSS_LOG.
 //   CONCIERGE_VSS_FAIL  "Step=0xCODE,..."  makes a call or an asynchronous step fail; `Writer=` fails the second writer
-//   CONCIERGE_VSS_SLOW  "Step=ms,..."      makes an asynchronous step take so long
+//   CONCIERGE_VSS_SLOW  "Step=ms,..."      makes an asynchronous step, or AddToSnapshotSet, take so long
 #include <initguid.h>
 #include <windows.h>
 #include <oleauto.h>
@@ -242,6 +242,8 @@ public:
     }
     STDMETHODIMP AddToSnapshotSet(VSS_PWSZ volume, VSS_ID id, VSS_ID *snapshot) override {
         record("AddToSnapshotSet %ls", volume);
+        unsigned long ms;
+        if (listed("CONCIERGE_VSS_SLOW", "AddToSnapshotSet", &ms)) Sleep(ms);
         if (state != State::started) return VSS_E_BAD_STATE;
         if (id != channel::providerId) return VSS_E_PROVIDER_NOT_REGISTERED;
         HRESULT code = fault("AddToSnapshotSet");
