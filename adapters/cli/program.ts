@@ -8,6 +8,7 @@ import type { Platform } from '../config/settings-table.ts';
 import type { ActivatedSocket } from '../transport/socket-activation.ts';
 import type { Composition } from './composition.ts';
 import type { Foreground } from './daemon.ts';
+import type { Service } from './windows-service.ts';
 import { processAddon } from './process-addon.ts';
 import type { RunResult } from './run.ts';
 import { subcommands, type SubcommandEntry } from './subcommands/index.ts';
@@ -26,18 +27,32 @@ export interface ProgramOptions {
 
 /** Reads the command line and does what it says. Answers how the process is to end; never throws. */
 export async function runProgram(options: ProgramOptions): Promise<RunResult> {
-  const { program, process } = options;
+  const { program, process, words } = options;
+  if (process.platform === 'win32' && words.some((word) => asksForService.test(word))) {
+    const { runAsService } = await import('./windows-service.ts');
+    const result = await runAsService((service) => obeyOrComplain({ ...options, complain: (text) => service.say(text) }, service));
+    if (result !== undefined) return result;
+  }
   const background = await backgroundOf(process.env);
-  const complain = (text: string): void => (background ?? { say: options.complain }).say(`${program}: ${text}`);
+  return obeyOrComplain({ ...options, complain: (text) => (background ?? { say: options.complain }).say(`${program}: ${text}`) }, background);
+}
+
+/** `-d` and `--daemonize`, abbreviated or among other letters. One that is none costs a console a moment. */
+const asksForService = /^(?:-[^-]*d|--da)/;
+
+async function obeyOrComplain(options: ProgramOptions, background: Background | undefined): Promise<RunResult> {
   try {
-    return await obey({ ...options, complain }, background);
+    return await obey(options, background);
   } catch (error) {
-    complain(messageOf(error));
+    options.complain(messageOf(error));
     return { status: 1 };
   }
 }
 
-async function obey(options: ProgramOptions, background: Foreground | undefined): Promise<RunResult> {
+/** Whoever started this process and does not see it: the command in the foreground, or a service manager. */
+type Background = Foreground & Pick<Service, 'system'>;
+
+async function obey(options: ProgramOptions, background: Background | undefined): Promise<RunResult> {
   const { program, words, process, print, complain } = options;
   const platform: Platform = process.platform === 'win32' ? 'windows' : 'posix';
   const subcommand = subcommands.find(({ name }) => name === words[0]);
@@ -91,7 +106,7 @@ async function runSubcommand(entry: SubcommandEntry, flags: ReadonlySet<string>,
 async function runAgent(
   { settings, warnings, words }: RunRequest,
   activated: ActivatedSocket | undefined,
-  background: Foreground | undefined,
+  background: Background | undefined,
   { program, process, composition, complain }: ProgramOptions,
 ): Promise<RunResult> {
   if (settings.daemon && background === undefined && process.platform !== 'win32') {
@@ -100,30 +115,22 @@ async function runAgent(
     return { status: await startInBackground(activated !== undefined, (text) => complain(text.startsWith(`${program}: `) ? text.slice(program.length + 2) : text)) };
   }
   const [{ run }, { serviceNotifier }, addon] = await Promise.all([import('./run.ts'), import('./service-manager.ts'), processAddon()]);
-  const live = async (ready: () => void): Promise<RunResult> => run({
+  if (settings.daemon && background === undefined) {
+    throw AgentError.failed(`the option -d is for the service manager: use '${program} service start', or leave it out to run in this console`);
+  }
+  const system = background?.system;
+  return run({
     settings,
     warnings: [...warnings, ...words.map((word) => `'${word}' on the command line is no option and is ignored`)],
     composition: await composition(),
     addon,
-    ...(process.platform === 'win32' && settings.daemon ? { account: await eventLog() } : {}),
+    ...(system === undefined ? {} : { system, account: (text) => system.report('info', text) }),
     ...(activated === undefined ? {} : { activated }),
     process,
     ident: program.slice(program.lastIndexOf('/') + 1),
     notify: serviceNotifier(process.env, addon),
-    ready,
+    ready: () => background?.ready(),
   });
-  if (!settings.daemon || process.platform !== 'win32') return live(() => background?.ready());
-  const { liveAsService } = await import('../windows/module.ts');
-  const result = await liveAsService(({ ready }) => live(ready), (ended) => ('status' in ended ? ended.status : 1));
-  if (result !== undefined) return result;
-  throw AgentError.failed(`the option -d is for the service manager: use '${program} service start', or leave it out to run in this console`);
-}
-
-/** What syslog is elsewhere. */
-async function eventLog(): Promise<(text: string) => void> {
-  const { EventLog } = await import('../windows/module.ts');
-  const log = new EventLog();
-  return (text) => log.report('info', text);
 }
 
 function splitFlags(subcommand: SubcommandEntry | undefined, words: readonly string[]): { readonly own: ReadonlySet<string>; readonly rest: readonly string[] } {

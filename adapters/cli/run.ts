@@ -4,6 +4,7 @@ import type { Settings } from '../config/settings.ts';
 import { compatibleWith, version } from '../config/product.ts';
 import { ProcessLog } from '../logging/process-log.ts';
 import { syslog } from '../logging/syslog.ts';
+import type { SystemLog } from '../logging/system-log.ts';
 import { FileStateStore } from '../state-store/state-store.ts';
 import type { ActivatedSocket } from '../transport/socket-activation.ts';
 import type { AgentParts, Composition } from './composition.ts';
@@ -21,6 +22,8 @@ export interface RunOptions {
   readonly process: NodeJS.Process;
   /** Where accounting lines go besides the log; syslog where absent. */
   readonly account?: (text: string) => void;
+  /** The system's log, for errors and warnings of a service. */
+  readonly system?: SystemLog;
   /** Name in syslog. */
   readonly ident: string;
   readonly notify: Notify;
@@ -80,7 +83,7 @@ class Life {
   }
 
   openLog(frozen: boolean): ProcessLog {
-    const { addon, ident, account } = this.#options;
+    const { addon, ident, account, system } = this.#options;
     const { verbose, logfile } = this.#settings;
     this.#log = new ProcessLog({
       verbose,
@@ -88,6 +91,7 @@ class Life {
       held: frozen,
       ...(addon === undefined ? {} : { account: syslog((path, bytes) => addon.sendDatagram(path, bytes), ident) }),
       ...(account === undefined ? {} : { account }),
+      ...(system === undefined ? {} : { system }),
     });
     return this.#log;
   }

@@ -3,7 +3,8 @@ import type { Log, LogLevel, LogLine } from '../../core/ports/index.ts';
 import { EntryRing } from './entry-ring.ts';
 import { formatLine, onOneLine, type Entry } from './line.ts';
 import { openSink, type LineSink } from './line-sink.ts';
-import { plainPipeline, type Pipeline } from './pipeline.ts';
+import { plainPipeline, type MakePipeline, type Pipeline } from './pipeline.ts';
+import type { SystemLog } from './system-log.ts';
 
 export interface LogOptions {
   /** Information and debugging too. */
@@ -14,11 +15,13 @@ export interface LogOptions {
   readonly held?: boolean;
   /** Where accounting lines go besides. */
   readonly account?: (text: string, at: bigint) => void;
+  /** Where errors and warnings go besides. */
+  readonly system?: SystemLog;
   /** Wall clock, nanoseconds. */
   readonly now?: () => bigint;
   readonly open?: (file: string | undefined) => LineSink;
   /** What formats and distributes lines. */
-  readonly pipeline?: (sink: LineSink) => Promise<Pipeline>;
+  readonly pipeline?: MakePipeline;
 }
 
 const rank: Readonly<Record<LogLevel, number>> = { error: 0, warning: 1, info: 2, debug: 3 };
@@ -26,9 +29,9 @@ const rank: Readonly<Record<LogLevel, number>> = { error: 0, warning: 1, info: 2
 /** How long a freeze waits for a reader of the log who does not read. */
 const patienceMs = 2000;
 
-const loadPipeline = async (sink: LineSink): Promise<Pipeline> => {
+const loadPipeline: MakePipeline = async (sink, system) => {
   const { winstonPipeline } = await import('./winston-pipeline.ts');
-  return winstonPipeline(sink);
+  return winstonPipeline(sink, system);
 };
 
 /** The log of the process, behind the port. */
@@ -133,11 +136,11 @@ export class ProcessLog implements Log {
     this.#sink ??= this.#open(this.#options.file);
     const sink = this.#sink;
     try {
-      return await (this.#options.pipeline ?? loadPipeline)(sink);
+      return await (this.#options.pipeline ?? loadPipeline)(sink, this.#options.system);
     } catch (error) {
       // A log that is less well dressed is better than none.
       sink.write(formatLine({ level: 'warning', text: onOneLine(`winston could not be loaded: ${String(error)}`), at: this.#now(), account: false }));
-      return plainPipeline(sink);
+      return plainPipeline(sink, this.#options.system);
     }
   }
 

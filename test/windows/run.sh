@@ -26,6 +26,8 @@ if [ ! -f "$WINEPREFIX/system.reg" ]; then
   "$WINE" winecfg -v win10 >/dev/null 2>&1
   # Services have the environment of the registry, not this one.
   "$WINE" reg add 'HKLM\System\CurrentControlSet\Control\Session Manager\Environment' /v NODE_PATH /d "$NODE_PATH" /f >/dev/null 2>&1
+  # A service has 10 s to begin, and Node under Wine on a busy machine may take longer.
+  "$WINE" reg add 'HKLM\System\CurrentControlSet\Control' /v ServicesPipeTimeout /d 60000 /f >/dev/null 2>&1
   "$WINESERVER" -w
 fi
 

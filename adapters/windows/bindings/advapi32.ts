@@ -75,7 +75,8 @@ export const SERVICE_STATUS = layout('SERVICE_STATUS', 'windows.h', 28, {
 });
 
 export const SERVICE_STATUS_PROCESS = layout('SERVICE_STATUS_PROCESS', 'windows.h', 36, {
-  dwCurrentState: [4, 'u32'], dwControlsAccepted: [8, 'u32'], dwWin32ExitCode: [12, 'u32'], dwProcessId: [28, 'u32'],
+  dwCurrentState: [4, 'u32'], dwControlsAccepted: [8, 'u32'], dwWin32ExitCode: [12, 'u32'], dwServiceSpecificExitCode: [16, 'u32'],
+  dwProcessId: [28, 'u32'],
 });
 
 export const SERVICE_TABLE_ENTRY = layout('SERVICE_TABLE_ENTRYW', 'windows.h', 16, {
@@ -87,5 +88,7 @@ export const SERVICE_DESCRIPTION = layout('SERVICE_DESCRIPTIONW', 'windows.h', 8
 export const SERVICE_FAILURE_ACTIONS = layout('SERVICE_FAILURE_ACTIONSW', 'windows.h', 40, {
   dwResetPeriod: [0, 'u32'], lpRebootMsg: [8, 'pointer'], lpCommand: [16, 'pointer'], cActions: [24, 'u32'], lpsaActions: [32, 'pointer'],
 });
+
+export const SERVICE_FAILURE_ACTIONS_FLAG = layout('SERVICE_FAILURE_ACTIONS_FLAG', 'windows.h', 4, { fFailureActionsOnNonCrashFailures: [0, 'i32'] });
 
 export const SC_ACTION = layout('SC_ACTION', 'windows.h', 8, { Type: [0, 'i32'], Delay: [4, 'u32'] });

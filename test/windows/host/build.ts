@@ -19,10 +19,10 @@ const provider = `${root}native/windows/vss-provider/`;
 
 const parts: readonly Part[] = [
   { output: 'programs.exe', sources: [`${native}programs.cpp`] },
-  { output: 'doubles.dll', sources: [`${native}doubles.cpp`, `${native}doubles.def`], flags: ['-shared'] },
+  { output: 'doubles.dll', sources: [`${native}doubles.cpp`, `${native}doubles.def`], flags: ['-shared', '-ladvapi32'] },
   {
     output: 'concierge-vss.dll',
-    sources: [`${provider}provider.cpp`, `${provider}class-factory.cpp`, `${provider}registration.cpp`, `${provider}provider.def`, `${provider}provider.h`, `${provider}channel.h`],
+    sources: [`${provider}provider.cpp`, `${provider}class-factory.cpp`, `${provider}registration.cpp`, `${provider}calls.cpp`, `${provider}provider.def`, `${provider}provider.h`, `${provider}channel.h`, `${provider}calls.h`],
     flags: ['-shared', '-s', '-fno-exceptions', '-fno-rtti', '-Wall', '-Wextra', '-lole32', '-loleaut32', '-ladvapi32', '-luuid'],
   },
   {

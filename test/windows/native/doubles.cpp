@@ -74,6 +74,22 @@ EXPORT BOOLEAN WINAPI DoubleGetPwrCapabilities(SYSTEM_POWER_CAPABILITIES *able) 
     return answer("GetPwrCapabilities");
 }
 
+// -- the event log, and a service manager that refuses
+EXPORT HANDLE WINAPI DoubleRegisterEventSourceW(LPCWSTR, LPCWSTR source) {
+    record("RegisterEventSource %s", utf8(source).c_str());
+    return (HANDLE)1;
+}
+EXPORT BOOL WINAPI DoubleReportEventW(HANDLE, WORD type, WORD category, DWORD id, PSID, WORD count, DWORD, LPCWSTR *texts, LPVOID) {
+    record("ReportEvent type=%u category=%u id=%lu texts=%u %s", type, category, id, count, utf8(texts[0]).c_str());
+    return answer("ReportEvent");
+}
+EXPORT SC_HANDLE WINAPI DoubleOpenSCManagerW(LPCWSTR machine, LPCWSTR database, DWORD access) {
+    return answer("OpenSCManager") ? OpenSCManagerW(machine, database, access) : nullptr;
+}
+EXPORT SC_HANDLE WINAPI DoubleOpenServiceW(SC_HANDLE manager, LPCWSTR name, DWORD access) {
+    return answer("OpenService") ? OpenServiceW(manager, name, access) : nullptr;
+}
+
 // -- netapi32
 EXPORT NET_API_STATUS WINAPI DoubleNetUserSetInfo(LPCWSTR server, LPCWSTR user, DWORD level, LPBYTE info, LPDWORD) {
     record("NetUserSetInfo server=%s user=%s level=%lu password=%s", utf8(server).c_str(), utf8(user).c_str(), level, utf8(((USER_INFO_1003 *)info)->usri1003_password).c_str());

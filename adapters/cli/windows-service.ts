@@ -1,0 +1,28 @@
+import type { SystemLog } from '../logging/system-log.ts';
+import type { Foreground } from './daemon.ts';
+import type { RunResult } from './run.ts';
+
+/** The service manager of Windows, as whoever started this process. What is said to it goes to the event log. */
+export interface Service extends Foreground {
+  readonly system?: SystemLog;
+}
+
+/** How long the last entries of the event log may take, in milliseconds. */
+const lastEntriesMs = 2000;
+
+/**
+ * Runs as a service, from before the configuration is read: what is wrong with that has no other way to an administrator than
+ * the event log. `undefined` where no service manager has started this process.
+ */
+export async function runAsService(body: (service: Service) => Promise<RunResult>): Promise<RunResult | undefined> {
+  const { EventLog, liveAsService } = await import('../windows/module.ts');
+  const system = new EventLog();
+  return liveAsService(async ({ ready }) => {
+    const result = await body({ ready, say: (text) => system.report('error', text), system });
+    const limit = Promise.withResolvers<void>();
+    const timer = setTimeout(limit.resolve, lastEntriesMs);
+    await Promise.race([system.settled(), limit.promise]);
+    clearTimeout(timer);
+    return result;
+  }, (ended) => ('status' in ended ? ended.status : 1));
+}
