@@ -1,5 +1,6 @@
 import { AgentError } from '../../core/errors/agent-error.ts';
 import type { Channels } from '../../core/ports/index.ts';
+import { portArrives } from './port-arrival.ts';
 import { WindowsTransport } from './transport.ts';
 
 /** The channels of Windows: serial devices. */
@@ -12,4 +13,5 @@ export const windowsChannels: Channels = {
     if (method !== 'virtio-serial' && method !== 'isa-serial') throw AgentError.failed(`unsupported channel method/type: ${method}`);
     return Promise.resolve(new WindowsTransport(method, path));
   },
+  appears: (method, path, signal) => (method === 'virtio-serial' || method === 'isa-serial' ? portArrives(method, path, signal) : Promise.resolve(false)),
 };

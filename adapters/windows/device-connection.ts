@@ -1,4 +1,4 @@
-import { osCode } from '../../core/errors/agent-error.ts';
+import { AgentError, osCode } from '../../core/errors/agent-error.ts';
 import type { Connection, ConnectionSink } from '../../core/ports/transport.ts';
 import type { OverlappedDevice } from './overlapped-device.ts';
 
@@ -6,7 +6,10 @@ import type { OverlappedDevice } from './overlapped-device.ts';
 const highWater = 1024 * 1024;
 /** A host that takes nothing for so long has gone: what waits for it is dropped. */
 const writeLimitMs = 60_000;
-/** A read that comes back empty, again and again: nobody is connected on the host. The driver tells no other way. */
+/**
+ * A read that comes back at once and empty: no host is connected, and asking again is all that a driver without a word for it
+ * leaves (qemu-ga 10.2 asks ten times in a second).
+ */
 const [firstPauseMs, longestPauseMs] = [20, 1_000];
 
 /** What vioser and other drivers say while no host is connected; qemu-ga 10.2 takes the same ones for a hang-up. */
@@ -24,6 +27,10 @@ export class DeviceConnection implements Connection {
   #paused: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #closing = false;
   #closed = false;
+  /** Resolves when the driver next says that a host has come or gone; new before each read. */
+  #word = Promise.withResolvers<void>();
+  /** Whether it has ever said so: from then on there is no need to ask. */
+  #driverTells = false;
 
   /** @param lost called once when the device is gone */
   constructor(device: OverlappedDevice, lost: (error: Error) => void) {
@@ -70,6 +77,7 @@ export class DeviceConnection implements Connection {
     this.#closed = true;
     this.#queue = [];
     this.resume();
+    this.#word.resolve();
     this.#device.close();
     this.#sink?.closed();
   }
@@ -77,6 +85,7 @@ export class DeviceConnection implements Connection {
   async #readOn(): Promise<void> {
     let pause = 0;
     while (!this.#closed) {
+      this.#word = Promise.withResolvers();
       const chunk = await this.#read();
       if (this.#closed) return;
       await this.#paused?.promise;
@@ -89,10 +98,26 @@ export class DeviceConnection implements Connection {
       }
       if (pause === 0) this.#hostWent();
       pause = Math.min(longestPauseMs, Math.max(firstPauseMs, pause * 2));
-      await new Promise((resolve) => {
-        setTimeout(resolve, pause).unref();
-      });
+      await this.#mayHaveCome(pause);
     }
+  }
+
+  async #mayHaveCome(pause: number): Promise<void> {
+    if (this.#driverTells) return this.#word.promise;
+    const timer = setTimeout(this.#word.resolve, pause).unref();
+    await this.#word.promise;
+    clearTimeout(timer);
+  }
+
+  /** The driver says that a host has come, or has gone. */
+  hostMayHaveChanged(): void {
+    this.#driverTells = true;
+    this.#word.resolve();
+  }
+
+  /** The device is to be removed: nothing of ours is to keep it when this returns. */
+  deviceGoes(): void {
+    if (!this.#closed) this.#gone(AgentError.failed('the device is being removed'));
   }
 
   /** Nothing where no host is there. */

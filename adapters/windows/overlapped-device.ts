@@ -3,7 +3,7 @@ import { lastError } from './dll.ts';
 import { koffi, type Out, type Pointer } from './koffi.ts';
 import { structure } from './layout.ts';
 import { windowsErrorOf } from './system-error.ts';
-import { waitFor, type Wait } from './wait.ts';
+import { waitFor } from './wait.ts';
 
 const ERROR_IO_PENDING = 997;
 const pieceSize = 64 * 1024;
@@ -15,7 +15,7 @@ class Direction {
   readonly #overlapped: Pointer;
   readonly #event: Pointer;
   readonly bytes: Uint8Array;
-  #wait: Wait | undefined;
+  #over = false;
 
   constructor(handle: Pointer) {
     this.#handle = handle;
@@ -44,19 +44,15 @@ class Direction {
   }
 
   async #completion(ms: number | undefined): Promise<void> {
-    this.#wait = waitFor(this.#event, ms);
-    const inTime = await this.#wait.signalled;
-    this.#wait = undefined;
-    if (inTime) return;
+    if (await waitFor(this.#event, ms).signalled) return;
     // The system has the memory until it says that the call is over, cancelled or not.
-    this.cancel();
-    this.#wait = waitFor(this.#event);
-    await this.#wait.signalled;
-    this.#wait = undefined;
+    if (!this.#over) kernel32.CancelIoEx(this.#handle, this.#overlapped);
+    await waitFor(this.#event).signalled;
   }
 
-  /** The call that is on ends with `ERROR_OPERATION_ABORTED`. */
-  cancel(): void {
+  /** The call that is on ends with `ERROR_OPERATION_ABORTED`, and the handle is used no more. */
+  end(): void {
+    this.#over = true;
     kernel32.CancelIoEx(this.#handle, this.#overlapped);
   }
 
@@ -103,13 +99,17 @@ export class OverlappedDevice {
     });
   }
 
-  /** Ends what is waited for and closes the device. Idempotent. */
+  /**
+   * Ends what is waited for and closes the device, before it returns: one that is to be removed must not be held open. Memory is
+   * the system's until the calls have come back. Idempotent.
+   */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#alive);
-    this.#input.cancel();
-    this.#output.cancel();
+    this.#input.end();
+    this.#output.end();
+    kernel32.CloseHandle(this.#handle);
     if (this.#busy === 0) this.#free();
   }
 
@@ -124,7 +124,6 @@ export class OverlappedDevice {
   }
 
   #free(): void {
-    kernel32.CloseHandle(this.#handle);
     this.#input.free();
     this.#output.free();
   }

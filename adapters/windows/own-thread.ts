@@ -1,6 +1,6 @@
 import { call as Call, mostArguments, worker as Worker } from './bindings/vss-calls.ts';
 import { kernel32 } from './bindings/kernel32.ts';
-import { dllPath } from './dll.ts';
+import { demandExport } from './exports.ts';
 import { koffi, type Pointer } from './koffi.ts';
 import { structure, wide } from './layout.ts';
 import { lastWindowsError } from './system-error.ts';
@@ -15,7 +15,6 @@ export type ParameterType = string;
 /** A GUID as a parameter by value. */
 export interface GuidValue { readonly bytes: readonly number[] }
 
-const LOAD_WITH_ALTERED_SEARCH_PATH = 8;
 const slotSize = 8;
 
 /** A parameter in the memory of the call. */
@@ -116,9 +115,9 @@ class Thread {
   readonly #done: Pointer;
   readonly #handle: Pointer;
 
-  /** The routine is the provider's: where that is missing there is no freezing anyway. @throws as `functionAddress` does */
+  /** The routine is the provider's: where that is missing there is no freezing anyway. @throws as `demandExport` does */
   constructor() {
-    const start = functionAddress('concierge-vss.dll', 'ConciergeVssThread');
+    const start = demandExport('concierge-vss.dll', 'ConciergeVssThread');
     this.#wanted = kernel32.CreateEventW(null, 0, 0, null);
     this.#done = kernel32.CreateEventW(null, 0, 0, null);
     this.#memory = koffi().alloc('uint8_t', Worker.size);
@@ -161,14 +160,3 @@ class Thread {
     koffi().free(this.#memory);
   }
 }
-
-/** The address of a function of a DLL. @throws os error where there is none */
-export function functionAddress(name: string, key: string): Pointer {
-  const path = dllPath(name, key);
-  const library = kernel32.LoadLibraryExW(path, 0n, LOAD_WITH_ALTERED_SEARCH_PATH);
-  if (library === 0n) throw lastWindowsError('LoadLibrary', path);
-  const address = kernel32.GetProcAddress(library, key);
-  if (address === 0n) throw lastWindowsError('GetProcAddress', `${path}!${key}`);
-  return address;
-}
-

@@ -2,6 +2,7 @@ import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import type { Connection, Transport } from '../../core/ports/transport.ts';
 import { COMMTIMEOUTS, INVALID_HANDLE, kernel32 } from './bindings/kernel32.ts';
 import { DeviceConnection } from './device-connection.ts';
+import { watchDevice, type DeviceWatch } from './device-notification.ts';
 import { structure } from './layout.ts';
 import { OverlappedDevice } from './overlapped-device.ts';
 import { lastWindowsError, windowsErrorOf } from './system-error.ts';
@@ -26,6 +27,7 @@ export class WindowsTransport implements Transport {
   readonly #path: string;
   readonly #setLost: (error: Error) => void;
   #connection: DeviceConnection | undefined;
+  #watch: DeviceWatch | undefined;
 
   constructor(method: WindowsTransportMethod, path: string) {
     this.#method = method;
@@ -39,10 +41,14 @@ export class WindowsTransport implements Transport {
   async open(connected: (connection: Connection) => void): Promise<void> {
     const handle = await this.#openDevice();
     if (this.#method === 'isa-serial') setTimeouts(handle, this.#path);
-    this.#connection = new DeviceConnection(new OverlappedDevice(handle), (error) => {
+    const connection = new DeviceConnection(new OverlappedDevice(handle), (error) => {
+      this.#watch?.close();
       this.#setLost(withContext(`error reading channel '${this.#path}'`, error));
     });
-    connected(this.#connection);
+    this.#connection = connection;
+    // Before the first read: what happens between the two must be heard.
+    this.#watch = watchDevice(handle, { removed: () => connection.deviceGoes(), hostChanged: () => connection.hostMayHaveChanged() });
+    connected(connection);
   }
 
   /** Answers an open handle. A driver that hangs holds up a thread of the pool and nothing else. */
@@ -56,6 +62,7 @@ export class WindowsTransport implements Transport {
   }
 
   close(): Promise<void> {
+    this.#watch?.close();
     this.#connection?.destroy();
     return Promise.resolve();
   }

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 
 import { comInterface, comObject, guidValue, slot } from '../../adapters/windows/com.ts';
 import { replaceDlls } from '../../adapters/windows/dll.ts';
+import { demandExport } from '../../adapters/windows/exports.ts';
 import { guidBytes } from '../../adapters/windows/guid.ts';
 import type { Out, Pointer } from '../../adapters/windows/koffi.ts';
-import { callOnThread, functionAddress, type GuidValue } from '../../adapters/windows/own-thread.ts';
+import { callOnThread, type GuidValue } from '../../adapters/windows/own-thread.ts';
 import { joinApartment } from '../../adapters/windows/vss/apartment.ts';
 import { FreezeChannel } from '../../adapters/windows/vss/channel.ts';
 import { waitFor } from '../../adapters/windows/wait.ts';
@@ -43,7 +44,7 @@ const VETO = 0x8004_2306 | 0;
 
 async function provider() {
   const factory: Made = [null];
-  const getClass = functionAddress('concierge-vss.dll', 'DllGetClassObject');
+  const getClass = demandExport('concierge-vss.dll', 'DllGetClassObject');
   assert.equal(await callOnThread(getClass, ['void *', 'void *', 'out void *'], [ids.providerClass, ids.classFactory, factory]), 0);
   const made: Made = [null];
   assert.equal(await comObject(IClassFactory, factory[0] ?? 0n).CreateInstance(null, ids.provider, made), 0);

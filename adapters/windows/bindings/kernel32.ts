@@ -60,6 +60,8 @@ export const kernel32 = dll('kernel32.dll', {
     'void *__stdcall MapViewOfFile(void *mapping, uint32_t access, uint32_t high, uint32_t low, size_t size)'),
   MoveFileExW: prototype<(from: string, to: string, flags: number) => number>('int __stdcall MoveFileExW(str16 from, str16 to, uint32_t flags)'),
   OpenProcess: prototype<(access: number, inherit: number, id: number) => Pointer>('void *__stdcall OpenProcess(uint32_t access, int inherit, uint32_t id)'),
+  QueryDosDeviceW: prototype<(name: string, into: Buffer, length: number) => number>(
+    'uint32_t __stdcall QueryDosDeviceW(str16 name, _Out_ void *into, uint32_t length)'),
   ReadFile: prototype<(file: Pointer, into: Memory, length: number, read: Out<number> | null, overlapped: Pointer | null) => number>(
     'int __stdcall ReadFile(void *file, _Out_ void *into, uint32_t length, _Out_ uint32_t *read, void *overlapped)'),
   RegisterWaitForSingleObject: prototype<(wait: Out<Pointer | null>, object: Pointer, callback: Pointer, context: null, ms: number, flags: number) => number>(

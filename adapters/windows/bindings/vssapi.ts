@@ -1,11 +1,12 @@
 import { comInterface, slot } from '../com.ts';
+import { demandExport } from '../exports.ts';
 import type { Out, Pointer } from '../koffi.ts';
 import { layout } from '../layout.ts';
-import { callOnThread, functionAddress, type GuidValue } from '../own-thread.ts';
+import { callOnThread, type GuidValue } from '../own-thread.ts';
 
 /** The undecorated export behind CreateVssBackupComponents, an inline function of vsbackup.h since Windows Vista. */
 export const createVssBackupComponents = (made: Out<Pointer | null>): Promise<number> =>
-  callOnThread(functionAddress('vssapi.dll', 'CreateVssBackupComponentsInternal'), ['out void *'], [made]);
+  callOnThread(demandExport('vssapi.dll', 'CreateVssBackupComponentsInternal'), ['out void *'], [made]);
 
 type OutPointer = Out<Pointer | null>;
 

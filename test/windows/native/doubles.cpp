@@ -1,7 +1,9 @@
 // Doubles of what must not really happen in a test, or what Wine only stubs. Each call is a line of the file that
 // CONCIERGE_DOUBLES_LOG names; CONCIERGE_DOUBLES_FAIL="Function=code,..." makes calls fail.
+#define _WIN32_WINNT 0x0A00
 #include <winsock2.h>
 #include <windows.h>
+#include <cfgmgr32.h>
 #include <lm.h>
 #include <powrprof.h>
 #include <wtsapi32.h>
@@ -88,6 +90,51 @@ EXPORT SC_HANDLE WINAPI DoubleOpenSCManagerW(LPCWSTR machine, LPCWSTR database, 
 }
 EXPORT SC_HANDLE WINAPI DoubleOpenServiceW(SC_HANDLE manager, LPCWSTR name, DWORD access) {
     return answer("OpenService") ? OpenServiceW(manager, name, access) : nullptr;
+}
+
+// -- devices that come and go: `Notify` makes the callbacks, as the system does on a thread of its own
+static struct { PCM_NOTIFY_CALLBACK callback; void *context; CM_NOTIFY_FILTER filter; } watches[16];
+static SRWLOCK watching = SRWLOCK_INIT;
+EXPORT CONFIGRET WINAPI DoubleCM_Register_Notification(PCM_NOTIFY_FILTER filter, PVOID context, PCM_NOTIFY_CALLBACK callback, PHCMNOTIFICATION registered) {
+    if (filter->cbSize != sizeof *filter) return CR_INVALID_DATA;
+    for (auto &one : watches) {
+        if (one.callback) continue;
+        record("CM_Register_Notification type=%d", filter->FilterType);
+        one = {callback, context, *filter};
+        *registered = (HCMNOTIFICATION)&one;
+        return CR_SUCCESS;
+    }
+    return CR_OUT_OF_MEMORY;
+}
+EXPORT CONFIGRET WINAPI DoubleCM_Unregister_Notification(HCMNOTIFICATION registered) {
+    // It waits for callbacks that are under way.
+    AcquireSRWLockExclusive(&watching);
+    ((decltype(&watches[0]))registered)->callback = nullptr;
+    ReleaseSRWLockExclusive(&watching);
+    record("CM_Unregister_Notification");
+    return CR_SUCCESS;
+}
+EXPORT DWORD WINAPI DoubleNotify(int action, const GUID *guid) {
+    DWORD heard = 0;
+    AcquireSRWLockShared(&watching);
+    for (auto &one : watches) {
+        bool ofInterface = action <= CM_NOTIFY_ACTION_DEVICEINTERFACEREMOVAL;
+        if (!one.callback || ofInterface != (one.filter.FilterType == CM_NOTIFY_FILTER_TYPE_DEVICEINTERFACE)) continue;
+        if (ofInterface && memcmp(&one.filter.u.DeviceInterface.ClassGuid, guid, sizeof *guid) != 0) continue;
+        CM_NOTIFY_EVENT_DATA event{};
+        event.FilterType = one.filter.FilterType;
+        event.u.DeviceHandle.EventGuid = *guid; // where the class of an interface is, too
+        heard++;
+        one.callback((HCMNOTIFICATION)&one, one.context, (CM_NOTIFY_ACTION)action, &event, sizeof event);
+        DWORD flags;
+        if (action == CM_NOTIFY_ACTION_DEVICEQUERYREMOVE) record("handle %s", GetHandleInformation(one.filter.u.DeviceHandle.hTarget, &flags) ? "open" : "closed");
+    }
+    ReleaseSRWLockShared(&watching);
+    return heard;
+}
+EXPORT BOOL WINAPI DoubleReadFile(HANDLE file, LPVOID into, DWORD length, LPDWORD read, LPOVERLAPPED overlapped) {
+    record("ReadFile");
+    return answer("ReadFile") ? ReadFile(file, into, length, read, overlapped) : FALSE;
 }
 
 // -- netapi32
