@@ -2,7 +2,7 @@ import { Buffer } from 'node:buffer';
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
-import { ClientError } from './client-error.ts';
+import { ClientError, type ClientErrorKind } from './client-error.ts';
 
 export interface ConnectOptions {
   /** Milliseconds until the channel must be open; default 5 000. */
@@ -78,6 +78,8 @@ export function connectUnix(path: string, { timeoutMs = 5_000, signal }: Connect
 /**
  * Opens a vsock port of a guest through the host's Unix socket of Cloud Hypervisor or Firecracker: `CONNECT PORT` is
  * sent, `OK …` comes back, and the stream is the guest's from then on.
+ *
+ * @throws ClientError `closed`, `timeout`, `aborted`
  */
 export async function connectHybridVsock(path: string, port: number, options: ConnectOptions = {}): Promise<Duplex> {
   const socket = await connectUnix(path, options);
@@ -85,10 +87,10 @@ export async function connectHybridVsock(path: string, port: number, options: Co
   socket.write(`CONNECT ${port}\n`);
   return await new Promise<Duplex>((resolve, reject) => {
     let answer = Buffer.alloc(0);
-    const refuse = (why: string): void => {
+    const refuse = (why: string, kind: ClientErrorKind = 'closed'): void => {
       stop();
       socket.destroy();
-      reject(new ClientError('closed', `vsock port ${port} behind ${path}: ${why}`));
+      reject(new ClientError(kind, `vsock port ${port} behind ${path}: ${why}`));
     };
     const onData = (chunk: Buffer): void => {
       answer = Buffer.concat([answer, chunk]);
@@ -106,8 +108,8 @@ export async function connectHybridVsock(path: string, port: number, options: Co
     };
     const onEnd = (): void => refuse('nobody listens there');
     const onError = (error: Error): void => refuse(error.message);
-    const onAbort = (): void => refuse('connecting was given up');
-    const onLimit = (): void => refuse('no answer in time');
+    const onAbort = (): void => refuse('connecting was given up', 'aborted');
+    const onLimit = (): void => refuse('no answer in time', 'timeout');
     const stop = (): void => {
       socket.off('data', onData);
       socket.off('close', onEnd);

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Base64Text } from '../core/schema/types.ts';
+import { unlessAborted } from './call-limit.ts';
 import { ClientError } from './client-error.ts';
 import { withBytes, type CallOptions, type GuestClient, type Output } from './guest-client.ts';
 import { decodedPieces } from './guest-file.ts';
@@ -55,7 +56,9 @@ export async function exec(client: GuestClient, path: string, options: ExecOptio
         truncated: status['out-truncated'] === true || status['err-truncated'] === true,
       };
     }
-    if (performance.now() + wait > until) throw new ClientError('timeout', `${path} (process ${pid}) has not ended within ${options.withinMs} ms`);
-    await pause(wait);
+    const left = until - performance.now();
+    if (left <= 0) throw new ClientError('timeout', `${path} (process ${pid}) has not ended within ${options.withinMs} ms`);
+    const pausing = pause(Math.min(wait, left));
+    await (options.signal === undefined ? pausing : unlessAborted(pausing, options.signal));
   }
 }

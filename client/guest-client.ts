@@ -8,7 +8,7 @@ import { isJsonObject, type JsonValue } from '../core/protocol/value.ts';
 import type { ArgumentsOf, CommandSchema, ResultOf } from '../core/schema/command.ts';
 import { commands, type Command, type CommandName } from '../core/schema/index.ts';
 import { Base64Text } from '../core/schema/types.ts';
-import { CallLimit } from './call-limit.ts';
+import { CallLimit, unlessAborted } from './call-limit.ts';
 import { ClientError } from './client-error.ts';
 import { readDirectly } from './connect.ts';
 import { decodeResult } from './decode-result.ts';
@@ -305,14 +305,4 @@ function asSent(value: JsonValue): JsonValue {
   if (value instanceof Base64Text) return value.toString();
   if (Array.isArray(value)) return value.map(asSent);
   return isJsonObject(value) ? new Map([...value].map(([name, member]) => [name, asSent(member)])) : value;
-}
-
-/** A call that is given up while it queues fails at once, not when its turn comes. */
-function unlessAborted<T>(turn: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(new ClientError('aborted', 'the call was given up', { cause: signal.reason }));
-    if (signal.aborted) giveUp();
-    signal.addEventListener('abort', giveUp, { once: true });
-    void turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));
-  });
 }

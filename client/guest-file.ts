@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 
 import { Base64Text } from '../core/schema/types.ts';
+import { unlessAborted } from './call-limit.ts';
 import { ClientError } from './client-error.ts';
 import { withBytes, type CallOptions, type GuestClient, type Output } from './guest-client.ts';
 
@@ -20,9 +21,6 @@ export interface FilePiece {
   readonly release: () => void;
 }
 
-/** An open that was given up would leave a handle in the guest that nobody knows. */
-const toTheEnd = ({ timeoutMs }: CallOptions): CallOptions => (timeoutMs === undefined ? {} : { timeoutMs });
-
 /** A file that is open in the guest. To be closed exactly once. */
 export class GuestFile {
   readonly #client: GuestClient;
@@ -35,9 +33,21 @@ export class GuestFile {
     this.#path = path;
   }
 
-  /** @param mode as in fopen(3) */
-  static async open(client: GuestClient, path: string, mode: string, call: CallOptions): Promise<GuestFile> {
-    return new GuestFile(client, await client.execute('guest-file-open', { path, mode }, toTheEnd(call)), path);
+  /**
+   * Given up, it still waits in the background for what the agent says: nobody else knows the handle, which would stay open.
+   *
+   * @param mode as in fopen(3)
+   */
+  static async open(client: GuestClient, path: string, mode: string, { timeoutMs, signal }: CallOptions): Promise<GuestFile> {
+    if (signal?.aborted === true) throw new ClientError('aborted', `opening ${path} was given up`, { cause: signal.reason });
+    const opening = client.execute('guest-file-open', { path, mode }, timeoutMs === undefined ? {} : { timeoutMs });
+    if (signal === undefined) return new GuestFile(client, await opening, path);
+    try {
+      return new GuestFile(client, await unlessAborted(opening, signal), path);
+    } catch (error) {
+      if (signal.aborted) void opening.then((handle) => client.execute('guest-file-close', { handle })).catch(() => undefined);
+      throw error;
+    }
   }
 
   async read(count: number, call: CallOptions): Promise<FilePiece> {

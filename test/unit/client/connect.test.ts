@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
+import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
@@ -82,12 +83,26 @@ it('a hybrid socket leads to the port, also when the greeting and the first byte
 });
 
 it.each([
-  ['refuses', (socket: Socket) => socket.end('no such port\n'), 'no such port'],
-  ['closes', (socket: Socket) => socket.end(), 'nobody listens there'],
-  ['babbles', (socket: Socket) => socket.write('x'.repeat(100)), 'no such greeting is known'],
-  ['says nothing', () => undefined, 'no answer in time'],
-])('a hybrid socket that %s is an error', async (_what, does, message) => {
+  ['refuses', (socket: Socket) => socket.end('no such port\n'), 'closed', 'no such port'],
+  ['closes', (socket: Socket) => socket.end(), 'closed', 'nobody listens there'],
+  ['babbles', (socket: Socket) => socket.write('x'.repeat(100)), 'closed', 'no such greeting is known'],
+  ['says nothing', () => undefined, 'timeout', 'no answer in time'],
+])('a hybrid socket that %s is an error', async (_what, does, kind, message) => {
   const path = await listen(hybrid((_line, socket) => does(socket)));
 
-  await expect(connectHybridVsock(path, 7, { timeoutMs: 100 })).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining(message) });
+  await expect(connectHybridVsock(path, 7, { timeoutMs: 100 })).rejects.toMatchObject({ kind, message: expect.stringContaining(message) });
+});
+
+it('the wait for the greeting of a hybrid socket can be given up', async () => {
+  const abort = new AbortController();
+  const path = await listen(hybrid(() => abort.abort()));
+
+  await expect(connectHybridVsock(path, 7, { signal: abort.signal })).rejects.toMatchObject({ kind: 'aborted' });
+});
+
+it('what came before somebody took the socket for a conversation is not lost, and can be read as a stream', async () => {
+  const path = await listen((socket) => socket.end('hello'));
+  const socket = await connectUnix(path);
+
+  await expect(text(socket)).resolves.toBe('hello');
 });

@@ -3,10 +3,11 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 
-import { GuestClient, readFile, writeFile } from '../../../client/index.ts';
+import { DEFAULT_PIECE, GuestClient, readFile, writeFile } from '../../../client/index.ts';
 import { createFakeGuest } from '../../../kit/index.ts';
+import { scriptedAgent } from './scripted-agent.ts';
 
 const content = Buffer.from(Array.from({ length: 100_000 }, (_, at) => at % 251));
 
@@ -103,5 +104,53 @@ it('giving up gives the handle back', async () => {
   stream.end();
   await closing;
 
-  expect(closed()).toBe(1);
+  await vi.waitUntil(() => closed() === 1);
+});
+
+it('a file that is given up beforehand is not opened', async () => {
+  const { client, opened } = await guestWith({ '/data/file': 'x' });
+
+  await expect(buffer(readFile(client, '/data/file', { signal: AbortSignal.abort() }))).rejects.toMatchObject({ kind: 'aborted' });
+  await client.execute('guest-ping');
+
+  expect(opened()).toBe(0);
+});
+
+it('an agent that says that it moved another number of bytes is not believed', async () => {
+  const answers: Record<string, string> = {
+    'guest-file-open': '7', 'guest-file-read': '{"count": 5, "buf-b64": "QUJD", "eof": true}', 'guest-file-write': '{"count": 2, "eof": false}', 'guest-file-close': '{}',
+  };
+  const agent = scriptedAgent({ answer: (name, id) => `{"return": ${answers[name] ?? ''}${id}}\n` });
+  using client = new GuestClient(agent.host);
+
+  await expect(buffer(readFile(client, '/file'))).rejects.toMatchObject({ kind: 'garbage', message: 'the agent says that it read 5 bytes of /file, and sent 3' });
+  await expect(pipeline(Readable.from([Buffer.from('ABC')]), writeFile(client, '/file'))).rejects.toMatchObject({ kind: 'garbage', message: 'the agent says that it wrote 2 bytes to /file, of 3' });
+  expect(agent.requests.filter((name) => name === 'guest-file-close')).toHaveLength(2);
+});
+
+it('a piece that no request can bring is a mistake of the caller', async () => {
+  const { client } = await guestWith();
+
+  await expect(buffer(readFile(client, '/data/x', { pieceBytes: 0 }))).rejects.toThrow(RangeError);
+  expect(() => writeFile(client, '/data/x', { pieceBytes: 1.5 })).toThrow(RangeError);
+});
+
+it('a piece stays within what libvirt takes: an answer of 10 MiB, a request of 4 MiB', async () => {
+  let [line, longest] = [0, 0];
+  const guest = await createFakeGuest();
+  guest.machine.files.write('/data/big', Buffer.alloc(2 * DEFAULT_PIECE, 'x'));
+  const end = guest.connect();
+  end.on('data', (chunk: Buffer) => {
+    line += chunk.length;
+    longest = Math.max(longest, line);
+    if (chunk.at(-1) === 0x0a) line = 0;
+  });
+  using client = new GuestClient(end);
+
+  await buffer(readFile(client, '/data/big'));
+
+  expect(longest).toBeGreaterThan(DEFAULT_PIECE);
+  expect(longest).toBeLessThan(10 * 1024 * 1024);
+  // virNetMessage: a string of at most 4 MiB.
+  expect(Math.ceil(DEFAULT_PIECE / 3) * 4 + 200).toBeLessThan(4 * 1024 * 1024);
 });

@@ -1,7 +1,9 @@
-import { duplexPair } from 'node:stream';
+import { duplexPair, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
-import { ClientError, GuestClient, type ClientErrorKind } from '../../../client/index.ts';
+import { ClientError, GuestClient, writeFile, type ClientErrorKind } from '../../../client/index.ts';
 import { createFakeGuest } from '../../../kit/index.ts';
 import { returns, scriptedAgent } from './scripted-agent.ts';
 
@@ -109,6 +111,8 @@ describe('bad answers', () => {
   it.each([
     ['no JSON', 'hello\n'],
     ['no object', '[1]\n'],
+    ['half an object', '{"return": \n'],
+    ['two objects', '{"return": {"host-name": "x"}, "id": 2} {}\n'],
     ['neither return nor error', '{"greeting": 1}\n'],
     ['another shape than the schema has', '{"return": {"host-name": 5}, "id": 2}\n'],
     ['a member missing', '{"return": {}, "id": 2}\n'],
@@ -139,6 +143,38 @@ describe('bad answers', () => {
     await expect(call).rejects.toEqual(ofKind('too-large'));
     await expect(client.execute('guest-ping')).rejects.toEqual(ofKind('too-large'));
     expect(client.isOpen).toBe(false);
+  });
+
+  it('that come while nobody waits are bounded too', async () => {
+    const agent = scriptedAgent();
+    using client = new GuestClient(agent.host, { maxReplyBytes: 1000 });
+    const call = client.execute('guest-ping');
+    await agent.nextRequest();
+    await setImmediate();
+
+    agent.say(`{"return": {}, "id": 2}\n${'x\n'.repeat(1000)}`);
+
+    // Its answer was there in time; what stands behind it is more than a client keeps.
+    await expect(call).resolves.toBeUndefined();
+    await expect(client.execute('guest-ping')).rejects.toEqual(ofKind('too-large'));
+  });
+
+  it('with a sentinel within begin anew there', async () => {
+    const agent = scriptedAgent({ answer: (_name, id) => `{"return": "of somebody \u00ff{"return": {"host-name": "mine"}${id}}\n` });
+    using client = new GuestClient(agent.host);
+
+    await expect(client.execute('guest-get-host-name')).resolves.toEqual({ 'host-name': 'mine' });
+  });
+
+  it('are taken byte by byte, blank lines passed over', async () => {
+    const agent = scriptedAgent({ answer: () => undefined });
+    using client = new GuestClient(agent.host);
+    const call = client.execute('guest-get-host-name');
+    await agent.nextRequest();
+
+    for (const byte of '\n\r\n{"return": {"host-name": "slow"}, "id": 2}\r\n') agent.say(byte);
+
+    await expect(call).resolves.toEqual({ 'host-name': 'slow' });
   });
 
   it('that nobody asked for are not taken for the next answer', async () => {
@@ -239,6 +275,58 @@ describe('limits', () => {
 
     await expect(client.execute('guest-ping', {}, { signal: AbortSignal.abort() })).rejects.toEqual(ofKind('aborted'));
     expect(agent.requests).toEqual([]);
+  });
+});
+
+describe('a request that the agent does not take', () => {
+  /** Far more than a stream holds. */
+  const written = Buffer.alloc(4 * 1024 * 1024, 'x');
+
+  /** An agent that resynchronises, and then reads nothing until `goOn`. */
+  async function stuck() {
+    const agent = scriptedAgent({ answer: (name, id) => (name === 'guest-file-open' ? `{"return": 7${id}}\n` : `{"return": {}${id}}\n`) });
+    const client = new GuestClient(agent.host, { timeoutMs: 0 });
+    await client.execute('guest-ping');
+    agent.stopReading();
+    return { agent, client };
+  }
+
+  it.each([
+    ['the time is over', () => ({ timeoutMs: 5 }), 'timeout'],
+    ['it is given up', () => ({ signal: AbortSignal.timeout(5) }), 'aborted'],
+  ] as const)('ends when %s, and the next call finds its answer', async (_what, options, kind) => {
+    const { agent, client } = await stuck();
+    const writing = pipeline(Readable.from([written]), writeFile(client, '/data/new', options()));
+
+    await expect(writing).rejects.toEqual(ofKind(kind));
+    agent.readOn();
+
+    await expect(client.execute('guest-ping')).resolves.toBeUndefined();
+    client.close();
+  });
+
+  it('ends when the channel does', async () => {
+    const { agent, client } = await stuck();
+    const writing = pipeline(Readable.from([written]), writeFile(client, '/data/new'));
+    writing.catch(() => undefined);
+
+    agent.hangUp();
+
+    await expect(writing).rejects.toEqual(ofKind('closed'));
+  });
+
+  it('is kept from none that queues behind it', async () => {
+    const { agent, client } = await stuck();
+    const abort = new AbortController();
+    const writing = pipeline(Readable.from([written]), writeFile(client, '/data/new', { signal: abort.signal }));
+    writing.catch(() => undefined);
+    const next = client.execute('guest-ping');
+
+    abort.abort();
+    agent.readOn();
+
+    await expect(next).resolves.toBeUndefined();
+    client.close();
   });
 });
 

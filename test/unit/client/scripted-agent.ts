@@ -8,6 +8,8 @@ export interface ScriptedAgent {
   /** Says something, asked or not. */
   say(text: string | Buffer): void;
   hangUp(): void;
+  stopReading(): void;
+  readOn(): void;
   /** Resolves when one more request has come. */
   nextRequest(): Promise<string>;
 }
@@ -33,11 +35,12 @@ export function scriptedAgent({ answer, beforeSync, repeatsIds = true, synchroni
   const say = (bytes: string | Buffer): void => void agent.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes);
 
   agent.on('data', (chunk: Buffer) => {
-    text += chunk.toString('latin1');
+    // A sentinel voids what came before it.
+    text = (text + chunk.toString('latin1')).replace(/^[^]*\u00ff/u, '');
     const lines = text.split('\n');
     text = lines.pop() ?? '';
     for (const line of lines) {
-      const request = JSON.parse(line.replaceAll('\u00ff', '')) as { execute: string; arguments: { id?: number }; id: number };
+      const request = JSON.parse(line) as { execute: string; arguments: { id?: number }; id: number };
       const id = repeatsIds ? `, "id": ${request.id}` : '';
       if (request.execute === 'guest-sync-delimited') {
         syncs += 1;
@@ -58,6 +61,8 @@ export function scriptedAgent({ answer, beforeSync, repeatsIds = true, synchroni
       agent.destroy();
       host.destroy();
     },
+    stopReading: () => void agent.pause(),
+    readOn: () => void agent.resume(),
     nextRequest: () => new Promise((resolve) => void waiting.push(resolve)),
   };
 }
