@@ -6,19 +6,22 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstring>
 #include <utility>
 
 #include "process.h"
 #include "session.h"
+#include "thaw_order.h"
 
-int main() {
+int main(int count, char** words) {
   using concierge::Descriptor;
+  if (count == 3 && strcmp(words[1], "thaw") == 0) return concierge::guardian::OrderThaw(words[2]);
   static constexpr int kControl = 3;
   Descriptor control(kControl);
   int type = 0;
   socklen_t size = sizeof type;
   if (getsockopt(kControl, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type != SOCK_STREAM) {
-    fputs("concierge-guardian is started by concierge-ga, which talks to it on descriptor 3\n", stderr);
+    fputs("concierge-guardian is started by concierge-ga, which talks to it on descriptor 3; or: concierge-guardian thaw STATE-DIRECTORY\n", stderr);
     return 2;
   }
   fcntl(kControl, F_SETFD, FD_CLOEXEC);

@@ -23,7 +23,6 @@
 namespace concierge::guardian {
 namespace {
 
-constexpr char kSocketName[] = "freeze-guardian.sock";
 // A round of flushing that took less has nothing worth another one left behind.
 constexpr int64_t kShortRoundNs = 100'000'000;
 constexpr int kMostRounds = 5;

@@ -9,6 +9,9 @@
 
 namespace concierge::guardian {
 
+// In the state directory: where whoever comes after a dead agent asks for the thaw.
+inline constexpr char kSocketName[] = "freeze-guardian.sock";
+
 // One freeze, from the list of targets to the last thaw. docs/freeze.md has the lines that are exchanged.
 class Session {
  public:

@@ -159,6 +159,16 @@ describe('the deadline', () => {
   });
 });
 
+describe('a guardian whose agent was killed', () => {
+  for (const state of ['running', 'stopped']) {
+    scenarioTest(`${state}, thaws when concierge-guardian thaw says so, which leaves the marker to others`, [], async () => {
+      expect(await scenario('ordered', state)).toEqual({
+        count: 2, said: ['2 file systems thawed by their guardian\n', ''], atOnce: { frozen: [], marker: true }, marker: false,
+      });
+    });
+  }
+});
+
 describe('a guardian that is stopped', () => {
   scenarioTest('goes on for a thaw, and when the agent misses its word about the deadline', [], async () => {
     expect(await scenario('guardian-stopped')).toEqual({ late: [0, 'deadline', []], asked: [2, [], []] });

@@ -174,6 +174,23 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     return results;
   },
 
+  /** What a unit runs after its agent was killed: the guardian is told, stopped or not, then the rest is done. */
+  async ordered(lab, state) {
+    const mountPoints = [lab.loop('ext4', 'ext4'), lab.loop('xfs', 'xfs')];
+    const { agent } = await begin(lab);
+    const count = await agent.ask('freeze');
+    const { pid } = marker(lab).recoveryData;
+    agent.signal('SIGKILL');
+    await agent.died();
+    if (state === 'stopped') process.kill(Number(pid), 'SIGSTOP');
+
+    const order = () => execFileSync(join(import.meta.dirname, '../../../build/Release/concierge-guardian'), ['thaw', lab.stateDirectory], { encoding: 'utf8' });
+    const said = [order(), order()];
+    const atOnce = { frozen: lab.frozen(mountPoints), marker: hasMarker(lab) };
+    execFileSync(process.execPath, [join(import.meta.dirname, 'thaw-left-behind.ts'), lab.stateDirectory, lab.path('no-hooks')]);
+    return { count, said, atOnce, marker: hasMarker(lab) };
+  },
+
   /** An agent that cannot do anything any more when the deadline comes. */
   async stuck(lab, how) {
     const mountPoints = [lab.loop('ext4', 'ext4'), lab.loop('xfs', 'xfs')];
