@@ -7,7 +7,7 @@ import type {
 } from '../../core/ports/freezing.ts';
 import { GuardedSession, numbers, thawOutcome, type GuardedSessionOptions } from './freeze-session.ts';
 import { mountedFileSystems, surveyFileSystems, type MountedFileSystem } from './freeze-survey.ts';
-import { connectToGuardian, defaultGuardianPath, startGuardian, signalling, type StartedGuardian } from './guardian.ts';
+import { connectToGuardian, defaultGuardianPath, heldGuardian, startGuardian, signalling, type StartedGuardian } from './guardian.ts';
 import { mountPath } from './mounts.ts';
 
 export interface LinuxFreezingOptions {
@@ -27,6 +27,7 @@ const thawLimitMs = 10_000;
 /** Freezes through FIFREEZE and FITHAW, made by a guardian process of each freeze's own. */
 export class LinuxFreezing implements Freezing {
   readonly #guardianPath: string;
+  readonly #guardian: string;
   readonly #root: string;
   readonly #flushLimitMs: number;
   #latest = '';
@@ -34,6 +35,7 @@ export class LinuxFreezing implements Freezing {
 
   constructor(options: LinuxFreezingOptions = {}) {
     this.#guardianPath = options.guardianPath ?? defaultGuardianPath();
+    this.#guardian = heldGuardian(this.#guardianPath);
     this.#root = options.root ?? '';
     this.#flushLimitMs = options.flushLimitMs ?? 60_000;
   }
@@ -47,7 +49,7 @@ export class LinuxFreezing implements Freezing {
     const targets = request.levels.flat();
     const cookie = randomBytes(16).toString('hex');
     const mounted = mountedFileSystems(this.#root);
-    const guardian = await startGuardian(this.#guardianPath);
+    const guardian = await startGuardian(this.#guardian, this.#guardianPath);
     const { link, signal } = guardian;
     const lines = request.levels.flatMap((level, index) => places(level, mounted).map((place) => `target ${index} ${place}\n`));
     link.send(lines.join(''));
@@ -108,7 +110,7 @@ export class LinuxFreezing implements Freezing {
       .filter(({ leftOut }) => leftOut === undefined)
       .map(({ id, mounts: [oldest] }) => ({ id, mountPoint: oldest.mountPoint }));
     if (targets.length === 0) return [];
-    const { link, signal } = this.#lingering() ?? (await startGuardian(this.#guardianPath));
+    const { link, signal } = this.#lingering() ?? (await startGuardian(this.#guardian, this.#guardianPath));
     const outcomes: ThawOutcome[] = [];
     const { promise, resolve } = Promise.withResolvers<void>();
     link.listen((verb, [error = '0', thawedAt = '0']) => {

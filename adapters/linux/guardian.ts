@@ -1,4 +1,4 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync } from 'node:fs';
 import { connect, Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 
@@ -6,14 +6,41 @@ import { withContext } from '../../core/errors/agent-error.ts';
 import { addonPath, nativeAddon, type NativeAddon } from './native.ts';
 
 interface GuardianAddon extends NativeAddon {
-  /** In a session of its own, with no environment; `fd` is this end of the stream socket that is its descriptor 3. */
-  startGuardian(path: string): Promise<{ readonly pid: number; readonly fd: number }>;
+  /**
+   * In a session of its own, with no environment, listed as `name`; `fd` is this end of the stream socket that is its
+   * descriptor 3.
+   */
+  startGuardian(path: string, name: string): Promise<{ readonly pid: number; readonly fd: number }>;
   /** Resolves when the process has ended; its number belongs to nobody else before. */
   reapGuardian(pid: number): Promise<void>;
 }
 
 /** Where the guardian lies: beside the addon. @throws failed error where that is missing */
 export const defaultGuardianPath = (): string => join(dirname(addonPath()), 'concierge-guardian');
+
+/**
+ * The guardian at the path, as it is now: a path through which it can be started even when an upgrade has put another there,
+ * whose lines may be other ones. Until the package manager restarts the agent, agent and guardian stay of one make. The
+ * path itself where it cannot be held.
+ */
+export function heldGuardian(path: string): string {
+  const known = held.get(path);
+  if (known !== undefined) return known;
+  let through = path;
+  try {
+    // Close-on-exec, as libuv opens everything: the child has it until it has become the guardian.
+    const link = `/proc/self/fd/${openSync(path, constants.O_RDONLY)}`;
+    if (existsSync(link)) through = link;
+  } catch {
+    // A guardian that is missing is an error when it is to be started.
+    return path;
+  }
+  held.set(path, through);
+  return through;
+}
+
+/** One descriptor for the life of the process. */
+const held = new Map<string, string>();
 
 export const guardianSocketName = 'freeze-guardian.sock';
 
@@ -109,10 +136,10 @@ export interface StartedGuardian {
  *
  * @throws failed error when the program cannot be started
  */
-export async function startGuardian(path: string): Promise<StartedGuardian> {
+export async function startGuardian(path: string, name = path): Promise<StartedGuardian> {
   const addon = nativeAddon() as GuardianAddon;
-  const { pid, fd } = await addon.startGuardian(path).catch((error: unknown) => {
-    throw withContext(`the freeze guardian ${path} cannot be started`, error);
+  const { pid, fd } = await addon.startGuardian(path, name).catch((error: unknown) => {
+    throw withContext(`the freeze guardian ${name} cannot be started`, error);
   });
   const link = new GuardianLink(new Socket({ fd, readable: true, writable: true }));
   void link.closed.then(() => addon.reapGuardian(pid)).catch(() => {});

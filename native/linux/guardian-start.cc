@@ -40,7 +40,7 @@ class FileActions {
 };
 
 // The rest of what makes a process of its own of it, it does itself.
-StartedGuardian StartGuardian(const std::string& path) {
+StartedGuardian StartGuardian(const std::string& path, std::string name) {
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) throw SystemError("socketpair");
   Descriptor ours(ends[0]);
@@ -55,7 +55,6 @@ StartedGuardian StartGuardian(const std::string& path) {
   posix_spawnattr_init(&attributes);
   // What ends the agent's group of processes must not reach it, not even before it runs.
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
-  std::string name = path;
   char* arguments[] = {name.data(), nullptr};
   char* environment[] = {nullptr};
   pid_t pid = -1;
@@ -65,10 +64,10 @@ StartedGuardian StartGuardian(const std::string& path) {
   return {pid, std::move(ours)};
 }
 
-// (path) → { pid, fd }: the process, and a stream socket that is the caller's to close.
+// (path, name) → { pid, fd }: the process, which is listed under that name, and a stream socket that is the caller's to close.
 Napi::Value Start(const Napi::CallbackInfo& info) {
   return OnIoThread(
-      info.Env(), [path = SystemString(info[0])] { return StartGuardian(path); },
+      info.Env(), [path = SystemString(info[0]), name = SystemString(info[1])] { return StartGuardian(path, name); },
       [](Napi::Env env, StartedGuardian& started) -> Napi::Value {
         Napi::Object result = Napi::Object::New(env);
         result.Set("pid", Napi::Number::New(env, started.pid));

@@ -41,6 +41,8 @@ void RaiseDescriptorLimit() {
 
 Descriptor Harden(int control) {
   setsid();
+  // It may have been started through a descriptor, whose number would be its name.
+  prctl(PR_SET_NAME, "concierge-guard");
   umask(077);
   [[maybe_unused]] const int moved = chdir("/");
   // Kernels before 5.9 lack the call; then there is nothing to close but what Node opened without close-on-exec.
