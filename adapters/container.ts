@@ -103,6 +103,7 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
       retry: settings.retryPath,
       ...(settings.vsockAllow.length === 0 ? {} : { vsockAllow: settings.vsockAllow.map(Number) }),
       log,
+      ...(context.channelIs === undefined ? {} : { channelIs: context.channelIs }),
     });
   };
   if (settings.scenario === undefined) {

@@ -10,6 +10,8 @@ export interface AgentContext {
   readonly stateStore: StateStore;
   /** The service manager's socket, where there is one. */
   readonly activated: ActivatedSocket | undefined;
+  /** Told in a few words how the channel is, each time that this changes, where that can be otherwise than open. */
+  readonly channelIs?: (state: string) => void;
 }
 
 /** An agent that is put together and not yet reachable. */

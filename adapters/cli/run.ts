@@ -105,14 +105,22 @@ class Life {
     // The socket of a listening channel and everything later is private, as qemu-ga has it in daemon mode.
     if (settings.daemon) process.umask(0o077);
     if (frozen) void this.#store.thawed.then(() => log.release());
-    const parts = await composition.createAgent({ settings, log, stateStore: this.#store, activated });
+    let channel: string | undefined;
+    let told = (): void => undefined;
+    const channelIs = (state: string): void => {
+      channel = state;
+      told();
+    };
+    const parts = await composition.createAgent({ settings, log, stateStore: this.#store, activated, channelIs });
     this.#parts = parts;
     await parts.transport.open((connection) => parts.agent.serve(connection));
     void parts.transport.lost.then((error) => watch.end({ kind: 'lost', reason: error.message }));
     // A service of Windows has no pid file and no controlling terminal to leave.
     if (settings.daemon && process.platform !== 'win32') this.#settleDown(log, frozen);
-    log.debug(() => `serving ${parts.transport.description}`);
-    notify(`READY=1\nSTATUS=Serving ${parts.transport.description}`);
+    const status = (): string => oneLine(channel ?? `Serving ${parts.transport.description}`);
+    log.debug(() => status().replace(/^[SW]/, (initial) => initial.toLowerCase()));
+    notify(`READY=1\nSTATUS=${status()}`);
+    told = () => notify(`STATUS=${status()}`);
     ready();
   }
 
@@ -175,6 +183,9 @@ const absolute = (settings: Settings): Settings => ({
   // Left as it is where it can be: a socket's path must not be longer than 107 bytes.
   path: settings.daemon && settings.path !== undefined && settings.method !== 'vsock-listen' ? resolve(settings.path) : settings.path,
 });
+
+/** A path may have a newline in it, and each line to the service manager is an order of its own. */
+const oneLine = (text: string): string => text.replaceAll(/[\r\n]/g, ' ');
 
 async function withinLimit(work: Promise<void> | undefined): Promise<void> {
   if (work === undefined) return;

@@ -13,6 +13,8 @@ export interface TransportSettings {
   /** CIDs that may talk on vsock; the host's where absent. */
   readonly vsockAllow?: readonly number[];
   readonly log: Log;
+  /** With `retry`: told each time that the channel is opened, and why it is not. */
+  readonly channelIs?: (state: string) => void;
 }
 
 /** The path of a channel: the one given, or the method's own. @throws failed error for an unknown method, or one that needs a path */
@@ -32,14 +34,20 @@ export function channelPath({ methods }: Channels, method: string, given: string
  */
 export async function createTransport(
   channels: Channels,
-  { method = 'virtio-serial', path: given, retry = false, vsockAllow, log }: TransportSettings,
+  { method = 'virtio-serial', path: given, retry = false, vsockAllow, log, channelIs }: TransportSettings,
 ): Promise<Transport> {
   const path = channelPath(channels, method, given);
   const create = (): Promise<Transport> => channels.create(method, path, { log, ...(vsockAllow === undefined ? {} : { vsockAllow }) });
   const first = await create();
   if (!retry) return first;
   const { RetryingTransport } = await import('./retry.ts');
-  return new RetryingTransport({ first, create, appears: async (signal) => (await channels.appears?.(method, path, signal)) ?? false, log });
+  return new RetryingTransport({
+    first,
+    create,
+    appears: async (signal) => (await channels.appears?.(method, path, signal)) ?? false,
+    log,
+    ...(channelIs === undefined ? {} : { channelIs }),
+  });
 }
 
 /** On the socket of the service manager, which replaces method and path. */

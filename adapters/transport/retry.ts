@@ -12,6 +12,8 @@ export interface RetryOptions {
   /** `Channels.appears` of the channel: true once its device has come, false where time is what helps. */
   readonly appears?: (signal: AbortSignal) => Promise<boolean>;
   readonly log: Log;
+  /** Told each time that the channel is opened, and why it is not. */
+  readonly channelIs?: (state: string) => void;
   readonly backOff?: BackOff;
 }
 
@@ -57,6 +59,7 @@ export class RetryingTransport implements Transport {
         // A device that fails as soon as it is open deserves no hurry.
         if (performance.now() - opened > LASTED) this.#backOff.reset();
         await this.#current.close();
+        this.#options.channelIs?.(`Waiting: ${lost.message}`);
         log.warning(`${this.description} is lost: ${lost.message}; waiting for it to come back`);
       } else if (failure.message !== said) {
         log.warning(`${failure.message}; trying again until it works`);
@@ -69,12 +72,16 @@ export class RetryingTransport implements Transport {
   }
 
   async #attempt(connected: (connection: Connection) => void, create?: () => Promise<Transport>): Promise<Error | undefined> {
+    const { channelIs } = this.#options;
     try {
       if (create !== undefined) this.#current = await create();
       await this.#current.open(connected);
+      channelIs?.(`Serving ${this.description}`);
       return undefined;
     } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      const failure = error instanceof Error ? error : new Error(String(error));
+      channelIs?.(`Waiting: ${failure.message}`);
+      return failure;
     }
   }
 

@@ -132,6 +132,22 @@ describe('a channel that is retried', () => {
     await transport.close();
   });
 
+  it('tells how the channel is, and why it is not open', async () => {
+    const first = new ScriptedTransport();
+    const { created, ...attempts } = script(new ScriptedTransport('no such port'), first, new ScriptedTransport());
+    const states: string[] = [];
+    const transport = new RetryingTransport({ ...attempts, log: silentLog(), backOff: new BackOff(1, 2), channelIs: (state) => states.push(state) });
+    await transport.open(() => {});
+    await until(() => created() === 2);
+
+    first.lose(new Error('No such device'));
+
+    await until(() => states.length === 4);
+    const serving = `Serving ${transport.description}`;
+    expect(states).toEqual(['Waiting: no such port', serving, 'Waiting: No such device', serving]);
+    await transport.close();
+  });
+
   it('stops waiting when it is closed', async () => {
     const { created, ...attempts } = script(new ScriptedTransport('no such port'));
     const transport = new RetryingTransport({ ...attempts, appears: appearsAt(join(scratch, 'never')), log: silentLog() });
