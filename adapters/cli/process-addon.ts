@@ -4,6 +4,8 @@ export interface ProcessAddon {
   lockFile(fd: number): void;
   /** One datagram to a Unix socket, never waiting; `@name` is abstract. @throws os error */
   sendDatagram(path: string, bytes: Uint8Array): void;
+  /** What ps(1), top(1) and `systemctl status` call the process; 15 bytes at most. */
+  nameProcess(name: string): void;
   /** Ends the process though threads of the pool are stuck on a dead disk. */
   exitNow(status: number): never;
 }

@@ -118,6 +118,8 @@ async function runAgent(
   if (settings.daemon && background === undefined) {
     throw AgentError.failed(`the option -d is for the service manager: use '${program} service start', or leave it out to run in this console`);
   }
+  // Node calls its first thread, and so the process, MainThread.
+  addon?.nameProcess('concierge-ga');
   const system = background?.system;
   return run({
     settings,

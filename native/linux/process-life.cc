@@ -1,7 +1,8 @@
-// What a service of its own needs of the system: a lock that ends with the process, a datagram to syslog or to the service
-// manager, and an end that waits for nobody.
+// What a service of its own needs of the system: a lock that ends with the process, a name in lists of processes, a datagram
+// to syslog or to the service manager, and an end that waits for nobody.
 
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -45,12 +46,19 @@ Napi::Value SendDatagram(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// (name) → undefined. The calling thread is the first one, whose name is that of the process.
+Napi::Value NameProcess(const Napi::CallbackInfo& info) {
+  prctl(PR_SET_NAME, SystemString(info[0]).c_str());
+  return info.Env().Undefined();
+}
+
 // (status): ends the process at once. exit(3) would wait for threads of the pool that a dead disk holds.
 Napi::Value ExitNow(const Napi::CallbackInfo& info) { _exit(info[0].As<Napi::Number>().Int32Value()); }
 
 const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("lockFile", Napi::Function::New(env, Guarded<LockFile>));
   exports.Set("sendDatagram", Napi::Function::New(env, Guarded<SendDatagram>));
+  exports.Set("nameProcess", Napi::Function::New(env, Guarded<NameProcess>));
   exports.Set("exitNow", Napi::Function::New(env, ExitNow));
 });
 

@@ -85,6 +85,12 @@ describe.skipIf(!built)('a running agent (needs the native addon)', () => {
     expect(await ask(socket)).toBe('{"return": {}}\n');
   });
 
+  it('is listed under its own name, not that of a thread of Node', async () => {
+    const { child } = await serving(options().words);
+
+    expect(readFileSync(`/proc/${child.pid}/comm`, 'utf8')).toBe('concierge-ga\n');
+  });
+
   it('keeps others out of its state directory', async () => {
     const { words, state } = options();
     const { child } = await serving(words);
