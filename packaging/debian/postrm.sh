@@ -5,6 +5,7 @@ case $1 in
 	remove)
 		forget_state
 		give_back
+		give_back_later
 		;;
 	purge)
 		forget_state

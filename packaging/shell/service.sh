@@ -15,12 +15,14 @@ systemd_runs() {
 # On Debian policy-rc.d may forbid what is about to be done. (deb-systemd-invoke asks it too, but starts no unit that is not
 # enabled; this one is started by udev.)
 service() {
-	if [ -x /usr/sbin/policy-rc.d ]; then
-		allowed=0
-		/usr/sbin/policy-rc.d "${2%.service}" "$1" >/dev/null 2>&1 || allowed=$?
-		if [ "$allowed" -eq 101 ]; then return 0; fi
-	fi
-	systemctl "$@"
+	if permitted "$1" "$2"; then systemctl "$@"; fi
+}
+
+permitted() {
+	[ -x /usr/sbin/policy-rc.d ] || return 0
+	allowed=0
+	/usr/sbin/policy-rc.d "${2%.service}" "$1" >/dev/null 2>&1 || allowed=$?
+	[ "$allowed" -ne 101 ]
 }
 
 # Whether that link is ours. An administrator's own unit or mask of that name is not.
@@ -89,9 +91,27 @@ give_back() {
 	systemd_runs || return 0
 	reload_rules
 	if ! systemctl --quiet cat qemu-guest-agent.service >/dev/null 2>&1; then
-		echo "concierge-ga: this machine has no guest agent now; qemu-guest-agent, once installed, is started by systemctl start qemu-guest-agent"
+		echo "concierge-ga: this machine has no guest agent now; a qemu-guest-agent that is installed later is started by systemctl start qemu-guest-agent"
 	elif [ -e "$port" ]; then
 		service start qemu-guest-agent.service || :
+	fi
+}
+
+# apt removes this package before it unpacks the one in its place, and Debian's qemu-guest-agent does not start itself: its
+# unit is udev's, and the port is there already. So it is started once the package manager is through and gives its lock
+# back. The unit is a transient one and over then: nothing is left behind.
+give_back_later() {
+	if systemd_runs && permitted start qemu-guest-agent.service && ! systemctl --quiet cat qemu-guest-agent.service >/dev/null 2>&1; then
+		# fcntl(2)'s lock, which flock(1) does not know. The layout of struct flock is that of 64-bit systems.
+		# shellcheck disable=SC2016
+		systemd-run --quiet --no-block --collect --unit=concierge-ga-give-back perl -e '
+			use Fcntl;
+			open(my $lock, "+<", "/var/lib/dpkg/lock-frontend") or exit;
+			fcntl($lock, F_SETLKW, pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0)) or exit;
+			close($lock);
+			exit if system("systemctl --quiet cat qemu-guest-agent.service >/dev/null 2>&1") != 0 or ! -e $ARGV[0];
+			exec("systemctl", "start", "qemu-guest-agent.service");
+		' "$port" >/dev/null 2>&1 || :
 	fi
 }
 
