@@ -18,7 +18,7 @@ interface Entry {
   readonly handle: bigint;
   readonly file: OpenFile;
   held: boolean;
-  /** Those who wait for it, in the order in which they came: at most one for each connection. */
+  /** Those who wait for it, in the order in which they came: at most one for each request that is under way. */
   readonly waiting: (() => void)[];
 }
 
@@ -60,11 +60,14 @@ export class FileHandleTable {
       // Before the file: where no number can be had, none is created.
       await this.#reserve();
       const file = await this.#access.open(path, mode);
-      try {
-        await this.#reserve();
-      } catch (error) {
-        await file.close().catch(() => undefined);
-        throw error;
+      // Others may have taken the number meanwhile, and more than one of them the same: it is looked at and taken in one go.
+      while (!this.#hasNumber) {
+        try {
+          await this.#reserve();
+        } catch (error) {
+          await file.close().catch(() => undefined);
+          throw error;
+        }
       }
       const handle = this.#next;
       this.#next += 1n;
@@ -138,22 +141,25 @@ export class FileHandleTable {
     };
   }
 
-  /** Afterwards a number is free, until the next `await` at least. */
+  get #hasNumber(): boolean {
+    return this.#next < this.#reservedUpTo;
+  }
+
+  /** Sees to it that there is a number; somebody else may take it before the caller goes on. */
   async #reserve(): Promise<void> {
-    while (this.#next === this.#reservedUpTo) {
-      this.#reserving ??= this.#store.reserveHandles(NUMBERS_PER_RESERVATION).then(
-        (first) => {
-          this.#next = first;
-          this.#reservedUpTo = first + BigInt(NUMBERS_PER_RESERVATION);
-          this.#reserving = undefined;
-        },
-        (error: unknown) => {
-          this.#reserving = undefined;
-          throw error;
-        },
-      );
-      await this.#reserving;
-    }
+    if (this.#hasNumber) return;
+    this.#reserving ??= this.#store.reserveHandles(NUMBERS_PER_RESERVATION).then(
+      (first) => {
+        this.#next = first;
+        this.#reservedUpTo = first + BigInt(NUMBERS_PER_RESERVATION);
+        this.#reserving = undefined;
+      },
+      (error: unknown) => {
+        this.#reserving = undefined;
+        throw error;
+      },
+    );
+    await this.#reserving;
   }
 }
 

@@ -33,6 +33,41 @@ describe('handle numbers', () => {
     expect(new Set(handles).size).toBe(200);
   });
 
+  it('of files that are opened side by side are all set aside first, so that no later agent gives them again', async () => {
+    const handles = await Promise.all(Array.from({ length: 200 }, () => table.open('/f', mode)));
+    handles.push(await table.open('/f', mode));
+
+    const ofTheNext = await new FileHandleTable(files, store).open('/f', mode);
+
+    expect(handles).not.toContain(ofTheNext);
+    expect(ofTheNext).toBe(1201n);
+  });
+
+  it('that turn out to be lacking when the file is open close it again', async () => {
+    let left = 2;
+    const running = new FileHandleTable(files, {
+      reserveHandles: async () => {
+        left -= 1;
+        if (left < 0) throw AgentError.failed('failed to commit persistent state to disk');
+        return BigInt(left);
+      },
+    });
+    files.slow = true;
+    const closeFails = files.open.bind(files);
+    files.open = async (path, how) => {
+      const file = await closeFails(path, how);
+      files.opened.at(-1)!.closeFailure = 'EIO';
+      return file;
+    };
+
+    const outcomes = await Promise.allSettled(Array.from({ length: 3 }, () => running.open('/f', mode)));
+
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected']);
+    expect(outcomes[2]).toMatchObject({ reason: { message: 'failed to commit persistent state to disk' } });
+    expect(files.opened.map(({ closed }) => closed)).toEqual([false, false, true]);
+    expect(running.size).toBe(2);
+  });
+
   it('are needed before a file is created', async () => {
     const broken = new FileHandleTable(files, {
       reserveHandles: () => Promise.reject(AgentError.failed('failed to commit persistent state to disk')),
@@ -110,6 +145,7 @@ it('closes everything at the end, and does not wait for a file that is stuck', a
   await table.closeAll();
 
   expect(files.opened.map(({ closed }) => closed)).toEqual([false, true, true]);
+  files.opened[0]!.closeFailure = 'EIO';
   call.resolve();
   await busy;
   await table.closeAll();
