@@ -22,7 +22,8 @@ export class Session implements ConnectionSink {
   readonly #decoder: JsonDecoder;
   /** Of the budget, for the request that is coming in or being answered. */
   #share = 0;
-  #busy = false;
+  /** What the answer that is being made waits for; no other request is looked at meanwhile. */
+  #waiting: Promise<void> | undefined;
   #closed = false;
   /** Grows when the host changes: what was begun for an earlier one is not sent to this one. */
   #host = 0;
@@ -52,7 +53,7 @@ export class Session implements ConnectionSink {
 
   data(chunk: Uint8Array): void {
     this.#decoder.feed(chunk);
-    if (this.#busy) this.#decoder.retain();
+    if (this.#waiting !== undefined) this.#decoder.retain();
     else this.#answerAll();
   }
 
@@ -62,15 +63,17 @@ export class Session implements ConnectionSink {
 
   hostChanged(): void {
     this.#host += 1;
+    const waiting = this.#giveUp();
     this.#forget();
     this.#room?.();
     this.#gone?.();
+    if (waiting) this.#connection.resume();
   }
 
   closed(): void {
     this.#closed = true;
     this.#host += 1;
-    if (!this.#busy) this.#forget();
+    if (this.#waiting === undefined) this.#forget();
     this.#room?.();
     this.#gone?.();
     this.#ended(this);
@@ -103,20 +106,34 @@ export class Session implements ConnectionSink {
   /** Takes what the unfinished request weighs from the budget; a request that is worked on keeps its share. */
   #weigh(): boolean {
     const { weight } = this.#decoder;
-    if (this.#busy || weight === this.#share) return true;
+    if (this.#waiting !== undefined || weight === this.#share) return true;
     if (!this.#budget.change(this.#share, weight)) return false;
     this.#share = weight;
     return true;
   }
 
+  /**
+   * What the last host asked for may hang, on a dead disk for ever, and the next one must not wait for it: it goes on by
+   * itself, and keeps its share of the budget until it is done. Answers whether there was such a request.
+   */
+  #giveUp(): boolean {
+    const [waiting, share] = [this.#waiting, this.#share];
+    if (waiting === undefined) return false;
+    this.#waiting = undefined;
+    this.#share = 0;
+    void waiting.then(() => this.#budget.change(share, 0));
+    return true;
+  }
+
   #wait(waiting: Promise<void>): void {
-    this.#busy = true;
+    this.#waiting = waiting;
     this.#connection.pause();
     void waiting.then(() => {
-      this.#busy = false;
+      if (this.#waiting !== waiting) return;
+      this.#waiting = undefined;
       // Also for a host that has left: what it had asked for is done, and nobody is told.
       this.#answerAll();
-      if (this.#busy) return;
+      if (this.#waiting !== undefined) return;
       if (this.#closed) this.#forget();
       else this.#connection.resume();
     });
@@ -163,9 +180,9 @@ export class Session implements ConnectionSink {
    */
   async #stream(head: string, pieces: AsyncIterable<AnswerPiece>, tail: string, host: number): Promise<void> {
     const source = pieces[Symbol.asyncIterator]();
-    const gone = new Promise<'gone'>((resolve) => {
-      this.#gone = () => resolve('gone');
-    });
+    const { promise: gone, resolve } = Promise.withResolvers<'gone'>();
+    const letGo = (): void => resolve('gone');
+    this.#gone = letGo;
     try {
       await this.#send(head, host);
       // A host may have gone before its answer began.
@@ -181,7 +198,8 @@ export class Session implements ConnectionSink {
       this.#log.error(() => `an answer broke off: ${messageOf(error)}`);
       if (this.#isCurrent(host)) this.#connection.close();
     } finally {
-      this.#gone = undefined;
+      // The next host may have a long answer of its own already.
+      if (this.#gone === letGo) this.#gone = undefined;
       // The source learns that nobody listens any more; it may be stuck, so nobody waits for it.
       source.return?.()?.catch(() => undefined);
     }

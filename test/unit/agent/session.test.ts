@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { settled } from '../../../adapters/fake/clock.ts';
+import type { FakeHostEnd } from '../../../adapters/fake/transport.ts';
 import { handler, PreparedAnswer } from '../../../core/commands/command.ts';
 import { handlers } from '../../../core/commands/index.ts';
 import { MAX_UNDER_WAY } from '../../../core/dispatch.ts';
+import type { ConnectionSink } from '../../../core/ports/index.ts';
 import { command } from '../../../core/schema/command.ts';
 import { str } from '../../../core/schema/types.ts';
 import { agentOnFake, refusal, request } from './agent-on-fake.ts';
@@ -44,6 +47,17 @@ describe('a session', () => {
 
     expect(await host.nextLine()).toBe('{"return": {}, "id": {"a": [1, null]}}');
     expect(await host.nextLine()).toBe('{"id": 7, "error": {"class": "CommandNotFound", "desc": "The command nope has not been found"}}');
+  });
+
+  it('answers what fails later like what fails at once, with its id, and takes the next', async () => {
+    const { machine, connect } = await agentOnFake();
+    machine.faults.inject({ port: 'fileSystem.files', method: 'open', error: 'EIO' });
+    const host = connect();
+
+    host.send(request('guest-file-open', { path: '/x' }, 7) + delimited(1));
+
+    expect(await host.nextLine()).toBe('{"id": 7, "error": {"class": "GenericError", "desc": "failed to open file \'/x\' (mode: \'r\'): Input/output error"}}');
+    expect(await host.nextLine()).toBe('\xff{"return": 1}');
   });
 
   it('echoes the id behind an answer that the handler has prepared', async () => {
@@ -166,6 +180,109 @@ describe('a session', () => {
     host.send(delimited(4));
 
     expect(await host.nextLine()).toBe('\xff{"return": 4}');
+  });
+
+  it('forgets half a request of a host that went away between two requests', async () => {
+    const { connect } = await agentOnFake();
+    const host = connect();
+    host.send(`${delimited(1)}{"execute": "guest-`);
+    await host.nextLine();
+    await settled();
+
+    host.changeHost();
+    host.send(delimited(2));
+
+    expect(await host.nextLine()).toBe('\xff{"return": 2}');
+  });
+
+  it('answers the next host of a port although what the last one asked for hangs', async () => {
+    const { machine, connect } = await agentOnFake();
+    const fault = machine.faults.inject({ port: 'fileSystem.files', method: 'open', hang: true });
+    const host = connect();
+    host.send(request('guest-file-open', { path: '/etc/hostname' }));
+    await expect.poll(() => fault.hanging).toBe(1);
+
+    host.changeHost();
+    host.send(delimited(4) + request('guest-fsfreeze-status'));
+    const meanwhile = [await host.nextLine(), await host.nextLine()];
+    fault.release();
+    await settled();
+    host.send(request('guest-file-close', { handle: 1000 }));
+
+    expect(meanwhile).toEqual(['\xff{"return": 4}', '{"return": "thawed"}']);
+    expect(await host.nextLine()).toBe('{"return": {}}');
+    expect(host.received).toHaveLength(3);
+  });
+
+  it('lets the next host of a port have a long answer while the last one\'s breaks off, and lets go of it in its turn', async () => {
+    let asked = 0;
+    const long = answering('test-long', () => {
+      asked += 1;
+      const name = asked;
+      let pieces = 0;
+      return new PreparedAnswer({
+        [Symbol.asyncIterator]: () => ({
+          next: () => {
+            pieces += 1;
+            return pieces === 1 ? Promise.resolve({ done: false as const, value: `"${name}` }) : new Promise<never>(() => {});
+          },
+        }),
+      });
+    });
+    const { connect } = await agentOnFake({ handlers: long });
+    const host = connect();
+    for (const partial of ['{"return": "1', '{"return": "2', '{"return": "3']) {
+      host.send(request('test-long'));
+      await expect.poll(() => Buffer.from(host.partial).toString()).toBe(partial);
+      host.changeHost();
+    }
+
+    host.send(delimited(6));
+
+    expect(await host.nextLine()).toBe('\xff{"return": 6}');
+  });
+
+  it('keeps what a transport still delivers although it was asked to pause', async () => {
+    const { agent, machine } = await agentOnFake();
+    const fault = machine.faults.inject({ port: 'fileSystem.files', method: 'open', hang: true });
+    const sent: string[] = [];
+    let sink: ConnectionSink | undefined;
+    agent.serve({
+      start: (its) => { sink = its; },
+      write: (bytes) => { sent.push(Buffer.from(bytes as string, 'latin1').toString('latin1')); return true; },
+      pause: () => undefined, resume: () => undefined, close: () => undefined,
+    });
+    const chunk = Buffer.from(request('guest-sync', { id: 8 }));
+
+    sink!.data(Buffer.from(request('guest-file-open', { path: '/etc/hostname' })));
+    sink!.data(chunk);
+    chunk.fill(0);
+    fault.release();
+
+    await expect.poll(() => sent).toEqual(['{"return": 1000}\n', '{"return": 8}\n']);
+  });
+
+  it('lets an answer that breaks off cost nobody but its own host the connection', async () => {
+    let host: FakeHostEnd | undefined;
+    const broken = answering('test-broken', () =>
+      new PreparedAnswer({
+        [Symbol.asyncIterator]: () => ({
+          next: () => {
+            host?.changeHost();
+            throw new Error('the source dried up');
+          },
+        }),
+      }),
+    );
+    const { connect, log } = await agentOnFake({ handlers: broken });
+    host = connect();
+
+    host.send(request('test-broken'));
+    await expect.poll(() => log.lines.map(({ text }) => text)).toContain('an answer broke off: the source dried up');
+    host.send(delimited(2));
+
+    expect(await host.nextLine()).toBe('\xff{"return": 2}');
+    expect(host.isClosed).toBe(false);
   });
 
   it('begins no long answer for a host that has gone, and gives the file back', async () => {
