@@ -99,12 +99,16 @@ export class FreezeController {
     this.#ending = true;
     if (this.#state.phase === 'thawed') return;
     this.#parts.log.warning('the agent ends: frozen file systems are thawed first');
-    try {
-      if (this.#state.phase === 'freezing') await this.#begun?.session.thaw();
-      await this.#inTurn(async () => (this.#held === undefined ? 0 : this.#thaw()));
-    } catch (error) {
-      this.#parts.log.error(() => `failed to clean up frozen filesystems: ${messageOf(error)}`);
-    }
+    const trying = async (step: () => Promise<unknown> | undefined): Promise<void> => {
+      try {
+        await step();
+      } catch (error) {
+        this.#parts.log.error(() => `failed to clean up frozen filesystems: ${messageOf(error)}`);
+      }
+    };
+    // Where it cannot be called off, the freeze that is under way still undoes itself, and is waited for.
+    if (this.#state.phase === 'freezing') await trying(() => this.#begun?.session.thaw());
+    await trying(() => this.#inTurn(async () => (this.#held === undefined ? 0 : this.#thaw())));
   }
 
   /**
@@ -126,7 +130,7 @@ export class FreezeController {
     record.froze(marker.targets.map((target) => ({ ...target, result: 'frozen' })));
     const round = await HookRound.forThaw(hooks, record.hooks);
     this.#state.enter('frozen');
-    this.#hold({ session, hooks: round, targets: marker.targets, deadline: undefined, overdue: undefined });
+    this.#hold({ session, hooks: round, targets: marker.targets, record, deadline: undefined, overdue: undefined });
     await log.hold();
   }
 
@@ -188,7 +192,8 @@ export class FreezeController {
     this.#stopIfEnding();
     const targets = levels.flat();
     const session = await beginSession(this.#parts, levels);
-    this.#begun = { session, targets };
+    const begun = { session, targets, record };
+    this.#begun = begun;
     const deadlineAt = settings.deadlineMs === 0 ? 0n : clock.now() + nanoseconds(settings.deadlineMs);
     await writeMarker(this.#parts, targets, deadlineAt, session.recoveryData);
     log.info(() => `freezing ${targets.length} file systems; log lines wait in memory until the thaw`);
@@ -201,11 +206,17 @@ export class FreezeController {
     demandSuccess(outcomes);
     this.#stopIfEnding();
     if (record.frozenCount === 0) return undefined;
+    if (settings.deadlineMs === 0) {
+      log.info(() => record.freezeLine());
+      return { ...begun, hooks, deadline: undefined, overdue: undefined };
+    }
+    const deadline = start + nanoseconds(settings.deadlineMs);
+    const left = deadline - clock.monotonic();
+    // What the deadline has thawed, or is about to, must not be called frozen: the host would take its snapshot.
+    if (left <= 0n) throw AgentError.failed('the deadline of the freeze (freeze-timeout) came before everything was frozen');
     log.info(() => record.freezeLine());
-    if (settings.deadlineMs === 0) return { session, hooks, targets, deadline: undefined, overdue: undefined };
-    const spentMs = Number((clock.monotonic() - start) / 1_000_000n);
-    const overdue = clock.after(Math.max(0, settings.deadlineMs - spentMs) + overdueMs, () => this.#onOverdue(session));
-    return { session, hooks, targets, deadline: start + nanoseconds(settings.deadlineMs), overdue };
+    const overdue = clock.after(Number(left / 1_000_000n) + overdueMs, () => this.#onOverdue(session));
+    return { ...begun, hooks, deadline, overdue };
   }
 
   #stopIfEnding(): void {
@@ -216,7 +227,7 @@ export class FreezeController {
   async #undo(hooks: HookRound | undefined, failed: boolean): Promise<AgentError | undefined> {
     const begun = this.#begun;
     this.#begun = undefined;
-    const failure = begun === undefined ? undefined : (await thawSession(begun, this.#parts, this.#record)).failure;
+    const failure = begun === undefined ? undefined : (await thawSession(begun, this.#parts)).failure;
     if (failed) await hooks?.fail();
     return this.#finish(hooks, failure, true);
   }
@@ -226,15 +237,22 @@ export class FreezeController {
   #hold(held: HeldFreeze): void {
     this.#begun = undefined;
     this.#held = held;
-    void held.session.ended.then((end) => this.#inTurn(() => this.#endedByItself(held, end)));
+    void this.#endOf(held.session).then((end) => this.#inTurn(() => this.#endedByItself(held, end)));
+  }
+
+  /** A holder that breaks its word and rejects is as good as lost. */
+  #endOf(session: FreezeSession): Promise<FreezeEnd> {
+    return session.ended.catch((error: unknown): FreezeEnd =>
+      ({ reason: 'holder-lost', detail: `the holder of the freeze is lost: ${messageOf(error)}`, at: this.#parts.clock.now(), thawed: [] }));
   }
 
   /** The holder should have thawed by itself and has said nothing: it is stopped, or lost in a way that shows nowhere. */
   #onOverdue(session: FreezeSession): void {
-    if (this.#held?.session !== session) return;
+    const held = this.#held;
+    if (held?.session !== session) return;
     const sentence = 'the deadline of the freeze passed without a word from its guardian: the agent thaws';
     this.#parts.log.error(sentence);
-    this.#record?.end('deadline', this.#parts.clock.now(), sentence);
+    held.record.end('deadline', this.#parts.clock.now(), sentence);
     this.thaw().catch((error: unknown) => this.#parts.log.error(() => messageOf(error)));
   }
 
@@ -244,16 +262,16 @@ export class FreezeController {
     if (this.#held !== held) return;
     this.#state.enter('thawing');
     held.overdue?.cancel();
-    this.#record?.thawed(end.thawed);
+    held.record.thawed(end.thawed);
     // Everything is thawed already, but for what a lost holder held.
-    const { failure } = await thawSession(held, this.#parts, this.#record);
+    const { failure } = await thawSession(held, this.#parts);
     this.#held = undefined;
     await this.#finish(held.hooks, failure, true);
-    this.#tellEnd(end);
+    this.#tellEnd(held, end);
   }
 
-  #tellEnd(end: FreezeEnd): void {
-    this.#record?.end(end.reason, end.at, end.detail);
+  #tellEnd({ record }: HeldFreeze, end: FreezeEnd): void {
+    record.end(end.reason, end.at, end.detail);
     const time = new Date(Number(end.at / 1_000_000n)).toISOString();
     this.#parts.log.warning(() => `the freeze ended at ${time} without a thaw command: ${end.detail}`);
   }
@@ -268,10 +286,10 @@ export class FreezeController {
     const { thawed, failure, end } = await this.#thawFileSystems(held);
     this.#held = undefined;
     const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, ownsPhase);
-    if (end !== undefined) this.#tellEnd(end);
     if (held !== undefined) {
-      this.#record?.end('thaw', clock.now());
-      log.info(() => this.#record?.thawLine() ?? '');
+      if (end !== undefined) this.#tellEnd(held, end);
+      held.record.end('thaw', clock.now());
+      log.info(() => held.record.thawLine());
     }
     if (failure !== undefined) throw failure;
     if (hookFailure !== undefined) throw hookFailure;
@@ -285,7 +303,7 @@ export class FreezeController {
     let failure: AgentError | undefined;
     let end: FreezeEnd | undefined;
     if (held !== undefined) {
-      const its = await thawSession(held, this.#parts, this.#record);
+      const its = await thawSession(held, this.#parts);
       failure = its.failure;
       // What the deadline thawed before this was asked is not this thaw's to count.
       if (its.outcomes.some(({ thawedAt }) => thawedAt !== undefined && thawedAt < asked)) end = await this.#news(held.session);
@@ -294,7 +312,7 @@ export class FreezeController {
     try {
       // qemu-ga 10.2 thaws every file system that it lists, by whomever it was frozen.
       const outcomes = await freezing.thawEverything();
-      if (held !== undefined) this.#record?.thawed(outcomes);
+      held?.record.thawed(outcomes);
       for (const { id } of outcomes.filter((outcome) => outcome.thawed)) thawed.add(id);
     } catch (error) {
       // With a freeze of this agent's, everything that it froze is thawed already.
@@ -308,7 +326,7 @@ export class FreezeController {
   #news(session: FreezeSession): Promise<FreezeEnd | undefined> {
     const { promise, resolve } = Promise.withResolvers<FreezeEnd | undefined>();
     const timer = this.#parts.clock.after(1_000, () => resolve(undefined));
-    void session.ended.then(resolve);
+    void this.#endOf(session).then(resolve);
     return promise.finally(() => timer.cancel());
   }
 

@@ -42,8 +42,9 @@ export class HookRound {
 
   /** @throws failed error, the veto of a hook or the refusal of one that could veto */
   async freeze(): Promise<void> {
-    const refused = this.#hooks.find((hook) => hook.refused !== undefined && hook.canVeto);
-    if (refused !== undefined) throw AgentError.failed(`fsfreeze hook ${refused.name} must not run: ${refused.refused ?? ''}`);
+    for (const { name, refused, canVeto } of this.#hooks) {
+      if (refused !== undefined && canVeto) throw AgentError.failed(`fsfreeze hook ${name} must not run: ${refused}`);
+    }
     for (const hook of this.#hooks) {
       if (hook.refused !== undefined) continue;
       // One that fails has run too: what it did before it failed is its thaw's to undo.

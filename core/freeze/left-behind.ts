@@ -30,7 +30,7 @@ export async function thawLeftBehind(marker: FreezeMarkerData, parts: FreezePart
 async function thawMarked(marker: FreezeMarkerData, parts: FreezeParts, record: FreezeRecord): Promise<SessionThaw> {
   const { targets } = marker;
   const session = await recoverSession(marker, parts);
-  if (session !== undefined) return thawSession({ session, targets }, parts, record);
+  if (session !== undefined) return thawSession({ session, targets, record }, parts);
   if (targets.length > 0) return thawDirectly(targets, parts, record);
   if (marker.recoveryData['stage'] === hooksOnly.stage) return { outcomes: [], failure: undefined };
   // A marker that lists nothing is qemu-ga's: anything may be frozen.

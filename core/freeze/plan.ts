@@ -53,9 +53,9 @@ export function planFreeze(candidates: readonly FreezeCandidate[], request: Plan
     else leftOut.push({ mountPoint: nameOf(candidate), type: candidate.type, ...why });
   }
 
-  const { ranks, cutCycles } = rank(candidates, selected);
+  const { nodes, cutCycles } = rank(candidates, selected);
   return {
-    levels: levelsOf(candidates, selected, ranks),
+    levels: levelsOf(nodes),
     leftOut,
     unmatched: wanted === undefined ? [] : [...wanted].filter((mountPoint) => !known.has(mountPoint)),
     cutCycles,
@@ -68,6 +68,32 @@ function whyLeftOut(candidate: FreezeCandidate, excluded: ReadonlySet<string>): 
   return match === undefined ? undefined : { reason: 'excluded', detail: `${match} is excluded by configuration` };
 }
 
+interface Node {
+  readonly candidate: FreezeCandidate;
+  readonly selected: boolean;
+  readonly backing: Node[];
+  /** How many that rest on it have no rank yet. */
+  waitingFor: number;
+  rank: number;
+  ranked: boolean;
+}
+
+/** Candidates with what they rest on. A backing store that is in no survey, and one's own, count for nothing. */
+function graphOf(candidates: readonly FreezeCandidate[], selected: ReadonlySet<string>): readonly Node[] {
+  const nodes = candidates.map((candidate): Node =>
+    ({ candidate, selected: selected.has(candidate.id), backing: [], waitingFor: 0, rank: 0, ranked: false }));
+  const byId = new Map(nodes.map((node) => [node.candidate.id, node]));
+  for (const { candidate, backing } of nodes) {
+    for (const id of new Set(candidate.backing)) {
+      const its = byId.get(id);
+      if (its === undefined || id === candidate.id) continue;
+      backing.push(its);
+      its.waitingFor += 1;
+    }
+  }
+  return nodes;
+}
+
 /**
  * For each candidate, the number of selected file systems on the longest chain of those that rest on it. Candidates
  * that are not frozen take part: they hand the order on without adding to it.
@@ -75,55 +101,38 @@ function whyLeftOut(candidate: FreezeCandidate, excluded: ReadonlySet<string>): 
 function rank(
   candidates: readonly FreezeCandidate[],
   selected: ReadonlySet<string>,
-): { ranks: ReadonlyMap<string, number>; cutCycles: readonly string[] } {
-  const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]));
-  const backingOf = (candidate: FreezeCandidate): FreezeCandidate[] =>
-    [...new Set(candidate.backing)].flatMap((id) => (id === candidate.id ? [] : (byId.get(id) ?? [])));
-  const dependents = new Map<string, number>(candidates.map(({ id }) => [id, 0]));
-  for (const candidate of candidates) {
-    for (const { id } of backingOf(candidate)) dependents.set(id, (dependents.get(id) ?? 0) + 1);
-  }
+): { nodes: readonly Node[]; cutCycles: readonly string[] } {
+  const nodes = graphOf(candidates, selected);
+  const ready = nodes.filter(({ waitingFor }) => waitingFor === 0);
+  const settle = (node: Node): void => {
+    node.ranked = true;
+    const below = node.rank + (node.selected ? 1 : 0);
+    for (const backing of node.backing) {
+      if (backing.ranked) continue;
+      backing.rank = Math.max(backing.rank, below);
+      backing.waitingFor -= 1;
+      if (backing.waitingFor === 0) ready.push(backing);
+    }
+  };
+  const settleReady = (): void => {
+    for (let next = ready.pop(); next !== undefined; next = ready.pop()) settle(next);
+  };
 
-  const ranks = new Map<string, number>(candidates.map(({ id }) => [id, 0]));
-  const done = new Set<string>();
-  const ready = candidates.filter(({ id }) => dependents.get(id) === 0);
+  settleReady();
+  // What is left now goes round in rings. Cuts go from the newest mount to the oldest: the order in which qemu-ga 10.2
+  // freezes everything.
   const cutCycles: string[] = [];
-  // Cuts go from the newest mount to the oldest: the order in which qemu-ga 10.2 freezes everything.
-  let newest = candidates.length - 1;
-  while (done.size < byId.size) {
-    let next = ready.pop();
-    if (next === undefined) {
-      while (newest >= 0 && done.has(candidates[newest]?.id ?? '')) newest -= 1;
-      next = candidates[newest];
-      if (next === undefined) break;
-      cutCycles.push(nameOf(next));
-    }
-    if (done.has(next.id)) continue;
-    done.add(next.id);
-    const below = (ranks.get(next.id) ?? 0) + (selected.has(next.id) ? 1 : 0);
-    for (const backing of backingOf(next)) {
-      if (done.has(backing.id)) continue;
-      ranks.set(backing.id, Math.max(ranks.get(backing.id) ?? 0, below));
-      const left = (dependents.get(backing.id) ?? 0) - 1;
-      dependents.set(backing.id, left);
-      if (left === 0) ready.push(backing);
-    }
+  for (const node of nodes.toReversed()) {
+    if (node.ranked) continue;
+    cutCycles.push(nameOf(node.candidate));
+    settle(node);
+    settleReady();
   }
-  return { ranks, cutCycles };
+  return { nodes, cutCycles };
 }
 
-function levelsOf(
-  candidates: readonly FreezeCandidate[],
-  selected: ReadonlySet<string>,
-  ranks: ReadonlyMap<string, number>,
-): readonly (readonly FreezeCandidate[])[] {
-  const levels = new Map<number, FreezeCandidate[]>();
-  for (const candidate of candidates.toReversed()) {
-    if (!selected.has(candidate.id)) continue;
-    const level = ranks.get(candidate.id) ?? 0;
-    const members = levels.get(level);
-    if (members === undefined) levels.set(level, [candidate]);
-    else members.push(candidate);
-  }
-  return [...levels.keys()].toSorted((a, b) => a - b).map((level) => levels.get(level) ?? []);
+function levelsOf(nodes: readonly Node[]): readonly (readonly FreezeCandidate[])[] {
+  const selected = nodes.filter((node) => node.selected).toReversed();
+  const levels = Map.groupBy(selected, (node) => node.rank);
+  return [...levels].toSorted(([a], [b]) => a - b).map(([, members]) => members.map(({ candidate }) => candidate));
 }

@@ -47,7 +47,7 @@ export async function beginSession(parts: FreezeParts, levels: readonly (readonl
     if (osCode(error) === 'EACCES') {
       log.error(() => `opening ${path ?? 'a mount point'} was forbidden: where root is, that is SELinux or AppArmor; see its audit log`);
     }
-    throw path === undefined ? error : withContext(`failed to open ${path}`, error);
+    throw withContext(path === undefined ? 'failed to prepare the freeze' : `failed to open ${path}`, error);
   }
 }
 

@@ -3,10 +3,11 @@ import type { FreezeSession, FrozenTarget, ThawOutcome } from '../ports/freezing
 import type { FreezeParts } from './parts.ts';
 import type { FreezeRecord } from './record.ts';
 
-/** A session, and what it is about in the order of freezing. */
+/** A session, what it is about in the order of freezing, and where it is noted. */
 export interface BegunFreeze {
   readonly session: FreezeSession;
   readonly targets: readonly FrozenTarget[];
+  readonly record: FreezeRecord;
 }
 
 export interface SessionThaw {
@@ -16,11 +17,11 @@ export interface SessionThaw {
 }
 
 /** Thaws a session, and once more without it what it could not. Never rejects. */
-export async function thawSession({ session, targets }: BegunFreeze, parts: FreezeParts, record: FreezeRecord | undefined): Promise<SessionThaw> {
+export async function thawSession({ session, targets, record }: BegunFreeze, parts: FreezeParts): Promise<SessionThaw> {
   let outcomes: readonly ThawOutcome[] = [];
   try {
     outcomes = await session.thaw();
-    record?.thawed(outcomes);
+    record.thawed(outcomes);
     if (firstFailure(outcomes) === undefined) return { outcomes, failure: undefined };
   } catch (error) {
     parts.log.error(() => `the holder of the freeze failed to thaw: ${messageOf(error)}`);
@@ -30,10 +31,10 @@ export async function thawSession({ session, targets }: BegunFreeze, parts: Free
 }
 
 /** Thaws without a session. Never rejects. */
-export async function thawDirectly(targets: readonly FrozenTarget[], { freezing }: FreezeParts, record: FreezeRecord | undefined): Promise<SessionThaw> {
+export async function thawDirectly(targets: readonly FrozenTarget[], { freezing }: FreezeParts, record: FreezeRecord): Promise<SessionThaw> {
   try {
     const outcomes = await freezing.thawEverything(targets.toReversed());
-    record?.thawed(outcomes);
+    record.thawed(outcomes);
     return { outcomes, failure: firstFailure(outcomes) };
   } catch (error) {
     return { outcomes: [], failure: withContext('failed to thaw', error) };

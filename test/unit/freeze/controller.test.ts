@@ -240,6 +240,33 @@ describe('a freeze that fails', () => {
     expect(controller.isFrozen).toBe(false);
   });
 
+  it('that lasts beyond its deadline is told as failed, for nothing of it is frozen any more', async () => {
+    const { controller, machine, frozen, store } = freezingGuest({ settings: { deadlineMs: 5_000 } });
+    const slow = machine.faults.inject({ port: 'kernel', method: 'fifreeze', on: '/data', hang: true });
+
+    const freezing = controller.freeze();
+    const failure = expect(freezing).rejects.toThrow('the deadline of the freeze (freeze-timeout) came before everything was frozen');
+    await machine.clock.advance(6_000);
+    slow.release();
+    await failure;
+
+    expect(frozen()).toEqual([]);
+    expect(store.marker).toBeUndefined();
+    expect(controller.report()).toMatchObject({ status: 'thawed', 'ended-by': 'failure' });
+    expect(await controller.freeze()).toBe(4);
+  });
+
+  it('says what went wrong where the backend has no word of its own for it', async () => {
+    const { controller, machine, log } = freezingGuest();
+    machine.faults.inject({ port: 'fileSystem.freezing', method: 'begin', error: new Error('no more sessions') });
+    await expect(controller.freeze()).rejects.toThrow('failed to prepare the freeze: no more sessions');
+
+    machine.faults.inject({ port: 'fileSystem.freezing', method: 'begin', error: 'EACCES' });
+    await expect(controller.freeze()).rejects.toThrow('failed to prepare the freeze: Permission denied');
+
+    expect(log.texts('error').join()).toContain('opening a mount point was forbidden');
+  });
+
   it('tries without the session what the session failed to thaw', async () => {
     const { controller, machine, frozen } = freezingGuest();
     machine.faults.inject({ port: 'kernel', method: 'fifreeze', on: '/data', error: 'EIO' });
@@ -303,6 +330,23 @@ describe('hooks', () => {
     await expect(controller.freeze()).rejects.toThrow('/boot');
     expect(hookRuns()).toEqual(['a freeze', 'a freezefail', 'a thaw']);
     expect(machine.hooks.runs.flatMap(({ frozen }) => frozen)).toEqual([]);
+  });
+
+  it('that fail on the thaw of a freeze that froze nothing are the answer', async () => {
+    const { controller, hookRuns } = freezingGuest({ hooks: [{ name: 'a', phases: { thaw: { ok: false, output: 'oops' } } }] });
+
+    await expect(controller.freeze([])).rejects.toThrow('child process has failed to execute fsfreeze hook: oops');
+
+    expect(hookRuns()).toEqual(['a freeze', 'a thaw']);
+    expect(controller.isFrozen).toBe(false);
+  });
+
+  it('are missed by nobody on a machine that has none', async () => {
+    const { startAgent, frozen } = freezingGuest();
+    const controller = startAgent({ hooks: undefined });
+
+    expect([await controller.freeze(), await controller.thaw()]).toEqual([4, 4]);
+    expect(frozen()).toEqual([]);
   });
 
   it('run for a thaw without a freeze', async () => {
@@ -397,18 +441,70 @@ describe('the deadline', () => {
     expect(status).toBe('thawed');
   });
 
+  /** The guardian of this one knows no deadline. */
+  const mute = () => {
+    const guest = freezingGuest({ settings: { deadlineMs: 5_000 } });
+    const freezing = guest.machine.backend.fileSystem!.freezing!;
+    return {
+      ...guest,
+      controller: guest.startAgent({
+        freezing: { ...wrapped(freezing), begin: (request) => freezing.begin({ ...request, deadlineMs: 0 }) },
+      }),
+    };
+  };
+
   it('is seen to by the agent where the guardian is silent', async () => {
-    const { machine, frozen, startAgent } = freezingGuest({ settings: { deadlineMs: 5_000 } });
-    const freezing = machine.backend.fileSystem!.freezing!;
-    const mute = startAgent({
-      freezing: { ...wrapped(freezing), begin: (request) => freezing.begin({ ...request, deadlineMs: 0 }) },
-    });
-    await mute.freeze();
+    const { controller, machine, frozen, log } = mute();
+    await controller.freeze();
 
     await machine.clock.advance(11_000);
 
     expect(frozen()).toEqual([]);
-    expect(mute.isFrozen).toBe(false);
+    expect(controller.isFrozen).toBe(false);
+    expect(controller.report()).toMatchObject({ 'ended-by': 'deadline' });
+    expect(log.texts('error')).toContain('the deadline of the freeze passed without a word from its guardian: the agent thaws');
+  });
+
+  it('makes the status thawed at its time although the guardian is silent, and keeps other commands away until all is thawed', async () => {
+    const { controller, machine, frozen } = mute();
+    await controller.freeze();
+
+    await machine.clock.advance(5_000);
+
+    expect({ status: controller.status, gate: controller.isFrozen, frozen: frozen().length }).toEqual({ status: 'thawed', gate: true, frozen: 4 });
+  });
+
+  it('at which nothing can be thawed is told in the log, and a thaw may be tried again', async () => {
+    const { controller, machine, frozen, log } = mute();
+    await controller.freeze(['/boot']);
+    machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: 3 });
+
+    await machine.clock.advance(11_000);
+
+    expect(log.texts('error')).toContain('failed to thaw /boot: Input/output error');
+    expect(await controller.thaw()).toBe(1);
+    expect(frozen()).toEqual([]);
+  });
+
+  it('of a freeze that was thawed touches no later one, even by a timer that fires although it was cancelled', async () => {
+    const { machine, startAgent, frozen } = freezingGuest({ settings: { deadlineMs: 5_000 } });
+    const { clock } = machine.backend;
+    const controller = startAgent({
+      clock: {
+        now: () => clock.now(),
+        monotonic: () => clock.monotonic(),
+        after: (ms, callback) => (clock.after(ms, callback), { cancel: () => undefined }),
+      },
+    });
+    await controller.freeze();
+    await machine.clock.advance(4_000);
+    await controller.thaw();
+    await machine.clock.advance(4_000);
+    await controller.freeze();
+
+    await machine.clock.advance(3_000);
+
+    expect(frozen()).toHaveLength(4);
   });
 });
 
@@ -473,6 +569,69 @@ describe('a thaw', () => {
     expect(controller.isFrozen).toBe(false);
   });
 
+  it('that comes while the deadline thaws counts only what was thawed after it was asked for', async () => {
+    const { controller, machine, log } = freezingGuest({ settings: { deadlineMs: 5_000 } });
+    await controller.freeze();
+    const slow = machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', hang: true });
+    await machine.clock.advance(5_500);
+
+    const thawing = controller.thaw();
+    await settled();
+    slow.release();
+
+    expect(await thawing).toBe(1);
+    expect(controller.report()).toMatchObject({ status: 'thawed', 'ended-by': 'deadline' });
+    expect(log.texts('warning').filter((line) => line.includes('without a thaw command'))).toHaveLength(1);
+  });
+
+  it('waits no longer than a second for the word of a holder that thawed before and does not say so', async () => {
+    const { machine, startAgent, frozen } = freezingGuest({ settings: { deadlineMs: 5_000 } });
+    const freezing = machine.backend.fileSystem!.freezing!;
+    const controller = startAgent({
+      freezing: {
+        ...wrapped(freezing),
+        begin: async (request) => {
+          const session = await freezing.begin(request);
+          return { recoveryData: {}, flush: () => session.flush(), freeze: () => session.freeze(), thaw: () => session.thaw(), ended: new Promise(() => {}) };
+        },
+      },
+    });
+    await controller.freeze();
+    await machine.clock.advance(6_000);
+
+    const thawing = controller.thaw();
+    await machine.clock.advance(1_000);
+
+    expect(await thawing).toBe(0);
+    expect(controller.report()).toMatchObject({ 'ended-by': 'thaw' });
+    expect(frozen()).toEqual([]);
+    expect(machine.clock.waitingTimers).toBe(0);
+  });
+
+  it('comes by itself where the holder breaks its word and fails instead of telling its end', async () => {
+    const { machine, startAgent, frozen, log } = freezingGuest();
+    const freezing = machine.backend.fileSystem!.freezing!;
+    const { promise: ended, reject } = Promise.withResolvers<never>();
+    const controller = startAgent({
+      freezing: {
+        ...wrapped(freezing),
+        begin: async (request) => {
+          const session = await freezing.begin(request);
+          return { recoveryData: {}, flush: () => session.flush(), freeze: () => session.freeze(), thaw: () => session.thaw(), ended };
+        },
+      },
+    });
+    await controller.freeze();
+
+    reject(new Error('the pipe is gone'));
+    await settled();
+
+    expect(frozen()).toEqual([]);
+    expect(controller.isFrozen).toBe(false);
+    expect(controller.report()).toMatchObject({ 'ended-by': 'holder-lost', detail: 'the holder of the freeze is lost: the pipe is gone' });
+    expect(log.texts('warning').join()).toContain('without a thaw command');
+  });
+
   it('is not stopped by a marker that cannot be removed', async () => {
     const { controller, machine, log } = freezingGuest();
     await controller.freeze();
@@ -517,6 +676,23 @@ describe('the end of the agent', () => {
 
     expect(frozen()).toEqual([]);
     await expect(controller.freeze()).rejects.toThrow('disabled');
+  });
+
+  it('waits until a freeze that cannot be called off has undone itself', async () => {
+    const { controller, machine, frozen, log } = freezingGuest();
+    const slow = machine.faults.inject({ port: 'kernel', method: 'fifreeze', on: '/data', hang: true });
+    machine.faults.inject({ port: 'fileSystem.freezing.session', method: 'thaw', error: 'EPIPE' });
+    const freezing = controller.freeze();
+    const refused = expect(freezing).rejects.toThrow('called off');
+    await settled();
+
+    const ending = controller.thawBeforeExit().then(() => frozen());
+    await settled();
+    slow.release();
+
+    expect(await ending).toEqual([]);
+    await refused;
+    expect(log.texts('error')).toContain('failed to clean up frozen filesystems: Broken pipe');
   });
 
   it('is not held up by a thaw that fails', async () => {
@@ -691,6 +867,16 @@ describe('concierge-ga thaw', () => {
 
     expect(count).toBe(2);
     expect(frozen()).toEqual(['/boot']);
+  });
+
+  it('tells of a hook that fails on thaw, with everything thawed and the marker gone', async () => {
+    const { controller, startAgent, frozen, store } = freezingGuest({ hooks: [{ name: 'db', phases: { thaw: { ok: false, output: 'oops' } } }] });
+    await controller.freeze();
+
+    await expect(startAgent().thawLeftBehind()).rejects.toThrow('child process has failed to execute fsfreeze hook: oops');
+
+    expect(frozen()).toEqual([]);
+    expect(store.marker).toBeUndefined();
   });
 
   it('does nothing without a marker', async () => {

@@ -62,6 +62,27 @@ describe('a freeze', () => {
     expect(guest.log.texts('debug').some((line) => line.startsWith('/net is not frozen'))).toBe(true);
   });
 
+  it('warns of a file system that rests on itself by way of others, and freezes it all the same', async () => {
+    const { startAgent, log } = freezingGuest();
+    const froze: string[] = [];
+    const controller = startAgent({
+      freezing: {
+        survey: async () => [candidate('a', ['/a'], { backing: ['b'] }), candidate('b', ['/b'], { backing: ['a'] })],
+        begin: async ({ levels }) => ({
+          recoveryData: {}, ended: new Promise(() => {}), flush: async () => undefined, thaw: async () => [],
+          freeze: async () => levels.flat().map(({ id, mountPoint }) => (froze.push(mountPoint), { id, mountPoint, result: 'frozen' as const })),
+        }),
+        recover: async () => undefined,
+        thawEverything: async () => [],
+      },
+    });
+
+    expect(await controller.freeze()).toBe(2);
+
+    expect(froze).toEqual(['/b', '/a']);
+    expect(log.texts('warning')).toEqual(['/b seems to rest on itself: it is frozen in mount order']);
+  });
+
   it('without a deadline stays, whatever the time', async () => {
     const guest = freezingGuest({ settings: { deadlineMs: 0 } });
     await guest.controller.freeze();
