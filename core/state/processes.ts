@@ -76,9 +76,10 @@ export class ProcessTable {
     this.#input += input;
     try {
       const process = await this.#processes.spawn(request);
-      void process.finished.then(() => {
+      const read = (): void => {
         this.#input -= input;
-      });
+      };
+      process.finished.then(read, read);
       return this.#track(process);
     } catch (error) {
       this.#input -= input;
@@ -124,32 +125,42 @@ export class ProcessTable {
       entry[stream].append(bytes);
       if (entry[stream].truncated) process.discard?.(stream);
     });
-    void process.finished.then((end) => {
-      this.#running.delete(entry);
-      entry.end = end;
-      entry.expiresAt = this.#now() + UNSEEN_RESULT_MS;
-      this.#finished.add(entry);
-      if (this.#finished.size > MAX_FINISHED) this.#forgetOne();
-    });
+    process.finished.then(
+      (end) => {
+        this.#running.delete(entry);
+        entry.end = end;
+        entry.expiresAt = this.#now() + UNSEEN_RESULT_MS;
+        this.#finished.add(entry);
+        if (this.#finished.size > MAX_FINISHED) this.#forgetOne();
+      },
+      // Against the contract. How it ended is not known, and a host that asks is told of no such process.
+      () => {
+        this.#running.delete(entry);
+        this.#kept -= entry.output.length + entry.errors.length;
+      },
+    );
     return process.pid;
   }
 
   /** Old results make room for new output; where there are none, the new output is cut. */
   #takeBudget(bytes: number): number {
-    while (this.#kept + bytes > MAX_OUTPUT_OF_ALL && this.#finished.size > 0) this.#forgetOne();
+    while (this.#kept + bytes > MAX_OUTPUT_OF_ALL && this.#forgetOne());
     const taken = Math.min(bytes, MAX_OUTPUT_OF_ALL - this.#kept);
     this.#kept += taken;
     return taken;
   }
 
-  #forgetOne(): void {
+  /** False: there is none. */
+  #forgetOne(): boolean {
     const entries = [...this.#finished];
     const victim = entries.find(({ seen }) => seen) ?? entries[0];
-    if (victim !== undefined) this.#forget(victim);
+    if (victim === undefined) return false;
+    this.#forget(victim);
+    return true;
   }
 
   #forget(entry: Entry): void {
-    if (!this.#finished.delete(entry)) return;
+    this.#finished.delete(entry);
     this.#kept -= entry.output.length + entry.errors.length;
   }
 

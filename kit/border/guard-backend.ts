@@ -2,6 +2,7 @@ import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import { capabilitiesOf } from '../capabilities.ts';
 import { portMethods, type MethodContract } from './ports.ts';
+import type { Check } from './shape.ts';
 
 /**
  * Methods that the groups of a backend lack: half a port is worse than none, because its commands would exist.
@@ -53,16 +54,11 @@ const isGroup = (name: string, member: unknown): member is object =>
 // oxlint-disable-next-line typescript/no-unsafe-function-type -- any method of any port goes through here
 function guardMethod(target: object, method: Function, contract: MethodContract, name: string, id: string) {
   const inspect = (answer: unknown): unknown => {
-    const wrong = contract.answer(answer, 'the answer');
-    if (wrong !== undefined) throw AgentError.failed(`the backend '${id}' broke the contract of ${name}: ${wrong}`);
+    inspectAnswer(answer, contract.answer, name, id);
     if (contract.objects === undefined || answer === undefined) return answer;
     return Array.isArray(answer) ? answer.map((one: object) => guardObject(one, contract, name, id)) : guardObject(answer as object, contract, name, id);
   };
-  const fail = (error: unknown): never => {
-    if (AgentError.is(error)) throw error;
-    const message = messageOf(error);
-    throw AgentError.failed(`the backend '${id}' failed in ${name}: ${message}`, error);
-  };
+  const fail = failing(name, id);
   return (...rest: unknown[]): unknown => {
     let answer: unknown;
     try {
@@ -74,13 +70,35 @@ function guardMethod(target: object, method: Function, contract: MethodContract,
   };
 }
 
-function guardObject(object: object, { objects = {} }: MethodContract, name: string, id: string): object {
+function inspectAnswer(answer: unknown, check: Check, name: string, id: string): void {
+  const wrong = check(answer, 'the answer');
+  if (wrong !== undefined) throw AgentError.failed(`the backend '${id}' broke the contract of ${name}: ${wrong}`);
+}
+
+const failing = (name: string, id: string) => (error: unknown): never => {
+  if (AgentError.is(error)) throw error;
+  throw AgentError.failed(`the backend '${id}' failed in ${name}: ${messageOf(error)}`, error);
+};
+
+function guardObject(object: object, { objects = {}, promises = {} }: MethodContract, name: string, id: string): object {
   return new Proxy(object, {
     get: (target, key) => {
       const member: unknown = Reflect.get(target, key);
-      if (typeof key === 'symbol' || typeof member !== 'function') return member;
+      if (typeof key === 'symbol') return member;
+      const inner = `${name} → ${key}`;
+      const promised = promises[key];
+      if (promised !== undefined) return guardPromise(member, promised, inner, id);
+      if (typeof member !== 'function') return member;
       const contract = objects[key];
-      return contract === undefined ? member.bind(target) : guardMethod(target, member, contract, `${name} → ${key}`, id);
+      return contract === undefined ? member.bind(target) : guardMethod(target, member, contract, inner, id);
     },
   });
+}
+
+/** What breaks the contract is a rejection, which the core takes for the loss of whatever the promise is about. */
+function guardPromise(member: unknown, check: Check, name: string, id: string): Promise<unknown> {
+  return Promise.resolve(member).then((answer) => {
+    inspectAnswer(answer, check, name, id);
+    return answer;
+  }, failing(name, id));
 }

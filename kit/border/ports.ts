@@ -6,6 +6,8 @@ export interface MethodContract {
   readonly objects?: Readonly<Record<string, MethodContract>>;
   /** A group is whole without it. */
   readonly optional?: true;
+  /** Members of what is handed out that are promises, and what these come to. */
+  readonly promises?: Readonly<Record<string, Check>>;
 }
 
 const answers = (answer: Check): MethodContract => ({ answer });
@@ -64,6 +66,17 @@ const session: MethodContract = {
     )),
     thaw: answers(thawed),
   },
+  promises: {
+    ended: record({ reason: oneOf('deadline', 'holder-lost', 'system-limit', 'elsewhere'), detail: text, at: int64, thawed }),
+  },
+};
+
+const runningProcess: Check = (value, where) =>
+  withMethods('onOutput', 'kill')(value, where) ?? count(Reflect.get(value as object, 'pid'), `${where}.pid`);
+
+const processEnd: Check = (value, where) => {
+  const signalled = typeof value === 'object' && value !== null && 'signal' in value;
+  return (signalled ? record({ signal: whole }) : record({ exitCode: whole }))(value, where);
 };
 
 /** Every method of every group of the ports, by its dotted name. */
@@ -106,7 +119,13 @@ export const portMethods: Readonly<Record<string, Readonly<Record<string, Method
     )),
   },
   'network.routes': { list: list(route) },
-  processes: { spawn: { answer: withMethods('onOutput', 'kill'), objects: { onOutput: answers(nothing), kill: answers(nothing) } } },
+  processes: {
+    spawn: {
+      answer: runningProcess,
+      objects: { onOutput: answers(nothing), kill: answers(nothing) },
+      promises: { finished: processEnd },
+    },
+  },
   'accounts.sessions': { list: list(record({ user: text, loginTime: finite }, { domain: text })) },
   'accounts.passwords': { set: answers(nothing) },
   'accounts.sshKeys': { locate: answers(text), read: answers(orUndefined(text)), write: answers(nothing) },

@@ -54,6 +54,23 @@ describe('the border of a backend', () => {
     expect(() => opened?.seek(0n, 'set')).toThrow('fileSystem.files.open → seek: the answer should be a bigint of 64 bits');
   });
 
+  it('names the promise of an object that was handed out when it comes to what the port forbids', async () => {
+    const begun = (ended: unknown): Backend => wrong({ fileSystem: { freezing: { begin: async () => ({ flush() {}, freeze() {}, thaw() {}, ended }) } } });
+    const started = (finished: unknown): Backend => wrong({ processes: { canMerge: false, spawn: async () => ({ pid: 1, onOutput() {}, kill() {}, finished }) } });
+    const end = { reason: 'deadline', detail: '', at: 0n, thawed: [] };
+    const ended = async (its: unknown) => (await begun(its).fileSystem!.freezing!.begin({} as never)).ended;
+    const finished = async (its: unknown) => (await started(its).processes!.spawn({} as never)).finished;
+
+    await expect(ended(Promise.resolve({ ...end, reason: 'bored' }))).rejects.toThrow("the backend 'acme' broke the contract of fileSystem.freezing.begin → ended: the answer.reason should be one of deadline");
+    await expect(ended(Promise.reject(new TypeError('oops')))).rejects.toThrow("the backend 'acme' failed in fileSystem.freezing.begin → ended: oops");
+    await expect(ended(Promise.resolve(end))).resolves.toBe(end);
+    await expect(finished(undefined)).rejects.toThrow('processes.spawn → finished: the answer should be an object, but is undefined');
+    await expect(finished(Promise.resolve({ signal: 'KILL' }))).rejects.toThrow('the answer.signal should be a whole number');
+    await expect(finished(Promise.resolve({ exitCode: 3 }))).resolves.toEqual({ exitCode: 3 });
+    await expect(wrong({ processes: { canMerge: false, spawn: async () => ({ onOutput() {}, kill() {} }) } }).processes!.spawn({} as never))
+      .rejects.toThrow('the answer.pid should be a whole number from 0, but is undefined');
+  });
+
   it('passes errors of the system on, and names port and method of any other', async () => {
     const backend = wrong({
       host: {

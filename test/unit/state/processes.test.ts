@@ -38,6 +38,10 @@ class Scripted implements RunningProcess {
     this.#ended.resolve({ signal: 9 });
   }
 
+  lose(error: Error): void {
+    this.#ended.reject(error);
+  }
+
   async exit(exitCode: number): Promise<void> {
     this.#ended.resolve({ exitCode });
     await this.finished;
@@ -157,7 +161,30 @@ it('owes them no more input than the limit, until one ends', async () => {
   await expect(table.start({ ...request, input })).resolves.toBe(4);
 });
 
+it('forgets a process whose backend fails to say how it ended, with its input and its output', async () => {
+  const input = new Uint8Array(MAX_INPUT_OF_ALL);
+  await table.start({ ...request, input });
+  processes.started[0]!.write('output', Buffer.from('lost'));
+
+  processes.started[0]!.lose(new Error('no such child'));
+  await expect.poll(() => table.size).toBe(0);
+
+  expect(table.find(1n)).toBeUndefined();
+  await expect(table.start({ ...request, input })).resolves.toBe(2);
+});
+
 describe('output', () => {
+  it('beyond 16 MiB is dropped for good, and an empty piece changes nothing', async () => {
+    const process = await start(1);
+    process.write('output', new Uint8Array());
+    process.write('output', new Uint8Array(16 * 1024 * 1024 + 1));
+
+    process.write('output', Buffer.from('more'));
+    await process.exit(0);
+
+    expect(table.find(1n)!.output).toMatchObject({ length: 16 * 1024 * 1024, truncated: true });
+  });
+
   it('is kept in order, however it comes', async () => {
     const process = await start(1);
     const text = 'abcdefghij'.repeat(10_000);
