@@ -15,9 +15,15 @@ const [firstPauseMs, longestPauseMs] = [20, 1_000];
 /** What vioser and other drivers say while no host is connected; qemu-ga 10.2 takes the same ones for a hang-up. */
 const noHost: ReadonlySet<string | undefined> = new Set(['ERROR_HANDLE_EOF', 'ERROR_NO_SYSTEM_RESOURCES', 'ERROR_OPERATION_ABORTED']);
 
+const pauseOf = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+
 /** The one connection of a serial device. */
 export class DeviceConnection implements Connection {
   readonly #device: OverlappedDevice;
+  readonly #tellsOfHosts: boolean;
   readonly #lost: (error: Error) => void;
   #sink: ConnectionSink | undefined;
   #queue: Uint8Array[] = [];
@@ -32,9 +38,13 @@ export class DeviceConnection implements Connection {
   /** Whether it has ever said so: from then on there is no need to ask. */
   #driverTells = false;
 
-  /** @param lost called once when the device is gone */
-  constructor(device: OverlappedDevice, lost: (error: Error) => void) {
+  /**
+   * @param tellsOfHosts a port of virtio-serial, where an empty read means that no host is there; a serial line never knows
+   * @param lost called once when the device is gone
+   */
+  constructor(device: OverlappedDevice, tellsOfHosts: boolean, lost: (error: Error) => void) {
     this.#device = device;
+    this.#tellsOfHosts = tellsOfHosts;
     this.#lost = lost;
   }
 
@@ -96,7 +106,7 @@ export class DeviceConnection implements Connection {
         this.#sink?.data(chunk);
         continue;
       }
-      if (pause === 0) this.#hostWent();
+      if (pause === 0 && this.#tellsOfHosts) this.#hostWent();
       pause = Math.min(longestPauseMs, Math.max(firstPauseMs, pause * 2));
       await this.#mayHaveCome(pause);
     }
@@ -134,7 +144,7 @@ export class DeviceConnection implements Connection {
     this.#writing = true;
     for (let piece = this.#queue.shift(); piece !== undefined; piece = this.#queue.shift()) {
       try {
-        for (let done = 0; done < piece.length && !this.#closed;) done += await this.#device.write(piece.subarray(done), writeLimitMs);
+        await this.#writeWhole(piece);
       } catch (error) {
         if (this.#closed) break;
         if (noHost.has(osCode(error))) this.#hostWent();
@@ -148,6 +158,18 @@ export class DeviceConnection implements Connection {
     }
     this.#writing = false;
     if (this.#closing) this.destroy();
+  }
+
+  /** A serial line may take less than it is given, or nothing. @throws os error of the device */
+  async #writeWhole(piece: Uint8Array): Promise<void> {
+    let since = performance.now();
+    for (let done = 0; done < piece.length && !this.#closed;) {
+      const taken = await this.#device.write(piece.subarray(done), writeLimitMs);
+      done += taken;
+      if (taken > 0) since = performance.now();
+      else if (performance.now() - since > writeLimitMs) return this.#hostWent();
+      else await pauseOf(firstPauseMs);
+    }
   }
 
   /** Unfinished input is void, and output for the one who went is nobody else's. */

@@ -41,7 +41,7 @@ export class WindowsTransport implements Transport {
   async open(connected: (connection: Connection) => void): Promise<void> {
     const handle = await this.#openDevice();
     if (this.#method === 'isa-serial') setTimeouts(handle, this.#path);
-    const connection = new DeviceConnection(new OverlappedDevice(handle), (error) => {
+    const connection = new DeviceConnection(new OverlappedDevice(handle), this.#method === 'virtio-serial', (error) => {
       this.#watch?.close();
       this.#setLost(withContext(`error reading channel '${this.#path}'`, error));
     });
