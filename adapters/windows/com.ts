@@ -8,8 +8,12 @@ export type Slot<M extends AnyMethod> = readonly [slot: number, parameters: read
 
 type Slots = Readonly<Record<string, Slot<AnyMethod>>>;
 
-/** Part of a COM interface as data. The tests compare the slots with the headers. */
+const checked: unique symbol = Symbol('an interface that the tests compare');
+
+/** Part of a COM interface as data. The tests compare slots and parameters with the headers. */
 export interface ComInterface<S extends Slots = Slots> {
+  /** Only `comInterface` gives it. */
+  readonly [checked]: true;
   readonly name: string;
   readonly header: string;
   readonly slots: S;
@@ -24,8 +28,14 @@ const unknown = {
   Release: slot<() => number>(2),
 } as const;
 
-export const comInterface = <const S extends Slots>(name: string, header: string, slots: S): ComInterface<typeof unknown & S> =>
-  ({ name, header, slots: { ...unknown, ...slots } });
+/** Every interface there is, for the test that compares them. */
+export const interfaces: ComInterface[] = [];
+
+export function comInterface<const S extends Slots>(name: string, header: string, slots: S): ComInterface<typeof unknown & S> {
+  const made = { [checked]: true, name, header, slots: { ...unknown, ...slots } } as const;
+  interfaces.push(made);
+  return made;
+}
 
 type Methods<S> = {
   readonly [Name in keyof S]: S[Name] extends Slot<infer M> ? (...args: Parameters<M>) => Promise<ReturnType<M>> : never;

@@ -5,13 +5,15 @@ import {
 } from './bindings/storage.ts';
 import { control, withDevice } from './device-control.ts';
 import { readFields, structure } from './layout.ts';
-import { diskNodes } from './disk-nodes.ts';
+import type { DiskNodes } from './disk-nodes.ts';
 import { pciAddressOf } from './pci-address.ts';
 
-/** STORAGE_BUS_TYPE of ntddstor.h. The reference calls Fibre Channel `ssa`. */
-const busTypes: Readonly<Record<number, DiskBusType>> = {
-  1: 'scsi', 2: 'ide', 3: 'ide', 4: 'ieee1394', 5: 'ssa', 6: 'fibre', 7: 'usb', 8: 'raid', 9: 'iscsi', 10: 'sas', 11: 'sata',
-  12: 'sd', 13: 'mmc', 14: 'virtual', 15: 'file-backed-virtual', 17: 'nvme',
+/** STORAGE_BUS_TYPE of ntddstor.h, by its number. The reference calls Fibre Channel `ssa`. */
+export const busTypes: Readonly<Record<number, readonly [name: string, busType: DiskBusType]>> = {
+  1: ['BusTypeScsi', 'scsi'], 2: ['BusTypeAtapi', 'ide'], 3: ['BusTypeAta', 'ide'], 4: ['BusType1394', 'ieee1394'], 5: ['BusTypeSsa', 'ssa'],
+  6: ['BusTypeFibre', 'fibre'], 7: ['BusTypeUsb', 'usb'], 8: ['BusTypeRAID', 'raid'], 9: ['BusTypeiScsi', 'iscsi'], 10: ['BusTypeSas', 'sas'],
+  11: ['BusTypeSata', 'sata'], 12: ['BusTypeSd', 'sd'], 13: ['BusTypeMmc', 'mmc'], 14: ['BusTypeVirtual', 'virtual'],
+  15: ['BusTypeFileBackedVirtual', 'file-backed-virtual'], 17: ['BusTypeNvme', 'nvme'],
 };
 
 const addressed: ReadonlySet<DiskBusType> = new Set(['scsi', 'ide', 'raid', 'sas']);
@@ -19,27 +21,27 @@ const addressed: ReadonlySet<DiskBusType> = new Set(['scsi', 'ide', 'raid', 'sas
 const nowhere: PciAddress = { domain: -1, bus: -1, slot: -1, function: -1 };
 
 /** Every disk on which a volume lies, each once for every extent (qemu-ga 10.2); a CD-ROM is its own. */
-export async function addressesOfVolume(volume: string): Promise<DiskAddress[]> {
+export async function addressesOfVolume(volume: string, nodes: DiskNodes): Promise<DiskAddress[]> {
   // Without the last separator: the device and not the root of its file system.
   const device = volume.replace(/\\$/, '');
   const numbers = await withDevice(device, extentsOf);
   if (numbers === undefined) return [];
   if (numbers === 'none') {
-    const address = await addressOf(device, undefined);
+    const address = await addressOf(device);
     return address === undefined ? [] : [{ ...address, dev: volume }];
   }
   const addresses: DiskAddress[] = [];
   for (const number of numbers) {
-    const address = await addressOfDisk(number);
+    const address = await addressOfDisk(number, nodes);
     if (address !== undefined) addresses.push(address);
   }
   return addresses;
 }
 
 /** `\\.\PhysicalDrive0` and its address; `undefined` where the disk does not answer. */
-export async function addressOfDisk(number: number): Promise<DiskAddress | undefined> {
+export async function addressOfDisk(number: number, nodes: DiskNodes): Promise<DiskAddress | undefined> {
   const dev = `\\\\.\\PhysicalDrive${number}`;
-  const address = await addressOf(dev, number);
+  const address = await addressOf(dev, nodes.get(number));
   return address === undefined ? undefined : { ...address, dev };
 }
 
@@ -52,15 +54,15 @@ async function extentsOf(handle: bigint): Promise<readonly number[] | 'none'> {
     readFields(DISK_EXTENT, answer, VOLUME_DISK_EXTENTS.fields.Extents[0] + index * DISK_EXTENT.size).DiskNumber).toReversed();
 }
 
-async function addressOf(device: string, number: number | undefined): Promise<Omit<DiskAddress, 'dev'> | undefined> {
+async function addressOf(device: string, diskNode?: number): Promise<Omit<DiskAddress, 'dev'> | undefined> {
   return withDevice(device, async (handle) => {
     const descriptor = await control(handle, IOCTL_STORAGE_QUERY_PROPERTY, structure(STORAGE_PROPERTY_QUERY), 4096);
     if (descriptor === undefined) return undefined;
     const { BusType, SerialNumberOffset } = readFields(STORAGE_DEVICE_DESCRIPTOR, descriptor);
-    const busType = busTypes[BusType] ?? 'unknown';
+    const busType = busTypes[BusType]?.[1] ?? 'unknown';
     const serial = serialAt(descriptor, SerialNumberOffset);
     const scsi = addressed.has(busType) ? await scsiAddress(handle) : undefined;
-    const node = number === undefined || busType === 'usb' ? undefined : (await diskNodes()).get(number);
+    const node = busType === 'usb' ? undefined : diskNode;
     return {
       pciController: (node === undefined ? undefined : pciAddressOf(node)) ?? nowhere,
       busType,

@@ -10,8 +10,9 @@ const patienceMs = 5_000;
 export const windowsDisks: Disks = {
   async list() {
     const found: DiskInfo[] = [];
-    for (const number of (await diskNodes()).keys()) {
-      const address = await within(patienceMs, addressOfDisk(number));
+    const nodes = await diskNodes();
+    for (const number of nodes.keys()) {
+      const address = await within(patienceMs, addressOfDisk(number, nodes));
       found.push({ name: `\\\\.\\PhysicalDrive${number}`, partition: false, ...(address === undefined ? {} : { address }) });
     }
     return found;

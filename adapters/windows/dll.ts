@@ -42,10 +42,14 @@ const ownDlls: Readonly<Record<string, () => string>> = { 'concierge-vss.dll': p
 export const dllPath = (name: string, key: string): string =>
   replacements.get(`${name}!${key}`) ?? replacements.get(name) ?? ownDlls[name]?.() ?? join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', name);
 
+/** Every prototype there is, for the test that compares them with the headers. */
+export const prototypes: { readonly dll: string; readonly name: string; readonly definition: string }[] = [];
+
 /** A DLL with the functions that are used of it. Neither is looked for before the first call. */
-export function dll<const P extends Readonly<Record<string, Prototype<AnyFunction>>>>(name: string, prototypes: P): Functions<P> {
+export function dll<const P extends Readonly<Record<string, Prototype<AnyFunction>>>>(name: string, definitions: P): Functions<P> {
   const functions = {};
-  for (const [key, definition] of Object.entries(prototypes)) {
+  for (const [key, definition] of Object.entries(definitions)) {
+    prototypes.push({ dll: name, name: key, definition });
     Object.defineProperty(functions, key, {
       configurable: true,
       enumerable: true,

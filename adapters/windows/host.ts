@@ -2,30 +2,31 @@ import { AgentError } from '../../core/errors/agent-error.ts';
 import type { Host } from '../../core/ports/host.ts';
 import { DYNAMIC_TIME_ZONE_INFORMATION, kernel32, SYSTEM_INFO } from './bindings/kernel32.ts';
 import { ntdll, OSVERSIONINFOEX } from './bindings/ntdll.ts';
+import { computerName } from './computer-name.ts';
 import { deviceDrivers } from './devices.ts';
-import type { Out } from './koffi.ts';
-import { readFields, structure, textOf } from './layout.ts';
+import { readFields, structure } from './layout.ts';
 import { registryText } from './registry.ts';
 import { lastWindowsError } from './system-error.ts';
 import { releaseOf } from './windows-releases.ts';
 
 const VER_NT_WORKSTATION = 1;
+const TIME_ZONE_ID_STANDARD = 1;
 const TIME_ZONE_ID_DAYLIGHT = 2;
 const TIME_ZONE_ID_INVALID = 0xffff_ffff;
 
 const currentVersion = 'SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion';
 
 /** PROCESSOR_ARCHITECTURE_* in the words of uname(2); qemu-ga 10.2 says `unknown` of ARM64. */
-const machines: Readonly<Record<number, string>> = { 0: 'x86', 5: 'arm', 6: 'ia64', 9: 'x86_64', 12: 'aarch64' };
+export const machines: Readonly<Record<number, readonly [name: string, machine: string]>> = {
+  0: ['PROCESSOR_ARCHITECTURE_INTEL', 'x86'], 5: ['PROCESSOR_ARCHITECTURE_ARM', 'arm'], 6: ['PROCESSOR_ARCHITECTURE_IA64', 'ia64'],
+  9: ['PROCESSOR_ARCHITECTURE_AMD64', 'x86_64'], 12: ['PROCESSOR_ARCHITECTURE_ARM64', 'aarch64'],
+};
 
 /* oxlint-disable require-await -- what is asked here is in memory; a failure is a rejection */
 export const windowsHost: Host = {
   hostName: {
     async get() {
-      const name = Buffer.alloc(512);
-      const length: Out<number> = [name.length / 2];
-      if (kernel32.GetComputerNameW(name, length) === 0) throw lastWindowsError('GetComputerName');
-      return textOf(name);
+      return computerName();
     },
   },
   timeZone: {
@@ -35,8 +36,9 @@ export const windowsHost: Host = {
       if (which === TIME_ZONE_ID_INVALID) throw lastWindowsError('GetDynamicTimeZoneInformation');
       const { Bias, StandardBias, StandardName, DaylightBias, DaylightName } = readFields(DYNAMIC_TIME_ZONE_INFORMATION, zone);
       const daylight = which === TIME_ZONE_ID_DAYLIGHT;
-      // Biases are minutes to add to the local time to get UTC.
-      const offset = (Bias + (daylight ? DaylightBias : StandardBias)) * -60 || 0;
+      // Biases are minutes to add to the local time to get UTC. Without dates for a change the second one does not count.
+      const added = { [TIME_ZONE_ID_STANDARD]: StandardBias, [TIME_ZONE_ID_DAYLIGHT]: DaylightBias }[which] ?? 0;
+      const offset = (Bias + added) * -60 || 0;
       const name = daylight ? DaylightName : StandardName;
       return { offset, ...(name === '' ? {} : { zone: name }) };
     },
@@ -54,7 +56,7 @@ export const windowsHost: Host = {
       return {
         kernelRelease: `${build}`,
         kernelVersion: `${major}.${minor}`,
-        machine: machines[readFields(SYSTEM_INFO, system).wProcessorArchitecture] ?? 'unknown',
+        machine: machines[readFields(SYSTEM_INFO, system).wProcessorArchitecture]?.[1] ?? 'unknown',
         id: 'mswindows',
         name: 'Microsoft Windows',
         ...(product === undefined ? {} : { prettyName: product }),

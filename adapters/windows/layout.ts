@@ -1,6 +1,6 @@
 /**
  * Structures of the Windows headers as data: sizes and offsets that the tests compare with what a C compiler makes of
- * the headers (`test/windows/layout.test.ts`). All are those of 64-bit Windows.
+ * the headers (`test/windows/host/layout.test.ts`). All are those of 64-bit Windows.
  */
 
 /** `wideN`: UTF-16 text in room for N characters; `bytesN`: N bytes as they are. */
@@ -9,7 +9,11 @@ export type FieldType = 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'i64' | 'pointer'
 /** Name as in C, nested ones with dots: `Address.lpSockaddr`. */
 export type Fields = Readonly<Record<string, readonly [offset: number, type: FieldType]>>;
 
+const checked: unique symbol = Symbol('a layout that the tests compare');
+
 export interface Layout<F extends Fields = Fields> {
+  /** Only `layout` gives it: there is no other way to one. */
+  readonly [checked]: true;
   /** The type in C: `MIB_IF_ROW2`, `struct sockaddr_in`. */
   readonly name: string;
   readonly header: string;
@@ -24,8 +28,14 @@ type ValueOf<T extends FieldType> = T extends 'u64' | 'i64' | 'pointer' ? bigint
 
 export type ValuesOf<F extends Fields> = { readonly [Name in keyof F]: ValueOf<F[Name][1]> };
 
-export const layout = <const F extends Fields>(name: string, header: string, size: number, fields: F): Layout<F> =>
-  ({ name, header, size, fields });
+/** Every layout there is, for the test that compares them. */
+export const layouts: Layout[] = [];
+
+export function layout<const F extends Fields>(name: string, header: string, size: number, fields: F): Layout<F> {
+  const made: Layout<F> = { [checked]: true, name, header, size, fields };
+  layouts.push(made);
+  return made;
+}
 
 const widths: Readonly<Record<string, number>> = { u8: 1, u16: 2, u32: 4, i32: 4, u64: 8, i64: 8, pointer: 8 };
 

@@ -13,6 +13,7 @@ const GAA_FLAG_SKIP_ANYCAST = 2;
 const GAA_FLAG_SKIP_MULTICAST = 4;
 const GAA_FLAG_SKIP_DNS_SERVER = 8;
 const flags = GAA_FLAG_SKIP_ANYCAST | GAA_FLAG_SKIP_MULTICAST | GAA_FLAG_SKIP_DNS_SERVER;
+const ERROR_NOT_SUPPORTED = 50;
 const ERROR_BUFFER_OVERFLOW = 111;
 const ERROR_NO_DATA = 232;
 const ERROR_NOT_FOUND = 1168;
@@ -149,7 +150,7 @@ const routeFlags = (nextHop: Buffer): number => (nextHop.some((byte) => byte !==
 function table<F extends Layout['fields']>(call: (table: Out<Pointer | null>) => number, offset: number, row: Layout<F>) {
   const out: Out<Pointer | null> = [null];
   const code = call(out);
-  if (code === ERROR_NOT_FOUND || code === 50) return [];
+  if (code === ERROR_NOT_FOUND || code === ERROR_NOT_SUPPORTED) return [];
   if (code !== 0 || out[0] === null) throw windowsErrorOf(code);
   try {
     const count = copyOf(out[0], 4).readUInt32LE(0);

@@ -4,7 +4,7 @@ import { lastError } from './dll.ts';
 import { textOf } from './layout.ts';
 
 /** Codes that this backend looks at, or that hosts see often, by the names of winerror.h. */
-const names: Readonly<Record<number, string>> = {
+export const errorNames: Readonly<Record<number, string>> = {
   1: 'ERROR_INVALID_FUNCTION', 2: 'ERROR_FILE_NOT_FOUND', 3: 'ERROR_PATH_NOT_FOUND', 4: 'ERROR_TOO_MANY_OPEN_FILES',
   5: 'ERROR_ACCESS_DENIED', 6: 'ERROR_INVALID_HANDLE', 8: 'ERROR_NOT_ENOUGH_MEMORY', 19: 'ERROR_WRITE_PROTECT',
   21: 'ERROR_NOT_READY', 31: 'ERROR_GEN_FAILURE', 32: 'ERROR_SHARING_VIOLATION', 33: 'ERROR_LOCK_VIOLATION',
@@ -21,19 +21,21 @@ const names: Readonly<Record<number, string>> = {
   1450: 'ERROR_NO_SYSTEM_RESOURCES', 2221: 'NERR_UserNotFound', 2245: 'NERR_PasswordTooShort',
 };
 
-export const errorName = (code: number): string => names[code] ?? `ERROR_${code}`;
+export const errorName = (code: number): string => errorNames[code] ?? `ERROR_${code}`;
 
-const FROM_MODULE = 0x800;
-const FROM_SYSTEM = 0x1000;
-const IGNORE_INSERTS = 0x200;
+const FORMAT_MESSAGE_FROM_HMODULE = 0x800;
+const FORMAT_MESSAGE_FROM_SYSTEM = 0x1000;
+const FORMAT_MESSAGE_IGNORE_INSERTS = 0x200;
+const LOAD_LIBRARY_AS_DATAFILE = 2;
+const LOAD_LIBRARY_SEARCH_SYSTEM32 = 0x800;
 
 /** The system's sentence for a code, in the language of the system, without its line end; the code where it has none. */
 export function errorText(code: number): string {
   const text = Buffer.alloc(2048);
   // The network functions have their sentences, 2100 to 2999, in a DLL of their own.
-  const network = code >= 2100 && code <= 2999 ? kernel32.LoadLibraryExW('netmsg.dll', 0n, 0x802) : 0n;
-  const source = network === 0n ? FROM_SYSTEM : FROM_MODULE | FROM_SYSTEM;
-  const length = kernel32.FormatMessageW(source | IGNORE_INSERTS, network, code >>> 0, 0, text, text.length / 2, null);
+  const network = code >= 2100 && code <= 2999 ? kernel32.LoadLibraryExW('netmsg.dll', 0n, LOAD_LIBRARY_AS_DATAFILE | LOAD_LIBRARY_SEARCH_SYSTEM32) : 0n;
+  const source = network === 0n ? FORMAT_MESSAGE_FROM_SYSTEM : FORMAT_MESSAGE_FROM_HMODULE | FORMAT_MESSAGE_FROM_SYSTEM;
+  const length = kernel32.FormatMessageW(source | FORMAT_MESSAGE_IGNORE_INSERTS, network, code >>> 0, 0, text, text.length / 2, null);
   if (network !== 0n) kernel32.FreeLibrary(network);
   return length === 0 ? `Windows error ${code > 0xffff || code < 0 ? hexCode(code) : code}` : textOf(text).trimEnd();
 }

@@ -1,6 +1,7 @@
 import type { FileSystemInfo, FileSystemUsage } from '../../core/ports/file-system.ts';
 import { kernel32 } from './bindings/kernel32.ts';
 import { addressesOfVolume } from './disk-address.ts';
+import { type DiskNodes, diskNodes } from './disk-nodes.ts';
 import { fileLane } from './lane.ts';
 import { textOf } from './layout.ts';
 import { type Volume, volumes } from './volumes.ts';
@@ -13,15 +14,17 @@ const patienceMs = 5_000;
 export const windowsUsage: FileSystemUsage = {
   async list() {
     const found: FileSystemInfo[] = [];
+    // Asked once, for it opens every disk. Without it a disk has no controller, and everything else is still told.
+    const nodes = (await within(patienceMs, diskNodes().catch(() => undefined))) ?? new Map<number, number>();
     for (const volume of volumes()) {
-      const info = await infoOf(volume);
+      const info = await infoOf(volume, nodes);
       if (info !== undefined) found.push(info);
     }
     return found;
   },
 };
 
-async function infoOf(volume: Volume): Promise<FileSystemInfo | undefined> {
+async function infoOf(volume: Volume, nodes: DiskNodes): Promise<FileSystemInfo | undefined> {
   const type = await within(patienceMs, fileSystemType(volume.name));
   if (type === null) return undefined;
   return {
@@ -29,7 +32,7 @@ async function infoOf(volume: Volume): Promise<FileSystemInfo | undefined> {
     mountPoint: volume.paths[0] ?? 'System Reserved',
     type: type ?? 'unknown',
     ...(await within(patienceMs, sizesOf(volume.name))),
-    disks: (await within(patienceMs, addressesOfVolume(volume.name))) ?? [],
+    disks: (await within(patienceMs, addressesOfVolume(volume.name, nodes))) ?? [],
   };
 }
 

@@ -15,6 +15,8 @@ export const advapi32 = dll('advapi32.dll', {
     'int __stdcall ControlService(void *service, uint32_t control, _Out_ void *status)'),
   ConvertSidToStringSidW: prototype<(sid: Memory, text: Out<Pointer | null>) => number>(
     'int __stdcall ConvertSidToStringSidW(void *sid, _Out_ void **text)'),
+  ConvertSecurityDescriptorToStringSecurityDescriptorW: prototype<(descriptor: Buffer, revision: number, parts: number, text: Out<Pointer | null>, length: null) => number>(
+    'int __stdcall ConvertSecurityDescriptorToStringSecurityDescriptorW(void *descriptor, uint32_t revision, uint32_t parts, _Out_ void **text, void *length)'),
   ConvertStringSidToSidW: prototype<(text: string, sid: Out<Pointer | null>) => number>(
     'int __stdcall ConvertStringSidToSidW(str16 text, _Out_ void **sid)'),
   ConvertStringSecurityDescriptorToSecurityDescriptorW: prototype<(text: string, revision: number, descriptor: Out<Pointer | null>, size: null) => number>(
@@ -22,6 +24,8 @@ export const advapi32 = dll('advapi32.dll', {
   CreateServiceW: prototype<(manager: Pointer, name: string, displayName: string, access: number, type: number, start: number, errorControl: number, path: string, group: null, tag: null, dependencies: null, account: null, password: null) => Pointer>(
     'void *__stdcall CreateServiceW(void *manager, str16 name, str16 displayName, uint32_t access, uint32_t type, uint32_t start, uint32_t errorControl, str16 path, str16 group, void *tag, void *dependencies, str16 account, str16 password)'),
   DeleteService: prototype<(service: Pointer) => number>('int __stdcall DeleteService(void *service)'),
+  GetFileSecurityW: prototype<(path: string, parts: number, descriptor: Buffer | null, length: number, needed: Out<number>) => number>(
+    'int __stdcall GetFileSecurityW(str16 path, uint32_t parts, _Out_ void *descriptor, uint32_t length, _Out_ uint32_t *needed)'),
   GetTokenInformation: prototype<(token: Pointer, kind: number, into: Buffer, length: number, returned: Out<number>) => number>(
     'int __stdcall GetTokenInformation(void *token, int kind, _Out_ void *into, uint32_t length, _Out_ uint32_t *returned)'),
   InitiateSystemShutdownExW: prototype<(machine: null, message: string, seconds: number, force: number, reboot: number, reason: number) => number>(
@@ -38,6 +42,10 @@ export const advapi32 = dll('advapi32.dll', {
     'void *__stdcall OpenSCManagerW(str16 machine, str16 database, uint32_t access)'),
   OpenServiceW: prototype<(manager: Pointer, name: string, access: number) => Pointer>(
     'void *__stdcall OpenServiceW(void *manager, str16 name, uint32_t access)'),
+  QueryServiceConfig2W: prototype<(service: Pointer, level: number, into: Buffer | null, length: number, needed: Out<number>) => number>(
+    'int __stdcall QueryServiceConfig2W(void *service, uint32_t level, _Out_ void *into, uint32_t length, _Out_ uint32_t *needed)'),
+  QueryServiceConfigW: prototype<(service: Pointer, into: Buffer | null, length: number, needed: Out<number>) => number>(
+    'int __stdcall QueryServiceConfigW(void *service, _Out_ void *into, uint32_t length, _Out_ uint32_t *needed)'),
   QueryServiceStatusEx: prototype<(service: Pointer, level: number, into: Buffer, length: number, needed: Out<number>) => number>(
     'int __stdcall QueryServiceStatusEx(void *service, int level, _Out_ void *into, uint32_t length, _Out_ uint32_t *needed)'),
   RegCloseKey: prototype<(key: Pointer) => number>('int32_t __stdcall RegCloseKey(void *key)'),
@@ -55,8 +63,6 @@ export const advapi32 = dll('advapi32.dll', {
     'void *__stdcall RegisterServiceCtrlHandlerExW(str16 name, void *handler, void *context)'),
   ReportEventW: prototype<(log: Pointer, type: number, category: number, id: number, user: null, count: number, dataSize: number, texts: Buffer, data: null) => number>(
     'int __stdcall ReportEventW(void *log, uint16_t type, uint16_t category, uint32_t id, void *user, uint16_t count, uint32_t dataSize, void *texts, void *data)'),
-  SetFileSecurityW: prototype<(path: string, parts: number, descriptor: Pointer) => number>(
-    'int __stdcall SetFileSecurityW(str16 path, uint32_t parts, void *descriptor)'),
   SetServiceStatus: prototype<(service: Pointer, status: Buffer) => number>('int __stdcall SetServiceStatus(void *service, void *status)'),
   StartServiceCtrlDispatcherW: prototype<(table: Buffer) => number>('int __stdcall StartServiceCtrlDispatcherW(void *table)'),
   StartServiceW: prototype<(service: Pointer, count: number, args: null) => number>(
@@ -77,6 +83,11 @@ export const SERVICE_STATUS = layout('SERVICE_STATUS', 'windows.h', 28, {
 export const SERVICE_STATUS_PROCESS = layout('SERVICE_STATUS_PROCESS', 'windows.h', 36, {
   dwCurrentState: [4, 'u32'], dwControlsAccepted: [8, 'u32'], dwWin32ExitCode: [12, 'u32'], dwServiceSpecificExitCode: [16, 'u32'],
   dwProcessId: [28, 'u32'],
+});
+
+/** Texts lie behind it in the same memory, by their addresses. */
+export const QUERY_SERVICE_CONFIG = layout('QUERY_SERVICE_CONFIGW', 'windows.h', 64, {
+  dwServiceType: [0, 'u32'], dwStartType: [4, 'u32'], lpBinaryPathName: [16, 'pointer'], lpServiceStartName: [48, 'pointer'],
 });
 
 export const SERVICE_TABLE_ENTRY = layout('SERVICE_TABLE_ENTRYW', 'windows.h', 16, {

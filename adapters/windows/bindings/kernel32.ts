@@ -41,6 +41,8 @@ export const kernel32 = dll('kernel32.dll', {
   GetDriveTypeW: prototype<(root: string) => number>('uint32_t __stdcall GetDriveTypeW(str16 root)'),
   GetDynamicTimeZoneInformation: prototype<(zone: Buffer) => number>('uint32_t __stdcall GetDynamicTimeZoneInformation(_Out_ void *zone)'),
   GetFileAttributesW: prototype<(path: string) => number>('uint32_t __stdcall GetFileAttributesW(str16 path)'),
+  GetFinalPathNameByHandleW: prototype<(file: Pointer, path: Buffer, length: number, flags: number) => number>(
+    'uint32_t __stdcall GetFinalPathNameByHandleW(void *file, _Out_ void *path, uint32_t length, uint32_t flags)'),
   GetFileType: prototype<(file: Pointer) => number>('uint32_t __stdcall GetFileType(void *file)'),
   GetLogicalProcessorInformationEx: prototype<(relation: number, into: Buffer | null, size: Out<number>) => number>(
     'int __stdcall GetLogicalProcessorInformationEx(int relation, _Out_ void *into, _Inout_ uint32_t *size)'),
@@ -59,6 +61,8 @@ export const kernel32 = dll('kernel32.dll', {
   MapViewOfFile: prototype<(mapping: Pointer, access: number, high: number, low: number, size: number) => Pointer>(
     'void *__stdcall MapViewOfFile(void *mapping, uint32_t access, uint32_t high, uint32_t low, size_t size)'),
   MoveFileExW: prototype<(from: string, to: string, flags: number) => number>('int __stdcall MoveFileExW(str16 from, str16 to, uint32_t flags)'),
+  MultiByteToWideChar: prototype<(codePage: number, flags: number, from: Buffer, fromLength: number, to: Buffer, toLength: number) => number>(
+    'int __stdcall MultiByteToWideChar(uint32_t codePage, uint32_t flags, void *from, int fromLength, _Out_ void *to, int toLength)'),
   OpenProcess: prototype<(access: number, inherit: number, id: number) => Pointer>('void *__stdcall OpenProcess(uint32_t access, int inherit, uint32_t id)'),
   QueryDosDeviceW: prototype<(name: string, into: Buffer, length: number) => number>(
     'uint32_t __stdcall QueryDosDeviceW(str16 name, _Out_ void *into, uint32_t length)'),

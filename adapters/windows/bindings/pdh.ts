@@ -5,13 +5,13 @@ import { layout } from '../layout.ts';
 /** Prototypes as in pdh.h. */
 export const pdh = dll('pdh.dll', {
   PdhAddEnglishCounterW: prototype<(query: Pointer, path: string, context: null, counter: Out<Pointer | null>) => number>(
-    'uint32_t __stdcall PdhAddEnglishCounterW(void *query, str16 path, void *context, _Out_ void **counter)'),
-  PdhCloseQuery: prototype<(query: Pointer) => number>('uint32_t __stdcall PdhCloseQuery(void *query)'),
-  PdhCollectQueryData: prototype<(query: Pointer) => number>('uint32_t __stdcall PdhCollectQueryData(void *query)'),
+    'int32_t __stdcall PdhAddEnglishCounterW(void *query, str16 path, void *context, _Out_ void **counter)'),
+  PdhCloseQuery: prototype<(query: Pointer) => number>('int32_t __stdcall PdhCloseQuery(void *query)'),
+  PdhCollectQueryData: prototype<(query: Pointer) => number>('int32_t __stdcall PdhCollectQueryData(void *query)'),
   PdhGetFormattedCounterValue: prototype<(counter: Pointer, format: number, type: null, value: Buffer) => number>(
-    'uint32_t __stdcall PdhGetFormattedCounterValue(void *counter, uint32_t format, void *type, _Out_ void *value)'),
+    'int32_t __stdcall PdhGetFormattedCounterValue(void *counter, uint32_t format, void *type, _Out_ void *value)'),
   PdhOpenQueryW: prototype<(source: null, context: null, query: Out<Pointer | null>) => number>(
-    'uint32_t __stdcall PdhOpenQueryW(str16 source, void *context, _Out_ void **query)'),
+    'int32_t __stdcall PdhOpenQueryW(str16 source, void *context, _Out_ void **query)'),
 });
 
 export const PDH_FMT_COUNTERVALUE = layout('PDH_FMT_COUNTERVALUE', 'pdh.h', 16, { CStatus: [0, 'u32'], longValue: [8, 'i32'] });

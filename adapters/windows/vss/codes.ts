@@ -2,7 +2,7 @@ import { AgentError } from '../../../core/errors/agent-error.ts';
 import { errorText, hexCode } from '../system-error.ts';
 
 /** The codes of vsserror.h with a sentence each: the system has no texts for them. */
-const codes: Readonly<Record<number, readonly [name: string, text: string]>> = {
+export const vssCodes: Readonly<Record<number, readonly [name: string, text: string]>> = {
   0x80042301: ['VSS_E_BAD_STATE', 'the call came at the wrong time'],
   0x80042302: ['VSS_E_UNEXPECTED', 'an unexpected error, for which see the event log of the application VSS'],
   0x80042304: ['VSS_E_PROVIDER_NOT_REGISTERED', 'the provider is not registered: run concierge-ga vss install'],
@@ -30,30 +30,39 @@ const codes: Readonly<Record<number, readonly [name: string, text: string]>> = {
   0x800423f5: ['VSS_E_WRITERERROR_RECOVERY_FAILED', 'the writer could not be recovered'],
 };
 
-export const asyncPending = 0x0004_2309;
-export const asyncFinished = 0x0004_230a;
-export const badState = 0x8004_2301 | 0;
-export const providerNotRegistered = 0x8004_2304 | 0;
-export const objectNotFound = 0x8004_2308 | 0;
-export const holdWritesTimeout = 0x8004_2314 | 0;
-export const unsupportedContext = 0x8004_231b | 0;
-export const unexpectedProviderError = 0x8004_230f | 0;
+const VSS_S_ASYNC_PENDING = 0x0004_2309;
+const VSS_S_ASYNC_FINISHED = 0x0004_230a;
+export { VSS_S_ASYNC_FINISHED as asyncFinished, VSS_S_ASYNC_PENDING as asyncPending };
+
+/** A code of the table as calls answer it: a signed number. */
+function codeOf(name: string): number {
+  const entry = Object.entries(vssCodes).find(([, [itsName]]) => itsName === name);
+  if (entry === undefined) throw new TypeError(`${name} is not in the table`);
+  return Number(entry[0]) | 0;
+}
+
+export const badState = codeOf('VSS_E_BAD_STATE');
+export const providerNotRegistered = codeOf('VSS_E_PROVIDER_NOT_REGISTERED');
+export const objectNotFound = codeOf('VSS_E_OBJECT_NOT_FOUND');
+export const holdWritesTimeout = codeOf('VSS_E_HOLD_WRITES_TIMEOUT');
+export const unsupportedContext = codeOf('VSS_E_UNSUPPORTED_CONTEXT');
+export const unexpectedProviderError = codeOf('VSS_E_UNEXPECTED_PROVIDER_ERROR');
 
 /** Of a volume that VSS leaves out by its nature. */
-export const volumeNotSupported: ReadonlySet<number> = new Set([0x8004_230c | 0, 0x8004_230e | 0]);
+export const volumeNotSupported: ReadonlySet<number> = new Set([codeOf('VSS_E_VOLUME_NOT_SUPPORTED'), codeOf('VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER')]);
 
 /** `VSS_E_WRITERERROR_TIMEOUT`; the number where it has no name. */
-export const codeName = (code: number): string => codes[code >>> 0]?.[0] ?? hexCode(code);
+export const codeName = (code: number): string => vssCodes[code >>> 0]?.[0] ?? hexCode(code);
 
 /** `TEXT: Windows error 0x80042314: VSS_E_HOLD_WRITES_TIMEOUT, the system …`: the shape of qemu-ga's errors of VSS. */
 export function vssError(text: string, code: number): AgentError {
-  const known = codes[code >>> 0];
+  const known = vssCodes[code >>> 0];
   const message = known === undefined ? errorText(code) : `${known[0]}, ${known[1]}`;
   return AgentError.os({ code: codeName(code), errno: code, osText: `${text}: Windows error ${hexCode(code).replace('0X', '0x')}: ${message}`, syscall: 'VSS' });
 }
 
 /** VSS_WRITER_STATE of vss.h. */
-const writerStates: readonly string[] = [
+export const writerStates: readonly string[] = [
   'VSS_WS_UNKNOWN', 'VSS_WS_STABLE', 'VSS_WS_WAITING_FOR_FREEZE', 'VSS_WS_WAITING_FOR_THAW', 'VSS_WS_WAITING_FOR_POST_SNAPSHOT',
   'VSS_WS_WAITING_FOR_BACKUP_COMPLETE', 'VSS_WS_FAILED_AT_IDENTIFY', 'VSS_WS_FAILED_AT_PREPARE_BACKUP', 'VSS_WS_FAILED_AT_PREPARE_SNAPSHOT',
   'VSS_WS_FAILED_AT_FREEZE', 'VSS_WS_FAILED_AT_THAW', 'VSS_WS_FAILED_AT_POST_SNAPSHOT', 'VSS_WS_FAILED_AT_BACKUP_COMPLETE',

@@ -19,6 +19,7 @@ const provider = `${root}native/windows/vss-provider/`;
 
 const parts: readonly Part[] = [
   { output: 'programs.exe', sources: [`${native}programs.cpp`] },
+  { output: 'machine.dll', sources: [`${native}machine.cpp`, `${native}machine.def`], flags: ['-shared', '-lws2_32'] },
   { output: 'doubles.dll', sources: [`${native}doubles.cpp`, `${native}doubles.def`], flags: ['-shared', '-ladvapi32'] },
   {
     output: 'concierge-vss.dll',

@@ -1,72 +1,66 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { fieldSize, type Layout } from '../../../adapters/windows/layout.ts';
-import type { ComInterface } from '../../../adapters/windows/com.ts';
+import { fieldSize } from '../../../adapters/windows/layout.ts';
 import { after, before, describe, it } from '../runner.ts';
-import { compileForWindows, runUnderWine } from './toolchain.ts';
+import { declarations, sources } from './declared.ts';
+import { declaration } from './c-types.ts';
+import { factsOf, fits, printFacts } from './headers.ts';
 
 /** Runs on Linux: what it needs is the compiler of mingw-w64 and, for what the compiler says, Wine. */
-const bindings = new URL('../../../adapters/windows/bindings/', import.meta.url);
+const { layouts, interfaces, prototypes } = await declarations();
 
-const isLayout = (value: unknown): value is Layout => typeof value === 'object' && value !== null && 'fields' in value && 'header' in value;
-const isInterface = (value: unknown): value is ComInterface => typeof value === 'object' && value !== null && 'slots' in value && 'header' in value;
-
-async function declared(): Promise<{ layouts: readonly Layout[]; interfaces: readonly ComInterface[] }> {
-  const modules = await Promise.all(readdirSync(bindings).map((file) => import(new URL(file, bindings).href) as Promise<Record<string, unknown>>));
-  const values = modules.flatMap((module) => Object.values(module));
-  return { layouts: values.filter(isLayout), interfaces: values.filter(isInterface) };
-}
-
-const { layouts, interfaces } = await declared();
-
-/** Headers that others need before them. */
-const first = ['winsock2.h', 'ws2tcpip.h', 'windows.h', 'initguid.h', 'iphlpapi.h', 'netioapi.h', 'vss.h', 'vswriter.h', 'vsbackup.h', 'vsprov.h'];
+/** Undocumented ones, and those that mingw-w64 does not declare: what stands in for a header. */
+const undeclared: ReadonlyMap<string, string> = new Map([
+  ['RtlGetVersion', 'extern "C" NTSTATUS WINAPI RtlGetVersion(OSVERSIONINFOEXW *);'],
+]);
 
 /** mingw's IUnknown has a template of the same name beside the method. */
-const query = '<HRESULT (STDMETHODCALLTYPE IUnknown::*)(REFIID, void **)>';
+const query = 'static_cast<HRESULT (STDMETHODCALLTYPE IUnknown::*)(REFIID, void **)>';
 
-function program(): string {
-  const used = new Set([...layouts, ...interfaces].map(({ header }) => header));
-  const lines = ['#define _WIN32_WINNT 0x0A00', ...[...new Set([...first, ...used])].map((header) => `#include <${header}>`)];
-  lines.push('#include <cstdio>', '#include <cstring>', '#include <cstddef>', '#include <cstdint>');
-  // The Itanium ABI, which mingw uses: the pointer to a virtual method is its place in the table, in bytes, and one.
-  lines.push('template <class M> static long slot(M method) { intptr_t v; memcpy(&v, &method, sizeof v); return (v - 1) / 8; }');
-  lines.push('int main() {', 'FILE *out = stdout;');
+function statements(): readonly string[] {
+  const lines: string[] = [];
   for (const { name, fields } of layouts) {
-    lines.push(`fprintf(out, "${name} %zu\\n", sizeof(${name}));`);
+    lines.push(`printf("${name} %zu\\n", sizeof(${name}));`);
     for (const field of Object.keys(fields)) {
-      lines.push(`fprintf(out, "${name}.${field} %zu %zu\\n", (size_t)offsetof(${name}, ${field}), sizeof(((${name} *)0)->${field}));`);
+      lines.push(`printf("${name}.${field} %zu %zu\\n", (size_t)offsetof(${name}, ${field}), sizeof(((${name} *)0)->${field}));`);
     }
   }
   for (const { name, slots } of interfaces) {
-    for (const method of Object.keys(slots)) lines.push(`fprintf(out, "${name}::${method} %ld\\n", slot${method === 'QueryInterface' ? query : ''}(&${name}::${method}));`);
+    for (const method of Object.keys(slots)) {
+      lines.push(`method("${name}::${method}", ${method === 'QueryInterface' ? query : ''}(&${name}::${method}));`);
+    }
   }
-  return [...lines, 'return 0; }', ''].join('\n');
+  for (const { name } of prototypes) lines.push(`function<decltype(&${name})>("${name}()");`);
+  return lines;
 }
 
 describe('what the bindings say of the Windows headers', () => {
   let directory = '';
-  const said = new Map<string, string>();
+  let said: ReadonlyMap<string, string> = new Map();
 
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'concierge-layout-'));
-    const source = join(directory, 'layout.cpp');
-    writeFileSync(source, program());
-    const executable = compileForWindows(source, join(directory, 'layout.exe'), ['-fpermissive', `-I${new URL('../../../native/windows/vss-provider/', import.meta.url).pathname}`, '-Wno-invalid-offsetof', '-w']);
-    for (const line of runUnderWine(executable).split(/\r?\n/)) {
-      const [, name, values] = /^(.*?) ([0-9 -]+)$/.exec(line) ?? [];
-      if (name !== undefined && values !== undefined) said.set(name, values);
-    }
+    const headers = [...layouts, ...interfaces].map(({ header }) => header);
+    said = factsOf(directory, printFacts(headers, [...undeclared.values()], statements()));
   });
 
   after(() => rmSync(directory, { recursive: true }));
 
-  it('covers every structure and every interface', () => {
-    assert.ok(layouts.length >= 40, `${layouts.length} structures`);
-    assert.ok(interfaces.length >= 4, `${interfaces.length} interfaces`);
+  it('nothing is declared but through the functions that write it down', () => {
+    for (const [file, text] of sources) {
+      assert.doesNotMatch(text, /\b(?:as|satisfies) (?:Layout|ComInterface)\b/, file);
+      if (file === 'dll.ts' || file === 'com.ts' || file === 'koffi.ts') continue;
+      assert.doesNotMatch(text, /koffi\(\)\.(?:struct|union)\b/, `${file} has a structure of koffi's own`);
+    }
+  });
+
+  it('a layout that is said wrongly is found', () => {
+    assert.equal(said.get('SYSTEMTIME'), '16');
+    assert.equal(said.get('SYSTEMTIME.wHour'), '8 2');
+    assert.notEqual(said.get('SYSTEMTIME.wHour'), '6 2');
   });
 
   for (const { name, size, fields } of layouts) {
@@ -80,8 +74,24 @@ describe('what the bindings say of the Windows headers', () => {
   }
 
   for (const { name, slots } of interfaces) {
-    it(`${name} has its methods in the slots that the compiler gives them`, () => {
-      for (const [method, [slot]] of Object.entries(slots)) assert.equal(said.get(`${name}::${method}`), `${slot}`, method);
+    it(`${name} has its methods in the slots, with the parameters, that the compiler gives them`, () => {
+      for (const [method, [slot, parameters]] of Object.entries(slots)) {
+        const [place, ...types] = said.get(`${name}::${method}`)?.split(' ') ?? [];
+        assert.equal(place, `${slot}`, method);
+        const mine = [method === 'AddRef' || method === 'Release' ? 'uint32_t' : 'int32_t', ...parameters];
+        assert.ok(fits(types, mine), `${method}: ${mine.join(', ')} in place of ${types.join(' ')}`);
+      }
+    });
+  }
+
+  for (const dll of new Set(prototypes.map((one) => one.dll))) {
+    it(`the functions of ${dll} have the parameters that the headers give them`, () => {
+      for (const { name, definition } of prototypes.filter((one) => one.dll === dll)) {
+        const types = said.get(`${name}()`)?.split(' ') ?? [];
+        const declared = declaration(definition);
+        assert.equal(declared.name, name);
+        assert.ok(fits(types, declared.types), `${name}: ${declared.types.join(', ')} in place of ${types.join(' ')}`);
+      }
     });
   }
 });
