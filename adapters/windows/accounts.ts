@@ -2,6 +2,7 @@ import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import type { Accounts, UserSession } from '../../core/ports/accounts.ts';
 import { netapi32, USER_INFO_1003 } from './bindings/netapi32.ts';
 import { WTS_SESSION_INFO, WTSINFO, wtsapi32, WTSSessionInfo } from './bindings/wtsapi32.ts';
+import { computerName } from './computer-name.ts';
 import { fromFileTime } from './file-time.ts';
 import { copyOf, keepAlive, koffi, type Out, type Pointer } from './koffi.ts';
 import { readFields, structure, wide } from './layout.ts';
@@ -29,10 +30,10 @@ export const windowsAccounts: Accounts = {
   passwords: {
     async set(user, password, crypted) {
       if (crypted) throw AgentError.failed("'crypted' must be off on this host");
-      const text = passwordText(password);
-      const memory = wide(text);
+      const name = nameOnThisMachine(user);
+      const memory = wide(passwordText(password));
       const info = structure(USER_INFO_1003, { usri1003_password: koffi().address(memory) });
-      const { result } = await netapi32.NetUserSetInfo.async(null, user, 1003, info, null);
+      const { result } = await netapi32.NetUserSetInfo.async(null, name, 1003, info, null);
       memory.fill(0);
       keepAlive(memory, info);
       if (result !== 0) throw withContext('failed to set password', windowsErrorOf(result, { syscall: 'NetUserSetInfo' }));
@@ -55,6 +56,18 @@ async function sessionOf(id: number): Promise<UserSession | undefined> {
     ...(info.Domain === '' ? {} : { domain: info.Domain }),
     loginTime: Number(fromFileTime(info['LogonTime.QuadPart']) / 1000n) / 1e6,
   };
+}
+
+/**
+ * `bob` of `bob`, `.\\bob` and `MACHINE\\bob`. The call knows users of this machine alone (of the domain, where this is its
+ * controller), by their bare names: it would say of all others that they do not exist.
+ */
+function nameOnThisMachine(user: string): string {
+  const at = user.lastIndexOf('\\');
+  const domain = at < 0 ? /@(.*)$/s.exec(user)?.[1] : user.slice(0, at);
+  if (domain === undefined) return user;
+  if (domain === '.' || domain.toUpperCase() === computerName().toUpperCase()) return user.slice(at + 1);
+  throw AgentError.failed(`failed to set password: '${user}' is a user of '${domain}', and this machine keeps the passwords of its own users only`);
 }
 
 function passwordText(password: Uint8Array): string {

@@ -16,6 +16,8 @@ export interface LocalUser {
   readonly isAdministrator: boolean;
   /** The folder of the profile, which need not exist. */
   readonly profile: string;
+  /** Whether Windows has made it: else where it would come to lie is a guess, and may be somebody else's. */
+  readonly hasProfile: boolean;
 }
 
 const profileList = 'SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\ProfileList';
@@ -29,7 +31,7 @@ const SidTypeUser = 1;
 /** @throws failed error `failed to lookup user 'NAME': User NAME was not found`, or why it could not be looked up */
 export async function localUser(name: string): Promise<LocalUser> {
   const sid = await sidOf(name);
-  return { name, sid, isAdministrator: await isAdministrator(name), profile: profileOf(name, sid) };
+  return { name, sid, isAdministrator: await isAdministrator(name), ...profileOf(name, sid) };
 }
 
 async function sidOf(name: string): Promise<string> {
@@ -82,10 +84,10 @@ function administratorsName(): string {
 }
 
 /** Windows decides where a profile lies: its folder may be called otherwise than the user. */
-function profileOf(name: string, sid: string): string {
+function profileOf(name: string, sid: string): Pick<LocalUser, 'profile' | 'hasProfile'> {
   const known = registryText(`${profileList}\\${sid}`, 'ProfileImagePath');
-  if (known !== undefined && known !== '') return known;
+  if (known !== undefined && known !== '') return { profile: known, hasProfile: true };
   const path = Buffer.alloc(1024);
   const base = userenv.GetProfilesDirectoryW(path, [path.length / 2]) === 0 ? 'C:\\Users' : textOf(path);
-  return `${base}\\${name.slice(name.lastIndexOf('\\') + 1)}`;
+  return { profile: `${base}\\${name.slice(name.lastIndexOf('\\') + 1)}`, hasProfile: false };
 }

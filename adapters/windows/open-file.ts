@@ -25,12 +25,14 @@ export class WindowsOpenFile implements OpenFile {
   readonly #handle: Pointer;
   readonly #path: string;
   readonly #kind: FileKind;
+  readonly #writable: boolean;
   #closed = false;
 
-  constructor(handle: Pointer, path: string, kind: FileKind) {
+  constructor(handle: Pointer, path: string, kind: FileKind, writable: boolean) {
     this.#handle = handle;
     this.#path = path;
     this.#kind = kind;
+    this.#writable = writable;
   }
 
   async read(into: Uint8Array): Promise<number> {
@@ -68,8 +70,16 @@ export class WindowsOpenFile implements OpenFile {
     return position.readBigInt64LE(0);
   }
 
-  /** Nothing is held back here: WriteFile has taken every byte. */
-  flush(): void {}
+  /**
+   * Down to the disk, as in qemu-ga 10.2. There is nothing to flush in what can only be read; flushing a pipe would wait
+   * for its other side.
+   */
+  async flush(): Promise<void> {
+    this.#demandOpen('FlushFileBuffers');
+    if (!this.#writable || this.#kind !== 'disk') return;
+    const { result, lastError: code } = await fileLane.run(() => kernel32.FlushFileBuffers.async(this.#handle));
+    if (result === 0) throw windowsErrorOf(code, { syscall: 'FlushFileBuffers', path: this.#path });
+  }
 
   /** Closing a file can wait for its disk or server. */
   async close(): Promise<void> {

@@ -7,6 +7,7 @@ const longestPath = 32_767 - 8;
 /** Every file system of Windows. */
 const longestName = 255;
 const ERROR_FILENAME_EXCED_RANGE = 206;
+const ERROR_INVALID_NAME = 123;
 
 /**
  * A path as CreateFile takes it at any length: beyond MAX_PATH only in the form `\\?\`, in which nothing is interpreted,
@@ -19,6 +20,8 @@ export function extendedPath(path: string): string {
     throw windowsErrorOf(ERROR_FILENAME_EXCED_RANGE, { syscall: 'CreateFile', path });
   }
   if (path.length < plainLimit || /^[\\/]{2}[?.][\\/]/.test(path)) return path;
+  // In the form `\\?\` it would be a file that nothing else could open or delete.
+  if (deviceIn(path) !== undefined) throw windowsErrorOf(ERROR_INVALID_NAME, { syscall: 'CreateFile', path });
   const drive = /^([A-Za-z]:)[\\/]/.exec(path);
   if (drive !== null) return `\\\\?\\${drive[1]}\\${resolved(path.slice(3))}`;
   if (/^[\\/]{2}[^\\/]/.test(path)) return `\\\\?\\UNC\\${resolved(path.slice(2))}`;
@@ -26,11 +29,28 @@ export function extendedPath(path: string): string {
   return path;
 }
 
+/** Whether nothing in a path is interpreted: `\\?\C:\x`. */
+export const isLiteral = (path: string): boolean => /^\\\\\?\\/.test(path);
+
+/** With the superscript digits, which Windows takes for others. */
+const devices = /^(CON|CONIN\$|CONOUT\$|PRN|AUX|NUL|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])$/i;
+
+/**
+ * The device of MS-DOS that a path leads to, wherever it seems to lie and whatever seems to follow: `C:\dir\nul`,
+ * `con.txt`, `C:con`, `\\.\COM1`, `prn :x`.
+ */
+export function deviceIn(path: string): string | undefined {
+  if (isLiteral(path)) return undefined;
+  const name = (path.split(/[\\/]/).at(-1) ?? '').replace(/^[a-z]:/i, '').replace(/[.:].*$/s, '').trimEnd();
+  return devices.exec(name)?.[1]?.toUpperCase();
+}
+
 function resolved(rest: string): string {
   const parts: string[] = [];
   for (const part of rest.split(/[\\/]+/)) {
     if (part === '..') parts.pop();
-    else if (part !== '.' && part !== '') parts.push(part);
+    // Dots and blanks at the end of a name are none outside of the form `\\?\`.
+    else if (part.replace(/[. ]+$/, '') !== '') parts.push(part.replace(/[. ]+$/, ''));
   }
   return parts.join('\\');
 }

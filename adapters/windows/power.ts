@@ -34,6 +34,8 @@ export const windowsPower = ({ onLateFailure = () => {} }: WindowsPowerOptions =
       if (powrprof.GetPwrCapabilities(capabilities) === 0) throw AgentError.failed('failed to determine guest suspend capabilities');
       const able = readFields(SYSTEM_POWER_CAPABILITIES, capabilities);
       if (mode === 'disk' && able.SystemS4 === 0) throw AgentError.failed('suspend-to-disk not supported by OS');
+      // SetSuspendState would only fail once the order counts as taken.
+      if (mode === 'disk' && able.HiberFilePresent === 0) throw AgentError.failed('suspend-to-disk not supported by OS: hibernation is switched off (powercfg /hibernate on)');
       if (mode !== 'disk' && able.SystemS3 === 0) throw AgentError.failed('suspend-to-ram not supported by OS');
       enablePrivilege('SeShutdownPrivilege');
       // It returns after the resume: the order counts as taken once the call is on its thread.

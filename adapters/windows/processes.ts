@@ -29,7 +29,8 @@ export const windowsProcesses: Processes = {
 };
 
 async function start(request: SpawnRequest): Promise<RunningProcess> {
-  if (/\.(?:bat|cmd)$/i.test(request.path)) {
+  // Windows leaves out dots and blanks at the end: `x.bat. ` is a batch file too.
+  if (/\.(?:bat|cmd)[. ]*$/i.test(request.path)) {
     // cmd.exe interprets the arguments of a batch file once more: quoting cannot be right for both.
     throw AgentError.failed(`Failed to execute child process “${request.path}” (a batch file has to be run by cmd.exe, with /c)`);
   }

@@ -2,6 +2,9 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 import { AgentError } from '../../core/errors/agent-error.ts';
+import { kernel32 } from './bindings/kernel32.ts';
+
+const CP_OEMCP = 1;
 
 const outputLimit = 256 * 1024;
 
@@ -45,8 +48,13 @@ export function runProgram(path: string, args: readonly string[], limitMs: numbe
   });
 }
 
-/** UTF-16 where a program writes it to a pipe, as defrag and wevtutil do; else bytes of which the ASCII ones are certain. */
-function textFrom(bytes: Buffer): string {
-  const zeros = bytes.subarray(0, 512).filter((byte, index) => index % 2 === 1 && byte === 0).length;
-  return zeros > Math.min(bytes.length, 512) / 8 ? bytes.toString('utf16le') : bytes.toString('latin1');
+/**
+ * UTF-16 where a program writes it to a pipe, as some of the system's do, or else the code page of consoles, in which the
+ * system's programs speak their language. A zero byte is in UTF-16 alone: every line has its end in it.
+ */
+export function textFrom(bytes: Buffer): string {
+  if (bytes.includes(0)) return bytes.toString('utf16le').replace(/^\ufeff/, '');
+  const text = Buffer.alloc(bytes.length * 2);
+  const length = kernel32.MultiByteToWideChar(CP_OEMCP, 0, bytes, bytes.length, text, bytes.length);
+  return text.toString('utf16le', 0, length * 2);
 }

@@ -1,7 +1,7 @@
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { SshKeys } from '../../core/ports/accounts.ts';
 import { type LocalUser, localUser } from './local-user.ts';
-import { createPrivateDirectory, isReparsePoint, readSmallFile, replacePrivateFile } from './private-files.ts';
+import { createPrivateDirectory, readSmallFile, replacePrivateFile } from './private-files.ts';
 
 /** More keys than sshd would ever go through. */
 const sizeLimit = 4 * 1024 * 1024;
@@ -18,7 +18,10 @@ export const windowsSshKeys: SshKeys = {
     return placeOf(await localUser(user)).file;
   },
   async read(user) {
-    const { file } = placeOf(await localUser(user));
+    const owner = await localUser(user);
+    // What lies where the profile would be is somebody else's.
+    if (!owner.isAdministrator && !owner.hasProfile) return undefined;
+    const { file } = placeOf(owner);
     try {
       const bytes = await readSmallFile(file, sizeLimit);
       return bytes.toString('utf8');
@@ -30,9 +33,8 @@ export const windowsSshKeys: SshKeys = {
   async write(user, text) {
     const owner = await localUser(user);
     const { directory, file } = placeOf(owner);
-    // A junction that the user planted would lead SYSTEM's writing elsewhere.
-    for (const path of [directory, file]) {
-      if (await isReparsePoint(path)) throw AgentError.failed(`failed to write to '${file}': '${path}' is a link, which is not followed`);
+    if (!owner.isAdministrator && !owner.hasProfile) {
+      throw AgentError.failed(`failed to write to '${file}': ${user} has no profile on this machine yet (it is made when they first log in)`);
     }
     const rights = descriptor(owner);
     try {
@@ -48,11 +50,19 @@ export const windowsSshKeys: SshKeys = {
   },
 };
 
-function placeOf(user: LocalUser): { readonly directory: string; readonly file: string } {
-  if (user.isAdministrator) {
-    const directory = `${process.env['ProgramData'] ?? 'C:\\ProgramData'}\\ssh`;
-    return { directory, file: `${directory}\\administrators_authorized_keys` };
-  }
+interface Place {
+  readonly directory: string;
+  readonly file: string;
+}
+
+/** The one file of all administrators. */
+export function administratorsKeys(): Place {
+  const directory = `${process.env['ProgramData'] ?? 'C:\\ProgramData'}\\ssh`;
+  return { directory, file: `${directory}\\administrators_authorized_keys` };
+}
+
+function placeOf(user: LocalUser): Place {
+  if (user.isAdministrator) return administratorsKeys();
   const directory = `${user.profile}\\.ssh`;
   return { directory, file: `${directory}\\authorized_keys` };
 }

@@ -9,6 +9,8 @@ const limitMs = 60 * 60_000;
 /**
  * Retrims through defrag.exe, the one program that does so on every edition and asks the volume's own driver. It ends
  * with 0 even when it failed; its report is in the language of the system, but for the error's code: `(0x8900002A)`.
+ * IOCTL_STORAGE_MANAGE_DATA_SET_ATTRIBUTES would be no way round it: it trims ranges of the disk that the caller names,
+ * and what is free of a mounted volume when it is asked may hold data when it is trimmed.
  */
 export const windowsTrimming = (program = systemProgram('defrag.exe')): Trimming => ({
   async trim() {
@@ -26,7 +28,7 @@ async function trimOne(program: string, path: string): Promise<{ readonly error?
   try {
     const { code, output } = await runProgram(program, [path, '/L'], limitMs);
     if (code === undefined) return { error: `failed to trim: defrag did not end within ${limitMs / 60_000} minutes` };
-    const error = errorIn(output) ?? (code === 0 ? undefined : `failed to trim: defrag ended with 0x${(code >>> 0).toString(16)}`);
+    const error = errorIn(output) ?? (code === 0 ? undefined : `failed to trim: defrag ended with 0x${(code >>> 0).toString(16)}: ${output.trim()}`);
     return error === undefined ? {} : { error };
   } catch (error) {
     return { error: messageOf(error) };

@@ -68,7 +68,10 @@ export interface OpenFile {
   write(bytes: Uint8Array): Ready<void>;
   /** Moves the position and answers the new one. @throws `EINVAL` (before the start), `ESPIPE` (FIFO, terminal) */
   seek(offset: bigint, whence: Whence): Ready<bigint>;
-  /** Hands everything written to the operating system. Nothing to do where `write` is unbuffered. Never an fsync. */
+  /**
+   * Hands everything written to the operating system, and no further: nothing to do where `write` is unbuffered. On
+   * Windows to the disk, as in qemu-ga 10.2. No error for a file that can only be read.
+   */
   flush(): Ready<void>;
   /** Gives the file back, whatever happens; throws what close(2) said. The file is unusable afterwards in any case. */
   close(): Promise<void>;

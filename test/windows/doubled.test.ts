@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { hostname } from 'node:os';
 
 import { windowsBackend } from '../../adapters/windows/module.ts';
 import { AgentError } from '../../kit/index.ts';
@@ -78,6 +79,15 @@ describe('what Windows is told to do', () => {
     assert.deepEqual(calls.lines(), []);
   });
 
+  it('hibernation that is switched off is told before anything happens, with what to do', async () => {
+    failing('HiberFile=1');
+
+    const message = await messageOf(backend.power?.suspend?.suspend('disk'));
+
+    assert.equal(message, 'suspend-to-disk not supported by OS: hibernation is switched off (powercfg /hibernate on)');
+    assert.deepEqual(calls.lines(), []);
+  });
+
   it('a suspension that fails after the order was taken is told to the log', async () => {
     failing('SetSuspendState=50');
     late.length = 0;
@@ -112,6 +122,23 @@ describe('passwords', () => {
     assert.equal(message, "can't convert 'password' to UTF-16: it is not UTF-8");
     assert.deepEqual(calls.lines(), []);
   });
+
+  for (const user of ['.\\Jörg', `${hostname()}\\Jörg`, `${hostname().toLowerCase()}\\Jörg`]) {
+    it(`${user} is a user of this machine`, async () => {
+      await backend.accounts?.passwords?.set(user, Buffer.from('x'), false);
+
+      assert.deepEqual(calls.lines(), ['NetUserSetInfo server=- user=Jörg level=1003 password=x']);
+    });
+  }
+
+  for (const [user, domain] of [['CORP\\bob', 'CORP'], ['bob@corp.example', 'corp.example'], ['\\bob', '']] as const) {
+    it(`${user} is a user of another domain, and nothing is called for them`, async () => {
+      const message = await messageOf(backend.accounts?.passwords?.set(user, Buffer.from('secret'), false));
+
+      assert.equal(message, `failed to set password: '${user}' is a user of '${domain}', and this machine keeps the passwords of its own users only`);
+      assert.deepEqual(calls.lines(), []);
+    });
+  }
 
   it('an unknown user is told by the sentence of the network functions', async () => {
     const message = await messageOf(backend.accounts?.passwords?.set('nobody at all', Buffer.from('secret'), false));

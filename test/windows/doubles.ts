@@ -19,6 +19,16 @@ export const doubledDlls: Readonly<Record<string, string>> = {
   'pdh.dll': doubles,
 };
 
+/** And what shows which rights files of users are made with, for users that this machine does not have. */
+export const accountDlls: Readonly<Record<string, string>> = {
+  'kernel32.dll!CreateFileW': doubles,
+  'kernel32.dll!CreateDirectoryW': doubles,
+  'kernel32.dll!FlushFileBuffers': doubles,
+  'kernel32.dll!MoveFileExW': doubles,
+  'advapi32.dll!LookupAccountNameW': doubles,
+  'netapi32.dll': doubles,
+};
+
 const environment = dll('kernel32.dll', {
   SetEnvironmentVariableW: prototype<(name: string, value: string | null) => number>('int __stdcall SetEnvironmentVariableW(str16 name, str16 value)'),
 });

@@ -11,8 +11,9 @@ need=()
 command -v x86_64-w64-mingw32-g++ >/dev/null || need+=(g++-mingw-w64-x86-64 mingw-w64-tools)
 command -v wixl >/dev/null || need+=(wixl msitools)
 if [ ${#need[@]} -gt 0 ]; then
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${need[@]}" >/dev/null
+  # Another installation may be on.
+  apt-get -o DPkg::Lock::Timeout=300 update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${need[@]}" >/dev/null
 fi
 
 if ! cmp -s "$here/runtime/package-lock.json" "$here/runtime/node_modules/.installed"; then
@@ -33,6 +34,8 @@ fi
 
 export PATH="$root/node_modules/.bin:$PATH"
 node "$here/host/build.ts"
+# The agent as it is shipped: what it is started from in the tests.
+node "$root/scripts/build-bundle.ts" >/dev/null
 
 # Ends what runs in this prefix, and nothing else.
 trap '"$WINESERVER" -k || true' EXIT
@@ -46,7 +49,7 @@ fi
 files=()
 for file in "$@"; do files+=("$(windows_path "$(realpath "$file")")"); done
 out=$(mktemp)
-windows_node --test --test-concurrency=1 --test-reporter=spec "${files[@]}" >"$out" 2>&1 || status=$?
+windows_node --test --test-concurrency=1 --test-timeout=180000 --test-reporter=spec "${files[@]}" >"$out" 2>&1 || status=$?
 cat "$out"
 rm -f "$out"
 exit "$status"

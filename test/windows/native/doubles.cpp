@@ -7,6 +7,7 @@
 #include <lm.h>
 #include <powrprof.h>
 #include <wtsapi32.h>
+#include <sddl.h>
 #include <cstdarg>
 #include <string>
 #include <cstdio>
@@ -73,8 +74,74 @@ EXPORT BOOLEAN WINAPI DoubleGetPwrCapabilities(SYSTEM_POWER_CAPABILITIES *able) 
     memset(able, 0, sizeof *able);
     able->SystemS3 = fault("S3") == 0;
     able->SystemS4 = fault("S4") == 0;
+    able->HiberFilePresent = fault("HiberFile") == 0;
     return answer("GetPwrCapabilities");
 }
+
+// -- files: which rights they are made with, and what reaches the disk
+static std::string rights(SECURITY_ATTRIBUTES *security) {
+    char *text = nullptr;
+    if (!security || !ConvertSecurityDescriptorToStringSecurityDescriptorA(security->lpSecurityDescriptor, SDDL_REVISION_1, DACL_SECURITY_INFORMATION, &text, nullptr)) return "-";
+    std::string copy = text;
+    LocalFree(text);
+    return copy;
+}
+EXPORT HANDLE WINAPI DoubleCreateFileW(LPCWSTR path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security, DWORD disposition, DWORD flags, HANDLE like) {
+    if (security) record("CreateFile %s disposition=%lu rights=%s", utf8(path).c_str(), disposition, rights(security).c_str());
+    return CreateFileW(path, access, share, security, disposition, flags, like);
+}
+EXPORT BOOL WINAPI DoubleCreateDirectoryW(LPCWSTR path, SECURITY_ATTRIBUTES *security) {
+    record("CreateDirectory %s rights=%s", utf8(path).c_str(), rights(security).c_str());
+    return CreateDirectoryW(path, security);
+}
+EXPORT BOOL WINAPI DoubleFlushFileBuffers(HANDLE file) { record("FlushFileBuffers"); return FlushFileBuffers(file) && answer("FlushFileBuffers"); }
+EXPORT BOOL WINAPI DoubleMoveFileExW(LPCWSTR from, LPCWSTR to, DWORD flags) {
+    record("MoveFileEx %s flags=%lu", utf8(to).c_str(), flags);
+    return answer("MoveFileEx") && MoveFileExW(from, to, flags);
+}
+
+// -- accounts: Alice of this machine, Bob of a domain, a group, and an administrator
+static const struct { const wchar_t *name; DWORD rid; SID_NAME_USE use; const wchar_t *group; DWORD level; } known[] = {
+    {L"alice", 1001, SidTypeUser, L"Users", USER_PRIV_USER}, {L"CORP\\bob", 1105, SidTypeUser, L"Users", USER_PRIV_USER},
+    {L"stranger", 1009, SidTypeUser, L"Users", USER_PRIV_USER}, {L"everyone-of-us", 1200, SidTypeGroup, nullptr, 0},
+    {L"boss", 1002, SidTypeUser, L"Administrators", USER_PRIV_ADMIN},
+};
+EXPORT BOOL WINAPI DoubleLookupAccountNameW(LPCWSTR, LPCWSTR name, PSID sid, DWORD *, LPWSTR domain, DWORD *, SID_NAME_USE *use) {
+    SID_IDENTIFIER_AUTHORITY nt = SECURITY_NT_AUTHORITY;
+    SetLastError(wcsncmp(name, L"LOST\\", 5) == 0 ? ERROR_TRUSTED_RELATIONSHIP_FAILURE : ERROR_NONE_MAPPED);
+    for (auto &one : known) {
+        if (wcscmp(one.name, name)) continue;
+        InitializeSid(sid, &nt, 5);
+        const DWORD parts[] = {21, 1, 2, 3, one.rid};
+        for (int i = 0; i < 5; i++) *GetSidSubAuthority(sid, i) = parts[i];
+        wcscpy(domain, L"X");
+        *use = one.use;
+        return TRUE;
+    }
+    return FALSE;
+}
+EXPORT NET_API_STATUS WINAPI DoubleNetUserGetLocalGroups(LPCWSTR, LPCWSTR user, DWORD, DWORD, LPBYTE *buffer, DWORD, DWORD *count, DWORD *) {
+    for (auto &one : known) {
+        if (wcscmp(one.name, user)) continue;
+        auto groups = (LOCALGROUP_USERS_INFO_0 *)malloc(sizeof(LOCALGROUP_USERS_INFO_0));
+        groups->lgrui0_name = (LPWSTR)one.group;
+        *buffer = (LPBYTE)groups;
+        *count = 1;
+        return 0;
+    }
+    return NERR_UserNotFound;
+}
+EXPORT NET_API_STATUS WINAPI DoubleNetUserGetInfo(LPCWSTR, LPCWSTR user, DWORD, LPBYTE *buffer) {
+    for (auto &one : known) {
+        if (wcscmp(one.name, user)) continue;
+        auto info = (USER_INFO_1 *)calloc(1, sizeof(USER_INFO_1));
+        info->usri1_priv = one.level;
+        *buffer = (LPBYTE)info;
+        return 0;
+    }
+    return NERR_UserNotFound;
+}
+EXPORT NET_API_STATUS WINAPI DoubleNetApiBufferFree(void *memory) { free(memory); return 0; }
 
 // -- the event log, and a service manager that refuses
 EXPORT HANDLE WINAPI DoubleRegisterEventSourceW(LPCWSTR, LPCWSTR source) {
@@ -135,6 +202,13 @@ EXPORT DWORD WINAPI DoubleNotify(int action, const GUID *guid) {
 EXPORT BOOL WINAPI DoubleReadFile(HANDLE file, LPVOID into, DWORD length, LPDWORD read, LPOVERLAPPED overlapped) {
     record("ReadFile");
     return answer("ReadFile") ? ReadFile(file, into, length, read, overlapped) : FALSE;
+}
+
+EXPORT BOOL WINAPI DoubleQueryServiceConfig2W(SC_HANDLE, DWORD level, LPBYTE into, DWORD size, DWORD *needed) {
+    if (level != SERVICE_CONFIG_FAILURE_ACTIONS || size < sizeof(SERVICE_FAILURE_ACTIONSW)) return FALSE;
+    memset(into, 0, *needed = sizeof(SERVICE_FAILURE_ACTIONSW));
+    ((SERVICE_FAILURE_ACTIONSW *)into)->cActions = fault("Actions");
+    return TRUE;
 }
 
 // -- netapi32
