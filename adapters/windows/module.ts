@@ -1,6 +1,7 @@
 import type { Backend } from '../../core/ports/index.ts';
 import { windowsAccounts } from './accounts.ts';
 import { windowsClock } from './clock.ts';
+import { windowsDiagnosis } from './diagnosis/diagnosis.ts';
 import { windowsDisks } from './disks.ts';
 import { replaceDlls } from './dll.ts';
 import { windowsFiles } from './files.ts';
@@ -50,5 +51,6 @@ export function windowsBackend({ routes = false, dlls = {}, onLateFailure }: Win
     accounts: windowsAccounts,
     processors: windowsProcessors(),
     host: windowsHost,
+    diagnosis: windowsDiagnosis(),
   };
 }

@@ -67,10 +67,20 @@ async function addComponent(steps: Steps, components: BackupComponents, address:
   }
 }
 
-/** Writers that have failed, a clause each: `SqlServerWriter failed: VSS_E_WRITERERROR_TIMEOUT (VSS_WS_FAILED_AT_FREEZE)`. */
-export async function failedWriters(steps: Steps, components: BackupComponents): Promise<readonly string[]> {
+export interface WriterStatus {
+  readonly name: string;
+  /** A clause, where it has failed: `writer SqlServerWriter failed: VSS_E_WRITERERROR_TIMEOUT (VSS_WS_FAILED_AT_FREEZE)`. */
+  readonly failure?: string;
+}
+
+/** Writers that have failed, a clause each. */
+export const failedWriters = async (steps: Steps, components: BackupComponents): Promise<readonly string[]> =>
+  (await writers(steps, components)).flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
+
+/** How every writer is. */
+export async function writers(steps: Steps, components: BackupComponents): Promise<readonly WriterStatus[]> {
   await steps.complete('failed to gather writer status', steps.limits.gatherMs, (out) => components.GatherWriterStatus(out));
-  const failed: string[] = [];
+  const found: WriterStatus[] = [];
   try {
     const count: Out<number> = [0];
     await steps.demand('failed to get writer status count', components.GetWriterStatusCount(count));
@@ -81,14 +91,16 @@ export async function failedWriters(steps: Steps, components: BackupComponents):
       await steps.demand(`failed to get status of writer ${index}/${count[0]}`,
         components.GetWriterStatus(index, Buffer.alloc(16), Buffer.alloc(16), name, state, failure));
       const writer = takeText(name);
-      if (failure[0] < 0 || isFailedState(state[0])) {
-        failed.push(`writer ${writer} failed: ${failure[0] < 0 ? codeName(failure[0]) : 'no code'} (${writerStateName(state[0])})`);
-      }
+      const failed = failure[0] < 0 || isFailedState(state[0]);
+      found.push({
+        name: writer,
+        ...(failed && { failure: `writer ${writer} failed: ${failure[0] < 0 ? codeName(failure[0]) : 'no code'} (${writerStateName(state[0])})` }),
+      });
     }
   } finally {
     await steps.attempt('failed to free writer status', components.FreeWriterStatus());
   }
-  return failed;
+  return found;
 }
 
 /** The text of a BSTR that is the caller's to free. */

@@ -1,0 +1,25 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { byHand, checklist, checklistRows } from '../../../adapters/windows/diagnosis/checklist.ts';
+
+const page = readFileSync(new URL('../../../docs/windows.md', import.meta.url), 'utf8');
+
+describe('the checklist for a real Windows', () => {
+  it('is the table of docs/windows.md, row by row', () => {
+    const table = /\| to be seen on Windows \|.*\n\|---\|---\|---\|\n((?:\|.*\n)+)/.exec(page)?.[1]?.trimEnd().split('\n');
+
+    expect(table).toEqual(checklistRows);
+  });
+
+  it('is printed by doctor as what a person has to do, with what to expect', () => {
+    expect(byHand).toHaveLength(checklist.length);
+    expect(byHand[0]).toEqual({
+      subject: 'MSI', verdict: 'by-hand', detail: 'is shown by a real Windows alone',
+      remedy: '`msiexec /i concierge-ga-….msi /qn`, then `sc qc concierge-ga`; expected: running; `BINARY_PATH_NAME` in quotes',
+    });
+  });
+
+  it('has no row twice', () => {
+    expect(new Set(checklist.map(({ subject }) => subject)).size).toBe(checklist.length);
+  });
+});
