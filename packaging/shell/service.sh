@@ -107,7 +107,8 @@ give_back_later() {
 		systemd-run --quiet --no-block --collect --unit=concierge-ga-give-back perl -e '
 			use Fcntl;
 			open(my $lock, "+<", "/var/lib/dpkg/lock-frontend") or exit;
-			fcntl($lock, F_SETLKW, pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0)) or exit;
+			my $whole = pack("s s x4 q q i x4", F_WRLCK, 0, 0, 0, 0);
+			fcntl($lock, F_SETLKW, $whole) or exit;
 			close($lock);
 			exit if system("systemctl --quiet cat qemu-guest-agent.service >/dev/null 2>&1") != 0 or ! -e $ARGV[0];
 			exec("systemctl", "start", "qemu-guest-agent.service");
