@@ -29,7 +29,7 @@ export class GuestShell {
   }
 
   /** Runs a script of bash; both outputs in one. */
-  async try(script: string, within = 60_000): Promise<ShellResult> {
+  async try(script: string, within = 180_000): Promise<ShellResult> {
     this.#line.send(`${Buffer.from(script).toString('base64')}\n`);
     const [status = '', output = ''] = (await this.#line.line(within)).split(' ');
     return { status: Number(status), output: Buffer.from(output, 'base64').toString() };
@@ -40,6 +40,13 @@ export class GuestShell {
     const { status, output } = await this.try(script, within);
     if (status !== 0) throw new Error(`in the guest: ${script}\nended with ${status}: ${output}`);
     return output.trimEnd();
+  }
+
+  /** Resolves once the condition, a command of bash, holds. @throws when it does not within the time */
+  async until(condition: string, within = 300_000): Promise<void> {
+    const seconds = Math.ceil(within / 1000);
+    const { status, output } = await this.try(`until ${condition}; do (( SECONDS < ${seconds} )) || exit 1; sleep 0.1; done`, within + 60_000);
+    if (status !== 0) throw new Error(`in the guest: not within ${seconds} s: ${condition}\n${output.slice(-2000)}`);
   }
 
   close(): void {

@@ -25,7 +25,7 @@ export class LineSocket {
   }
 
   /** Connects, once the socket is there. */
-  static async connect(path: string, within = 20_000): Promise<LineSocket> {
+  static async connect(path: string, within = 120_000): Promise<LineSocket> {
     const deadline = performance.now() + within;
     for (;;) {
       if (existsSync(path)) {
@@ -48,7 +48,7 @@ export class LineSocket {
   }
 
   /** The next line. @throws when none comes within the time, or the other side closes */
-  async line(within = 60_000): Promise<string> {
+  async line(within = 180_000): Promise<string> {
     const deadline = performance.now() + within;
     for (;;) {
       const line = this.#lines.shift();

@@ -19,7 +19,7 @@ export interface MachineOptions {
 }
 
 /** Emulated, and perhaps beside other work. */
-const BOOT_WITHIN = 180_000;
+const BOOT_WITHIN = 600_000;
 
 export const AGENT_PORT = 'org.qemu.guest_agent.0';
 
@@ -55,7 +55,7 @@ export class Machine {
       const shell = await GuestShell.connect(join(directory, 'shell.sock'), BOOT_WITHIN);
       const machine = new Machine(directory, qemu, qmp, shell);
       if (payload.length > 0) {
-        await shell.run('mkdir -p /payload && udevadm settle && mount -o ro /dev/disk/by-id/virtio-payload /payload', 60_000);
+        await shell.run('mkdir -p /payload && udevadm settle && mount -o ro /dev/disk/by-id/virtio-payload /payload', 300_000);
       }
       return machine;
     } catch (error) {
