@@ -166,6 +166,12 @@ const cases: readonly Case[] = [
 
       guest.connection.pause();
       await new Promise<void>((resolve) => void host.write(' second', () => resolve()));
+      // While words go the other way and back there is time enough to deliver it all the same.
+      for (let turn = 0; turn < 5; turn += 1) {
+        guest.connection.write('.');
+        // oxlint-disable-next-line no-await-in-loop -- one turn after the other
+        await take(host, 1);
+      }
       const meanwhile = guest.text;
       guest.connection.resume();
       await guest.until(() => guest.text !== 'first');

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import type { Hooks, Host, Power } from '../../core/ports/index.ts';
-import { fails, hasNoUndefined, isText } from './expect.ts';
+import { fails, hasNoUndefined, isCounter, isText } from './expect.ts';
 import { contractGroup, type ContractCase } from './group.ts';
 
 const nameCases: readonly ContractCase<NonNullable<Host['hostName']>>[] = [
@@ -95,6 +95,26 @@ const hookCases: readonly ContractCase<Hooks>[] = [
         isText(hook.name, 'name');
         assert.equal(typeof hook.canVeto, 'boolean');
         if (hook.refused !== undefined) isText(hook.refused, 'refused');
+      }
+    },
+  },
+  {
+    name: 'a hook that may run tells for every phase how it went',
+    skip: ({ safe }) => (safe.hooks === true ? undefined : 'needs a machine with hooks that may be run'),
+    run: async (hooks) => {
+      const runnable = (await hooks.list()).filter(({ refused }) => refused === undefined);
+
+      assert.ok(runnable.length > 0, 'there is a hook that may run');
+      for (const phase of ['freeze', 'freezefail', 'thaw'] as const) {
+        for (const hook of runnable) {
+          // oxlint-disable-next-line no-await-in-loop -- as in a freeze
+          const outcome = await hook.run(phase);
+          hasNoUndefined(outcome, hook.name);
+          assert.equal(typeof outcome.ok, 'boolean');
+          assert.equal(typeof outcome.output, 'string');
+          isCounter(outcome.durationNs, 'durationNs');
+          if (!outcome.ok) isText(outcome.error, 'error');
+        }
       }
     },
   },

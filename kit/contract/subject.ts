@@ -65,6 +65,8 @@ export interface SafeTargets {
   readonly passwordOf?: string;
   /** A user whose authorized keys may be replaced. */
   readonly sshKeysOf?: string;
+  /** Running the hooks that the machine has, one of them at least, outside of a freeze. */
+  readonly hooks?: boolean;
   /** Taking processors and memory blocks off line and back. */
   readonly hotplug?: boolean;
 }

@@ -62,7 +62,9 @@ const scratchOf = ({ files }: FakeMachine, uid: number): ScratchFiles => ({
 export function fakeSubject(description: Partial<MachineDescription> = {}): ContractSubject {
   const uid = description.agent?.uid ?? 0;
   const machine = createFakeMachine({
+    hooks: [{ name: 'db', phases: { freeze: { output: 'flushed\n' }, thaw: { ok: false, output: 'no such job\n' } } }, { name: 'open', refused: 'open can be written by everybody' }],
     ...description,
+    host: { devices: [{ driverName: 'Red Hat VirtIO Ethernet Adapter', pciId: { vendorId: 0x1af4, deviceId: 0x1000 } }], ...description.host },
     files: {
       ...Object.fromEntries(Object.entries(programs).map(([path, program]) => [path, { program }])),
       '/var/scratch': { directory: true, uid, gid: uid },
@@ -96,6 +98,7 @@ export function fakeSubject(description: Partial<MachineDescription> = {}): Cont
       power: true,
       sshKeysOf: 'bob',
       hotplug: true,
+      hooks: true,
       ...(root ? { passwordOf: 'alice', setTime: true } : {}),
     },
     passTime: (ms) => machine.clock.advance(ms),

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, it } from 'vitest';
 
 import { posixPrograms, scratchOnDisk, testBackend, type Backend, type ContractSubject, type KnownFacts } from '../../kit/index.ts';
+import { linuxHooksIn } from './linux-hooks.ts';
 
 /** The backend, or why it cannot be loaded here. */
 async function linux(): Promise<(() => Backend) | string> {
@@ -32,15 +33,15 @@ function factsOf(): Omit<KnownFacts, 'programs'> {
   };
 }
 
-/** Nothing here freezes, trims, shuts down or sets anything: that is done on loop devices, in `test/system`. */
+/** Nothing here freezes, trims, shuts down or sets anything: that is done on loop devices, in `test/system`. Hooks are our own. */
 async function subject(backend: () => Backend): Promise<ContractSubject> {
   const scratchDirectory = await mkdtemp(join(tmpdir(), 'concierge-contract-'));
   return {
-    backend: backend(),
+    backend: { ...backend(), hooks: await linuxHooksIn(scratchDirectory) },
     scratchDirectory,
     scratch: scratchOnDisk,
     knows: { ...factsOf(), programs: posixPrograms((path, text, mode) => writeFile(path, text, { mode })) },
-    safe: {},
+    safe: { hooks: true },
     cleanup: () => rm(scratchDirectory, { recursive: true, force: true }),
   };
 }

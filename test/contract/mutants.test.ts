@@ -5,13 +5,21 @@ import { hostname, networkInterfaces, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
+import { portableChannels } from '../../adapters/transport/portable-channels.ts';
 import { posixPrograms, scratchOnDisk, testBackend, type Backend, type ContractSubject } from '../../kit/index.ts';
+import { contractGroups } from '../../kit/contract/test-backend.ts';
+import { channelMutants } from '../mutants/channels.ts';
+import { diskMutants } from '../mutants/disks.ts';
 import { factMutants } from '../mutants/facts.ts';
 import { fileMutants } from '../mutants/files.ts';
 import { freezeMutants } from '../mutants/freezing.ts';
+import { machineMutants } from '../mutants/machine.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import { processMutants } from '../mutants/processes.ts';
+import { processorMutants } from '../mutants/processors.ts';
+import { subjectWith } from './channel-subject.ts';
 import { fakeSubject } from './fake-subject.ts';
+import { linuxHooksIn } from './linux-hooks.ts';
 
 /** How long a sentence may take before the fault counts as caught by it: a call that never answers is a fault, too. */
 const patienceMs = 4000;
@@ -38,21 +46,47 @@ async function verdictOn({ group, caughtBy, plant }: Mutant, factory: Factory): 
   try {
     return await Promise.race([test().then(() => undefined), tooLong]);
   } catch (error) {
+    // A mutant that is no fault of a backend but one of its own is caught by nothing.
+    if (error instanceof TypeError || error instanceof ReferenceError) throw error;
     return error instanceof Error ? error.message : String(error);
   } finally {
     clearTimeout(timer);
   }
 }
 
-describe('planted in the fake', () => {
-  const mutants = [...fileMutants, ...processMutants, ...freezeMutants, ...factMutants];
+/** For every backend; those of freezing want file systems that may be frozen. */
+const everywhere = [...fileMutants, ...processMutants, ...factMutants, ...machineMutants, ...diskMutants, ...processorMutants];
+const onFake = [...everywhere, ...freezeMutants];
+const mutants = [...onFake, ...channelMutants];
 
-  it.each(mutants)('"$fault" is caught by "$caughtBy"', async (mutant) => {
+describe('the mutants', () => {
+  it('are there for every group of the contract', () => {
+    const groups = new Set(mutants.map(({ group }) => group));
+
+    expect(contractGroups.map(({ capability }) => capability).filter((capability) => !groups.has(capability))).toEqual([]);
+  });
+
+  it('are each another fault', () => {
+    const faults = mutants.map(({ fault, group }) => `${group}: ${fault}`);
+
+    expect(faults.filter((fault, index) => faults.indexOf(fault) !== index)).toEqual([]);
+  });
+});
+
+describe('planted in the fake', () => {
+
+  it.each(onFake)('"$fault" is caught by "$caughtBy"', async (mutant) => {
     await expect(verdictOn(mutant, async () => fakeSubject())).resolves.toBeTypeOf('string');
   });
 
-  it.each(mutants.filter((mutant, index) => mutants.findIndex(({ caughtBy }) => caughtBy === mutant.caughtBy) === index))('"$caughtBy" holds where nothing is planted', async (mutant) => {
+  it.each(onFake.filter((mutant, index) => onFake.findIndex(({ caughtBy }) => caughtBy === mutant.caughtBy) === index))('"$caughtBy" holds where nothing is planted', async (mutant) => {
     await expect(verdictOn({ ...mutant, plant: (backend) => backend }, async () => fakeSubject())).resolves.toBeUndefined();
+  });
+});
+
+describe.skipIf(process.platform === 'win32')(`planted in the sockets of Node${process.platform === 'win32' ? ' (needs a Unix)' : ''}`, () => {
+  it.each(channelMutants)('"$fault" is caught by "$caughtBy"', async (mutant) => {
+    await expect(verdictOn(mutant, subjectWith(portableChannels))).resolves.toBeTypeOf('string');
   });
 });
 
@@ -74,7 +108,7 @@ describe.skipIf(typeof backend === 'string')(`planted in the backend for Linux${
     const scratchDirectory = await mkdtemp(join(tmpdir(), 'concierge-mutants-'));
     const { username, homedir } = userInfo();
     return {
-      backend: typeof backend === 'string' ? fakeSubject().backend : backend(),
+      backend: typeof backend === 'string' ? fakeSubject().backend : { ...backend(), hooks: await linuxHooksIn(scratchDirectory) },
       scratchDirectory,
       scratch: scratchOnDisk,
       knows: {
@@ -84,12 +118,12 @@ describe.skipIf(typeof backend === 'string')(`planted in the backend for Linux${
         hostName: hostname(),
         ...(networkInterfaces()['lo'] === undefined ? {} : { loopback: 'lo' }),
       },
-      safe: {},
+      safe: { hooks: true },
       cleanup: () => rm(scratchDirectory, { recursive: true, force: true }),
     };
   };
 
-  it.each([...fileMutants, ...processMutants, ...factMutants])('"$fault" is caught by "$caughtBy"', async (mutant) => {
+  it.each(everywhere.filter(({ fakeOnly }) => fakeOnly !== true))('"$fault" is caught by "$caughtBy"', async (mutant) => {
     await expect(verdictOn(mutant, factory)).resolves.toBeTypeOf('string');
   });
 });

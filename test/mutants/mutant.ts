@@ -9,6 +9,8 @@ export interface Mutant {
   /** Part of the sentence that fails. */
   readonly caughtBy: string;
   readonly plant: (backend: Backend) => Backend;
+  /** The sentence changes the machine, or wants one that is not there everywhere: it runs on the fake only. */
+  readonly fakeOnly?: true;
 }
 
 /** An object with some members replaced; the rest works as before, private state included. */
@@ -27,3 +29,20 @@ export function present<T>(value: T | undefined, name: string): T {
   if (value === undefined) throw new Error(`the backend has no ${name} to plant a fault in`);
   return value;
 }
+
+/** Replaces members of the group with this dotted name; `Group` is the port's type of it. */
+export const planted = <Group extends object>(group: string, change: (original: Group) => Partial<Record<keyof Group, unknown>>) =>
+  (backend: Backend): Backend => plantedAt(backend, group.split('.'), (original) => change(original as Group));
+
+function plantedAt<T extends object>(owner: T, [name = '', ...rest]: readonly string[], change: (original: object) => object): T {
+  const original = present(Reflect.get(owner, name) as object | undefined, name);
+  return replaced(owner, { [name]: rest.length === 0 ? replaced(original, change(original)) : plantedAt(original, rest, change) } as Partial<Record<keyof T, unknown>>);
+}
+
+interface Lister {
+  list(): Promise<readonly unknown[]>;
+}
+
+/** The group lists something else than before. What a machine may lack is added, so that the fault is there on every one. */
+export const listing = <Entry>(group: string, change: (list: readonly Entry[]) => readonly (Entry | object)[]) =>
+  planted<Lister>(group, (original) => ({ list: async () => change((await original.list()) as readonly Entry[]) }));
