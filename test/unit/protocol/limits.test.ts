@@ -58,15 +58,28 @@ describe('token text', () => {
   });
 
   it('a string far beyond it is passed over to its end, escaped quotes and brackets included', () => {
-    const after = Buffer.concat([sized(protocolLimits.tokenBytes + 100_000, 'aa\\"]'), Buffer.from('{"a":1}')]);
+    const beyond = Buffer.alloc(100_000, 'aa\\"]');
+    const after = Buffer.concat([Buffer.from('["'), Buffer.alloc(protocolLimits.tokenBytes, 'a'), beyond, Buffer.from('"]{"a":1}')]);
 
     expect(kinds(after)).toEqual(['JSON token size limit exceeded', 'value']);
   });
 
   it('holds for numbers and words too', () => {
     for (const unit of ['7', 'x']) {
-      const bytes = Buffer.concat([Buffer.alloc(protocolLimits.tokenBytes + 1, unit), Buffer.from(' {"a":1}')]);
-      expect(kinds(bytes)).toEqual(['JSON token size limit exceeded', 'value']);
+      const bytes = Buffer.concat([sized(protocolLimits.tokenBytes - 100).subarray(0, -1), Buffer.from(`,${unit.repeat(100_000)}] {"a":1}`)]);
+      for (const size of [bytes.length, 65_536]) expect(kinds(bytes, size)).toEqual(['JSON token size limit exceeded', 'value']);
+    }
+  });
+
+  it('of a lone number or word is passed over to where it ends', () => {
+    for (const unit of ['7', 'x']) {
+      const decoder = new JsonDecoder();
+      decoder.feed(Buffer.from(unit.repeat(2000)));
+      decoder.next();
+
+      decoder.refuse();
+
+      expect(decodeAll(bytesOf(`${unit.repeat(2000)} {"a": 1}`), [777], decoder).map(outcome)).toEqual(['{"a": 1}']);
     }
   });
 
@@ -78,7 +91,7 @@ describe('token text', () => {
 
     const errors: string[] = [];
     let most = 0;
-    for (let i = 0; i < 200; i += 1) {
+    for (let i = 0; i < 80; i += 1) {
       decoder.feed(chunk);
       for (let decoded = decoder.next(); decoded !== undefined; decoded = decoder.next()) errors.push(outcome(decoded));
       most = Math.max(most, decoder.pendingBytes);
@@ -96,6 +109,7 @@ describe('an id', () => {
 
     expect(decodeAll(bytesOf(`{"id": "${most}"}`))).toMatchObject([{ kind: 'value', idText: `"${most}"` }]);
     expect(outcomes(`{"id": "${most}x"}[1]`)).toEqual(['! id is too long', '[1]']);
+    expect(outcomes(`{"id": "${most}xxx"}[1]`)).toEqual(['! id is too long', '[1]']);
     expect(outcomes(`{"id": [${'1, '.repeat(protocolLimits.idText / 3)}1], "a": 1}[2]`)).toEqual(['! id is too long', '[2]']);
     expect(outcomes(`{"id": "${'\x7f'.repeat(protocolLimits.idText / 4)}"}[3]`)).toEqual(['! id is too long', '[3]']);
   });
@@ -130,5 +144,15 @@ describe('the budget of all hosts', () => {
     decoder.feed(Buffer.from('", [1], 2]{"a": 1}'));
     expect(decoder.next()).toMatchObject({ kind: 'value' });
     expect(decoder.next()).toBeUndefined();
+  });
+
+  it('gives up a lone string to its closing quote', () => {
+    const decoder = new JsonDecoder();
+    decoder.feed(Buffer.from(`"${'x'.repeat(2000)}`));
+    decoder.next();
+
+    decoder.refuse();
+
+    expect(decodeAll(bytesOf('x\\"x" {"a": 1}'), undefined, decoder).map(outcome)).toEqual(['{"a": 1}']);
   });
 });
