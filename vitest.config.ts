@@ -21,6 +21,5 @@ export default defineConfig({
       project('package-linux', { testTimeout: 120_000, hookTimeout: 900_000, fileParallelism: false }),
       project('fuzz', { testTimeout: 600_000 }),
     ],
-    coverage: { include: ['core/**'], reporter: ['text-summary', 'json-summary'] },
   },
 });

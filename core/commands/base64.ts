@@ -68,7 +68,7 @@ function decodeLeniently(text: string): Uint8Array {
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at);
     if (code === LINE_FEED) continue;
-    const sextet = code < 256 ? (sextets[code] ?? INVALID) : INVALID;
+    const sextet = sextets[code] ?? INVALID;
     if (sextet === INVALID) throw invalid();
     beforeLast = last;
     last = code;

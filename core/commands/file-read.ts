@@ -64,7 +64,7 @@ function stream(held: HeldFile, full: Buffer, remaining: number): AsyncIterable<
   let first = true;
   let last = false;
   let ended = false;
-  let ahead: Ready<Filled> | undefined;
+  let ahead: Ready<Filled> = { length: 0, eof: false };
 
   const end = (): void => {
     if (ended) return;
@@ -90,8 +90,7 @@ function stream(held: HeldFile, full: Buffer, remaining: number): AsyncIterable<
       readAhead();
       return { done: false, value: new Base64Piece('{"buf-b64": "', current, '') };
     }
-    const { length, eof } = (await ahead) ?? { length: 0, eof: false };
-    ahead = undefined;
+    const { length, eof } = await ahead;
     [current, next] = [next, current];
     count += length;
     left -= length;

@@ -3,6 +3,7 @@ import type { OpenFile, OpenMode, Ready, Whence } from '../ports/index.ts';
 import {
   guestFileClose, guestFileFlush, guestFileOpen, guestFileRead, guestFileSeek, guestFileWrite,
 } from '../schema/files.ts';
+import type { Base64Text } from '../schema/types.ts';
 import { type Base64Argument, decodePieces } from './base64.ts';
 import { handler } from './command.ts';
 import { MAX_READ, readFile } from './file-read.ts';
@@ -64,24 +65,37 @@ export const fileWrite = handler(guestFileWrite, ({ files }, { handle, 'buf-b64'
     if (count !== undefined && (count < 0n || count > BigInt(all))) throw invalidCount(count);
     const length = count === undefined ? all : Number(count);
     const answer = { count: length, eof: false };
-    return calling('failed to write to file', () => writePieces(file, pieces, length, text), () => answer);
+    const write = (): Ready<void> => writeInTurn(file, firstBytes(pieces, length));
+    return calling('failed to write to file', typeof text === 'string' ? write : () => releasing(text, write), () => answer);
   });
 });
 
-/** Nothing to write is no error, not even for a file that can only be read. */
-function writePieces(file: OpenFile, pieces: readonly Uint8Array[], length: number, text: Base64Argument): Ready<void> {
-  const [first] = pieces;
-  if (typeof text === 'string') return first === undefined || length === 0 ? undefined : file.write(first.subarray(0, length));
-  return writeInTurn(file, pieces, length).finally(() => text.release());
-}
-
-async function writeInTurn(file: OpenFile, pieces: readonly Uint8Array[], length: number): Promise<void> {
+/** The first `length` bytes, in pieces; of nothing there is no piece. */
+function firstBytes(pieces: readonly Uint8Array[], length: number): readonly Uint8Array[] {
+  const kept: Uint8Array[] = [];
   let left = length;
   for (const piece of pieces) {
-    if (left === 0) return;
-    const part = piece.length > left ? piece.subarray(0, left) : piece;
-    await file.write(part);
+    if (left === 0) break;
+    const part = piece.subarray(0, left);
+    kept.push(part);
     left -= part.length;
+  }
+  return kept;
+}
+
+/** Nothing to write is no error, not even for a file that can only be read. */
+function writeInTurn(file: OpenFile, pieces: readonly Uint8Array[], from = 0): Ready<void> {
+  for (let at = from; at < pieces.length; at += 1) {
+    const written = file.write(pieces[at] as Uint8Array);
+    if (written instanceof Promise) return written.then(() => writeInTurn(file, pieces, at + 1));
+  }
+}
+
+async function releasing(text: Base64Text, write: () => Ready<void>): Promise<void> {
+  try {
+    await write();
+  } finally {
+    text.release();
   }
 }
 

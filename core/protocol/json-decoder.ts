@@ -299,8 +299,9 @@ export class JsonDecoder {
     this.#bytes += 1;
     this.#at = end + 1;
     this.#mode = FRESH;
+    // The value of a member ends no value.
     this.#builder.base64(this.#base64.finish());
-    return this.#builder.settled ? this.#take() : undefined;
+    return undefined;
   }
 
   /** Takes the piece of a string from here to `end`, where its scan stopped. */
@@ -359,10 +360,9 @@ export class JsonDecoder {
 
   /** A byte that cannot start or continue a token, at `end - 1`; the token's bytes of this chunk begin at `from`. */
   #stray(from: number, end: number): Decoded {
-    this.#head.keep(this.#chunk, from, end);
     this.#at = end;
     this.#startOver(RECOVERY);
-    return { kind: 'error', desc: this.#head.strayError() };
+    return { kind: 'error', desc: this.#head.strayError(this.#chunk, from, end) };
   }
 
   #limit(which: keyof typeof limitErrors): Decoded {

@@ -20,7 +20,7 @@ const unit = (code: number): string => `\\u${code.toString(16).toUpperCase().pad
 function escapeCharacter(character: string): string {
   const short = shortForms[character];
   if (short !== undefined) return short;
-  const codePoint = character.codePointAt(0) ?? 0;
+  const codePoint = character.codePointAt(0) as number;
   if ((codePoint >= 0xd800 && codePoint <= 0xdfff) || isNoncharacter(codePoint)) return '\\uFFFD';
   return character.length === 1 ? unit(codePoint) : unit(character.charCodeAt(0)) + unit(character.charCodeAt(1));
 }

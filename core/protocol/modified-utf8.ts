@@ -48,7 +48,7 @@ export function readUtf8Sequence(bytes: Uint8Array, at: number, end: number, int
     length < announced ||
     announced > 4 ||
     codePoint > 0x10ffff ||
-    (codePoint < (smallest[announced] ?? 0) && !(codePoint === 0 && announced === 2)) ||
+    (codePoint < (smallest[announced] as number) && !(codePoint === 0 && announced === 2)) ||
     (codePoint >= 0xd800 && codePoint <= 0xdfff) ||
     isNoncharacter(codePoint);
   into.codePoint = refused ? -1 : codePoint;

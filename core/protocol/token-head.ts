@@ -18,22 +18,22 @@ export class TokenHead {
     this.#bytes = 0;
   }
 
-  keep(chunk: Buffer, from: number, to: number): void {
+  keep(chunk: Buffer, from: number, to: number): Buffer {
     const held = (this.#held ??= Buffer.allocUnsafeSlow(HELD));
     if (this.#bytes < HELD) chunk.copy(held, this.#bytes, from, Math.min(to, from + HELD));
     this.#bytes += to - from;
+    return held;
   }
 
   /**
-   * The `desc` for a byte that cannot start or continue the token; it is the last that was kept. (qemu-ga shows
-   * the whole token, which may be 64 MiB.)
+   * The `desc` for a byte that cannot start or continue the token: the last of the token's bytes `chunk[from, to)`. (qemu-ga
+   * shows the whole token, which may be 64 MiB.)
    */
-  strayError(): string {
+  strayError(chunk: Buffer, from: number, to: number): string {
+    const held = this.keep(chunk, from, to);
     let end = Math.min(this.#bytes, protocolLimits.echo);
     const cut = end < this.#bytes;
-    const held = this.#held;
-    if (held === undefined) return "JSON parse error, stray ''";
-    if (cut) while (end > 0 && ((held[end] ?? 0) & 0xc0) === 0x80) end -= 1;
+    if (cut) while (end > 0 && ((held[end] as number) & 0xc0) === 0x80) end -= 1;
     return `JSON parse error, stray '${lenientText(held.subarray(0, end))}${cut ? MARK_OF_CUT : ''}'`;
   }
 }

@@ -172,7 +172,7 @@ export class ValueBuilder {
   }
 
   #echo(text: string): void {
-    this.#idText = (this.#idText ?? '') + text;
+    this.#idText = (this.#idText as string) + text;
     if (this.#idText.length > protocolLimits.idText) this.#refuseId();
   }
 

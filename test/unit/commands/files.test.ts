@@ -3,7 +3,11 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { fileRead } from '../../../core/commands/files.ts';
 import { CHUNK } from '../../../core/commands/file-read.ts';
 import type { Base64Piece, PreparedAnswer } from '../../../core/commands/command.ts';
-import { contextOf, exchange, piecesOf, type TestContext } from './support/exchange.ts';
+import { JsonDecoder } from '../../../core/protocol/json-decoder.ts';
+import { isJsonObject } from '../../../core/protocol/value.ts';
+import { Base64Text } from '../../../core/schema/types.ts';
+import { decodeAll } from '../protocol/decoding.ts';
+import { contextOf, exchange, exchangeDecoded, piecesOf, type TestContext } from './support/exchange.ts';
 import { MemoryFiles } from './support/files.ts';
 
 let files: MemoryFiles;
@@ -285,4 +289,52 @@ it('does not wait for a stuck call when the host of a long answer goes away', as
   stuck.resolve();
 
   expect(await waiting).toBe('{"count": 0, "buf-b64": "", "eof": false}');
+});
+
+describe('a long write, whose data the decoder has decoded already', () => {
+  const bytes = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * 7919) >> 5));
+  const long = async (arguments_: object): Promise<string> => {
+    const request = JSON.stringify({ handle: 1000, 'buf-b64': bytes.toString('base64'), ...arguments_ });
+    const [decoded] = decodeAll(Buffer.from(request), undefined, new JsonDecoder({ base64Members: new Set(['buf-b64']) }));
+    if (decoded?.kind !== 'value' || !isJsonObject(decoded.value)) throw new Error('no request');
+    const data = decoded.value.get('buf-b64');
+    if (!(data instanceof Base64Text)) throw new Error('not decoded on its way in');
+    const answer = await exchangeDecoded(context, 'guest-file-write', decoded.value);
+    expect(data.toString()).not.toBe(bytes.toString('base64'));
+    return answer;
+  };
+
+  it.each([false, true])('is written whole, in order (files that take their time: %s), and its memory given back', async (slow) => {
+    await open('/long', 'w');
+    files.slow = slow;
+
+    expect(await long({})).toBe('{"count": 300000, "eof": false}');
+    expect(files.contents.get('/long')?.equals(bytes)).toBe(true);
+  });
+
+  it.each([0, 1, 100_000, 299_999, 300_000])('of which %i bytes are wanted has no more of them in the file', async (count) => {
+    await open('/long', 'w');
+
+    expect(await long({ count })).toBe(`{"count": ${count}, "eof": false}`);
+    expect(files.contents.get('/long')?.equals(bytes.subarray(0, count))).toBe(true);
+  });
+
+  it('that fails in the middle says so, and its memory is given back', async () => {
+    await open('/long', 'w');
+    files.opened[0]!.failures.set(2, 'ENOSPC');
+
+    expect(await long({})).toBe('error: failed to write to file: No space left on device');
+  });
+});
+
+it('five hosts may read long files at a time, each its own', async () => {
+  const contents = Array.from({ length: 5 }, (_, index) => Buffer.alloc(3 * CHUNK, `${index}`));
+  for (const [index, content] of contents.entries()) {
+    files.contents.set(`/${index}`, content);
+    await open(`/${index}`, 'r');
+  }
+
+  const answers = await Promise.all(contents.map((_, index) => read(3 * CHUNK, 1000 + index)));
+
+  expect(answers.map((answer) => JSON.parse(answer)['buf-b64'] as string)).toEqual(contents.map((content) => content.toString('base64')));
 });

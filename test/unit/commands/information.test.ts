@@ -181,7 +181,7 @@ describe('identity', () => {
   it('each user is listed once, with the earliest login', async () => {
     const sessions = [
       { user: 'alice', loginTime: 20.5 }, { user: 'bob', loginTime: 5 }, { user: 'alice', loginTime: 10.25 },
-      { user: 'alice', loginTime: 30, domain: 'CORP' },
+      { user: 'alice', loginTime: 30, domain: 'CORP' }, { user: 'alice', loginTime: 40 },
     ];
 
     expect(await guest({ sessions }).ask('guest-get-users'))

@@ -29,6 +29,11 @@ describe('the table of Linux errors', () => {
     expect(posixText('ENOTSUP')).toBe('Operation not supported');
   });
 
+  it('makes the same error of a number as of its code', () => {
+    expect(posixErrorOf(-2, { path: '/missing' }).os).toEqual(posixError('ENOENT', { path: '/missing' }).os);
+    expect(posixErrorOf(28).message).toBe('No space left on device');
+  });
+
   it('says of an unknown number what the C library says', () => {
     expect(posixErrorOf(-4095).message).toBe('Unknown error 4095');
   });

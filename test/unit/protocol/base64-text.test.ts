@@ -62,6 +62,30 @@ describe('a long string of base64 where it is expected', () => {
     }
   });
 
+  it('is its bytes where it is cut around the end of the first piece of memory', () => {
+    const data = Buffer.concat(Array.from({ length: 20 }, () => bytes));
+    const text = request(data.toString('base64'));
+    const end = text.indexOf('"', 8) + 1 + (96 * 1024 * 4) / 3;
+
+    for (let cut = end - 8; cut <= end + 8; cut += 1) {
+      for (const next of [1, 5, 100_000]) {
+        const value = member(decodeIn(text, [cut, next, 100_000]));
+
+        expect(Buffer.from(decodeBase64(value as Base64Text)).equals(data)).toBe(true);
+      }
+    }
+  });
+
+  it('is its text after all where that shows after several pieces of memory', () => {
+    const text = `${Buffer.concat(Array.from({ length: 40 }, () => bytes)).toString('base64')}AAAA-AAA`;
+
+    expect(member(decodeIn(request(text), [65_536]))).toBe(text);
+  });
+
+  it('is its bytes where it is so short that it lies in its end alone', () => {
+    expect(Buffer.from(decodeBase64(new Base64Text([], 0, 'QUJDRA=='))).toString()).toBe('ABCD');
+  });
+
   it('is a string like others elsewhere, and where it is short', () => {
     const long = bytes.toString('base64');
 

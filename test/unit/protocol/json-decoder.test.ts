@@ -96,6 +96,9 @@ describe('strings', () => {
     ['an overlong form', '"\xe0\x80\xaf"', 'invalid UTF-8 sequence in string'],
     ['a raw surrogate', '"\xed\xa0\x80"', 'invalid UTF-8 sequence in string'],
     ['a value above U+10FFFF', '"\xf4\x90\x80\x80"', 'invalid UTF-8 sequence in string'],
+    ['a sequence of five bytes', '"\xf8\x88\x80\x80\x80"', 'invalid UTF-8 sequence in string'],
+    ['a sequence of six bytes', '"\xfc\x84\x80\x80\x80\x80"', 'invalid UTF-8 sequence in string'],
+    ['a sequence that a letter breaks off', '"\xc3a"', 'invalid UTF-8 sequence in string'],
     ['a sequence cut by the closing quote', '"\xe2\x98"', 'invalid UTF-8 sequence in string'],
     ['a continuation byte alone', '"\x80"', 'invalid UTF-8 sequence in string'],
     ['the first of two errors', '"\x80\\x"', 'invalid UTF-8 sequence in string'],
@@ -130,6 +133,8 @@ describe('numbers', () => {
     ['1.0', 1],
     ['1e3', 1000],
     ['1E+3', 1000],
+    ['1.5e3', 1500],
+    ['2.5E-1', 0.25],
     ['-0.0', -0],
     ['1e400', Infinity],
     ['9'.repeat(400), Infinity],
@@ -272,5 +277,57 @@ describe('the text of id', () => {
       const last = decodeAll(bytesOf(text)).at(-1);
       expect(last).toMatchObject({ kind: 'value', idText: undefined });
     }
+  });
+});
+
+describe('long strings with escapes and letters beyond ASCII', () => {
+  const kinds = ['\\u00e9', '\\uD83D\\uDE00', '\\n', '\\\\', '\u00e9', '\u20ac', '\u{1f600}'];
+
+  it.each(kinds)('mean the same wherever they are cut and held: %s', (unit) => {
+    // Pieces are held up to 16 KiB: with every start of the sequence that border falls on each of its bytes.
+    for (let start = 16 * 1024 - 16; start <= 16 * 1024; start += 1) {
+      const text = `["${'a'.repeat(start)}${unit.repeat(4)}${'b'.repeat(3000)}"]`;
+
+      const [decoded] = decodeAll(Buffer.from(text), [1_500]);
+
+      expect(decoded).toEqual({ kind: 'value', value: JSON.parse(text), idText: undefined });
+    }
+  });
+});
+
+describe('the end of a string', () => {
+  it.each([0, 1, 2, 3])('is found however long it is, %i bytes beside a word of memory', (beside) => {
+    for (let length = 0; length < 80; length += 1) {
+      const text = `${' '.repeat(beside)}["${'a'.repeat(length)}"]`;
+
+      expect(decodeAll(Buffer.from(text))).toEqual([{ kind: 'value', value: ['a'.repeat(length)], idText: undefined }]);
+    }
+  });
+});
+
+describe('the first escape of a string', () => {
+  it.each([0, 1, 2, 3])('is found wherever it stands, %i bytes beside a word of memory', (beside) => {
+    for (let before = 0; before < 80; before += 1) {
+      for (const unit of ['\\n', '\u00e9']) {
+        const text = `${' '.repeat(beside)}["${'a'.repeat(before)}${unit}${'b'.repeat(100)}"]`;
+
+        expect(decodeAll(Buffer.from(text))).toEqual([{ kind: 'value', value: JSON.parse(text), idText: undefined }]);
+      }
+    }
+  });
+});
+
+describe('what is fed', () => {
+  it('may be any array of bytes, and nothing at all', () => {
+    const decoder = new JsonDecoder();
+    const memory = new TextEncoder().encode('..{"a": 1}..');
+
+    decoder.feed(memory.subarray(2, 7));
+    decoder.feed(new Uint8Array());
+    decoder.feed(memory.subarray(7, 10));
+    const waiting = decoder.pendingBytes;
+
+    expect(decoder.next()).toMatchObject({ kind: 'value', value: new Map([['a', 1n]]) });
+    expect([waiting, decoder.pendingBytes]).toEqual([8, 0]);
   });
 });

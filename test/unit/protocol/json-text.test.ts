@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { jsonNumber, jsonString, jsonText } from '../../../core/protocol/json-text.ts';
+import { decodeAll } from './decoding.ts';
 
 describe('jsonString', () => {
   it.each([
@@ -62,5 +63,11 @@ describe('jsonText', () => {
     ]);
 
     expect(jsonText(value)).toBe('{"b": [1, 2.5, null, true, []], "a": {}, "\\u00E9": "x"}');
+  });
+
+  it('writes every kind of value, with a blank behind each colon and comma', () => {
+    const text = '{"a": [true, false, null, 1, 1.5, "x"], "b": {}, "c": []}';
+
+    expect(decodeAll(Buffer.from(text.replaceAll(' ', ''))).map((one) => (one.kind === 'value' ? jsonText(one.value) : one))).toEqual([text]);
   });
 });

@@ -42,6 +42,8 @@ describe('parseRequest', () => {
     ['{"foo":1,"execute":1}', "QMP input member 'foo' is unexpected"],
     ['{"execute":1,"foo":1}', "QMP input member 'execute' must be a string"],
     ['{"arguments":3,"execute":1}', "QMP input member 'arguments' must be an object"],
+    ['{"arguments":{},"foo":1,"execute":"x"}', "QMP input member 'foo' is unexpected"],
+    ['{"arguments":{}}', "QMP input lacks member 'execute'"],
   ])('refuses %s with the first problem in the order sent', (text, message) => {
     expect(refusal(text)).toBe(`failed: ${message}`);
   });

@@ -1,7 +1,13 @@
 import { describe, expect, it } from 'vitest';
 
 import type { CommandName } from '../../../core/schema/index.ts';
+import { base64, Base64Text, int, required, str } from '../../../core/schema/types.ts';
+import { validateArguments } from '../../../core/schema/validate.ts';
+import { JsonDecoder } from '../../../core/protocol/json-decoder.ts';
+import { jsonText } from '../../../core/protocol/json-text.ts';
+import { isJsonObject } from '../../../core/protocol/value.ts';
 import { exchange, contextOf } from '../commands/support/exchange.ts';
+import { bytesOf, decodeAll } from '../protocol/decoding.ts';
 
 const context = contextOf({});
 const ask = (name: CommandName, args: string) => exchange(context, name, args);
@@ -44,5 +50,30 @@ describe('arguments are checked in the order of the schema, the first problem wi
     ['guest-ssh-add-authorized-keys', '{"username": "x", "keys": [], "reset": 1}', "Invalid parameter type for 'reset', expected: boolean"],
   ] as const)('%s %s: %s', async (name, args, desc) => {
     expect(await ask(name, args)).toBe(`error: ${desc}`);
+  });
+});
+
+describe('base64 that was decoded on its way in', () => {
+  const text = 'QUJD'.repeat(600);
+  const decodedText = (): Base64Text => {
+    const [decoded] = decodeAll(bytesOf(`{"x": "${text}"}`), undefined, new JsonDecoder({ base64Members: new Set(['x']) }));
+    const value = decoded?.kind === 'value' && isJsonObject(decoded.value) ? decoded.value.get('x') : undefined;
+    if (!(value instanceof Base64Text)) throw new Error('not decoded');
+    return value;
+  };
+
+  it('reaches a handler that takes it as it is, and any other as the text that was sent', () => {
+    const value = decodedText();
+
+    expect(validateArguments({ x: required(base64, '') }, new Map([['x', value]]))).toEqual({ x: value });
+    expect(validateArguments({ x: required(str, '') }, new Map([['x', value]]))).toEqual({ x: text });
+  });
+
+  it('is a string where something else is expected', () => {
+    expect(() => validateArguments({ x: required(int, '') }, new Map([['x', decodedText()]]))).toThrow("Invalid parameter type for 'x', expected: integer");
+  });
+
+  it('is printed as it was sent', () => {
+    expect(jsonText(decodedText())).toBe(`"${text}"`);
   });
 });

@@ -54,11 +54,14 @@ const decoded = (text: string): JsonValue =>
   }) as JsonValue;
 
 /** What a host gets for a command, as text: of `return`, or `error: DESC`. */
-export async function exchange(context: CommandContext, name: string, args = '{}'): Promise<string> {
+export const exchange = (context: CommandContext, name: string, args = '{}'): Promise<string> =>
+  exchangeDecoded(context, name, decoded(args) as JsonObject);
+
+export async function exchangeDecoded(context: CommandContext, name: string, args: JsonObject): Promise<string> {
   const found = handlers.find(({ schema }) => schema.name === name);
   if (found === undefined) throw new Error(`no handler for ${name}`);
   try {
-    const result = await found.run(context, validateArguments(found.schema.arguments, decoded(args) as JsonObject));
+    const result = await found.run(context, validateArguments(found.schema.arguments, args));
     if (!(result instanceof PreparedAnswer)) return encodeResult(found.schema.result, result, name);
     return (await piecesOf(result)).join('');
   } catch (error) {
