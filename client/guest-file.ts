@@ -51,7 +51,7 @@ export class GuestFile {
   }
 
   async read(count: number, call: CallOptions): Promise<FilePiece> {
-    const answer = (await this.#client[withBytes]('guest-file-read', { handle: this.#handle, count }, call)) as Omit<Output<'guest-file-read'>, 'buf-b64'> & { readonly 'buf-b64': string | Base64Text };
+    const answer = (await this.#ask('guest-file-read', { count }, call)) as Omit<Output<'guest-file-read'>, 'buf-b64'> & { readonly 'buf-b64': string | Base64Text };
     const text = answer['buf-b64'];
     const bytes = decodedPieces(text);
     const length = bytes.reduce((sum, one) => sum + one.length, 0);
@@ -67,11 +67,21 @@ export class GuestFile {
   }
 
   async write(bytes: Uint8Array, call: CallOptions): Promise<void> {
-    const { count } = (await this.#client[withBytes]('guest-file-write', { handle: this.#handle, 'buf-b64': bytes }, call)) as Output<'guest-file-write'>;
+    const { count } = (await this.#ask('guest-file-write', { 'buf-b64': bytes }, call)) as Output<'guest-file-write'>;
     if (count !== BigInt(bytes.length)) throw new ClientError('garbage', `the agent says that it wrote ${count} bytes to ${this.#path}, of ${bytes.length}`);
   }
 
   async close(call: CallOptions): Promise<void> {
     await this.#client.execute('guest-file-close', { handle: this.#handle }, call);
+  }
+
+  /** A refusal of the agent does not say which file it is about. */
+  async #ask(name: 'guest-file-read' | 'guest-file-write', args: Readonly<Record<string, unknown>>, call: CallOptions): Promise<unknown> {
+    try {
+      return await this.#client[withBytes](name, { handle: this.#handle, ...args }, call);
+    } catch (error) {
+      if (!ClientError.is(error) || error.kind !== 'refused') throw error;
+      throw new ClientError('refused', `${this.#path}: ${error.message}`, { ...(error.agentClass === undefined ? {} : { agentClass: error.agentClass }), cause: error });
+    }
   }
 }

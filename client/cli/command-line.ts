@@ -18,7 +18,7 @@ export interface CommandLine {
 }
 
 /**
- * Flags are `--name`, `--name value` or `--name=value`; after `--` everything is a word.
+ * Flags are `--name`, `--name value` or `--name=value`, and `-h`; after `--` everything is a word.
  *
  * @param flagsOf the flags of a subcommand
  * @throws UsageError
@@ -32,6 +32,10 @@ export function readCommandLine(given: readonly string[], flagsOf: (subcommand: 
     if (word === '--') {
       words.push(...given.slice(at + 1));
       break;
+    }
+    if (word === '-h' && subcommand !== 'exec') {
+      flags.set('help', '');
+      continue;
     }
     if (!word.startsWith('--')) {
       if (subcommand === undefined) subcommand = word;

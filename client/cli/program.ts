@@ -3,7 +3,7 @@ import { ClientError, type ClientErrorKind } from '../client-error.ts';
 import { connectHybridVsock, connectUnix } from '../connect.ts';
 import { GuestClient } from '../guest-client.ts';
 import { globalFlags, readCommandLine, type CommandLine } from './command-line.ts';
-import { subcommands } from './subcommands.ts';
+import { flagsOf, subcommandOf, subcommands } from './subcommands.ts';
 import type { SubcommandEntry, Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -25,18 +25,16 @@ const statusOf: Readonly<Record<ClientErrorKind, number>> = {
 export async function runProgram(options: ProgramOptions): Promise<number> {
   const { stdout, stderr, words, version } = options;
   try {
-    const line = readCommandLine(words, (name) => subcommands.find((entry) => entry.name === name)?.flags ?? []);
+    const line = readCommandLine(words, flagsOf);
     if (line.flags.has('version')) {
       stdout.write(`concierge-ctl ${version}\n`);
       return 0;
     }
-    if (line.flags.has('help')) {
+    if (line.flags.has('help') || line.subcommand === 'help') {
       stdout.write(helpText());
       return 0;
     }
-    const entry = subcommands.find(({ name }) => name === line.subcommand);
-    if (entry === undefined) throw new UsageError(line.subcommand === undefined ? 'say what to do' : `there is no '${line.subcommand}'`);
-    return await obey(entry, line, options);
+    return await obey(subcommandOf(line), line, options);
   } catch (error) {
     const message = messageOf(error);
     stderr.write(`concierge-ctl: ${message}${error instanceof UsageError ? " (try 'concierge-ctl --help')" : ''}\n`);

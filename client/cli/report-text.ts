@@ -13,11 +13,11 @@ export function reportText(report: Output<'__org.concierge_fsfreeze-report'>): s
     `frozen ${clock(started)}${ended === undefined ? '' : `, ended ${clock(ended)}${report['ended-by'] === undefined ? '' : ` by ${report['ended-by']}`}`}`,
     ...(report.detail === undefined ? [] : [printable(report.detail)]),
   ];
-  const systems = table(
+  const systems = report.filesystems.length === 0 ? '' : table(
     [{ title: 'MOUNTED ON' }, { title: 'RESULT' }, { title: 'FLUSHED IN', right: true }, { title: 'FROZEN IN', right: true }, { title: 'PROBLEM' }],
     report.filesystems.map((one) => [one.mountpoint, one.result, milliseconds(one['flush-ns']), milliseconds(one['freeze-ns']), one.error ?? one['thaw-error'] ?? '']),
   );
-  const leftOut = report['left-out'].map(({ mountpoint, detail }) => `left out ${printable(mountpoint)}: ${printable(detail)}\n`).join('');
+  const leftOut = report['left-out'].map(({ mountpoint, detail }) => `left out ${detail.startsWith(mountpoint) ? '' : `${printable(mountpoint)}: `}${printable(detail)}\n`).join('');
   const hooks = report.hooks.map(({ name, phase, ok, error }) => `hook ${printable(name)} ${phase}: ${ok ? 'done' : printable(error ?? 'failed')}\n`).join('');
   return `${lines.join('\n')}\n${systems}${leftOut}${hooks}`;
 }

@@ -1,4 +1,6 @@
-import type { SubcommandEntry } from './terminal.ts';
+import type { CommandLine } from './command-line.ts';
+import type { FlagSyntax, SubcommandEntry } from './terminal.ts';
+import { UsageError } from './usage-error.ts';
 
 /** All that can be asked. Each is a file of its own, loaded when it is asked for. */
 export const subcommands: readonly SubcommandEntry[] = [
@@ -9,7 +11,7 @@ export const subcommands: readonly SubcommandEntry[] = [
   { name: 'os', usage: '', summary: 'The operating system.', flags: [], load: () => import('./subcommands/os.ts') },
   {
     name: 'freeze', usage: '[--dry-run] [MOUNTPOINT...]', summary: 'Freezes file systems, all or those named. With --dry-run: what would happen.',
-    flags: [{ name: 'dry-run' }], load: () => import('./subcommands/freeze.ts'),
+    flags: [{ name: 'dry-run' }], words: Infinity, load: () => import('./subcommands/freeze.ts'),
   },
   { name: 'thaw', usage: '', summary: 'Thaws them.', flags: [], load: () => import('./subcommands/thaw.ts') },
   { name: 'status', usage: '', summary: 'Whether the guest is frozen, and what the last freeze did.', flags: [], load: () => import('./subcommands/status.ts') },
@@ -19,16 +21,28 @@ export const subcommands: readonly SubcommandEntry[] = [
   },
   {
     name: 'exec', usage: '[--stdin] [--within SECONDS] -- PROGRAM [ARGUMENT...]', summary: 'Runs a program, waits, and ends with its status (255: it could not be run).',
-    flags: [{ name: 'stdin' }, { name: 'within', placeholder: 'SECONDS' }], load: () => import('./subcommands/exec.ts'),
+    flags: [{ name: 'stdin' }, { name: 'within', placeholder: 'SECONDS' }], words: Infinity, load: () => import('./subcommands/exec.ts'),
   },
   {
     name: 'cp', usage: 'guest:PATH PATH | PATH guest:PATH', summary: 'Copies a file out of the guest or into it; - is standard output or input.',
-    flags: [], load: () => import('./subcommands/cp.ts'),
+    flags: [], words: 2, load: () => import('./subcommands/cp.ts'),
   },
-  { name: 'shell', usage: '', summary: 'A conversation: one command a line, with completion.', flags: [], load: () => import('./subcommands/shell.ts') },
-  { name: 'raw', usage: "NAME ['{ARGUMENTS}']", summary: 'Any command with any arguments, as JSON; also one whole request.', flags: [], load: () => import('./subcommands/raw.ts') },
+  { name: 'shell', usage: '', summary: 'A conversation: one command or subcommand a line, with completion.', flags: [], load: () => import('./subcommands/shell.ts') },
+  { name: 'raw', usage: "NAME ['{ARGUMENTS}']", summary: 'Any command with any arguments, as JSON; also one whole request.', flags: [], words: 2, load: () => import('./subcommands/raw.ts') },
   {
-    name: 'completion', usage: 'bash | zsh | fish', summary: 'The completion script for a shell.', flags: [], needsGuest: false,
+    name: 'completion', usage: 'bash | zsh | fish', summary: 'The completion script for a shell.', flags: [], words: 1, needsGuest: false,
     load: () => import('./subcommands/completion.ts'),
   },
 ];
+
+/** Flags of a subcommand, by its name. */
+export const flagsOf = (name: string): readonly FlagSyntax[] => subcommands.find((entry) => entry.name === name)?.flags ?? [];
+
+/** The subcommand that a command line names. @throws UsageError where there is none, or it does not take so many words */
+export function subcommandOf({ subcommand, words }: CommandLine): SubcommandEntry {
+  const entry = subcommands.find(({ name }) => name === subcommand);
+  if (entry === undefined) throw new UsageError(subcommand === undefined ? 'say what to do' : `there is no '${subcommand}': there are ${subcommands.map(({ name }) => name).join(', ')}`);
+  const tooMany = words[entry.words ?? 0];
+  if (tooMany !== undefined) throw new UsageError(`'${tooMany}' is one word too many: ${entry.name} takes ${entry.usage === '' ? 'none' : entry.usage}`);
+  return entry;
+}

@@ -38,3 +38,6 @@ export function bytesText(bytes: bigint | number | undefined): string {
 
 /** ISO, to the second. @param ms since 1970 */
 export const timeText = (ms: number): string => (Number.isFinite(ms) && Math.abs(ms) <= 8.64e15 ? new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z') : `${ms} ms`);
+
+/** `1 file system`, `3 file systems`. */
+export const fileSystemsText = (count: bigint): string => `${count} file system${count === 1n ? '' : 's'}`;

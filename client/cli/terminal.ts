@@ -36,6 +36,8 @@ export interface SubcommandEntry {
   readonly usage: string;
   readonly summary: string;
   readonly flags: readonly FlagSyntax[];
+  /** How many words it takes at most; absent: none. */
+  readonly words?: number;
   /** False for what works without a guest. */
   readonly needsGuest?: false;
   readonly load: () => Promise<{ readonly run: RunSubcommand }>;

@@ -77,18 +77,27 @@ const wordsOfType = (type: SchemaType): readonly string[] => {
   return type.kind === 'bool' ? ['true', 'false'] : [];
 };
 
-/** What can stand at the end of a line, and the part of the line that it completes. */
-export function completionsOf(line: string, own: readonly string[]): [readonly string[], string] {
+/**
+ * What can stand at the end of a line, and the part of the line that it completes.
+ *
+ * @param own words that may stand first besides the commands, each with what may follow it
+ */
+export function completionsOf(line: string, own: Readonly<Record<string, readonly string[]>>): [readonly string[], string] {
   const begun = /\S*$/.exec(line)?.[0] ?? '';
   const before = wordsOf(line.slice(0, line.length - begun.length));
-  const names = before.length === 0 ? [...own, ...commands.map(({ name }) => name)] : argumentsAfter(before, begun);
+  const [first = ''] = before;
+  const all = [...Object.keys(own), ...commands.map(({ name }) => name)];
+  const following = Object.hasOwn(own, first) ? own[first] : undefined;
+  let names = before.length === 0 ? all : (following ?? argumentsAfter(before, begun));
+  if (first === 'help') names = before.length === 1 ? all : [];
   const fitting = names.filter((name) => name.startsWith(begun));
-  return [fitting, begun];
+  // What is complete is followed by a blank; an argument waits for its value.
+  return [fitting.map((name) => (fitting.length > 1 || name.endsWith('=') ? name : `${name} `)), begun];
 }
 
 function argumentsAfter([command = '', ...rest]: readonly string[], begun: string): readonly string[] {
-  const schema = command === 'help' ? undefined : schemaOf(command);
-  if (schema === undefined) return command === 'help' ? commands.map(({ name }) => name) : [];
+  const schema = schemaOf(command);
+  if (schema === undefined) return [];
   const [, name] = /^([^=]+)=/.exec(begun) ?? [];
   const member = name === undefined ? undefined : schema.arguments[name];
   if (member !== undefined) return wordsOfType(member.type).map((word) => `${name ?? ''}=${word}`);

@@ -3,7 +3,7 @@ import { exec } from '../../exec.ts';
 import type { GuestClient } from '../../guest-client.ts';
 import { jsonText } from '../print-json.ts';
 import { reportText } from '../report-text.ts';
-import { printable } from '../table.ts';
+import { fileSystemsText, printable } from '../table.ts';
 import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
 import { reportOf } from './status.ts';
 
@@ -16,7 +16,7 @@ export const run: RunSubcommand = async (context) => {
       ? await client.execute('guest-fsfreeze-freeze', {}, call)
       : await client.execute('guest-fsfreeze-freeze-list', { mountpoints: words }, call);
   const report = await reportOf(client);
-  stdout.write(json ? `${jsonText({ frozen: count, report })}\n` : `${count} file systems frozen\n${report === undefined ? '' : reportText(report)}`);
+  stdout.write(json ? `${jsonText({ frozen: count, report })}\n` : `${fileSystemsText(count)} frozen\n${report === undefined ? '' : reportText(report)}`);
   if (count > 0n) stderr.write('The guest stays frozen until `concierge-ctl thaw`, or its own deadline.\n');
   return 0;
 };

@@ -35,7 +35,7 @@ export const run: RunSubcommand = async ({ client, json, stdout }) => {
     ['time zone', zone === undefined ? undefined : (zone.zone ?? `${zone.offset} s east of UTC`)],
     ['freeze', frozen],
     ['commands', `${commands.length}, ${commands.length - off.length} enabled`],
-    ['disabled', off.join(', ')],
+    ['disabled', off.toSorted().join(', ')],
   ]));
   return 0;
 };

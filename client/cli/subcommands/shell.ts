@@ -2,17 +2,22 @@ import { createInterface } from 'node:readline/promises';
 
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import { commands } from '../../../core/schema/index.ts';
+import { readCommandLine } from '../command-line.ts';
 import { encodeArguments } from '../../encode-arguments.ts';
-import type { GuestClient } from '../../guest-client.ts';
 import { jsonText } from '../print-json.ts';
+import { flagsOf, subcommandOf, subcommands } from '../subcommands.ts';
 import { pairs } from '../table.ts';
-import type { RunSubcommand } from '../terminal.ts';
+import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
 import { completionsOf, schemaOf, typedArguments, wordsOf } from '../typed-arguments.ts';
+import { UsageError } from '../usage-error.ts';
 
-const own = ['help', 'exit'];
+/** Subcommands that make sense in a conversation. */
+const inside = subcommands.filter(({ name, needsGuest }) => name !== 'shell' && needsGuest !== false);
+const own = { help: [], exit: [], ...Object.fromEntries(inside.map(({ name, flags }) => [name, [...flags, { name: 'json' }].map((flag) => `--${flag.name}`)])) };
 
-/** A conversation: one command a line, `NAME ARGUMENT=VALUE…`, with completion. */
-export const run: RunSubcommand = async ({ client, stdin, stdout, isWatched }) => {
+/** A conversation: one command a line, `NAME ARGUMENT=VALUE…`, or a subcommand; with completion. */
+export const run: RunSubcommand = async (context) => {
+  const { client, stdin, stdout, isWatched } = context;
   const lines = createInterface({
     input: stdin,
     output: stdout,
@@ -23,7 +28,7 @@ export const run: RunSubcommand = async ({ client, stdin, stdout, isWatched }) =
       return [[...fitting], begun];
     },
   });
-  if (isWatched) stdout.write('One command a line, as in: guest-file-open path=/etc/hostname. Tab completes, help explains, Ctrl-D ends.\n');
+  if (isWatched) stdout.write('One command a line, as in: guest-file-open path=/etc/hostname, or fs. Tab completes, help explains, Ctrl-D ends.\n');
   let ended = false;
   lines.once('close', () => (ended = true));
   // Input that has come to its end still has lines to be read, but nobody to be prompted.
@@ -35,7 +40,7 @@ export const run: RunSubcommand = async ({ client, stdin, stdout, isWatched }) =
   for await (const line of lines) {
     const [name, ...rest] = wordsOf(line);
     if (name === 'exit') break;
-    const problem = await answer(client, name, rest, (text) => stdout.write(text));
+    const problem = await answer(context, name, rest);
     if (problem !== undefined) stdout.write(`${problem}\n`);
     failed ||= problem !== undefined;
     if (!client.isOpen) return 3;
@@ -47,25 +52,44 @@ export const run: RunSubcommand = async ({ client, stdin, stdout, isWatched }) =
 };
 
 /** Answers what went wrong. */
-async function answer(client: GuestClient, name: string | undefined, rest: readonly string[], print: (text: string) => void): Promise<string | undefined> {
+async function answer(context: SubcommandContext, name: string | undefined, rest: readonly string[]): Promise<string | undefined> {
   if (name === undefined) return undefined;
-  if (name === 'help') {
-    print(helpOn(rest[0]));
-    return undefined;
-  }
+  const { client, stdout } = context;
   try {
-    const schema = schemaOf(name);
-    const args = schema === undefined ? '{}' : encodeArguments(schema, typedArguments(schema, rest)).join('');
-    print(`${jsonText(await client.executeRaw(name, args))}\n`);
+    if (name === 'help') stdout.write(helpOn(rest[0]));
+    else if (inside.some((entry) => entry.name === name)) await subcommand(context, [name, ...rest]);
+    else {
+      const schema = schemaOf(name);
+      const args = schema === undefined ? '{}' : encodeArguments(schema, typedArguments(schema, rest)).join('');
+      stdout.write(`${jsonText(await client.executeRaw(name, args))}\n`);
+    }
     return undefined;
   } catch (error) {
     return messageOf(error);
   }
 }
 
+/** As from the command line, but in this conversation. */
+async function subcommand(context: SubcommandContext, words: readonly string[]): Promise<void> {
+  const line = readCommandLine(words, flagsOf);
+  const entry = subcommandOf(line);
+  // Both would take away what is typed.
+  if (line.flags.has('stdin') || (entry.name === 'cp' && line.words[0] === '-')) throw new UsageError('standard input is this conversation');
+  const { run: obey } = await entry.load();
+  await obey({ ...context, words: line.words, flags: line.flags, json: line.flags.has('json') });
+}
+
 function helpOn(name: string | undefined): string {
+  const entry = inside.find((one) => one.name === name);
+  if (entry !== undefined) return `${`${entry.name} ${entry.usage}`.trimEnd()}: ${entry.summary}\n`;
   const schema = name === undefined ? undefined : schemaOf(name);
-  if (schema === undefined) return pairs(commands.map((command) => [command.name, command.summary.split('. ', 1)[0]]));
-  const members = Object.entries(schema.arguments).map(([member, { optional, doc }]) => [`  ${member}=${optional ? ' (optional)' : ''}`, doc] as const);
-  return `${schema.name}: ${schema.summary}\n${pairs(members)}`;
+  if (schema !== undefined) {
+    const members = Object.entries(schema.arguments).map(([member, { optional, doc }]) => [`  ${member}=${optional ? ' (optional)' : ''}`, doc] as const);
+    return `${schema.name}: ${schema.summary}\n${pairs(members)}`;
+  }
+  if (name !== undefined) throw new UsageError(`there is no '${name}': help alone lists what there is`);
+  return pairs([
+    ...inside.map((one) => [one.name, one.summary] as const),
+    ...commands.map((command) => [command.name, command.summary.split('. ', 1)[0]] as const),
+  ]);
 }

@@ -4,6 +4,10 @@ import type { RunSubcommand } from '../terminal.ts';
 
 export const run: RunSubcommand = async ({ client, json, stdout }) => {
   const list = await client.execute('guest-get-users');
+  if (!json && list.length === 0) {
+    stdout.write('nobody is logged in\n');
+    return 0;
+  }
   stdout.write(
     json
       ? `${jsonText(list)}\n`

@@ -48,21 +48,40 @@ describe('the command line', () => {
   });
 });
 
+describe('words', () => {
+  it.each([
+    [['thaw', 'now'], "'now' is one word too many: thaw takes none"],
+    [['cp', 'a', 'b', 'c'], "'c' is one word too many: cp takes guest:PATH PATH | PATH guest:PATH"],
+    [['thraw'], "there is no 'thraw': there are info, fs,"],
+  ])('that nobody asked for, as in %j, are told and not passed over', async (words, message) => {
+    expect(await ctl(words)).toMatchObject({ status: 2, err: expect.stringContaining(message) });
+  });
+
+  it.each([[['-h']], [['help']], [['thaw', '-h']], [['--help', 'thaw']]])('%j asks for help', async (words) => {
+    expect(await ctl(words)).toMatchObject({ status: 0, out: expect.stringContaining('Usage: concierge-ctl') });
+  });
+});
+
 describe('completion', () => {
+  const own = { help: [], exit: [], freeze: ['--dry-run', '--json'] };
+
   it.each([
     ['', 'guest-info'],
     ['guest-fi', 'guest-file-open'],
     ['guest-file-open ', 'mode='],
     ['guest-file-open path=/x m', 'mode='],
-    ['guest-set-user-password crypted=t', 'crypted=true'],
-    ['guest-file-seek handle=1 whence=s', 'whence=set'],
+    ['guest-set-user-password crypted=t', 'crypted=true '],
+    ['guest-file-seek handle=1 whence=s', 'whence=set '],
     ['help guest-f', 'guest-fstrim'],
+    ['fr', 'freeze '],
+    ['freeze --d', '--dry-run '],
+    ['guest-file-open p', 'path='],
   ])('of %j offers %j', (line, offered) => {
-    expect(completionsOf(line, ['help', 'exit'])[0]).toContain(offered);
+    expect(completionsOf(line, own)[0]).toContain(offered);
   });
 
   it('offers no argument twice', () => {
-    expect(completionsOf('guest-file-open path=/x ', [])[0]).toEqual(['mode=']);
+    expect(completionsOf('guest-file-open path=/x ', {})[0]).toEqual(['mode=']);
   });
 
   it.each(['bash', 'zsh', 'fish'])('there is a script for %s', async (shell) => {

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,6 +22,10 @@ describe('tables for people', () => {
     const { out } = await ctl(['net']);
 
     expect(out).toMatch(/^eth0 +52:54:00:12:34:56 +1\.0 TiB +700\.0 MiB +192\.0\.2\.10\/24\n +fe80::5054:ff:fe12:3456\/64$/m);
+  });
+
+  it('users says so when nobody is there', async () => {
+    expect((await ctl(['users'], { machine: { sessions: [] } })).out).toBe('nobody is logged in\n');
   });
 
   it('users, os and info say the rest', async () => {
@@ -182,6 +187,38 @@ describe('cp', () => {
     expect(err).toContain('No such file or directory');
   });
 
+  it('tells what was copied to a program that asked for it', async () => {
+    const { out } = await ctl(['cp', '--json', 'guest:/data/a', join(directory, 'a')], { machine: { files: { '/data/a': 'four' } } });
+
+    expect(JSON.parse(out)).toEqual({ from: 'guest:/data/a', to: join(directory, 'a'), bytes: 4 });
+    expect(await ctl(['cp', '--json', 'guest:/data/a', '-'])).toMatchObject({ status: 2 });
+  });
+
+  it('touches nothing in the guest when there is nothing here that could be read', async () => {
+    const guest = await createFakeGuest({ machine: { files: { '/data/kept': 'precious' } } });
+
+    const missing = await ctlOn(guest, ['cp', join(directory, 'nothing'), 'guest:/data/kept']);
+    const folder = await ctlOn(guest, ['cp', directory, 'guest:/data/kept']);
+
+    expect([missing.status, folder.status]).toEqual([1, 2]);
+    expect(guest.machine.files.text('/data/kept')).toBe('precious');
+  });
+
+  it('says which file the guest could not write, and gives its handle back', async () => {
+    const guest = await createFakeGuest({ machine: { files: { '/data/new': '' } } });
+    guest.machine.fileSystems.get('/data').full = true;
+    await writeFile(join(directory, 'here'), 'ours');
+
+    const { status, err } = await ctlOn(guest, ['cp', join(directory, 'here'), 'guest:/data/new']);
+
+    expect([status, err]).toEqual([1, expect.stringMatching(/\/data\/new: .*No space left on device/)]);
+    expect(guest.machine.faults.calls.filter((call) => call.startsWith('fileSystem.files.openFile.close'))).toHaveLength(1);
+  });
+
+  it.skipIf(!existsSync('/dev/full'))('says so when there is no room here (needs /dev/full)', async () => {
+    expect(await ctl(['cp', 'guest:/data/a', '/dev/full'], { machine: { files: { '/data/a': 'x' } } })).toMatchObject({ status: 1, err: expect.stringContaining('no space left') });
+  });
+
   it('shows how far it is to somebody who watches', async () => {
     const { err } = await ctl(['cp', 'guest:/data/a', join(directory, 'a')], { machine: { files: { '/data/a': 'x'.repeat(2048) } } }, { watched: true });
 
@@ -219,5 +256,20 @@ describe('shell', () => {
     expect(out).toContain('guest-sync: ');
     expect(out).toContain('"host-name": "fake"');
     expect(out).not.toMatch(/^\d{19}$/m);
+  });
+
+  it('does subcommands too, in the same conversation', async () => {
+    const { status, out } = await ctl(['shell'], {}, { input: 'freeze /data\nguest-fsfreeze-status\nthaw\nthaw now\ncp - guest:/x\nhelp freeze\nhelp nonsense\nos --json\nhelp\n' });
+
+    expect(status).toBe(1);
+    expect(out).toContain('1 file system frozen\n');
+    expect(out).toContain('"frozen"\n');
+    expect(out).toContain('1 file system thawed\n');
+    expect(out).toContain("'now' is one word too many");
+    expect(out).toContain('standard input is this conversation');
+    expect(out).toContain('freeze [--dry-run] [MOUNTPOINT...]: ');
+    expect(out).toContain("there is no 'nonsense': help alone lists what there is");
+    expect(out).toContain('"id": "debian"');
+    expect(out).toMatch(/^guest-fstrim +\S/m);
   });
 });
