@@ -101,10 +101,15 @@ export class Faults {
     this.#clock = clock;
   }
 
+  /** Every call that can be made to fail. */
+  get known(): readonly string[] {
+    return [...this.#known].toSorted();
+  }
+
   /** @throws Error for a call that no port of this machine has; it lists those that there are */
   inject(rule: FaultRule): Fault {
     if (!this.#known.has(`${rule.port}.${rule.method}`)) {
-      throw new Error(`no port of this machine has the call '${rule.port}.${rule.method}'; it has ${[...this.#known].toSorted().join(', ')}`);
+      throw new Error(`no port of this machine has the call '${rule.port}.${rule.method}'; it has ${this.known.join(', ')}`);
     }
     if (rule.error === undefined && rule.hang !== true && rule.delayMs === undefined) {
       throw new Error("a fault needs at least one of 'error', 'hang' and 'delayMs'");

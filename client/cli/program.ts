@@ -57,9 +57,19 @@ async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramO
       // Only what needs no guest is run without one.
       client: client as GuestClient,
     });
+  } catch (error) {
+    throw client === undefined ? error : await explained(client, error);
   } finally {
     client?.close();
   }
+}
+
+/** A frozen agent refuses most commands in words that say nothing of it: qemu-ga's, which hosts compare. */
+async function explained(client: GuestClient, error: unknown): Promise<unknown> {
+  if (!ClientError.is(error) || !error.message.includes('has been disabled')) return error;
+  const status = await client.execute('guest-fsfreeze-status').catch(() => undefined);
+  if (status !== 'frozen') return error;
+  return new ClientError('refused', `${error.message} while the guest is frozen (concierge-ctl thaw ends that)`, { cause: error });
 }
 
 async function channelOf({ flags }: CommandLine, environment: ProgramOptions['environment']): Promise<GuestClient> {

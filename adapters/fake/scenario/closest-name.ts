@@ -1,5 +1,7 @@
-/** The name that was probably meant: the one with the fewest changed letters, where those are few. */
+/** The name that was probably meant: the one with the fewest changed letters, where those are few, or the only one that ends so. */
 export function closestName(given: string, names: readonly string[]): string | undefined {
+  const ending = given.length < 3 ? [] : names.filter((name) => name.toLowerCase().endsWith(`-${given.toLowerCase()}`));
+  if (ending.length === 1) return ending[0];
   let best: string | undefined;
   let least = Math.max(2, Math.floor(given.length / 3)) + 1;
   for (const name of names) {

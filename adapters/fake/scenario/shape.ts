@@ -6,12 +6,21 @@ import { closestName } from './closest-name.ts';
 export interface Reading {
   /** Notes a mistake at a node. */
   readonly wrong: (node: ParsedNode | null, sentence: string) => void;
+  /** Where a node stands: `NAME:LINE:COLUMN`. */
+  readonly placeOf: (node: ParsedNode | null) => string;
 }
 
 /** Reads one value from a node; notes what is wrong and answers nothing. */
 export type Shape<T> = (node: ParsedNode | null, reading: Reading) => T | undefined;
 
-const show = (value: unknown): string => (typeof value === 'string' ? `'${value}'` : typeof value === 'object' && value !== null ? 'a list or mapping' : String(value));
+function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (isSeq(value)) return 'a list';
+  if (isMap(value)) return 'a mapping';
+  return value === null ? 'nothing' : String(value);
+}
+
+const isNothing = (node: ParsedNode | null): boolean => scalar(node) === null;
 
 const scalar = (node: ParsedNode | null): unknown => (isScalar(node) ? node.value : node === null ? null : node);
 
@@ -72,7 +81,7 @@ export function suggestion(given: string, names: readonly string[]): string {
 
 export const listOf = <T>(element: Shape<T>): Shape<readonly T[]> => (node, reading) => {
   if (!isSeq(node)) {
-    reading.wrong(node, `${show(scalar(node))} is not a list`);
+    reading.wrong(node, isNothing(node) ? 'a list is missing here' : `${show(scalar(node))} is not a list`);
     return undefined;
   }
   return node.items.flatMap((item) => {
@@ -155,7 +164,7 @@ interface Pair {
 
 function pairsOf(node: ParsedNode | null, { wrong }: Reading): readonly Pair[] {
   if (!isMap(node)) {
-    wrong(node, `${show(scalar(node))} is not a mapping`);
+    wrong(node, isNothing(node) ? 'a mapping is missing here' : `${show(scalar(node))} is not a mapping`);
     return [];
   }
   return node.items.map(({ key, value }) => ({ key: String(scalar(key)), keyNode: key, value }));

@@ -2,6 +2,7 @@ import { isMap } from 'yaml';
 
 import { posixCodes, type PosixCode } from '../../../core/errors/posix-errno.ts';
 import { duration, flag, record, required, size, tagged, text, whole, word, type MemberShapes, type Shape } from './shape.ts';
+import { places } from './places.ts';
 import type { Entry } from './scenario.ts';
 
 const errno: Shape<PosixCode> = word('errno', posixCodes);
@@ -35,6 +36,13 @@ const actions: Readonly<Record<Entry['do'], MemberShapes>> = {
   release: {},
 };
 
+/** Remembers where it stands, for what only the machine can find wrong with it. */
+const placed = (shape: Shape<Entry>): Shape<Entry> => (node, reading) => {
+  const entry = shape(node, reading);
+  if (entry !== undefined) places.set(entry, reading.placeOf(node));
+  return entry;
+};
+
 /** @param commands the names that `on` may have; any where absent */
 export const entryShape = (commands: readonly string[] | undefined): Shape<Entry> => {
   const name = commands === undefined ? text : word('command', commands);
@@ -43,7 +51,14 @@ export const entryShape = (commands: readonly string[] | undefined): Shape<Entry
       const does = { do: required(word('action', [action])), ...members };
       const timed = record(`'${action}'`, { ...does, at: required(duration) }) as Shape<Entry>;
       const asked = record(`'${action}'`, { ...does, on: required(name), nth: whole, every: flag, after: duration }) as Shape<Entry>;
-      return [action, action.startsWith('answer-') ? asked : (node, reading) => (isMap(node) && node.has('on') ? asked : timed)(node, reading)];
+      return [action, placed((node, reading) => {
+        const isAsked = isMap(node) && node.has('on');
+        if (isAsked && node.has('at')) {
+          reading.wrong(node, "'at' and 'on' exclude each other: it happens at a time or with a command");
+          return undefined;
+        }
+        return (isAsked || action.startsWith('answer-') ? asked : timed)(node, reading);
+      })];
     }),
   );
   return tagged('an entry of the timeline', 'do', shapes);

@@ -1,6 +1,9 @@
+import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import type { HookPhase } from '../../../core/ports/index.ts';
 import type { Fault, FaultRule } from '../faults.ts';
 import type { FakeMachine } from '../machine.ts';
+import { closestName } from './closest-name.ts';
+import { places } from './places.ts';
 import { isAnswerFault, type Action, type AnswerFault, type Entry } from './scenario.ts';
 
 /** What of a scenario is not the machine's to do. */
@@ -53,15 +56,44 @@ export class Timeline {
     return fault;
   }
 
+  /** @throws Error with the place of the entry, where it was read from a file, and what was meant */
   #check(entry: Entry): void {
-    if ('of' in entry) this.#machine.fileSystems.get(entry.of);
-    if (entry.do === 'hook-fails' || entry.do === 'hook-hangs') this.#hook(entry.name);
+    try {
+      if ('of' in entry) this.#checkMountPoint(entry.of);
+      if (entry.do === 'hook-fails' || entry.do === 'hook-hangs') this.#hook(entry.name);
+      if (entry.do === 'fault') {
+        this.#checkCall(`${entry.port}.${entry.method}`);
+        if (entry.error === undefined && entry.hang === undefined && entry.delay === undefined) throw new Error("a fault needs at least one of 'error', 'hang' and 'delay'");
+      }
+    } catch (error) {
+      const place = places.get(entry);
+      throw place === undefined ? error : AgentError.failed(`${place}: ${messageOf(error)}`, error);
+    }
+  }
+
+  #checkMountPoint(of: string): void {
+    const { fileSystems } = this.#machine;
+    const mountPoints = fileSystems.tree.mounts.map(({ mountPoint }) => mountPoint);
+    const meant = mountPoints.includes(of) ? undefined : closestName(of, mountPoints);
+    if (meant !== undefined) throw new Error(`nothing is mounted at '${of}': did you mean '${meant}'?`);
+    fileSystems.get(of);
+  }
+
+  #checkCall(call: string): void {
+    const { known } = this.#machine.faults;
+    if (known.includes(call)) return;
+    const meant = closestName(call, known);
+    throw new Error(`no port of this machine has the call '${call}'${meant === undefined ? `; it has ${known.join(', ')}` : `: did you mean '${meant}'?`}`);
   }
 
   #hook(name: string): number {
     const { installed } = this.#machine.hooks;
     const index = installed.findIndex((hook) => hook.name === name);
-    if (index === -1) throw new Error(`the machine has no hook '${name}'; it has ${installed.map((hook) => hook.name).join(', ') || 'none'}`);
+    if (index === -1) {
+      const names = installed.map((hook) => hook.name);
+      const meant = closestName(name, names);
+      throw new Error(`the machine has no hook '${name}'${meant === undefined ? `; it has ${names.join(', ') || 'none'}` : `: did you mean '${meant}'?`}`);
+    }
     return index;
   }
 

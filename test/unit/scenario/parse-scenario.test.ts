@@ -31,11 +31,17 @@ describe('a scenario with a mistake', () => {
     ['machine: { startTime: yesterday }', "'yesterday' is not a time such as"],
     ['machine: { users: [{ name: a, uid: 1.5, gid: 0, home: / }] }', '1.5 is not a whole number'],
     ['machine: { without: [fileSystem.freezin] }', "did you mean 'fileSystem.freezing'?"],
-    ['machine: { files: [1] }', 'a list or mapping is not a mapping'],
+    ['machine: { files: [1] }', 'a list is not a mapping'],
+    ['timeline:\n  at: 0', 'file.yaml:2:3: a mapping is not a list'],
+    ['timeline: [{ at: 0, on: guest-ping, do: fill, of: / }]', "'at' and 'on' exclude each other"],
+    ['timeline: [{ on: fsfreeze-thaw, do: answer-lost }]', "did you mean 'guest-fsfreeze-thaw'?"],
+    ['{\n  "timeline": [{ "at": 0 "do": "fill" }]\n}', "file.yaml:2:26: Expected ',' or '}' after property value"],
+    ['{"timeline": []', 'file.yaml:1:16: Expected '],
     ['machine: { agent: true }', 'true is not a mapping'],
     ['just a text', "'just a text' is not a mapping"],
     ['a: [', 'file.yaml:1:'],
-    ['', 'null is not a mapping'],
+    ['', 'file.yaml: there is nothing in it'],
+    ['machine:', 'file.yaml:1:9: a mapping is missing here'],
   ])('%j is told with its place and what was meant', (text, message) => {
     expect(problems(text)).toContain(message);
   });
@@ -54,6 +60,10 @@ describe('a scenario with a mistake', () => {
     ['timeline: [{ at: 0, do: fill, of: /nowhere }]', "nothing is mounted at '/nowhere'; mounted are /, "],
     ['timeline: [{ at: 0, do: hook-fails, name: x }]', "the machine has no hook 'x'; it has none"],
     ['timeline: [{ at: 0, do: fault, port: power.shutdown, method: shutdwn, error: EIO }]', "no port of this machine has the call 'power.shutdown.shutdwn'"],
+    ['timeline:\n  - { at: 0, do: fill, of: dta }', "scenario:2:5: nothing is mounted at 'dta': did you mean '/data'?"],
+    ['machine: { hooks: [{ name: backup }] }\ntimeline:\n  - { at: 0, do: release }\n  - { on: guest-ping, do: hook-fails, name: bakcup }', "scenario:4:5: the machine has no hook 'bakcup': did you mean 'backup'?"],
+    ['timeline: [{ on: guest-ping, do: fault, port: power.shutdwn, method: shutdown, error: EIO }]', "scenario:1:12: no port of this machine has the call 'power.shutdwn.shutdown': did you mean 'power.shutdown.shutdown'?"],
+    ['timeline: [{ on: guest-ping, do: fault, port: power.shutdown, method: shutdown }]', "a fault needs at least one of 'error', 'hang' and 'delay'"],
   ])('%j is refused because the machine is not so', async (text, message) => {
     await expect(createFakeGuest(text)).rejects.toThrow(message);
   });

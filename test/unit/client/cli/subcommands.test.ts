@@ -230,6 +230,15 @@ describe('cp', () => {
   });
 });
 
+it('a refusal for the sake of a freeze says so', async () => {
+  const guest = await createFakeGuest({}, { realTime: true });
+  await ctlOn(guest, ['freeze']);
+
+  expect(await ctlOn(guest, ['fs'])).toMatchObject({ status: 1, err: expect.stringContaining('while the guest is frozen (concierge-ctl thaw ends that)') });
+  await ctlOn(guest, ['thaw']);
+  expect(await ctlOn(guest, ['fs'])).toMatchObject({ status: 0 });
+});
+
 describe('raw', () => {
   it('takes a name with arguments, and whole requests with exact integers', async () => {
     expect((await ctl(['raw', 'guest-sync', '{"id": 9007199254740993}'])).out).toBe('9007199254740993\n');
