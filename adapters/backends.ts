@@ -78,6 +78,7 @@ export async function createBackend(settings: Settings): Promise<Backend> {
       ...(settings.fsfreezeHook === undefined ? {} : { hookPath: settings.fsfreezeHook }),
     });
   } catch (error) {
-    throw AgentError.is(error) ? AgentError.failed(`${error.message} (in this package are ${known})`, error) : error;
+    // A name that is no path may be one of those, misspelt.
+    throw AgentError.is(error) && !name.includes('/') ? AgentError.failed(`${error.message} (in this package are ${known})`, error) : error;
   }
 }

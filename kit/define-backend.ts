@@ -1,3 +1,4 @@
+import { closestName } from '../adapters/fake/scenario/closest-name.ts';
 import { AgentError } from '../core/errors/agent-error.ts';
 import type { Backend } from '../core/ports/index.ts';
 import { missingMethods } from './border/guard-backend.ts';
@@ -53,7 +54,10 @@ function mistakesOf(definition: Readonly<Record<string, unknown>>): readonly str
     mistakes.push("'capabilities' is missing: list what the backend brings, such as 'fileSystem.files'");
   } else {
     const unknown = declared.filter((name) => !isCapability(name));
-    if (unknown.length > 0) mistakes.push(`'capabilities' has ${unknown.map(show).join(', ')}: there are only ${capabilities.join(', ')}`);
+    const meant = unknown.map((name) => closestName(String(name), capabilities));
+    if (unknown.length > 0) {
+      mistakes.push(`'capabilities' has ${unknown.map(show).join(', ')}: ${meant.includes(undefined) ? `there are only ${capabilities.join(', ')}` : `did you mean ${meant.map(show).join(', ')}?`}`);
+    }
   }
   return mistakes;
 }
@@ -62,7 +66,8 @@ const isDefinition = (value: unknown): value is Readonly<Record<string, unknown>
 
 function assertDefinition(value: unknown, origin: string): asserts value is BackendDefinition {
   if (!isDefinition(value)) {
-    throw AgentError.failed(`${origin} is ${show(value)} and no backend: export what defineBackend({ id, apiVersion: 1, … }) answers as 'backend'`);
+    const what = value === undefined ? "exports no 'backend'" : `is ${show(value)} and no backend`;
+    throw AgentError.failed(`${origin} ${what}: export what defineBackend({ id, apiVersion: 1, … }) answers as 'backend'`);
   }
   const mistakes = mistakesOf(value);
   if (mistakes.length > 0) throw AgentError.failed(`${origin} is no backend that can be loaded: ${mistakes.join('; ')}`);

@@ -22,6 +22,10 @@ export const backendPlaces = (): readonly string[] => [
  * @throws failed error with the reason, and with what to do
  */
 export function thirdPartyDefinition(name: string): BackendDefinition {
+  return definitionAt(name).definition;
+}
+
+function definitionAt(name: string): { readonly definition: BackendDefinition; readonly directory: string } {
   const { directory, entry } = findPackage(name, backendPlaces());
   const reason = process.getuid === undefined ? undefined : distrust(directory, { uid: process.getuid() });
   if (reason !== undefined) throw AgentError.failed(`the backend '${name}' is not loaded from ${directory}: ${reason}`);
@@ -30,14 +34,22 @@ export function thirdPartyDefinition(name: string): BackendDefinition {
     // Node loads ES modules this way, too, from 22.12 on; the bundle of the agent is no ES module itself.
     loaded = createRequire(import.meta.url)(entry);
   } catch (error) {
-    throw AgentError.failed(`the backend '${name}' cannot be loaded: ${reasonOf(error)}`, error);
+    throw AgentError.failed(`the backend '${name}' cannot be loaded: ${reasonOf(error, directory)}`, error);
   }
-  return definitionIn(typeof loaded === 'object' && loaded !== null ? (loaded as Readonly<Record<string, unknown>>) : {}, name);
+  return { definition: definitionIn(typeof loaded === 'object' && loaded !== null ? (loaded as Readonly<Record<string, unknown>>) : {}, name), directory };
 }
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, directory: string): string {
   if (!(error instanceof Error)) return String(error);
-  return 'code' in error && error.code === 'ERR_REQUIRE_ASYNC_MODULE' ? 'it awaits something while it is loaded: do that in `load`' : error.message;
+  if ('code' in error && error.code === 'ERR_REQUIRE_ASYNC_MODULE') return 'it awaits something while it is loaded: do that in `load`';
+  const place = placeIn(error.stack ?? '', directory);
+  return place === undefined ? error.message : `${error.message} (${place})`;
+}
+
+/** Where in the package it was thrown: `dist/index.js:12:5`, of a file that cannot be parsed without the column. */
+function placeIn(stack: string, directory: string): string | undefined {
+  const at = stack.indexOf(`${directory}/`);
+  return at === -1 ? undefined : /^[^\s)]+:\d+/.exec(stack.slice(at + directory.length + 1))?.[0];
 }
 
 /**
@@ -47,11 +59,11 @@ function reasonOf(error: unknown): string {
  * @throws failed error that says what to fix
  */
 export async function createThirdPartyBackend(name: string, options: BackendOptions): Promise<Backend> {
-  const definition = thirdPartyDefinition(name);
+  const { definition, directory } = definitionAt(name);
   try {
     return guardBackend(await loadBackend(definition, options), definition.id);
   } catch (error) {
     if (AgentError.is(error)) throw error;
-    throw AgentError.failed(`the backend '${definition.id}' cannot be loaded: ${reasonOf(error)}`, error);
+    throw AgentError.failed(`the backend '${definition.id}' cannot be loaded: ${reasonOf(error, directory)}`, error);
   }
 }

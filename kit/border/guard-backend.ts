@@ -29,16 +29,29 @@ export const guardBackend = (backend: Backend, id: string): Backend => guardGrou
 function guardGroup<T extends object>(group: T, name: string, id: string): T {
   const methods = portMethods[name] ?? {};
   const guarded = new Map<string, unknown>();
-  return new Proxy(group, {
-    get: (target, key) => {
-      const member: unknown = Reflect.get(target, key);
-      if (typeof key === 'symbol') return member;
-      const known = guarded.get(key);
-      if (known !== undefined) return known;
-      const inner = name === '' ? key : `${name}.${key}`;
-      const made = guardMember(target, member, methods[key], inner, id);
-      if (made !== member) guarded.set(key, made);
-      return made;
+  return viewOf(group, (key) => {
+    const member: unknown = Reflect.get(group, key);
+    const known = guarded.get(key);
+    if (known !== undefined) return known;
+    const inner = name === '' ? key : `${name}.${key}`;
+    const made = guardMember(group, member, methods[key], inner, id);
+    if (made !== member) guarded.set(key, made);
+    return made;
+  });
+}
+
+/** An object that shows another's members as `read` answers them. Not a proxy of it: a frozen one may show nothing but itself. */
+function viewOf<T extends object>(object: T, read: (key: string) => unknown): T {
+  const get = (key: string | symbol): unknown => (typeof key === 'symbol' ? Reflect.get(object, key) : read(key));
+  return new Proxy({} as T, {
+    get: (_target, key) => get(key),
+    set: (_target, key, value) => Reflect.set(object, key, value),
+    has: (_target, key) => Reflect.has(object, key),
+    ownKeys: () => Reflect.ownKeys(object),
+    getPrototypeOf: () => Reflect.getPrototypeOf(object),
+    getOwnPropertyDescriptor: (_target, key) => {
+      const own = Reflect.getOwnPropertyDescriptor(object, key);
+      return own === undefined ? undefined : { value: get(key), writable: true, enumerable: own.enumerable === true, configurable: true };
     },
   });
 }
@@ -81,17 +94,14 @@ const failing = (name: string, id: string) => (error: unknown): never => {
 };
 
 function guardObject(object: object, { objects = {}, promises = {} }: MethodContract, name: string, id: string): object {
-  return new Proxy(object, {
-    get: (target, key) => {
-      const member: unknown = Reflect.get(target, key);
-      if (typeof key === 'symbol') return member;
-      const inner = `${name} → ${key}`;
-      const promised = promises[key];
-      if (promised !== undefined) return guardPromise(member, promised, inner, id);
-      if (typeof member !== 'function') return member;
-      const contract = objects[key];
-      return contract === undefined ? member.bind(target) : guardMethod(target, member, contract, inner, id);
-    },
+  return viewOf(object, (key) => {
+    const member: unknown = Reflect.get(object, key);
+    const inner = `${name} → ${key}`;
+    const promised = promises[key];
+    if (promised !== undefined) return guardPromise(member, promised, inner, id);
+    if (typeof member !== 'function') return member;
+    const contract = objects[key];
+    return contract === undefined ? member.bind(object) : guardMethod(object, member, contract, inner, id);
   });
 }
 

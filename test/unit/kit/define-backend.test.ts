@@ -28,7 +28,8 @@ describe('a backend of a third party', () => {
     ['another version of the ports', { apiVersion: 2 }, /'apiVersion' is 2: this agent loads version 1/u],
     ['no way to load it', { load: undefined }, /'load' is missing: make it a function/u],
     ['no way to detect its system', { detects: 'linux' }, /'detects' is missing/u],
-    ['a capability that there is not', { capabilities: ['fileSystem.file'] }, /'capabilities' has 'fileSystem\.file': there are only .*fileSystem\.files/u],
+    ['a capability that there is not', { capabilities: ['fileSystem.file'] }, /'capabilities' has 'fileSystem\.file': did you mean 'fileSystem\.files'\?/u],
+    ['a capability like none', { capabilities: ['telepathy'] }, /'capabilities' has 'telepathy': there are only .*fileSystem\.files/u],
     ['no list of capabilities', { capabilities: 'all' }, /'capabilities' is missing/u],
   ])('is refused with %s, and told what to do', (_, different, text) => {
     expect(() => defineBackend(definition(different))).toThrow(text);
@@ -43,7 +44,7 @@ describe('a backend of a third party', () => {
 
     expect(definitionIn({ backend: one }, 'acme')).toBe(one);
     expect(definitionIn({ default: one }, 'acme')).toBe(one);
-    expect(() => definitionIn({}, 'acme')).toThrow(/the backend package 'acme' is undefined and no backend: export/u);
+    expect(() => definitionIn({}, 'acme')).toThrow(/the backend package 'acme' exports no 'backend': export/u);
   });
 
   it('is refused when it does not bring what it declares', async () => {

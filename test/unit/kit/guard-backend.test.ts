@@ -27,6 +27,21 @@ describe('the border of a backend', () => {
     expect(backend.processes?.canMerge).toBe(true);
   });
 
+  it('lets a backend through that is frozen against change', async () => {
+    const file = Object.freeze({ read: () => 0, write: () => undefined, seek: () => 0, flush: () => undefined, close: async () => undefined, descriptor: 7 });
+    const host = Object.freeze({ hostName: Object.freeze({ get: async () => 'frozen' }) });
+    const fileSystem = Object.freeze({ files: Object.freeze({ open: async () => file }) });
+    const backend = guardBackend(Object.freeze({ clock, host, fileSystem }) as unknown as Backend, 'acme');
+
+    const opened = await backend.fileSystem?.files?.open('/x', 'r' as never);
+
+    await expect(backend.host?.hostName?.get()).resolves.toBe('frozen');
+    expect(opened).toHaveProperty('descriptor', 7);
+    expect(Object.keys(backend)).toEqual(['clock', 'host', 'fileSystem']);
+    expect('host' in backend && !('power' in backend)).toBe(true);
+    await expect({ ...backend }.host?.hostName?.get()).resolves.toBe('frozen');
+  });
+
   it.each([
     ['host.hostName.get', { host: { hostName: { get: async () => 7 } } }, (b: Backend) => b.host?.hostName?.get(), 'the answer should be a text, but is the number 7'],
     ['host.timeZone.get', { host: { timeZone: { get: async () => ({ offset: 1.5 }) } } }, (b: Backend) => b.host?.timeZone?.get(), 'the answer.offset should be a whole number, but is the number 1.5'],

@@ -47,14 +47,14 @@ describe('a backend of a third party', () => {
   });
 
   it.each([
-    ['throws while it loads', "throw new Error('no licence');", 'cannot be loaded: no licence'],
-    ['exports nothing', '', 'is undefined and no backend: export what defineBackend'],
+    ['throws while it loads', "throw new Error('no licence');", 'cannot be loaded: no licence (index.js:1'],
+    ['exports nothing', '', "exports no 'backend': export what defineBackend"],
     ['has another API version', sound.replace('apiVersion: 1', 'apiVersion: 2'), "'apiVersion' is 2: this agent loads version 1"],
     ['has no clock', sound.replace('({ clock, ', '({ '), 'brings no clock'],
     ['brings half a port', sound.replace("get: async () => 'acme'", 'fetch: 1'), 'brings only half of a port: add host.hostName.get'],
     ['declares what it does not bring', sound.replace("['host.hostName']", "['host.hostName', 'hooks']"), 'declares hooks and does not bring it'],
-    ['throws in load', sound.replace('const load = () => (', "const load = () => { throw new Error('no device'); }; const unused = () => ("), "the backend 'acme' cannot be loaded: no device"],
-    ['is no JavaScript', '][', 'cannot be loaded'],
+    ['throws in load', sound.replace('const load = () => (', "const load = () => { throw new Error('no device'); }; const unused = () => ("), "the backend 'acme' cannot be loaded: no device (index.js:"],
+    ['is no JavaScript', '][', "cannot be loaded: Unexpected token ']' (index.js:1)"],
     ['awaits while it is loaded', `await Promise.resolve(); ${sound}`, 'it awaits something while it is loaded: do that in `load`'],
   ])('that %s is refused with what to fix', async (_what, source, message) => {
     const path = packageOf(source);
