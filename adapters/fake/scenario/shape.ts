@@ -17,7 +17,8 @@ function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (isSeq(value)) return 'a list';
   if (isMap(value)) return 'a mapping';
-  return value === null ? 'nothing' : String(value as number | bigint | boolean);
+  if (value === null) return 'nothing';
+  return typeof value === 'object' ? 'something' : String(value);
 }
 
 const isNothing = (node: ParsedNode | null): boolean => scalar(node) === null;

@@ -1,11 +1,13 @@
 /** The code of the pages for third parties, compiled and run. What stands in a block of text behind it has to come out. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import type { FileAccess } from '../../../kit/index.ts';
+import { FakeLog, type Channels, type FileAccess } from '../../../kit/index.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 const directory = join(root, '.cache/documentation');
@@ -79,6 +81,26 @@ describe('the page writing-a-backend', () => {
 
     expect(backend.id).toBe('acme-os');
     await expect(loaded.host?.osInformation?.get()).resolves.toMatchObject({ id: 'acme-os' });
+  });
+
+  it('has a channel that a host can come through, and that leaves nothing behind', async () => {
+    const { channels } = (await import(join(directory, 'writing-a-backend/src/channels.ts'))) as { channels: Channels };
+    const path = join(directory, 'bus');
+    const transport = await channels.create('acme-bus', path, { log: new FakeLog() });
+    await transport.open((connection) => connection.start({
+      data: (chunk) => void connection.write(`<${Buffer.from(chunk).toString()}>`), drained: () => undefined, hostChanged: () => undefined, closed: () => undefined,
+    }));
+    const second = await channels.create('acme-bus', path, { log: new FakeLog() });
+    const host = connect(path).setEncoding('utf8');
+    host.write('hello');
+    const [answer] = (await once(host, 'data')) as [string];
+    const mode = statSync(path).mode & 0o777;
+
+    await expect(second.open(() => undefined)).rejects.toThrow('cannot be used: is another agent running');
+    await transport.close();
+    await transport.close();
+
+    expect([answer, mode, existsSync(path)]).toEqual(['<hello>', 0o600, false]);
   });
 
   it('has files that can be read', async () => {

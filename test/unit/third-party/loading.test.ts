@@ -54,7 +54,7 @@ describe('a backend of a third party', () => {
     ['brings half a port', sound.replace("get: async () => 'acme'", 'fetch: 1'), 'brings only half of a port: add host.hostName.get'],
     ['declares what it does not bring', sound.replace("['host.hostName']", "['host.hostName', 'hooks']"), 'declares hooks and does not bring it'],
     ['throws in load', sound.replace('const load = () => (', "const load = () => { throw new Error('no device'); }; const unused = () => ("), "the backend 'acme' cannot be loaded: no device (index.js:"],
-    ['is no JavaScript', '][', "cannot be loaded: Unexpected token ']' (index.js:1)"],
+    ['is no JavaScript', '][', "cannot be loaded: Unexpected token ']'"],
     ['awaits while it is loaded', `await Promise.resolve(); ${sound}`, 'it awaits something while it is loaded: do that in `load`'],
   ])('that %s is refused with what to fix', async (_what, source, message) => {
     const path = packageOf(source);
