@@ -17,8 +17,7 @@ function show(value: unknown): string {
   if (typeof value === 'string') return `'${value}'`;
   if (isSeq(value)) return 'a list';
   if (isMap(value)) return 'a mapping';
-  if (value === null) return 'nothing';
-  return typeof value === 'object' ? 'something' : String(value);
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : 'nothing';
 }
 
 const isNothing = (node: ParsedNode | null): boolean => scalar(node) === null;
