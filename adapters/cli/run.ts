@@ -4,7 +4,7 @@ import type { Settings } from '../config/settings.ts';
 import { compatibleWith, version } from '../config/product.ts';
 import { ProcessLog } from '../logging/process-log.ts';
 import { syslog } from '../logging/syslog.ts';
-import type { SystemLog } from '../logging/system-log.ts';
+import type { SystemLog } from '../system-log.ts';
 import { FileStateStore } from '../state-store/state-store.ts';
 import type { ActivatedSocket } from '../transport/socket-activation.ts';
 import type { AgentParts, Composition } from './composition.ts';

@@ -65,7 +65,7 @@ export const settingsTable = {
     ...text(
       'method',
       option('m', 'method'),
-      'How the host is reached: virtio-serial, isa-serial, unix-listen or vsock-listen (the last two not on Windows).',
+      'How the host is reached: virtio-serial, isa-serial, unix-listen (not on Windows) or vsock-listen.',
       { placeholder: 'METHOD' },
     ),
     fallback: both('virtio-serial'),

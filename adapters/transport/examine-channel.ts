@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Finding } from '../../core/ports/index.ts';
 import { deviceHolder } from './device-holder.ts';
-import { parseVsockAddress } from './vsock-address.ts';
+import { parseVsockAddress } from '../vsock-address.ts';
 
 /** Links that udev makes, one for each named port. */
 const portDirectory = '/dev/virtio-ports';

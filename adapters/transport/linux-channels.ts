@@ -28,7 +28,7 @@ const makers: Readonly<Record<string, Maker>> = {
     return new SocketTransport(unixListen(path), { log });
   },
   'vsock-listen': async (path, { log, vsockAllow }) => {
-    const { parseVsockAddress } = await import('./vsock-address.ts');
+    const { parseVsockAddress } = await import('../vsock-address.ts');
     const { vsockListen } = await import('./vsock-listen.ts');
     const { SocketTransport } = await import('./socket-transport.ts');
     return new SocketTransport(vsockListen(parseVsockAddress(path), vsockAllow), { log });

@@ -1,7 +1,7 @@
 import { AgentError } from '../../core/errors/agent-error.ts';
 import { channelAddon } from './channel-binding.ts';
 import type { ListeningSocket } from './socket-transport.ts';
-import { HOST_CID, vsockPeers } from './vsock-listen.ts';
+import { HOST_CID, vsockPeers } from '../vsock-peers.ts';
 
 /** SD_LISTEN_FDS_START of sd_listen_fds(3). */
 const FIRST_FD = 3;

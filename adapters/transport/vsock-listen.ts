@@ -1,10 +1,8 @@
 import { withContext } from '../../core/errors/agent-error.ts';
 import { channelAddon } from './channel-binding.ts';
 import { BACKLOG, type ListeningSocket } from './socket-transport.ts';
-import type { VsockAddress } from './vsock-address.ts';
-
-/** VMADDR_CID_HOST of vsock(7). */
-export const HOST_CID = 2;
+import type { VsockAddress } from '../vsock-address.ts';
+import { HOST_CID, vsockPeers } from '../vsock-peers.ts';
 
 /**
  * AF_VSOCK at a CID and port. Any process of the guest can reach it through the loopback CID, and other guests could where the
@@ -23,12 +21,6 @@ export function vsockListen({ cid, port }: VsockAddress, allowed: readonly numbe
     ...vsockPeers(allowed),
   };
 }
-
-/** Who may talk on a vsock socket, and their names. */
-export const vsockPeers = (allowed: readonly number[]): Pick<ListeningSocket, 'refuses' | 'name'> => ({
-  refuses: (cid) => (allowed.includes(cid) ? undefined : 'only the host may talk to the agent; vsock-allow lists further CIDs'),
-  name: (cid, port) => `CID ${cid} port ${port}`,
-});
 
 const attempt = (error: unknown): string => {
   const syscall = (error as { os?: { syscall?: string } }).os?.syscall;

@@ -30,9 +30,9 @@ export const watchClass = (interfaceClass: string, arrived: () => void): DeviceW
 
 export interface DeviceEvents {
   /** The device is to go, or has gone. A handle that is still open after this call would keep it. */
-  removed(): void;
+  readonly removed: () => void;
   /** A host has come to a port of virtio-serial, or has left it. */
-  hostChanged(): void;
+  readonly hostChanged: () => void;
 }
 
 /** Hears of the device behind a handle; `undefined` as above. */

@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 
+import { windowsChannels } from '../../adapters/windows/module.ts';
 import { WindowsTransport } from '../../adapters/windows/transport.ts';
-import { AgentError, type Connection, type ConnectionSink } from '../../kit/index.ts';
+import { AgentError, type Connection, type ConnectionSink, type Log } from '../../kit/index.ts';
 import { after, afterEach, describe, it } from './runner.ts';
 
 const alive = setInterval(() => {}, 0x7fff_ffff);
 after(() => clearInterval(alive));
+
+const log: Log = { error() {}, warning() {}, info() {}, debug() {}, account() {}, hold: () => Promise.resolve(), release() {} };
 
 let number = 0;
 let host: { readonly server: Server; readonly sockets: Socket[] } | undefined;
@@ -177,5 +180,18 @@ describe('the channel of Windows', () => {
 
   it('a COM port is opened by its device name', () => {
     assert.equal(new WindowsTransport('isa-serial', 'COM7').description, 'isa-serial \\\\.\\COM7');
+  });
+});
+
+describe('vsock without its driver', () => {
+  it('says which driver is missing, and what the host has to give', async () => {
+    const transport = await windowsChannels.create('vsock-listen', '4294967295:1024', { log });
+
+    await assert.rejects(transport.open(() => {}), (error) => AgentError.is(error)
+      && error.message === String.raw`vsock needs a driver: there is no \\.\Viosock (give the machine a vsock device on the host, and install viosock of virtio-win)`);
+  });
+
+  it('an address that can never be right is refused before', async () => {
+    await assert.rejects(windowsChannels.create('vsock-listen', '3', { log }), /error parsing address '3'$/);
   });
 });

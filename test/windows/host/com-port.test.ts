@@ -153,16 +153,16 @@ describe('the shipped agent on a COM port', () => {
   it('a host that goes and comes back finds the agent again', async () => {
     const host = await SerialHost.open();
     const { process: running } = start('--retry-path');
-    const before = await host.ask({ execute: 'guest-ping' });
+    const first = await host.ask({ execute: 'guest-ping' });
     host.send('{"execute":"guest-pi');
 
     await host.close();
     const next = await SerialHost.open();
-    const after = await next.ask({ execute: 'guest-sync', arguments: { id: 12 } });
+    const second = await next.ask({ execute: 'guest-sync', arguments: { id: 12 } });
     await next.close();
 
-    assert.deepEqual(before, { return: {} });
-    assert.deepEqual(after, { return: 12 });
+    assert.deepEqual(first, { return: {} });
+    assert.deepEqual(second, { return: 12 });
     assert.equal(running.exitCode, null);
   });
 

@@ -211,6 +211,46 @@ EXPORT BOOL WINAPI DoubleQueryServiceConfig2W(SC_HANDLE, DWORD level, LPBYTE int
     return TRUE;
 }
 
+// -- viosock: a device that names family 77, and a provider of it over TCP of this machine. A client's CID is CONCIERGE_DOUBLES_CID.
+static const int vsockFamily = 77;
+struct VsockAddress { USHORT family, reserved; UINT port, cid; };
+EXPORT HANDLE WINAPI DoubleCreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition, DWORD flags, HANDLE pattern) {
+    if (wcscmp(path, L"\\\\.\\Viosock") != 0) return CreateFileW(path, access, share, security, disposition, flags, pattern);
+    return CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, nullptr, OPEN_EXISTING, 0, nullptr);
+}
+EXPORT BOOL WINAPI DoubleDeviceIoControl(HANDLE device, DWORD code, LPVOID in, DWORD inSize, LPVOID out, DWORD outSize, LPDWORD returned, LPOVERLAPPED overlapped) {
+    if (code != CTL_CODE(0x0801, 0xC03, METHOD_BUFFERED, FILE_ANY_ACCESS)) return DeviceIoControl(device, code, in, inSize, out, outSize, returned, overlapped);
+    *(DWORD *)out = vsockFamily;
+    *returned = sizeof(DWORD);
+    return answer("GetAF");
+}
+EXPORT SOCKET WINAPI DoubleWSASocketW(int family, int type, int protocol, LPWSAPROTOCOL_INFOW info, GROUP group, DWORD flags) {
+    DWORD code = fault("WSASocket");
+    if (family != vsockFamily) code = WSAEAFNOSUPPORT;
+    if (!code) return WSASocketW(AF_INET, type, protocol, info, group, flags);
+    WSASetLastError(code);
+    return INVALID_SOCKET;
+}
+EXPORT int WINAPI Doublebind(SOCKET socket, const VsockAddress *address, int) {
+    record("bind family=%u cid=%u", address->family, address->cid);
+    sockaddr_in its{};
+    its.sin_family = AF_INET;
+    its.sin_port = htons((USHORT)address->port);
+    its.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return bind(socket, (sockaddr *)&its, sizeof its);
+}
+EXPORT SOCKET WINAPI Doubleaccept(SOCKET socket, VsockAddress *address, int *length) {
+    sockaddr_in its{};
+    int room = sizeof its;
+    SOCKET made = accept(socket, (sockaddr *)&its, &room);
+    if (made == INVALID_SOCKET) return made;
+    char cid[16] = "";
+    GetEnvironmentVariableA("CONCIERGE_DOUBLES_CID", cid, sizeof cid);
+    *address = {(USHORT)vsockFamily, 0, ntohs(its.sin_port), (UINT)strtoul(cid, nullptr, 10)};
+    *length = sizeof *address;
+    return made;
+}
+
 // -- netapi32
 EXPORT NET_API_STATUS WINAPI DoubleNetUserSetInfo(LPCWSTR server, LPCWSTR user, DWORD level, LPBYTE info, LPDWORD) {
     record("NetUserSetInfo server=%s user=%s level=%lu password=%s", utf8(server).c_str(), utf8(user).c_str(), level, utf8(((USER_INFO_1003 *)info)->usri1003_password).c_str());

@@ -1,4 +1,4 @@
-import { AgentError } from '../../core/errors/agent-error.ts';
+import { AgentError } from '../core/errors/agent-error.ts';
 
 export interface VsockAddress {
   readonly cid: number;
