@@ -87,6 +87,8 @@ static std::string rights(SECURITY_ATTRIBUTES *security) {
     return copy;
 }
 EXPORT HANDLE WINAPI DoubleCreateFileW(LPCWSTR path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security, DWORD disposition, DWORD flags, HANDLE like) {
+    // The device of viosock, below.
+    if (wcscmp(path, L"\\\\.\\Viosock") == 0) return CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, nullptr, OPEN_EXISTING, 0, nullptr);
     if (security) record("CreateFile %s disposition=%lu rights=%s", utf8(path).c_str(), disposition, rights(security).c_str());
     return CreateFileW(path, access, share, security, disposition, flags, like);
 }
@@ -214,10 +216,6 @@ EXPORT BOOL WINAPI DoubleQueryServiceConfig2W(SC_HANDLE, DWORD level, LPBYTE int
 // -- viosock: a device that names family 77, and a provider of it over TCP of this machine. A client's CID is CONCIERGE_DOUBLES_CID.
 static const int vsockFamily = 77;
 struct VsockAddress { USHORT family, reserved; UINT port, cid; };
-EXPORT HANDLE WINAPI DoubleCreateFileW(LPCWSTR path, DWORD access, DWORD share, LPSECURITY_ATTRIBUTES security, DWORD disposition, DWORD flags, HANDLE pattern) {
-    if (wcscmp(path, L"\\\\.\\Viosock") != 0) return CreateFileW(path, access, share, security, disposition, flags, pattern);
-    return CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, nullptr, OPEN_EXISTING, 0, nullptr);
-}
 EXPORT BOOL WINAPI DoubleDeviceIoControl(HANDLE device, DWORD code, LPVOID in, DWORD inSize, LPVOID out, DWORD outSize, LPDWORD returned, LPOVERLAPPED overlapped) {
     if (code != CTL_CODE(0x0801, 0xC03, METHOD_BUFFERED, FILE_ANY_ACCESS)) return DeviceIoControl(device, code, in, inSize, out, outSize, returned, overlapped);
     *(DWORD *)out = vsockFamily;
