@@ -30,7 +30,7 @@ export function extendedPath(path: string): string {
 }
 
 /** Whether nothing in a path is interpreted: `\\?\C:\x`. */
-export const isLiteral = (path: string): boolean => /^\\\\\?\\/.test(path);
+export const isLiteral = (path: string): boolean => path.startsWith('\\\\?\\');
 
 /** With the superscript digits, which Windows takes for others. */
 const devices = /^(CON|CONIN\$|CONOUT\$|PRN|AUX|NUL|(?:COM|LPT)[0-9\u00b9\u00b2\u00b3])$/i;

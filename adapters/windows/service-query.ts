@@ -33,12 +33,12 @@ export interface ServiceFacts {
  * @returns `undefined` where there is no such service
  * @throws os error of the manager
  */
-export const queryService = (name: string): Promise<ServiceFacts | undefined> => oneByOne.run(() => asked(name));
+export const queryService = (name: string): Promise<ServiceFacts | undefined> => oneByOne.run(() => query(name));
 
 /** The manager's handles of one process are no matter for several threads at a time: under Wine they get lost. */
 const oneByOne = new Lane(1);
 
-async function asked(name: string): Promise<ServiceFacts | undefined> {
+async function query(name: string): Promise<ServiceFacts | undefined> {
   const { result: manager, lastError: code } = await advapi32.OpenSCManagerW.async(null, null, SC_MANAGER_CONNECT);
   if (manager === 0n) throw withContext('No handle to service control manager', windowsErrorOf(code));
   try {

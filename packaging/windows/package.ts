@@ -12,11 +12,10 @@ import { parseArgs } from 'node:util';
 
 const root = resolve(import.meta.dirname, '../..');
 const { values } = parseArgs({ options: { output: { type: 'string', default: join(root, 'dist-packages') } } });
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
 const work = join(root, '.cache/windows/package');
 const payload = join(work, 'payload');
 const runtime = join(root, 'test/windows/runtime/node_modules');
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
-
 /** What is of Linux in dist/, and V8's cache of another Node. */
 const notOfWindows = /^(?:agent\.cache|concierge-guardian|concierge\.node|ctl\.cjs)$/;
 
@@ -91,10 +90,20 @@ function directories(folder: Folder, at: string, service: string): string {
   return [...files, ...below].join('\n');
 }
 
+/** `VssOption` with the number that is set already, or with 5. A component each: a search answers `#1`, which is no number to write. */
+function vssOption(number: number): string {
+  const name = `VssOption${number}`;
+  componentIds.push(name);
+  return `<Component Id="${name}" Guid="${guidOf(name)}" Win64="yes"><RegistryValue Root="HKLM" Key="SYSTEM\\CurrentControlSet\\Services\\Concierge VSS Provider" Name="VssOption" Type="integer" Value="${number}" KeyPath="yes"/></Component>`;
+}
+
+const vssOptions = [1, 2, 3, 4, 5];
+
 function source(): string {
   const fill = new Map([
     ['version', version],
     ['directories', directories(tree(), '', readFileSync(join(import.meta.dirname, 'service.wxi'), 'utf8'))],
+    ['settings', vssOptions.map(vssOption).join('\n')],
     ['components', ''],
   ]);
   fill.set('components', componentIds.map((id) => `<ComponentRef Id="${id}"/>`).join('\n'));
@@ -102,26 +111,46 @@ function source(): string {
 }
 
 /** msidbCustomActionType: a DLL among the installed files, run later, as LocalSystem, and never to fail the installation. */
-const action = { dllOfFile: 0x11, ignoreFailure: 0x40, rollback: 0x100, inScript: 0x400, noImpersonate: 0x800 } as const;
+const action = { dllOfFile: 0x11, setProperty: 0x33, ignoreFailure: 0x40, rollback: 0x100, inScript: 0x400, noImpersonate: 0x800 } as const;
 const later = action.dllOfFile | action.ignoreFailure | action.inScript | action.noImpersonate;
 
 /**
- * Registers the VSS provider and takes it out again, by functions of its DLL: they open no window, and a failure costs
- * freezing only, of which the agent tells. wixl has no words for them.
+ * Registers the VSS provider and takes it out again, and has the service started again when it fails, by functions of the
+ * provider's DLL: they open no window, and a failure costs freezing only, of which the agent tells. None runs in a repair,
+ * which an ordinary user may begin and SYSTEM carries out. wixl has no words for them.
  */
 function addCustomActions(msi: string): void {
+  const edit = (sql: string): void => void execFileSync('msibuild', [msi, '-q', sql]);
   const actions = [
+    { name: 'TakeSavedOptions', type: action.setProperty, source: 'OPTIONS', entry: '[SAVEDOPTIONS]', condition: 'SAVEDOPTIONS AND NOT OPTIONS', after: 'AppSearch', offset: 1 },
+    { name: 'ServiceRecovery', type: later, entry: 'ConciergeServiceRecovery', condition: 'NOT Installed', after: 'InstallServices', offset: 1 },
     { name: 'VssRollback', type: later | action.rollback, entry: 'ConciergeVssRemove', condition: 'NOT Installed', after: 'InstallFiles', offset: 1 },
     { name: 'VssRegister', type: later, entry: 'ConciergeVssInstall', condition: 'NOT Installed', after: 'InstallFiles', offset: 2 },
     { name: 'VssRemove', type: later, entry: 'ConciergeVssRemove', condition: 'REMOVE="ALL"', after: 'StopServices', offset: 1 },
   ];
   const sequence = new Map(execFileSync('msiinfo', ['export', msi, 'InstallExecuteSequence'], { encoding: 'utf8' }).split(/\r?\n/)
     .map((line) => line.split('\t')).map(([name = '', , number]) => [name, Number(number)] as const));
-  for (const { name, type, entry, condition, after, offset } of actions) {
+  for (const { name, type, source: from = 'VssProvider', entry, condition, after, offset } of actions) {
     const number = (sequence.get(after) ?? Number.NaN) + offset;
-    execFileSync('msibuild', [msi, '-q', `INSERT INTO \`CustomAction\` (\`Action\`, \`Type\`, \`Source\`, \`Target\`) VALUES ('${name}', ${type}, 'VssProvider', '${entry}')`]);
-    execFileSync('msibuild', [msi, '-q', `INSERT INTO \`InstallExecuteSequence\` (\`Action\`, \`Condition\`, \`Sequence\`) VALUES ('${name}', '${condition}', ${number})`]);
+    edit(`INSERT INTO \`CustomAction\` (\`Action\`, \`Type\`, \`Source\`, \`Target\`) VALUES ('${name}', ${type}, '${from}', '${entry}')`);
+    edit(`INSERT INTO \`InstallExecuteSequence\` (\`Action\`, \`Condition\`, \`Sequence\`) VALUES ('${name}', '${condition}', ${number})`);
   }
+}
+
+/** What comes from the command line or from a search has to reach the half of the installer that runs as SYSTEM. */
+function completeTables(msi: string): void {
+  const edit = (sql: string): void => void execFileSync('msibuild', [msi, '-q', sql]);
+  const properties = execFileSync('msiinfo', ['export', msi, 'Property'], { encoding: 'utf8' });
+  const secure = /^SecureCustomProperties\t(.*?)\r?$/m.exec(properties)?.[1] ?? '';
+  edit(`UPDATE \`Property\` SET \`Value\` = '${[secure, 'OPTIONS', 'SAVEDOPTIONS', 'VSSOPTION'].join(';')}' WHERE \`Property\` = 'SecureCustomProperties'`);
+  for (const number of vssOptions) {
+    const condition = number === 5 ? 'NOT VSSOPTION OR VSSOPTION = "#5"' : `VSSOPTION = "#${number}"`;
+    edit(`UPDATE \`Component\` SET \`Condition\` = '${condition}' WHERE \`Component\` = 'VssOption${number}'`);
+  }
+  // MigrateFeatures, and VersionMaxInclusive: another build of the same version takes the place of the one that is there.
+  const upgradeCode = /^(\{[0-9A-F-]+\})\t/m.exec(execFileSync('msiinfo', ['export', msi, 'Upgrade'], { encoding: 'utf8' }))?.[1] ?? '';
+  edit("DELETE FROM `Upgrade` WHERE `ActionProperty` = 'WIX_UPGRADE_DETECTED'");
+  edit(`INSERT INTO \`Upgrade\` (\`UpgradeCode\`, \`VersionMax\`, \`Attributes\`, \`ActionProperty\`) VALUES ('${upgradeCode}', '${version}', 513, 'WIX_UPGRADE_DETECTED')`);
 }
 
 if (!existsSync(join(root, 'dist/windows-module.cjs'))) throw new Error('there is no bundle: run npm run build:bundle');
@@ -133,6 +162,7 @@ mkdirSync(output, { recursive: true });
 const base = join(output, `concierge-ga-${version}-windows-x64`);
 execFileSync('wixl', ['--arch', 'x64', '-o', `${base}.msi`, wxs], { cwd: payload, stdio: 'inherit' });
 addCustomActions(`${base}.msi`);
+completeTables(`${base}.msi`);
 rmSync(`${base}.zip`, { force: true });
 execFileSync('python3', ['-m', 'zipfile', '-c', `${base}.zip`, ...readdirSync(payload)], { cwd: payload, stdio: 'inherit' });
 console.log(`${base}.msi\n${base}.zip`);

@@ -9,7 +9,7 @@ import { describe, it } from './runner.ts';
 async function withAgent(use: (ask: RunningAgent['ask']) => Promise<void>): Promise<number | null> {
   const agent = await startAgent();
   try {
-    await use(agent.ask);
+    await use((request) => agent.ask(request));
   } catch (error) {
     await agent.stop();
     throw error;

@@ -26,7 +26,7 @@ describe('paths longer than MAX_PATH', () => {
     ['with dots and blanks at the end of names', `C:\\a. \\${long}x. .`, `\\\\?\\C:\\a\\${long}x`],
     ['a relative one, which has no longer form', `${long}x`, `${long}x`],
   ] as const) {
-    it(`${what}`, () => {
+    it(what, () => {
       expect(extendedPath(path)).toBe(extended);
     });
   }

@@ -1,63 +1,227 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-import { after, before, describe, it } from '../runner.ts';
+import { installedFiles, installedValues } from '../../../packaging/windows/installed.ts';
+import { after, afterEach, before, describe, it } from '../runner.ts';
 import { runUnderWine } from './toolchain.ts';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const programs = join(process.env['WINEPREFIX'] ?? '', 'drive_c/Program Files/Concierge');
-const keys = [
-  'HKLM\\System\\CurrentControlSet\\Services\\concierge-ga',
-  'HKLM\\System\\CurrentControlSet\\Services\\EventLog\\Application\\concierge-ga',
-  'HKLM\\System\\CurrentControlSet\\Services\\Concierge VSS Provider',
-];
+const drive = join(process.env['WINEPREFIX'] ?? '', 'drive_c');
+const programs = join(drive, 'Program Files/Concierge');
+const log = join(drive, 'concierge-installer.log');
+const serviceKey = 'HKLM\\System\\CurrentControlSet\\Services\\concierge-ga';
+const keys = [serviceKey, ...new Set(installedValues.map(({ key }) => `HKLM\\${key}`)), 'HKLM\\SOFTWARE\\Concierge'];
 
 const windowsPath = (path: string): string => `Z:${path.replaceAll('/', '\\')}`;
 
 /** Exit code of a program under Wine that prints nothing of interest. */
 const statusOf = (...args: readonly string[]): number | null =>
-  spawnSync('/usr/lib/wine/wine64', args, { stdio: 'ignore', timeout: 120_000 }).status;
+  spawnSync('/usr/lib/wine/wine64', args, { stdio: 'ignore', timeout: 150_000 }).status;
+
+const msiexec = (verb: string, msi: string, ...properties: readonly string[]): number | null => statusOf('msiexec', verb, windowsPath(msi), '/qn', ...properties);
+
+/** Rows of a table, without its three lines of head. */
+const rowsOf = (msi: string, table: string): readonly (readonly string[])[] =>
+  execFileSync('msiinfo', ['export', msi, table], { encoding: 'utf8' }).split(/\r?\n/).slice(3).filter((line) => line !== '').map((line) => line.split('\t'));
+
+const edit = (msi: string, sql: string): void => void execFileSync('msibuild', [msi, '-q', sql]);
+
+const filesBelow = (folder: string): readonly string[] =>
+  (existsSync(folder) ? readdirSync(folder, { recursive: true, encoding: 'utf8' }) : []).filter((name) => statSync(join(folder, name)).isFile()).toSorted();
+
+/** A package of its own, with another's files. The functions that it calls write down that they were called. */
+function variant(msi: string, name: string, { version, identity, service }: { readonly version: string; readonly identity: string; readonly service?: string }): string {
+  const copy = join(msi, '..', `${name}.msi`);
+  copyFileSync(msi, copy);
+  execFileSync('msibuild', [copy, '-s', 'Concierge Guest Agent', 'Concierge', 'x64;1033', `{${identity}-0000-4000-8000-000000000001}`]);
+  for (const [property, value] of [['ProductVersion', version], ['ProductCode', `{${identity}-0000-4000-8000-000000000002}`]] as const) {
+    edit(copy, `UPDATE \`Property\` SET \`Value\` = '${value}' WHERE \`Property\` = '${property}'`);
+  }
+  const upgradeCode = rowsOf(msi, 'Upgrade')[0]?.[0] ?? '';
+  edit(copy, 'DELETE FROM `Upgrade`');
+  edit(copy, `INSERT INTO \`Upgrade\` (\`UpgradeCode\`, \`VersionMax\`, \`Attributes\`, \`ActionProperty\`) VALUES ('${upgradeCode}', '${version}', 513, 'WIX_UPGRADE_DETECTED')`);
+  edit(copy, `INSERT INTO \`Upgrade\` (\`UpgradeCode\`, \`VersionMin\`, \`Attributes\`, \`ActionProperty\`) VALUES ('${upgradeCode}', '${version}', 2, 'WIX_DOWNGRADE_DETECTED')`);
+  const tables = join(msi, '..', `${name}-tables`);
+  mkdirSync(join(tables, 'Binary'), { recursive: true });
+  copyFileSync(join(root, '.cache/windows/installer.dll'), join(tables, 'Binary/Double.ibd'));
+  writeFileSync(join(tables, 'Binary.idt'), 'Name\tData\r\ns72\tv0\r\nBinary\tName\r\nDouble\tDouble.ibd\r\n');
+  execFileSync('msibuild', [copy, '-i', 'Binary.idt'], { cwd: tables });
+  // A function of a DLL within the package in place of one that it installs.
+  for (const [action, type, source] of rowsOf(msi, 'CustomAction')) {
+    if (source === 'VssProvider') edit(copy, `UPDATE \`CustomAction\` SET \`Type\` = ${Number(type) - 0x10}, \`Source\` = 'Double' WHERE \`Action\` = '${action}'`);
+  }
+  if (service !== undefined) edit(copy, `UPDATE \`ServiceInstall\` SET \`Arguments\` = '${service}' WHERE \`ServiceInstall\` = 'Service'`);
+  return copy;
+}
+
+let output = '';
+let msi = '';
+
+before(() => {
+  output = mkdtempSync(join(tmpdir(), 'concierge-msi-'));
+  execFileSync(process.execPath, [join(root, 'scripts/build-bundle.ts')], { stdio: 'ignore' });
+  execFileSync(process.execPath, [join(root, 'packaging/windows/package.ts'), `--output=${output}`], { stdio: 'ignore' });
+  msi = join(output, readdirSync(output).find((name) => name.endsWith('.msi')) ?? assert.fail('no MSI was made'));
+});
+
+after(() => rmSync(output, { recursive: true }));
+
+describe('the zip', () => {
+  it('has the listed files and nothing else', () => {
+    const zip = join(output, readdirSync(output).find((name) => name.endsWith('.zip')) ?? assert.fail('no zip was made'));
+
+    const names = execFileSync('python3', ['-m', 'zipfile', '-l', zip], { encoding: 'utf8' }).split('\n').slice(1)
+      .map((line) => line.replace(/ +\d{4}-\d\d-\d\d .*$/, '')).filter((name) => name !== '' && !name.endsWith('/'));
+
+    assert.deepEqual(names.toSorted(), installedFiles.toSorted());
+  });
+});
+
+describe('what the MSI says of itself', () => {
+  it('it installs the listed files, and writes the listed values', () => {
+    const files = rowsOf(msi, 'File').map(([, , name = '']) => name.split('|').at(-1));
+    const values = rowsOf(msi, 'Registry').map(([, root, key, name]) => `${root} ${key} ${name}`);
+
+    assert.deepEqual(files.toSorted(), installedFiles.map((path) => path.slice(path.lastIndexOf('/') + 1)).toSorted());
+    assert.deepEqual([...new Set(values)].toSorted(), installedValues.map(({ key, name }) => `2 ${key} ${name}`).toSorted());
+  });
+
+  const actions = (): readonly (readonly [name: string, type: number])[] => rowsOf(msi, 'CustomAction').map(([name = '', type = '']) => [name, Number(type)]);
+
+  it('no custom action is a program or a script: they set a property or are functions of the DLL, later, as SYSTEM', () => {
+    const [setProperty, dllOfFile, inScript, noImpersonate] = [0x33, 0x11, 0x400, 0x800];
+
+    assert.deepEqual(actions().map(([name]) => name).toSorted(), ['ServiceRecovery', 'TakeSavedOptions', 'VssRegister', 'VssRemove', 'VssRollback']);
+    for (const [name, type] of actions()) {
+      if ((type & 0x3f) === setProperty) continue;
+      assert.equal(type & 0x3f, dllOfFile, name);
+      assert.equal(type & (inScript | noImpersonate), inScript | noImpersonate, name);
+    }
+  });
+
+  it('a repair, which an ordinary user may begin, runs none of them, and the list of programs offers none', () => {
+    const conditions = new Map(rowsOf(msi, 'InstallExecuteSequence').map(([name = '', condition = '']) => [name, condition]));
+    const properties = new Map(rowsOf(msi, 'Property').map(([name = '', value = '']) => [name, value]));
+    const elsewhere = ['InstallUISequence', 'AdminExecuteSequence', 'AdminUISequence', 'AdvtExecuteSequence'].flatMap((table) => rowsOf(msi, table).map(([name]) => name));
+
+    for (const [name, type] of actions()) {
+      // `Installed` is true in a repair, and REMOVE empty.
+      if ((type & 0x3f) !== 0x33) assert.match(conditions.get(name) ?? '', /^(?:NOT Installed|REMOVE="ALL")$/, name);
+      assert.ok(!elsewhere.includes(name), `${name} is in another sequence`);
+    }
+    assert.equal(properties.get('ARPNOREPAIR'), '1');
+    assert.equal(properties.get('ARPNOMODIFY'), '1');
+  });
+
+  it('what is undone where it fails stands before what it undoes, and after its files', () => {
+    const sequence = new Map(rowsOf(msi, 'InstallExecuteSequence').map(([name = '', , number]) => [name, Number(number)]));
+    const order = ['AppSearch', 'TakeSavedOptions', 'RemoveExistingProducts', 'StopServices', 'VssRemove', 'DeleteServices', 'RemoveFiles', 'InstallFiles', 'VssRollback', 'VssRegister', 'InstallServices', 'ServiceRecovery', 'StartServices'];
+    const rollback = actions().find(([name]) => name === 'VssRollback');
+
+    assert.deepEqual(order.toSorted((one, other) => (sequence.get(one) ?? 0) - (sequence.get(other) ?? 0)), order);
+    assert.equal((rollback?.[1] ?? 0) & 0x100, 0x100);
+  });
+
+  it('it takes the place of older versions and of other builds of its own, and refuses to take that of a newer one', () => {
+    const upgrades = rowsOf(msi, 'Upgrade');
+    const [, , versionMax, , attributes] = upgrades.find((row) => row.at(-1) === 'WIX_UPGRADE_DETECTED') ?? [];
+    const [, from, , , detectOnly] = upgrades.find((row) => row.at(-1) === 'WIX_DOWNGRADE_DETECTED') ?? [];
+
+    const version = rowsOf(msi, 'Property').find(([name]) => name === 'ProductVersion')?.[1];
+    assert.deepEqual([versionMax, from], [version, version]);
+    // Features are taken along, and the upper end of the versions counts.
+    assert.equal(Number(attributes), 0x1 | 0x200);
+    assert.equal(Number(detectOnly), 2);
+    assert.deepEqual(rowsOf(msi, 'LaunchCondition').map(([condition]) => condition), ['NOT WIX_DOWNGRADE_DETECTED']);
+  });
+
+  it('the kind of backup that was chosen is written again by an upgrade, each by its own condition', () => {
+    const conditions = rowsOf(msi, 'Component').filter(([name]) => name?.startsWith('VssOption')).map(([name, , , , condition]) => `${name}: ${condition}`);
+
+    assert.deepEqual(conditions.toSorted(), [
+      'VssOption1: VSSOPTION = "#1"', 'VssOption2: VSSOPTION = "#2"', 'VssOption3: VSSOPTION = "#3"', 'VssOption4: VSSOPTION = "#4"',
+      'VssOption5: NOT VSSOPTION OR VSSOPTION = "#5"',
+    ]);
+  });
+});
 
 describe('the MSI', () => {
-  let output = '';
-  let msi = '';
+  afterEach(() => rmSync(log, { force: true }));
 
-  before(() => {
-    output = mkdtempSync(join(tmpdir(), 'concierge-msi-'));
-    execFileSync(process.execPath, [join(root, 'scripts/build-bundle.ts')], { stdio: 'ignore' });
-    execFileSync(process.execPath, [join(root, 'packaging/windows/package.ts'), `--output=${output}`], { stdio: 'ignore' });
-    msi = join(output, readdirSync(output).find((name) => name.endsWith('.msi')) ?? assert.fail('no MSI was made'));
-  });
+  const called = (): readonly string[] => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter((line) => line !== '') : []);
+  const image = (): string => /ImagePath\s+REG_\w+\s+(.*?)\r?$/m.exec(runUnderWine('reg', 'query', serviceKey, '/v', 'ImagePath'))?.[1] ?? '';
+  const isRunning = (): boolean => /STATE\s*:\s*4\s+RUNNING/.test(runUnderWine('sc', 'query', 'concierge-ga'));
+  const left = (): readonly string[] => [...keys.filter((key) => statusOf('reg', 'query', key) === 0), ...(existsSync(programs) ? [programs] : [])];
 
-  after(() => rmSync(output, { recursive: true }));
-
-  it('installs the service, which runs, with what belongs to it; and takes everything out again', () => {
-    const installed = statusOf('msiexec', '/i', windowsPath(msi), '/qn');
-    const service = runUnderWine('sc', 'query', 'concierge-ga');
-    const values = runUnderWine('reg', 'query', keys[0] ?? '');
-    const there = ['concierge-ga.exe', 'concierge-ga.cmd', 'app/concierge-ga.cjs', 'app/concierge-vss.dll'].filter((name) => existsSync(join(programs, name)));
-    const removed = statusOf('msiexec', '/x', windowsPath(msi), '/qn');
-    const left = keys.filter((key) => statusOf('reg', 'query', key) === 0);
+  it('installs the service, which runs, with the listed files and values; is repaired; and takes everything out again', () => {
+    const installed = msiexec('/i', msi);
+    const running = isRunning();
+    const command = image();
+    const files = filesBelow(programs);
+    const values = installedValues.map(({ key, name }) => {
+      const [, type, value] = new RegExp(String.raw`^\s+${name}\s+(REG_\w+)[ \t]*(.*?)\r?$`, 'm').exec(runUnderWine('reg', 'query', `HKLM\\${key}`, '/v', name)) ?? [];
+      return { key, name, type, value: value?.trim() };
+    });
+    rmSync(join(programs, 'LICENSE.txt'));
+    const repaired = msiexec('/fa', msi);
+    const [whole, runsAgain] = [existsSync(join(programs, 'LICENSE.txt')), isRunning()];
+    const removed = msiexec('/x', msi);
 
     assert.equal(installed, 0);
-    assert.match(service, /STATE\s*:\s*4\s+RUNNING/);
-    assert.match(values, /Environment\s+REG_MULTI_SZ\s+UV_THREADPOOL_SIZE=16/);
-    assert.equal(there.length, 4);
+    assert.ok(running);
+    // Windows Installer puts the program in quotes, and Wine's does not: what the package says are the arguments.
+    assert.match(command.trim(), /^"?C:\\Program Files\\Concierge\\concierge-ga\.exe"? "C:\\Program Files\\Concierge\\app\\concierge-ga\.cjs" -d --retry-path$/);
+    assert.deepEqual(files, installedFiles.toSorted());
+    assert.deepEqual(values, installedValues);
+    assert.deepEqual([repaired, whole, runsAgain], [0, true, true]);
     assert.equal(removed, 0);
-    assert.deepEqual(left, []);
-    assert.equal(existsSync(programs), false);
+    assert.deepEqual(left(), []);
   });
 
-  it('opens no console: its custom actions are functions of the DLL, run as the system and not by a repair', () => {
-    const actions = execFileSync('msiinfo', ['export', msi, 'CustomAction'], { encoding: 'utf8' }).split(/\r?\n/).slice(3).filter((line) => line !== '');
-    const properties = execFileSync('msiinfo', ['export', msi, 'Property'], { encoding: 'utf8' });
+  it('an upgrade keeps the options of the service and the configuration; going back is refused', () => {
+    const old = variant(msi, 'old', { version: '0.0.9', identity: '0A0A0A0A' });
+    const configuration = join(drive, 'ProgramData/concierge-ga/concierge-ga.conf');
+    mkdirSync(join(configuration, '..'), { recursive: true });
+    writeFileSync(configuration, '[general]\nverbose = 1\n');
 
-    assert.equal(actions.length, 3);
-    for (const line of actions) assert.equal(Number(line.split('\t')[1]) & 0x3f, 0x11, line);
-    assert.match(properties, /ARPNOREPAIR\t1/);
+    const first = msiexec('/i', old, 'OPTIONS=--method=isa-serial --path=COM9');
+    const before = image();
+    const atInstall = called();
+    const upgraded = msiexec('/i', msi);
+    const afterwards = image();
+    const atUpgrade = called().slice(atInstall.length);
+    const running = isRunning();
+    const back = msiexec('/i', old);
+    const stillThere = [image(), isRunning()];
+    const kept = readFileSync(configuration, 'utf8');
+    const removed = msiexec('/x', msi);
+    rmSync(join(configuration, '..'), { recursive: true });
+
+    assert.equal(first, 0);
+    assert.match(before, /-d --retry-path --method=isa-serial --path=COM9$/);
+    assert.deepEqual(atInstall, ['ConciergeVssInstall', 'ConciergeServiceRecovery']);
+    assert.equal(upgraded, 0);
+    assert.equal(afterwards, before);
+    assert.deepEqual(atUpgrade, ['ConciergeVssRemove']);
+    assert.ok(running);
+    assert.notEqual(back, 0);
+    assert.deepEqual(stillThere, [before, true]);
+    assert.equal(kept, '[general]\nverbose = 1\n');
+    assert.equal(removed, 0);
+    assert.deepEqual(left(), []);
+  });
+
+  it('an installation whose service does not start is undone, the registration of the provider too', () => {
+    const broken = variant(msi, 'broken', { version: '0.0.9', identity: '0B0B0B0B', service: '-e process.exit(1)' });
+
+    const status = msiexec('/i', broken);
+
+    assert.notEqual(status, 0);
+    assert.deepEqual(called(), ['ConciergeVssInstall', 'ConciergeServiceRecovery', 'ConciergeVssRemove']);
+    assert.deepEqual(left(), []);
   });
 });

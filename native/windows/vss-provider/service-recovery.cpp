@@ -1,0 +1,18 @@
+// For the installer, whose own table for it does not work: the service is started again 1, 5 and 30 seconds after it failed,
+// as `concierge-ga service install` sets it up. A deferred custom action; its handle is not needed.
+#include <windows.h>
+
+extern "C" UINT WINAPI ConciergeServiceRecovery(unsigned long) {
+    SC_HANDLE manager = OpenSCManagerW(nullptr, nullptr, SC_MANAGER_CONNECT);
+    // To start a service again is a right of its own, and asked for when it is set up.
+    SC_HANDLE service = manager ? OpenServiceW(manager, L"concierge-ga", SERVICE_CHANGE_CONFIG | SERVICE_START) : nullptr;
+    if (service) {
+        SC_ACTION actions[] = {{SC_ACTION_RESTART, 1000}, {SC_ACTION_RESTART, 5000}, {SC_ACTION_RESTART, 30000}};
+        SERVICE_FAILURE_ACTIONSW recovery = {86400, nullptr, nullptr, 3, actions};
+        // A service that nothing starts again is still a service: doctor tells.
+        ChangeServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS, &recovery);
+        CloseServiceHandle(service);
+    }
+    if (manager) CloseServiceHandle(manager);
+    return ERROR_SUCCESS;
+}
