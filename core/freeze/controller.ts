@@ -1,7 +1,7 @@
 import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
 import type { Timer } from '../ports/clock.ts';
 import type { Backend } from '../ports/index.ts';
-import type { FreezeEnd, FreezeSession } from '../ports/freezing.ts';
+import type { FreezeEnd, FreezeSession, FrozenTarget } from '../ports/freezing.ts';
 import { FreezeState } from '../state/freeze-state.ts';
 import { HookRound } from './hook-round.ts';
 import { hooksOnly, recoverSession, thawLeftBehind } from './left-behind.ts';
@@ -9,7 +9,7 @@ import { forgetMarker, nanoseconds, type FreezeParts } from './parts.ts';
 import type { FreezePlan } from './plan.ts';
 import { FreezeRecord, type FreezeReport } from './record.ts';
 import { beginSession, decide, demandSuccess, planNow, writeMarker } from './steps.ts';
-import { thawSession, type BegunFreeze } from './thawing.ts';
+import { firstFailure, thawDirectly, thawSession, type BegunFreeze } from './thawing.ts';
 
 /** A freeze that is on. */
 interface HeldFreeze extends BegunFreeze {
@@ -34,6 +34,8 @@ export class FreezeController {
   /** A session is begun until it is frozen, and held from then on. */
   #begun: BegunFreeze | undefined;
   #held: HeldFreeze | undefined;
+  /** What is frozen still, for all that is known, after a thaw that failed. */
+  #remains: readonly FrozenTarget[] = [];
   #ending = false;
 
   /** The controller of a backend that can freeze; `undefined` for one that can't. */
@@ -123,7 +125,12 @@ export class FreezeController {
     const record = this.#startRecord();
     const session = await recoverSession(marker, this.#parts);
     if (session === undefined) {
-      await thawLeftBehind(marker, this.#parts, record).catch((error: unknown) => log.error(() => messageOf(error)));
+      try {
+        await thawLeftBehind(marker, this.#parts, record);
+      } catch (error) {
+        this.#remains = marker.targets;
+        log.error(() => messageOf(error));
+      }
       return;
     }
     log.warning('a previous agent left file systems frozen: they stay so until guest-fsfreeze-thaw or the deadline');
@@ -160,6 +167,7 @@ export class FreezeController {
 
   async #freeze(mountPoints: readonly string[] | undefined): Promise<number> {
     const { clock, log } = this.#parts;
+    await this.#thawRemains();
     const record = this.#startRecord();
     let hooks: HookRound | undefined;
     try {
@@ -219,6 +227,21 @@ export class FreezeController {
     return { ...begun, hooks, deadline, overdue };
   }
 
+  /**
+   * What an earlier thaw could not thaw is in the marker, which this freeze would write anew: it has to be thawed first.
+   * @throws failed error of what will not thaw even now; the marker stays
+   */
+  async #thawRemains(): Promise<void> {
+    if (this.#remains.length === 0) return;
+    const { failure } = await thawDirectly(this.#remains, this.#parts, new FreezeRecord(this.#parts.clock.now()));
+    if (failure !== undefined) {
+      this.#parts.log.error(() => `no freeze while an earlier one is not undone: ${failure.message}`);
+      this.#state.enter('thawed');
+      throw failure;
+    }
+    this.#remains = [];
+  }
+
   #stopIfEnding(): void {
     if (this.#ending) throw AgentError.failed('the freeze was called off because the agent ends');
   }
@@ -229,7 +252,7 @@ export class FreezeController {
     this.#begun = undefined;
     const failure = begun === undefined ? undefined : (await thawSession(begun, this.#parts)).failure;
     if (failed) await hooks?.fail();
-    return this.#finish(hooks, failure, true);
+    return this.#finish(hooks, failure, true, begun?.targets);
   }
 
   // -- frozen -----------------------------------------------------------------------------------------------
@@ -266,7 +289,7 @@ export class FreezeController {
     // Everything is thawed already, but for what a lost holder held.
     const { failure } = await thawSession(held, this.#parts);
     this.#held = undefined;
-    await this.#finish(held.hooks, failure, true);
+    await this.#finish(held.hooks, failure, true, held.targets);
     this.#tellEnd(held, end);
   }
 
@@ -285,7 +308,7 @@ export class FreezeController {
     held?.overdue?.cancel();
     const { thawed, failure, end } = await this.#thawFileSystems(held);
     this.#held = undefined;
-    const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, ownsPhase);
+    const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, ownsPhase, held?.targets);
     if (held !== undefined) {
       if (end !== undefined) this.#tellEnd(held, end);
       held.record.end('thaw', clock.now());
@@ -314,6 +337,7 @@ export class FreezeController {
       const outcomes = await freezing.thawEverything();
       held?.record.thawed(outcomes);
       for (const { id } of outcomes.filter((outcome) => outcome.thawed)) thawed.add(id);
+      failure ??= firstFailure(outcomes.filter(({ id }) => this.#remains.some((target) => target.id === id)));
     } catch (error) {
       // With a freeze of this agent's, everything that it froze is thawed already.
       if (held === undefined) failure = withContext('failed to thaw', error);
@@ -331,8 +355,14 @@ export class FreezeController {
   }
 
   /** After the last file system: the log goes on, the marker goes, hooks run. Answers the first failure of a hook. */
-  async #finish(hooks: HookRound | undefined, failure: AgentError | undefined, ownsPhase: boolean): Promise<AgentError | undefined> {
+  async #finish(
+    hooks: HookRound | undefined,
+    failure: AgentError | undefined,
+    ownsPhase: boolean,
+    targets: readonly FrozenTarget[] = this.#remains,
+  ): Promise<AgentError | undefined> {
     const { log } = this.#parts;
+    this.#remains = failure === undefined ? [] : targets;
     if (ownsPhase) log.release();
     // The marker stays as long as something may be frozen, for whoever tries next.
     if (failure !== undefined) log.error(failure.message);

@@ -552,6 +552,36 @@ describe('a thaw', () => {
     expect(store.marker).toBeUndefined();
   });
 
+  it('fails again, and keeps the marker, as long as that file system would not thaw', async () => {
+    const { controller, machine, store } = freezingGuest();
+    await controller.freeze(['/boot']);
+    machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: Infinity });
+
+    await expect(controller.thaw()).rejects.toThrow('failed to thaw /boot');
+    await expect(controller.thaw()).rejects.toThrow('failed to thaw /boot');
+
+    expect(store.marker?.targets.map(({ mountPoint }) => mountPoint)).toEqual(['/boot']);
+  });
+
+  it('that failed is made up for before the next freeze, which is refused while it cannot be', async () => {
+    const { controller, machine, frozen, store } = freezingGuest();
+    await controller.freeze(['/boot']);
+    const stuck = machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: Infinity });
+    await expect(controller.thaw()).rejects.toThrow('failed to thaw /boot');
+
+    await expect(controller.freeze(['/data'])).rejects.toThrow('failed to thaw /boot');
+    const refused = { frozen: frozen(), marked: store.marker?.targets.map(({ mountPoint }) => mountPoint), gate: controller.isFrozen };
+    stuck.remove();
+    const count = await controller.freeze(['/data']);
+    const afterwards = frozen();
+    await controller.thaw();
+
+    expect(refused).toEqual({ frozen: ['/boot'], marked: ['/boot'], gate: false });
+    expect(count).toBe(1);
+    expect(afterwards).toEqual(['/data']);
+    expect(store.marker).toBeUndefined();
+  });
+
   it('goes on where the list of mounts cannot be read, with what this agent froze', async () => {
     const { controller, machine, frozen } = freezingGuest();
     await controller.freeze();
@@ -818,6 +848,27 @@ describe('an agent that follows one that was killed', () => {
     expect(next.isFrozen).toBe(false);
     expect(store.marker).toBeUndefined();
     expect(log.texts('warning')).toContain('what an agent had left frozen is thawed: 4 file systems');
+  });
+
+  it('keeps what would not thaw at the start in mind: the next freeze has it thawed first', async () => {
+    const { controller, startAgent, machine, frozen, store } = freezingGuest();
+    await controller.freeze(['/boot']);
+    const marker = store.marker;
+    await machine.freezing.endSessions('elsewhere', '');
+    await settled();
+    await machine.fileSystems.get('/boot').freeze();
+    store.marker = marker;
+    const stuck = machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: Infinity });
+
+    const next = startAgent();
+    await next.recoverAtStart();
+    await expect(next.freeze(['/data'])).rejects.toThrow('failed to thaw /boot');
+    const kept = store.marker;
+    stuck.remove();
+    await next.freeze(['/data']);
+
+    expect(kept).toEqual(marker);
+    expect(frozen()).toEqual(['/data']);
   });
 
   it('takes no notice of a marker of an earlier boot', async () => {
