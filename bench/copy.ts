@@ -35,6 +35,12 @@ interface Figures {
   readonly agentTime: number;
 }
 
+/** Processor time of a process so far in seconds, its ended threads included; to a hundredth, the tick of proc(5). */
+function timeOf({ pid }: RunningAgent): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
 async function digest(path: string): Promise<string> {
   const hash = createHash('sha1');
   await pipeline(createReadStream(path, { highWaterMark: MiB }), hash);
@@ -44,23 +50,23 @@ async function digest(path: string): Promise<string> {
 /** The agent's own speed, with a host that does nothing with the answers. */
 async function raw(agent: RunningAgent, words: readonly string[]): Promise<Figures> {
   agent.resetPeak();
-  const before = agent.processorTime();
+  const before = timeOf(agent);
   const { stdout } = await run(load, [agent.socket, ...words]);
   const { bytes, total } = JSON.parse(stdout) as { readonly bytes: number; readonly total: number };
-  return { speed: bytes / MiB / (total / 1e9), agent: agent.peak() / 1024, agentTime: (agent.processorTime() - before) / 1e9 };
+  return { speed: bytes / MiB / (total / 1e9), agent: agent.peak() / 1024, agentTime: timeOf(agent) - before };
 }
 
 async function copy(agent: RunningAgent, from: string, to: string): Promise<Figures> {
   rmSync(target, { force: true });
   agent.resetPeak();
   const useFile = join(scratch, 'use');
-  const before = agent.processorTime();
+  const before = timeOf(agent);
   const began = performance.now();
   await run(control, ['--socket', agent.socket, 'cp', from, to], {
     env: { ...process.env, USE_FILE: useFile, NODE_OPTIONS: `--require ${join(import.meta.dirname, 'lib/report-use.cjs')}` },
   });
   const seconds = (performance.now() - began) / 1000;
-  const agentTime = (agent.processorTime() - before) / 1e9;
+  const agentTime = timeOf(agent) - before;
   const [peak = Number.NaN, time = Number.NaN] = readFileSync(useFile, 'utf8').split(' ').map(Number);
   if ((await digest(target)) !== expected) throw new Error(`${from} arrived changed`);
   return { speed: size / MiB / seconds, client: peak / 1024, agent: agent.peak() / 1024, clientTime: time / 1e6, agentTime };
