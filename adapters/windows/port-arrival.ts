@@ -11,7 +11,25 @@ const settlingMs = 10_000;
 /** For an arrival that was not heard, because it came before the registration did: a look once in a minute. */
 const safetyMs = 60_000;
 
+/** A device that has just been let go for its removal must not be opened again before the system is done with it. */
+const leavingMs = 3_000;
+
 const arrivals = new Map<WindowsTransportMethod, number>();
+const departures = new Map<WindowsTransportMethod, number>();
+
+/** A port of that kind is being removed. */
+export const portLeaves = (method: WindowsTransportMethod): void => void departures.set(method, performance.now());
+
+/** Resolves after so long, or when `signal` is aborted. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  const stop = (): void => resolve();
+  signal.addEventListener('abort', stop);
+  await promise;
+  signal.removeEventListener('abort', stop);
+  clearTimeout(timer);
+}
 
 /**
  * Resolves to true once a port of that kind has arrived, or when `signal` is aborted; to false at once where the port is there,
@@ -21,6 +39,8 @@ export async function portArrives(method: WindowsTransportMethod, path: string, 
   const name = path.replace(/^\\\\[.?]\\(?:Global\\)?/i, '');
   // A pipe, say, which no class of devices tells of.
   if (name.includes('\\')) return false;
+  const leaving = (departures.get(method) ?? -Infinity) + leavingMs - performance.now();
+  if (leaving > 0 && !signal.aborted) await pause(leaving, signal);
   const settling = performance.now() - (arrivals.get(method) ?? -settlingMs) < settlingMs;
   if (settling || signal.aborted) return signal.aborted;
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -4,6 +4,7 @@ import { COMMTIMEOUTS, INVALID_HANDLE, kernel32 } from './bindings/kernel32.ts';
 import { DeviceConnection } from './device-connection.ts';
 import { watchDevice, type DeviceWatch } from './device-notification.ts';
 import { structure } from './layout.ts';
+import { portLeaves } from './port-arrival.ts';
 import { OverlappedDevice } from './overlapped-device.ts';
 import { lastWindowsError, windowsErrorOf } from './system-error.ts';
 
@@ -47,7 +48,11 @@ export class WindowsTransport implements Transport {
     });
     this.#connection = connection;
     // Before the first read: what happens between the two must be heard.
-    this.#watch = watchDevice(handle, { removed: () => connection.deviceGoes(), hostChanged: () => connection.hostMayHaveChanged() });
+    const removed = (): void => {
+      portLeaves(this.#method);
+      connection.deviceGoes();
+    };
+    this.#watch = watchDevice(handle, { removed, hostChanged: () => connection.hostMayHaveChanged() });
     connected(connection);
   }
 

@@ -108,10 +108,14 @@ describe('devices that come and go', () => {
     const heard = await notify(actions.queryRemove, changeStatus);
     const error = await transport.lost;
     host.destroy();
+    const ending = new AbortController();
+    const waiting = appears('virtio-serial', port, ending.signal);
+    ending.abort();
 
     assert.equal(heard, 1);
     assert.equal(error.message, 'the device is being removed');
     assert.deepEqual(events, ['closed']);
+    assert.equal(await waiting, true);
     await line('handle closed');
     await line('CM_Unregister_Notification');
     assert.ok(!calls.lines().includes('handle open'));
