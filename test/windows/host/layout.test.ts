@@ -14,6 +14,8 @@ const { layouts, interfaces, prototypes } = await declarations();
 
 /** Undocumented ones, and those that mingw-w64 does not declare: what stands in for a header. */
 const undeclared: ReadonlyMap<string, string> = new Map([
+  ['CM_Register_Notification', 'extern "C" CONFIGRET WINAPI CM_Register_Notification(PCM_NOTIFY_FILTER, PVOID, PCM_NOTIFY_CALLBACK, PHCMNOTIFICATION);'],
+  ['CM_Unregister_Notification', 'extern "C" CONFIGRET WINAPI CM_Unregister_Notification(HCMNOTIFICATION);'],
   ['RtlGetVersion', 'extern "C" NTSTATUS WINAPI RtlGetVersion(OSVERSIONINFOEXW *);'],
   ['CM_Register_Notification', 'extern "C" CONFIGRET WINAPI CM_Register_Notification(PCM_NOTIFY_FILTER, PVOID, PCM_NOTIFY_CALLBACK, PHCMNOTIFICATION);'],
   ['CM_Unregister_Notification', 'extern "C" CONFIGRET WINAPI CM_Unregister_Notification(HCMNOTIFICATION);'],
