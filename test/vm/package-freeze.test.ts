@@ -21,7 +21,7 @@ interface Report {
   readonly filesystems: readonly { readonly mountpoint: string }[];
 }
 
-describe.skipIf(missing !== undefined)(`a freeze by our package in a machine${missing === undefined ? '' : ` (${missing})`}`, { timeout: 900_000 }, () => {
+describe.skipIf(missing !== undefined)(`a freeze by our package in a machine${missing === undefined ? '' : ` (${missing})`}`, { timeout: 1_800_000 }, () => {
   let guest: InstalledGuest;
   let host: PatientHost;
   const run = (script: string): Promise<string> => guest.run(script);

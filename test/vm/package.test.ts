@@ -15,7 +15,7 @@ const inventory = `{
   systemctl list-unit-files --no-legend --no-pager 'concierge*' 'qemu-guest-agent*' | sed 's/  */ /g; s/^/unit /'
 } | sort`;
 
-describe.skipIf(missing !== undefined)(`our package in a machine${missing === undefined ? '' : ` (${missing})`}`, { timeout: 900_000 }, () => {
+describe.skipIf(missing !== undefined)(`our package in a machine${missing === undefined ? '' : ` (${missing})`}`, { timeout: 1_800_000 }, () => {
   let guest: InstalledGuest;
   let host: PatientHost;
   let exposure: { ours?: number; reference?: number } = {};

@@ -1,7 +1,7 @@
 import type { LineSocket } from './line-socket.ts';
 
 /** An emulated guest beside other work may be a hundred times as slow as a real one. */
-export const PATIENCE = 300_000;
+export const PATIENCE = 900_000;
 
 /** A question that an agent took along when it ended is asked again after so long. */
 const ASK_AGAIN = 10_000;
@@ -35,12 +35,18 @@ export class PatientHost {
 
   /** Asks an agent that has answered. @throws with the description of its error */
   async ask(execute: string, parameters: Readonly<Record<string, unknown>> = {}, within = PATIENCE): Promise<unknown> {
-    this.#line.send(`${JSON.stringify({ execute, arguments: parameters })}\n`);
-    let line = await this.#line.line(within);
-    // Answers to questions that were asked again.
-    while (line.startsWith('\xff')) line = await this.#line.line(within);
-    const answer = JSON.parse(line) as { readonly return?: unknown; readonly error?: { readonly desc: string } };
-    if (answer.error !== undefined) throw new Error(answer.error.desc);
-    return answer.return;
+    this.#id += 1;
+    const id = this.#id;
+    this.#line.send(`${JSON.stringify({ execute, arguments: parameters, id })}\n`);
+    for (;;) {
+      const line = await this.#line.line(within);
+      // What does not name this question answers an earlier one that was asked again: each such sentinel is an error, and
+      // then there is its answer.
+      if (line.startsWith('\xff')) continue;
+      const answer = JSON.parse(line) as { readonly return?: unknown; readonly error?: { readonly desc: string }; readonly id?: number };
+      if (answer.id !== id) continue;
+      if (answer.error !== undefined) throw new Error(answer.error.desc);
+      return answer.return;
+    }
   }
 }
