@@ -13,7 +13,7 @@ const MAXIMUM = 0xff_ff_ff_ff;
  */
 export function parseVsockAddress(text: string): VsockAddress {
   const [cid, port, ...more] = text.split(':');
-  if (cid === undefined || cid === '' || port === undefined || port === '') throw AgentError.failed(`error parsing address '${text}'`);
+  if (cid === undefined || cid === '' || port === undefined || port === '') throw AgentError.failed(`error parsing address '${text}' (it is CID:PORT, as in 4294967295:1024)`);
   if (more.length > 0) throw AgentError.failed(`trailing characters in address '${text}'`);
   return { cid: number(cid, 'cid'), port: number(port, 'port') };
 }

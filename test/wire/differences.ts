@@ -120,7 +120,7 @@ export const differences: Readonly<Record<string, Difference>> = {
   'cli/bad method no path': noPath('bogus'),
   'cli/unix-listen no path': noPath('unix-listen'),
   'cli/vsock-listen no path': noPath('vsock-listen', 'CID:PORT'),
-  'cli/vsock-listen 1:1234': refused('Failed to bind socket: Cannot assign requested address'),
+  'cli/vsock-listen 1:1234': refused('Failed to bind socket: Cannot assign requested address (1 is no CID of this machine: 4294967295 stands for whichever it has)'),
   'cli/isa-serial missing': missing('$TMP/cli/nodev', 'serial'),
   'cli/virtio-serial missing': missing('$TMP/cli/nodev', 'virtio-serial'),
   'cli/virtio-serial on a regular file': { ...refused("error opening channel '/etc/hostname': it is no character device"), row: 'no-device' },

@@ -11,7 +11,7 @@ describe('parseVsockAddress', () => {
   });
 
   it.each([
-    ['', "error parsing address ''"],
+    ['', "error parsing address '' (it is CID:PORT, as in 4294967295:1024)"],
     ['1234', "error parsing address '1234'"],
     [':1234', "error parsing address ':1234'"],
     ['3:', "error parsing address '3:'"],
