@@ -204,7 +204,13 @@ short Channel::State(short asked) const {
   return poll(&state, 1, 0) > 0 ? state.revents : 0;
 }
 
-bool Channel::HungUp() const { return (State(0) & (POLLHUP | POLLERR)) != 0; }
+// A vsock whose peer has closed reports no hang-up as a Unix socket does, but only that nothing more comes (vsock_poll in
+// the kernel): that nothing is taken any more shows when sending, of no bytes too.
+bool Channel::HungUp() const {
+  const short state = State(POLLRDHUP);
+  if ((state & (POLLHUP | POLLERR)) != 0) return true;
+  return !is_port_ && (state & POLLRDHUP) != 0 && send(fd_.get(), "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
+}
 
 // -- the end ----------------------------------------------------------------------------------------------
 
