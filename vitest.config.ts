@@ -16,7 +16,7 @@ export default defineConfig({
       project('contract'),
       project('wire', { testTimeout: 120_000, hookTimeout: 60_000, globalSetup: 'test/wire/lib/build.ts' }),
       project('system', { testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false }),
-      project('vm', { globalSetup: 'test/wire/lib/build.ts', testTimeout: 300_000, hookTimeout: 900_000, fileParallelism: false }),
+      project('vm', { globalSetup: 'test/wire/lib/build.ts', testTimeout: 900_000, hookTimeout: 1_200_000, fileParallelism: false }),
       project('package', { testTimeout: 600_000, hookTimeout: 600_000 }),
       project('package-linux', { testTimeout: 120_000, hookTimeout: 900_000, fileParallelism: false }),
       project('fuzz', { testTimeout: 600_000 }),

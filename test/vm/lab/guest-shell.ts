@@ -5,9 +5,17 @@ export interface ShellResult {
   readonly output: string;
 }
 
+/** What the guest says when its shell has come up. */
+const GREETING = 'ready';
+
+/** Emulated, and perhaps beside other work: long enough for everything that ends at all. */
+const WITHIN = 240_000;
+
 /** Commands in the guest, past the agent: shows what the guest itself sees. One at a time. */
 export class GuestShell {
   readonly #line: LineSocket;
+  /** Scripts whose answers were waited for in vain, and may still come. */
+  readonly #unanswered: string[] = [];
 
   private constructor(line: LineSocket) {
     this.#line = line;
@@ -17,22 +25,35 @@ export class GuestShell {
   static async connect(path: string, bootWithin: number): Promise<GuestShell> {
     const line = await LineSocket.connect(path);
     const greeting = await line.line(bootWithin);
-    if (greeting !== 'ready') throw new Error(`the guest's shell says ${JSON.stringify(greeting)}`);
+    if (greeting !== GREETING) throw new Error(`the guest's shell says ${JSON.stringify(greeting)}`);
     return new GuestShell(line);
   }
 
   /** Resolves once the guest takes commands again after it has gone down. */
   async rebooted(within: number): Promise<void> {
     for (const deadline = performance.now() + within; ; ) {
-      if ((await this.#line.line(Math.max(deadline - performance.now(), 0))) === 'ready') return;
+      if ((await this.#line.line(Math.max(deadline - performance.now(), 0))) === GREETING) break;
+    }
+    this.#unanswered.length = 0;
+  }
+
+  /** Runs a script of bash; both outputs in one. @throws when it has not ended in time, or one before it still has not */
+  async try(script: string, within = WITHIN): Promise<ShellResult> {
+    this.#unanswered.push(script);
+    this.#line.send(`${Buffer.from(script).toString('base64')}\n`);
+    for (const deadline = performance.now() + within; ; ) {
+      const [status = '', output = ''] = (await this.#answer(Math.max(deadline - performance.now(), 0))).split(' ');
+      this.#unanswered.shift();
+      if (this.#unanswered.length === 0) return { status: Number(status), output: Buffer.from(output, 'base64').toString() };
     }
   }
 
-  /** Runs a script of bash; both outputs in one. */
-  async try(script: string, within = 180_000): Promise<ShellResult> {
-    this.#line.send(`${Buffer.from(script).toString('base64')}\n`);
-    const [status = '', output = ''] = (await this.#line.line(within)).split(' ');
-    return { status: Number(status), output: Buffer.from(output, 'base64').toString() };
+  async #answer(within: number): Promise<string> {
+    try {
+      return await this.#line.line(within);
+    } catch (error) {
+      throw new Error(`in the guest this has not ended: ${this.#unanswered[0]}`, { cause: error });
+    }
   }
 
   /** The same for a script that must succeed; resolves to its output. */

@@ -3,6 +3,9 @@ import { existsSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 
+/** Emulated, and perhaps beside other work: long enough for everything that comes at all. */
+const WITHIN = 240_000;
+
 /** A host's end of a character device or of QMP: a Unix socket on which lines go both ways. */
 export class LineSocket {
   readonly socket: Socket;
@@ -25,7 +28,7 @@ export class LineSocket {
   }
 
   /** Connects, once the socket is there. */
-  static async connect(path: string, within = 120_000): Promise<LineSocket> {
+  static async connect(path: string, within = WITHIN): Promise<LineSocket> {
     const deadline = performance.now() + within;
     for (;;) {
       if (existsSync(path)) {
@@ -48,7 +51,7 @@ export class LineSocket {
   }
 
   /** The next line. @throws when none comes within the time, or the other side closes */
-  async line(within = 180_000): Promise<string> {
+  async line(within = WITHIN): Promise<string> {
     const deadline = performance.now() + within;
     for (;;) {
       const line = this.#lines.shift();

@@ -19,7 +19,10 @@ export interface MachineOptions {
 }
 
 /** Emulated, and perhaps beside other work. */
-const BOOT_WITHIN = 600_000;
+export const BOOT_WITHIN = 600_000;
+
+/** Megabytes. */
+export const MEMORY = 768;
 
 export const AGENT_PORT = 'org.qemu.guest_agent.0';
 
@@ -47,20 +50,25 @@ export class Machine {
     const directory = mkdtempSync(join(tmpdir(), 'concierge-vm-'));
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', image.disk, '-F', 'qcow2', join(directory, 'root.qcow2')]);
     const payload = options.payload === undefined ? [] : await payloadDisk(options.payload, directory);
-    const qemu = spawn('qemu-system-x86_64', [...machineArguments(directory, image, options), ...payload, ...(options.devices ?? [])], {
+    // Whatever becomes of the tests, the machine does not outlive them.
+    const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...machineArguments(directory, image, options), ...payload, ...(options.devices ?? [])], {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
+    const ended = once(qemu, 'exit').then(([status]) => {
+      throw new Error(`QEMU has ended with ${String(status)}`);
+    });
+    ended.catch(() => {});
     try {
-      const qmp = await Qmp.connect(join(directory, 'qmp.sock'));
-      const shell = await GuestShell.connect(join(directory, 'shell.sock'), BOOT_WITHIN);
+      const qmp = await Promise.race([Qmp.connect(join(directory, 'qmp.sock')), ended]);
+      const shell = await Promise.race([GuestShell.connect(join(directory, 'shell.sock'), BOOT_WITHIN), ended]);
       const machine = new Machine(directory, qemu, qmp, shell);
       if (payload.length > 0) {
-        await shell.run('mkdir -p /payload && udevadm settle && mount -o ro /dev/disk/by-id/virtio-payload /payload', 300_000);
+        await shell.run('mkdir -p /payload && udevadm settle && mount -o ro /dev/disk/by-id/virtio-payload /payload');
       }
       return machine;
     } catch (error) {
       qemu.kill('SIGKILL');
-      throw new Error(`the machine did not boot: ${consoleText(directory).slice(-4000)}`, { cause: error });
+      throw new Error(`the machine did not boot: ${String(error)}\n${consoleText(directory).slice(-4000)}`, { cause: error });
     }
   }
 
@@ -111,7 +119,7 @@ function machineArguments(directory: string, image: { readonly kernel: string; r
     ['-accel', 'tcg,thread=multi'],
     ['-cpu', 'max'],
     ['-smp', '2'],
-    ['-m', '768'],
+    ['-m', String(MEMORY)],
     ['-kernel', image.kernel],
     ['-initrd', image.initrd],
     ['-append', `${kernelCommandLine} ${options.kernelArguments ?? ''}`],
@@ -148,7 +156,8 @@ async function payloadDisk(payload: string, directory: string): Promise<readonly
   return ['-drive', `file=${file},if=none,id=payload,format=raw,readonly=on`, '-device', 'virtio-blk-pci,drive=payload,serial=payload'];
 }
 
-function consoleText(directory: string): string {
+/** What the guest has written to its first serial line. */
+export function consoleText(directory: string): string {
   try {
     return readFileSync(join(directory, 'console.log'), 'latin1');
   } catch {
