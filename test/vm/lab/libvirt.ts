@@ -1,13 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { baseImage } from './base-image.ts';
+import { DomainEvents } from './domain-events.ts';
 import { GuestShell } from './guest-shell.ts';
 import { run } from './host.ts';
-import { payloadImage } from './machine.ts';
+import { BOOT_WITHIN, consoleText, payloadImage } from './machine.ts';
 import { kernelCommandLine, SHELL_PORT } from './recipe.ts';
 
 const URI = 'qemu:///system';
@@ -16,6 +17,7 @@ const URI = 'qemu:///system';
 export class Libvirt {
   readonly #directory: string;
   readonly #daemon: ChildProcess;
+  readonly #events: DomainEvents[] = [];
 
   private constructor(directory: string, daemon: ChildProcess) {
     this.#directory = directory;
@@ -26,14 +28,17 @@ export class Libvirt {
     // libvirt parses these names even when it is told to run machines as root.
     await run('sh', ['-c', 'getent group kvm || groupadd -r kvm; getent group libvirt-qemu || groupadd -r libvirt-qemu; getent passwd libvirt-qemu || useradd -r -g libvirt-qemu libvirt-qemu']);
     const directory = mkdtempSync(join(tmpdir(), 'concierge-libvirt-'));
+    const configuration = join(directory, 'etc');
+    mkdirSync(configuration);
     writeFileSync(
-      join(directory, 'qemu.conf'),
+      join(configuration, 'qemu.conf'),
       'user = "root"\ngroup = "root"\ndynamic_ownership = 0\nremember_owner = 0\nsecurity_driver = "none"\nnamespaces = [ ]\ncgroup_controllers = [ ]\nstdio_handler = "file"\n',
     );
     writeFileSync(join(directory, 'libvirtd.conf'), 'log_outputs = "3:stderr"\nauth_unix_rw = "none"\nauth_unix_ro = "none"\n');
     mkdirSync('/run/libvirt', { recursive: true });
-    // qemu.conf has a fixed place: a mount that only the daemon sees leaves the machine's own alone.
-    const start = `mount --bind ${join(directory, 'qemu.conf')} /etc/libvirt/qemu.conf && exec /usr/sbin/libvirtd -f ${join(directory, 'libvirtd.conf')} -p ${join(directory, 'pid')} 2>${join(directory, 'libvirtd.log')}`;
+    mkdirSync('/etc/libvirt', { recursive: true });
+    // qemu.conf has a fixed place: a mount that only the daemon sees leaves the machine's own, if there is one, alone.
+    const start = `exec 2>${join(directory, 'libvirtd.log')}; mount --bind ${configuration} /etc/libvirt && exec /usr/sbin/libvirtd -f ${join(directory, 'libvirtd.conf')} -p ${join(directory, 'pid')}`;
     const daemon = spawn('unshare', ['--mount', 'sh', '-c', start], { stdio: 'ignore' });
     const libvirt = new Libvirt(directory, daemon);
     for (let attempt = 0; ; attempt += 1) {
@@ -41,7 +46,7 @@ export class Libvirt {
         await libvirt.virsh('list');
         return libvirt;
       } catch (error) {
-        if (attempt > 60 || daemon.exitCode !== null) throw error;
+        if (attempt > 240 || daemon.exitCode !== null) throw new Error(`libvirtd does not answer: ${readFileSync(join(directory, 'libvirtd.log'), 'utf8').slice(-2000)}`, { cause: error });
         await wait(500);
       }
     }
@@ -85,12 +90,18 @@ export class Libvirt {
 `;
     writeFileSync(join(directory, 'domain.xml'), xml);
     await this.virsh('create', join(directory, 'domain.xml'));
-    const shell = await GuestShell.connect(join(directory, 'shell.sock'), 180_000);
+    const events = await DomainEvents.of(URI, name);
+    this.#events.push(events);
+    const console = (): string => consoleText(directory);
+    const shell = await GuestShell.connect(join(directory, 'shell.sock'), BOOT_WITHIN).catch((error: unknown) => {
+      throw new Error(`the machine did not boot: ${console().slice(-4000)}`, { cause: error });
+    });
     await shell.run('mkdir -p /payload && udevadm settle && mount -o ro /dev/disk/by-id/virtio-payload /payload');
-    return { name, shell, disk, data, console: () => (existsSync(join(directory, 'console.log')) ? readFileSync(join(directory, 'console.log'), 'latin1') : '') };
+    return { name, shell, events, disk, data, console };
   }
 
   async stop(): Promise<void> {
+    for (const events of this.#events) await events.stop();
     const names = await this.virsh('list', '--name');
     for (const name of names.split('\n').filter((line) => line !== '')) await this.virsh('destroy', name);
     this.#daemon.kill();
@@ -102,6 +113,7 @@ export class Libvirt {
 export interface Domain {
   readonly name: string;
   readonly shell: GuestShell;
+  readonly events: DomainEvents;
   readonly disk: string;
   /** An empty disk, raw: its allocated blocks shrink when they are trimmed. */
   readonly data: string;
