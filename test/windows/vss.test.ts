@@ -300,7 +300,7 @@ describe('a freeze that ends badly', () => {
 });
 
 describe('many freezes', () => {
-  it('two hundred leave neither handles nor threads nor memory behind, and hold up the event loop no longer than one', async () => {
+  it('two hundred leave neither handles nor threads nor memory behind', async () => {
     const calls = vssScene();
     // The lowest free one: Wine does not count them.
     const handles = (): number => {
@@ -329,8 +329,16 @@ describe('many freezes', () => {
       }
     }
 
+    // What this machine makes of a loop that does nothing: others may be at work on it.
+    const idle = monitorEventLoopDelay({ resolution: 1 });
+    idle.enable();
+    await new Promise((resolve) => {
+      setTimeout(resolve, 3_000);
+    });
+    idle.disable();
+
     console.log(`handles ${counts.join(' ')}, threads ${threads.join(' ')}, resident MiB ${memory.map((bytes) => Math.round(bytes / 2 ** 20)).join(' ')}`);
-    console.log(`event loop: longest stall ${(delay.max / 1e6).toFixed(1)} ms, 99.9 % below ${(delay.percentile(99.9) / 1e6).toFixed(1)} ms`);
+    console.log(`event loop: longest stall ${(delay.max / 1e6).toFixed(1)} ms, 99.9 % below ${(delay.percentile(99.9) / 1e6).toFixed(1)} ms; with nothing to do ${(idle.max / 1e6).toFixed(1)} and ${(idle.percentile(99.9) / 1e6).toFixed(1)} ms`);
     assert.ok((counts.at(-1) ?? 0) <= (counts[0] ?? 0) + 8, `handles ${counts.join(' ')}`);
     assert.ok((threads.at(-1) ?? 0) <= (threads[0] ?? 0) + 2, `threads ${threads.join(' ')}`);
     assert.ok((memory.at(-1) ?? 0) < (memory[1] ?? 0) + 16 * 2 ** 20, `memory ${memory.join(' ')}`);
