@@ -11,6 +11,9 @@ extern "C" UINT WINAPI ConciergeServiceRecovery(unsigned long) {
         SERVICE_FAILURE_ACTIONSW recovery = {86400, nullptr, nullptr, 3, actions};
         // A service that nothing starts again is still a service: doctor tells.
         ChangeServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS, &recovery);
+        // Ending with an error is a failure too.
+        SERVICE_FAILURE_ACTIONS_FLAG always = {TRUE};
+        ChangeServiceConfig2W(service, SERVICE_CONFIG_FAILURE_ACTIONS_FLAG, &always);
         CloseServiceHandle(service);
     }
     if (manager) CloseServiceHandle(manager);
