@@ -94,6 +94,8 @@ async function obey(options: ProgramOptions, background: Background | undefined)
   return runAgent(request, activated, background, options);
 }
 
+const withoutAddon = 'without the native addon two agents on one state directory do not notice each other, and nothing goes to syslog';
+
 type RunRequest = Extract<Request, { settings: unknown }>;
 
 async function runSubcommand(entry: SubcommandEntry, flags: ReadonlySet<string>, request: RunRequest, options: ProgramOptions): Promise<number> {
@@ -123,7 +125,11 @@ async function runAgent(
   const system = background?.system;
   return run({
     settings,
-    warnings: [...warnings, ...words.map((word) => `'${word}' on the command line is no option and is ignored`)],
+    warnings: [
+      ...warnings,
+      ...words.map((word) => `'${word}' on the command line is no option and is ignored`),
+      ...(addon === undefined && process.platform === 'linux' ? [withoutAddon] : []),
+    ],
     composition: await composition(),
     addon,
     ...(system === undefined ? {} : { system, account: (text) => system.report('info', text) }),

@@ -57,7 +57,6 @@ export async function run(options: RunOptions): Promise<RunResult> {
     const log = life.openLog(frozen);
     warn = (line) => log.warning(line);
     early.forEach(warn);
-    if (addon === undefined && process.platform === 'linux') log.warning('without the native addon two agents on one state directory do not notice each other, and nothing goes to syslog');
     await life.begin(log, frozen);
   } catch (error) {
     await life.end({ kind: 'unfit', reason: messageOf(error) });

@@ -21,7 +21,7 @@ describe('finding the addon', () => {
   });
 
   it('says what to do where there is none', () => {
-    expect(() => addonPath('/proc')).toThrow(/^the native addon is missing: .*npm run build:native$/);
+    expect(() => addonPath('/proc')).toThrow(/^the native addon is missing: .*npm run build:native\)$/);
   });
 });
 
