@@ -10,6 +10,7 @@ import type { AgentContext, AgentParts } from './cli/composition.ts';
 import { compatibleWith, version } from './config/product.ts';
 import type { Settings } from './config/settings.ts';
 import { activatedTransport, createTransport } from './transport/index.ts';
+import { joinedChannels } from './transport/joined-channels.ts';
 import * as tokens from './tokens.ts';
 
 const optional = <T>(serviceIdentifier: T): { serviceIdentifier: T; optional: true } => ({ serviceIdentifier, optional: true });
@@ -115,9 +116,10 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
   return { agent: await scenarioAgent(settings, async (backend) => (await partsOn(backend, transport)).agent), transport };
 }
 
-/** The channels of the backend, else of the system that the agent runs on. */
+/** The channels of the backend, and those of the system that the agent runs on. */
 export async function channelsOf(backend?: ports.Backend): Promise<ports.Channels> {
-  return backend?.channels ?? channelsHere();
+  const system = await channelsHere();
+  return backend?.channels === undefined ? system : joinedChannels(backend.channels, system);
 }
 
 export { createBackend };

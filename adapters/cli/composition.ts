@@ -30,6 +30,6 @@ export interface Composition {
   createAgent(context: AgentContext): Promise<AgentParts>;
   /** The operating system alone, for commands that need no agent. */
   createBackend(settings: Settings): Promise<Backend>;
-  /** The ways to the host: those of the backend, else those of the system that the agent runs on. */
+  /** The ways to the host: those of the backend, and those of the system that the agent runs on. */
   channelsOf(backend?: Backend): Promise<Channels>;
 }

@@ -2,8 +2,8 @@ import type { Finding } from './diagnosis.ts';
 import type { Log } from './log.ts';
 
 /**
- * The ways to the host that a system has. A backend brings them where they differ from what the agent has itself: sockets and
- * serial devices of Linux and of Windows, and a Unix socket everywhere else.
+ * The ways to the host that a system has. A backend brings those that the agent lacks: it has the sockets and serial devices of
+ * Linux and of Windows, and a Unix socket everywhere else. A name of both is the backend's.
  */
 export interface Channels {
   /** What `--method` can name. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPath } from '../../../adapters/config/settings-table.ts';
 import { channelPath, createTransport } from '../../../adapters/transport/index.ts';
+import { joinedChannels } from '../../../adapters/transport/joined-channels.ts';
 import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
 import { portableChannels } from '../../../adapters/transport/portable-channels.ts';
 import { windowsChannels } from '../../../adapters/windows/channels.ts';
@@ -35,6 +36,29 @@ describe('the channels of a system', () => {
     expect(channelPath(linuxChannels, 'isa-serial', '/dev/else')).toBe('/dev/else');
     expect(() => channelPath(linuxChannels, 'unix-listen', undefined)).toThrow('must specify a path for this channel');
     expect(() => channelPath(linuxChannels, 'vsock-listen', '')).toThrow('must specify a path for this channel');
+  });
+});
+
+describe('the channels of a backend', () => {
+  const own: Channels = {
+    methods: [{ name: 'console', defaultPath: 'ttyV0' }, { name: 'unix-listen' }],
+    create: async (method, path) => ({ description: `own ${method} ${path}`, lost: new Promise(() => {}), open: async () => {}, close: async () => {} }),
+  };
+
+  it('stand beside those of the system, and before one of the same name', async () => {
+    const joined = joinedChannels(own, linuxChannels);
+
+    const described = async (method: string): Promise<string> => (await joined.create(method, '/x', { log: silentLog() })).description;
+    expect(joined.methods.map(({ name }) => name)).toEqual(['console', 'unix-listen', 'virtio-serial', 'isa-serial', 'vsock-listen']);
+    expect([await described('console'), await described('unix-listen'), await described('isa-serial')]).toEqual(['own console /x', 'own unix-listen /x', 'isa-serial /x']);
+  });
+
+  it('need not know what the system knows of its own', async () => {
+    const joined = joinedChannels(own, linuxChannels);
+
+    expect(await joined.appears?.('console', '/nowhere', new AbortController().signal)).toBe(false);
+    expect(await joined.examine?.('console', '/nowhere')).toEqual([]);
+    expect(await joined.examine?.('isa-serial', '/nowhere')).toEqual([expect.objectContaining({ verdict: 'bad' })]);
   });
 });
 
