@@ -101,7 +101,7 @@ give_back() {
 # unit is udev's, and the port is there already. So it is started once the package manager is through and gives its lock
 # back. The unit is a transient one and over then: nothing is left behind.
 give_back_later() {
-	if systemd_runs && permitted start qemu-guest-agent.service && ! systemctl --quiet cat qemu-guest-agent.service >/dev/null 2>&1; then
+	if systemd_runs && permitted start qemu-guest-agent.service && [ ! -e /usr/lib/systemd/system/qemu-guest-agent.service ]; then
 		# fcntl(2)'s lock, which flock(1) does not know. The layout of struct flock is that of 64-bit systems.
 		# shellcheck disable=SC2016
 		systemd-run --quiet --no-block --collect --unit=concierge-ga-give-back perl -e '
