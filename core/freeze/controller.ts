@@ -1,7 +1,7 @@
 import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
 import type { Timer } from '../ports/clock.ts';
 import type { Backend } from '../ports/index.ts';
-import type { FreezeEnd, FreezeSession, FrozenTarget } from '../ports/freezing.ts';
+import type { FreezeEnd, FreezeMarkerData, FreezeSession, FrozenTarget } from '../ports/freezing.ts';
 import { FreezeState } from '../state/freeze-state.ts';
 import { HookRound } from './hook-round.ts';
 import { hooksOnly, recoverSession, thawLeftBehind } from './left-behind.ts';
@@ -99,7 +99,7 @@ export class FreezeController {
   /** Nothing stays frozen when the agent ends; a freeze that is under way is called off. Never rejects. */
   async thawBeforeExit(): Promise<void> {
     this.#ending = true;
-    if (this.#state.phase === 'thawed') return;
+    if (this.#state.phase === 'thawed' && this.#remains.length === 0) return;
     this.#parts.log.warning('the agent ends: frozen file systems are thawed first');
     const trying = async (step: () => Promise<unknown> | undefined): Promise<void> => {
       try {
@@ -110,7 +110,7 @@ export class FreezeController {
     };
     // Where it cannot be called off, the freeze that is under way still undoes itself, and is waited for.
     if (this.#state.phase === 'freezing') await trying(() => this.#begun?.session.thaw());
-    await trying(() => this.#inTurn(async () => (this.#held === undefined ? 0 : this.#thaw())));
+    await trying(() => this.#inTurn(async () => (this.#held === undefined && this.#remains.length === 0 ? 0 : this.#thaw())));
   }
 
   /**
@@ -125,20 +125,35 @@ export class FreezeController {
     const record = this.#startRecord();
     const session = await recoverSession(marker, this.#parts);
     if (session === undefined) {
-      try {
-        await thawLeftBehind(marker, this.#parts, record);
-      } catch (error) {
-        this.#remains = marker.targets;
-        log.error(() => messageOf(error));
-      }
+      await this.#undoLeftBehind(marker, record);
       return;
     }
     log.warning('a previous agent left file systems frozen: they stay so until guest-fsfreeze-thaw or the deadline');
     record.froze(marker.targets.map((target) => ({ ...target, result: 'frozen' })));
     const round = await HookRound.forThaw(hooks, record.hooks);
     this.#state.enter('frozen');
-    this.#hold({ session, hooks: round, targets: marker.targets, record, deadline: undefined, overdue: undefined });
+    this.#hold({ session, hooks: round, targets: marker.targets, record, ...this.#whatIsLeft(marker, session) });
     await log.hold();
+  }
+
+  /** The deadline of a freeze that an earlier agent began: its holder keeps it, and this agent sees to it that it does. */
+  #whatIsLeft({ deadlineAt }: FreezeMarkerData, session: FreezeSession): Pick<HeldFreeze, 'deadline' | 'overdue'> {
+    if (deadlineAt === 0n) return { deadline: undefined, overdue: undefined };
+    const { clock } = this.#parts;
+    const difference = deadlineAt - clock.now();
+    const left = difference > 0n ? difference : 0n;
+    return { deadline: clock.monotonic() + left, overdue: clock.after(Number(left / 1_000_000n) + overdueMs, () => this.#onOverdue(session)) };
+  }
+
+  async #undoLeftBehind(marker: FreezeMarkerData, record: FreezeRecord): Promise<void> {
+    const { log } = this.#parts;
+    try {
+      const { failure, hookFailure } = await thawLeftBehind(marker, this.#parts, record);
+      if (failure !== undefined) this.#remains = marker.targets;
+      for (const error of [failure, hookFailure]) if (error !== undefined) log.error(error.message);
+    } catch (error) {
+      log.error(() => messageOf(error));
+    }
   }
 
   /**
@@ -149,7 +164,11 @@ export class FreezeController {
    */
   async thawLeftBehind(): Promise<number> {
     const marker = await this.#parts.stateStore.readFreezeMarker();
-    return marker === undefined ? 0 : thawLeftBehind(marker, this.#parts, this.#startRecord());
+    if (marker === undefined) return 0;
+    const { count, failure, hookFailure } = await thawLeftBehind(marker, this.#parts, this.#startRecord());
+    const first = failure ?? hookFailure;
+    if (first !== undefined) throw first;
+    return count;
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
@@ -233,7 +252,10 @@ export class FreezeController {
    */
   async #thawRemains(): Promise<void> {
     if (this.#remains.length === 0) return;
-    const { failure } = await thawDirectly(this.#remains, this.#parts, new FreezeRecord(this.#parts.clock.now()));
+    // What has been unmounted meanwhile is frozen no more.
+    const there = new Set((await this.#parts.freezing.survey().catch(() => [])).map(({ id }) => id));
+    const remains = there.size === 0 ? this.#remains : this.#remains.filter(({ id }) => there.has(id));
+    const { failure } = await thawDirectly(remains, this.#parts, new FreezeRecord(this.#parts.clock.now()));
     if (failure !== undefined) {
       this.#parts.log.error(() => `no freeze while an earlier one is not undone: ${failure.message}`);
       this.#state.enter('thawed');
@@ -337,6 +359,8 @@ export class FreezeController {
       const outcomes = await freezing.thawEverything();
       held?.record.thawed(outcomes);
       for (const { id } of outcomes.filter((outcome) => outcome.thawed)) thawed.add(id);
+      const settled = new Set(outcomes.filter((outcome) => outcome.thawed || outcome.error === undefined).map(({ id }) => id));
+      if (held?.targets.every(({ id }) => settled.has(id)) === true) failure = undefined;
       failure ??= firstFailure(outcomes.filter(({ id }) => this.#remains.some((target) => target.id === id)));
     } catch (error) {
       // With a freeze of this agent's, everything that it froze is thawed already.

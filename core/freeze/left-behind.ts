@@ -1,4 +1,4 @@
-import { messageOf } from '../errors/agent-error.ts';
+import { messageOf, type AgentError } from '../errors/agent-error.ts';
 import type { FreezeMarkerData, FreezeSession, ThawOutcome } from '../ports/freezing.ts';
 import { HookRound } from './hook-round.ts';
 import { forgetMarker, type FreezeParts } from './parts.ts';
@@ -8,23 +8,27 @@ import { firstFailure, thawDirectly, thawSession, type SessionThaw } from './tha
 /** In the marker while hooks run and nothing is frozen yet. */
 export const hooksOnly = { stage: 'hooks' } as const;
 
+export interface LeftBehindThaw {
+  /** How many file systems were thawed. */
+  readonly count: number;
+  /** Of a file system that is frozen still, for all that is known: the marker stays. */
+  readonly failure: AgentError | undefined;
+  readonly hookFailure: AgentError | undefined;
+}
+
 /**
- * Thaws what the marker of an agent that is gone lists and nothing else, with hooks, and forgets it. Answers how many
- * file systems were thawed.
+ * Thaws what the marker of an agent that is gone lists and nothing else, with hooks, and forgets it.
  *
- * @throws failed error of a hook or of a file system that would not thaw
+ * @throws what the backend says where it cannot list what to thaw
  */
-export async function thawLeftBehind(marker: FreezeMarkerData, parts: FreezeParts, record: FreezeRecord): Promise<number> {
+export async function thawLeftBehind(marker: FreezeMarkerData, parts: FreezeParts, record: FreezeRecord): Promise<LeftBehindThaw> {
   record.froze(marker.targets.map((target) => ({ ...target, result: 'frozen' })));
   const { outcomes, failure } = await thawMarked(marker, parts, record);
   const count = countThawed(outcomes);
   record.end('thaw', parts.clock.now(), 'what an earlier agent left frozen was thawed');
   parts.log.warning(() => `what an agent had left frozen is thawed: ${count} file systems`);
   if (failure === undefined) await forgetMarker(parts);
-  const hookFailure = await (await HookRound.forThaw(parts.hooks, record.hooks)).thaw();
-  if (failure !== undefined) throw failure;
-  if (hookFailure !== undefined) throw hookFailure;
-  return count;
+  return { count, failure, hookFailure: await (await HookRound.forThaw(parts.hooks, record.hooks)).thaw() };
 }
 
 async function thawMarked(marker: FreezeMarkerData, parts: FreezeParts, record: FreezeRecord): Promise<SessionThaw> {

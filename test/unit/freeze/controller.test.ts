@@ -563,6 +563,51 @@ describe('a thaw', () => {
     expect(store.marker?.targets.map(({ mountPoint }) => mountPoint)).toEqual(['/boot']);
   });
 
+  it('is no error where the last try, of everything that is mounted, thaws it', async () => {
+    const { controller, machine, frozen, store } = freezingGuest();
+    await controller.freeze(['/boot']);
+    machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: 2 });
+
+    const thawed = await controller.thaw();
+
+    expect({ thawed, frozen: frozen(), marker: store.marker }).toEqual({ thawed: 1, frozen: [], marker: undefined });
+  });
+
+  it('that failed is tried again when the agent ends', async () => {
+    const { controller, machine, frozen, store } = freezingGuest();
+    await controller.freeze(['/boot']);
+    const stuck = machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: Infinity });
+    await expect(controller.thaw()).rejects.toThrow('failed to thaw /boot');
+    stuck.remove();
+
+    await controller.thawBeforeExit();
+
+    expect({ frozen: frozen(), marker: store.marker }).toEqual({ frozen: [], marker: undefined });
+  });
+
+  it('that failed hinders no freeze where the file system is mounted no more', async () => {
+    const { controller, machine, startAgent, frozen } = freezingGuest();
+    const { freezing } = machine.backend.fileSystem ?? {};
+    let unmounted = false;
+    const agent = startAgent({
+      freezing: {
+        begin: (request) => freezing!.begin(request),
+        recover: (marker) => freezing!.recover(marker),
+        survey: async () => (await freezing!.survey()).filter(({ mountPoints }) => !unmounted || mountPoints[0] !== '/boot'),
+        thawEverything: async (only) => freezing!.thawEverything(only),
+      },
+    });
+    await agent.freeze(['/boot']);
+    machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'ENOENT', times: Infinity });
+    await expect(agent.thaw()).rejects.toThrow('failed to thaw /boot');
+
+    unmounted = true;
+
+    expect(await agent.freeze(['/data'])).toBe(1);
+    expect(frozen()).toContain('/data');
+    expect(controller.isFrozen).toBe(false);
+  });
+
   it('that failed is made up for before the next freeze, which is refused while it cannot be', async () => {
     const { controller, machine, frozen, store } = freezingGuest();
     await controller.freeze(['/boot']);
@@ -869,6 +914,42 @@ describe('an agent that follows one that was killed', () => {
 
     expect(kept).toEqual(marker);
     expect(frozen()).toEqual(['/data']);
+  });
+
+  it('sees to the deadline of an earlier agent’s freeze where its holder does not', async () => {
+    const { startAgent, machine, frozen, deaf, newLife } = freezingGuest({ settings: { deadlineMs: 5_000 } });
+    const life = newLife();
+    await startAgent({ freezing: life.lead(deaf()) }, life).freeze();
+    life.end();
+
+    const next = startAgent({ freezing: deaf() });
+    await next.recoverAtStart();
+    const before = next.status;
+    await machine.clock.advance(60_000);
+
+    expect(before).toBe('frozen');
+    expect(next.status).toBe('thawed');
+    expect(frozen()).toEqual([]);
+  });
+
+  it('does not take what was thawed for frozen because a hook failed', async () => {
+    const { controller, startAgent, machine, frozen, store } = freezingGuest({ hooks: [{ name: 'db' }] });
+    await controller.freeze(['/boot']);
+    const marker = store.marker;
+    await machine.freezing.endSessions('elsewhere', '');
+    await settled();
+    await machine.fileSystems.get('/boot').freeze();
+    store.marker = marker;
+    machine.faults.inject({ port: 'hooks', method: 'list', error: 'EIO' });
+    const next = startAgent();
+    await next.recoverAtStart();
+    const recovered = frozen();
+
+    await machine.fileSystems.get('/boot').freeze();
+    await next.freeze(['/data']);
+
+    expect(recovered).toEqual([]);
+    expect(frozen().toSorted()).toEqual(['/boot', '/data']);
   });
 
   it('takes no notice of a marker of an earlier boot', async () => {

@@ -4,7 +4,7 @@ import { createFakeMachine } from '../../../adapters/fake/machine.ts';
 import { FakeStateStore } from '../../../adapters/fake/state-store.ts';
 import { FreezeController } from '../../../core/freeze/controller.ts';
 import type { FreezeParts, FreezeSettings } from '../../../core/freeze/parts.ts';
-import type { StateStore } from '../../../core/ports/index.ts';
+import type { FreezeSession, Freezing, StateStore } from '../../../core/ports/index.ts';
 import { Life } from './mortal.ts';
 
 /** A guest in memory with three disks and an image file on one of them, and as many agents in a row as a test wants. */
@@ -36,6 +36,16 @@ export function freezingGuest(options: {
     log,
     life,
     newLife: () => new Life(),
+    /** Freezing whose holders take no notice of their deadline and never say that they ended: stopped, say. */
+    deaf: (): Freezing => ({
+      survey: () => freezing.survey(),
+      thawEverything: (only) => freezing.thawEverything(only),
+      begin: async (request) => deafened(await freezing.begin({ ...request, deadlineMs: 0 })),
+      recover: async (marker) => {
+        const session = await freezing.recover(marker);
+        return session && deafened(session);
+      },
+    }),
     controller: startAgent({}, life),
     startAgent,
     /** Mount points that are frozen at this moment. */
@@ -43,3 +53,11 @@ export function freezingGuest(options: {
     hookRuns: (): readonly string[] => machine.hooks.runs.map(({ name, phase }) => `${name} ${phase}`),
   };
 }
+
+const deafened = (session: FreezeSession): FreezeSession => ({
+  recoveryData: session.recoveryData,
+  flush: () => session.flush(),
+  freeze: () => session.freeze(),
+  thaw: () => session.thaw(),
+  ended: new Promise(() => {}),
+});
