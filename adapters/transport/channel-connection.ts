@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer';
 import type { Connection, ConnectionSink } from '../../core/ports/index.ts';
 import { channelAddon, channelEvent, type NativeChannel } from './channel-binding.ts';
+import { RequestStart } from './request-start.ts';
 
 /** How much is read at once. */
 export const INBOX_SIZE = 128 * 1024;
@@ -25,6 +26,7 @@ export class ChannelConnection implements Connection {
   readonly #isPort: boolean;
   readonly #channel: NativeChannel;
   readonly #inbox: Buffer;
+  readonly #start = new RequestStart();
   /** The view of the last chunk: requests of one length after another, such as pings, need no new one. */
   #view: Buffer;
   #sink: ConnectionSink | undefined;
@@ -82,7 +84,7 @@ export class ChannelConnection implements Connection {
 
   #received(length: number): void {
     if (this.#view.length !== length) this.#view = this.#inbox.subarray(0, length);
-    if (this.#isPort && beginsRequest(this.#view)) this.#sink?.hostChanged();
+    if (this.#isPort && this.#start.isIn(this.#view)) this.#sink?.hostChanged();
     this.#sink?.data(this.#view);
   }
 
@@ -90,11 +92,16 @@ export class ChannelConnection implements Connection {
     if (event === channelEvent.released) this.#release();
     else if (this.#closed) return;
     else if (event === channelEvent.drained) this.#sink?.drained();
-    else if (event === channelEvent.hostChanged) this.#sink?.hostChanged();
+    else if (event === channelEvent.hostChanged) this.#hostChanged();
     else if (event === channelEvent.ended) {
       this.#end();
       this.#owner.ended?.(value);
     }
+  }
+
+  #hostChanged(): void {
+    this.#start.forget();
+    this.#sink?.hostChanged();
   }
 
   #end(): void {
@@ -109,12 +116,3 @@ export class ChannelConnection implements Connection {
     this.#owner.released();
   }
 }
-
-/**
- * Whether a chunk from a port is the start of a request, so that nothing before it can be the first half of one.
- *
- * virtio_console tells of a host's leaving in a control message that another queue carries: where the next host is quick, its
- * bytes are read before anybody knows. But one read(2) never joins what two hosts wrote, and these words in quotes stand
- * nowhere in a request but at its start.
- */
-const beginsRequest = (chunk: Buffer): boolean => /^\s*\{\s*["'](?:execute|arguments)["']/.test(chunk.toString('latin1', 0, 32));
