@@ -61,7 +61,7 @@ class AddonData {
 // JavaScript thread; its value settles the promise. `work` reports failure by throwing SystemError and touches no
 // JavaScript value.
 template <class Work, class Finish>
-Napi::Promise OnIoThread(Napi::Env env, Work work, Finish finish) {
+Napi::Promise OnIoThread(Napi::Env env, Work work, Finish finish, IoThreads::Urgency urgency = IoThreads::Urgency::kOrdinary) {
   using Result = decltype(work());
   class LambdaJob final : public Job {
    public:
@@ -74,7 +74,7 @@ Napi::Promise OnIoThread(Napi::Env env, Work work, Finish finish) {
     Finish finish_;
     std::unique_ptr<Result> result_;
   };
-  return IoThreads::Submit(env, std::make_unique<LambdaJob>(env, std::move(work), std::move(finish)));
+  return IoThreads::Submit(env, std::make_unique<LambdaJob>(env, std::move(work), std::move(finish)), urgency);
 }
 
 // The same for work without a result; resolves to undefined.

@@ -73,7 +73,8 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
         result.Set("pid", Napi::Number::New(env, started.pid));
         result.Set("fd", Napi::Number::New(env, started.control.Release()));
         return result;
-      });
+      },
+      IoThreads::Urgency::kUrgent);
 }
 
 // (pid) → undefined, once the process has ended and its number is free.

@@ -42,11 +42,11 @@ std::shared_ptr<IoThreads> IoThreads::Create(Napi::Env env, std::shared_ptr<Loop
   return pool;
 }
 
-Napi::Promise IoThreads::Submit(Napi::Env env, std::unique_ptr<Job> job) {
+Napi::Promise IoThreads::Submit(Napi::Env env, std::unique_ptr<Job> job, Urgency urgency) {
   const std::shared_ptr<IoThreads>& pool = AddonData::Of(env).io;
   const Napi::Promise::Deferred deferred = job->deferred;
   Task task{std::move(job), {}};
-  if (!pool->Enqueue(task)) {
+  if (!pool->Enqueue(task, urgency)) {
     deferred.Reject(SystemError(EAGAIN, "io-threads").ToJavaScript(env).Value());
     return deferred.Promise();
   }
@@ -56,15 +56,21 @@ Napi::Promise IoThreads::Submit(Napi::Env env, std::unique_ptr<Job> job) {
 
 void IoThreads::Detach(std::function<void()> work) {
   Task task{nullptr, std::move(work)};
-  if (!Enqueue(task)) task.detached();
+  if (!Enqueue(task, Urgency::kOrdinary)) task.detached();
 }
 
-bool IoThreads::Enqueue(Task& task) {
+bool IoThreads::Enqueue(Task& task, Urgency urgency) {
+  const bool urgent = urgency == Urgency::kUrgent;
   std::unique_lock lock(mutex_);
-  if (closed_ || queue_.size() >= kMaximumQueued) return false;
+  if (closed_ || (!urgent && queue_.size() >= kMaximumQueued)) return false;
   const bool covered = idle_ > queue_.size();
-  if (!covered && threads_ < kMaximumThreads && !StartThread() && threads_ == 0) return false;
-  queue_.push_back(std::move(task));
+  const size_t most = urgent ? kMaximumThreads + kReservedThreads : kMaximumThreads;
+  if (!covered && threads_ < most && !StartThread() && threads_ == 0) return false;
+  if (urgent) {
+    queue_.push_front(std::move(task));
+  } else {
+    queue_.push_back(std::move(task));
+  }
   // Whoever wakes up wants the lock at once.
   lock.unlock();
   if (covered) wake_.notify_one();
@@ -125,6 +131,8 @@ void IoThreads::ThreadMain() {
       Complete(std::move(task.job));
     }
     lock.lock();
+    // One of the reserved threads, or another in its place: it takes nothing that might get stuck.
+    if (threads_ > kMaximumThreads) break;
   }
   threads_--;
 }

@@ -39,10 +39,14 @@ class IoThreads : public std::enable_shared_from_this<IoThreads> {
  public:
   static constexpr size_t kMaximumThreads = 64;
   static constexpr size_t kMaximumQueued = 1024;
+  // Beyond these, for what must not wait behind operations that are stuck: the way out of a freeze.
+  static constexpr size_t kReservedThreads = 8;
+
+  enum class Urgency { kOrdinary, kUrgent };
 
   static std::shared_ptr<IoThreads> Create(Napi::Env env, std::shared_ptr<LoopHandles> handles);
   // Rejects with EAGAIN when all threads are busy and the queue is full.
-  static Napi::Promise Submit(Napi::Env env, std::unique_ptr<Job> job);
+  static Napi::Promise Submit(Napi::Env env, std::unique_ptr<Job> job, Urgency urgency = Urgency::kOrdinary);
   // Runs something whose result nobody wants. Where no thread can be had it runs here and now.
   void Detach(std::function<void()> work);
 
@@ -52,7 +56,7 @@ class IoThreads : public std::enable_shared_from_this<IoThreads> {
     std::function<void()> detached;
   };
 
-  bool Enqueue(Task& task);
+  bool Enqueue(Task& task, Urgency urgency);
   bool StartThread();
   void ThreadMain();
   void Complete(std::unique_ptr<Job> job);

@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { addonPath, nativeAddon } from '../../../adapters/linux/native.ts';
+import { addonPath, nativeAddon, type NativeAddon } from '../../../adapters/linux/native.ts';
 import { scratchDirectory, tree } from './support/scratch.ts';
 
 describe('finding the addon', () => {
@@ -60,6 +60,31 @@ describe('the addon', () => {
     for (const outcome of refused) expect(outcome).toMatchObject({ reason: { os: { code: 'EAGAIN' } } });
     expect(outcomes.length - refused.length).toBeGreaterThan(1000);
     expect(await nativeAddon().isExecutable('/bin/sh')).toBe(true);
+  });
+
+  it('starts a freeze guardian though every thread is stuck', async () => {
+    interface Guardians {
+      startGuardian(path: string, name: string): Promise<{ readonly pid: number; readonly fd: number }>;
+      reapGuardian(pid: number): Promise<void>;
+    }
+    const addon = nativeAddon() as NativeAddon & Guardians;
+    const guardian = (): ReturnType<Guardians['startGuardian']> => addon.startGuardian(join(dirname(addonPath()), 'concierge-guardian'), 'guardian');
+    const first = await guardian();
+    // Each waits for the end of the first one.
+    const stuck = Promise.allSettled(Array.from({ length: 200 }, () => addon.reapGuardian(first.pid)));
+    let ordinary = 'waits';
+    const waiting = addon.isExecutable('/bin/sh').then(() => (ordinary = 'done'));
+
+    const second = await guardian();
+    const meanwhile = ordinary;
+    closeSync(second.fd);
+    closeSync(first.fd);
+    await stuck;
+    await waiting;
+    await addon.reapGuardian(second.pid);
+
+    expect(second.pid).not.toBe(first.pid);
+    expect([meanwhile, ordinary]).toEqual(['waits', 'done']);
   });
 
   it('lets a worker end while programs run and operations are under way', async () => {
