@@ -57,7 +57,10 @@ function strip(file: string, { gnu }: Architecture): void {
 
 const tool = (gnu: string, name: string): string => (existsSync(`/usr/bin/${gnu}-${name}`) ? `/usr/bin/${gnu}-${name}` : name);
 
-/** V8's code cache of the bundle, with the runtime that will read it. The same seed makes the same bytes. */
+/**
+ * V8's code cache of the bundle, with the runtime that will read it. The same seed makes the same bytes, if no thread of V8's
+ * own works beside it; of all flags these two change nothing about which runtime takes the cache.
+ */
 function makeCodeCache({ gnu, node }: Architecture, runtime: string, dist: string): boolean {
   const emulator = '/usr/bin/qemu-aarch64';
   const native = node === process.arch;
@@ -66,6 +69,7 @@ function makeCodeCache({ gnu, node }: Architecture, runtime: string, dist: strin
     ...(native ? [] : [emulator, '-L', `/usr/${gnu}`]),
     runtime,
     '--random-seed=1',
+    '--predictable',
     join(repository, 'scripts/build-code-cache.cjs'),
     join(dist, 'agent.cjs'),
     `${places.lib}/dist/agent.cjs`,
