@@ -2,6 +2,9 @@ import { AgentError, osCode } from '../../core/errors/agent-error.ts';
 import type { Connection, ConnectionSink } from '../../core/ports/transport.ts';
 import type { OverlappedDevice } from './overlapped-device.ts';
 
+/** What is used of it. */
+export type Device = Pick<OverlappedDevice, 'read' | 'write' | 'close'>;
+
 /** More than this waiting to be sent: the session is asked to stop. */
 const highWater = 1024 * 1024;
 /** A host that takes nothing for so long has gone: what waits for it is dropped. */
@@ -22,7 +25,7 @@ const pauseOf = (ms: number): Promise<void> =>
 
 /** The one connection of a serial device. */
 export class DeviceConnection implements Connection {
-  readonly #device: OverlappedDevice;
+  readonly #device: Device;
   readonly #tellsOfHosts: boolean;
   readonly #lost: (error: Error) => void;
   #sink: ConnectionSink | undefined;
@@ -42,7 +45,7 @@ export class DeviceConnection implements Connection {
    * @param tellsOfHosts a port of virtio-serial, where an empty read means that no host is there; a serial line never knows
    * @param lost called once when the device is gone
    */
-  constructor(device: OverlappedDevice, tellsOfHosts: boolean, lost: (error: Error) => void) {
+  constructor(device: Device, tellsOfHosts: boolean, lost: (error: Error) => void) {
     this.#device = device;
     this.#tellsOfHosts = tellsOfHosts;
     this.#lost = lost;
@@ -98,14 +101,14 @@ export class DeviceConnection implements Connection {
       this.#word = Promise.withResolvers();
       const chunk = await this.#read();
       if (this.#closed) return;
-      await this.#paused?.promise;
-      // Closed meanwhile, and the memory of the chunk with it.
-      if (this.#closed) return;
       if (chunk.length > 0) {
         pause = 0;
-        this.#sink?.data(chunk);
+        await this.#paused?.promise;
+        // Not when closed meanwhile, and the memory of the chunk with it.
+        if (!this.#closed) this.#sink?.data(chunk);
         continue;
       }
+      // Told at once, also to a session that has paused: it may wait for a request that hangs.
       if (pause === 0 && this.#tellsOfHosts) this.#hostWent();
       pause = Math.min(longestPauseMs, Math.max(firstPauseMs, pause * 2));
       await this.#mayHaveCome(pause);
