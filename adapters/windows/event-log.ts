@@ -20,7 +20,7 @@ const mostWaiting = 64;
  * and no more. Never throws, never waits; what has to be dropped meanwhile is counted in an entry of its own.
  */
 export class EventLog implements SystemLog {
-  #source: Pointer | undefined;
+  #source: Pointer = 0n;
   #waiting: { readonly level: Level; readonly text: string }[] = [];
   #dropped = 0;
   #writing: Promise<void> | undefined;
@@ -36,8 +36,11 @@ export class EventLog implements SystemLog {
   }
 
   async #writeOn(): Promise<void> {
-    for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#write(next.level, next.text);
-    this.#writing = undefined;
+    try {
+      for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#write(next.level, next.text);
+    } finally {
+      this.#writing = undefined;
+    }
   }
 
   #next(): { readonly level: Level; readonly text: string } | undefined {
@@ -48,14 +51,19 @@ export class EventLog implements SystemLog {
     return { level: 'warning', text };
   }
 
-  /** A machine whose event log does not work loses its entries and nothing else. */
+  /** A machine whose event log does not work loses its entries and nothing else; and only as long as it does not work. */
   async #write(level: Level, text: string): Promise<void> {
-    this.#source ??= (await advapi32.RegisterEventSourceW.async(null, eventSource)).result;
-    if (this.#source === 0n) return;
-    const memory = wide(text.slice(0, longestText));
-    const texts = Buffer.alloc(8);
-    texts.writeBigUInt64LE(koffi().address(memory));
-    await advapi32.ReportEventW.async(this.#source, types[level], 0, eventId, null, 1, 0, texts, null);
-    keepAlive(memory, texts);
+    try {
+      // Early at boot the event log's service may not be there yet: it is asked again for the next entry.
+      if (this.#source === 0n) this.#source = (await advapi32.RegisterEventSourceW.async(null, eventSource)).result;
+      if (this.#source === 0n) return;
+      const memory = wide(text.slice(0, longestText));
+      const texts = Buffer.alloc(8);
+      texts.writeBigUInt64LE(koffi().address(memory));
+      await advapi32.ReportEventW.async(this.#source, types[level], 0, eventId, null, 1, 0, texts, null);
+      keepAlive(memory, texts);
+    } catch {
+      // koffi refuses a call while too many are out. There is nowhere to tell it: this is where the agent tells.
+    }
   }
 }
