@@ -36,16 +36,19 @@ async function freePort(): Promise<number> {
 }
 
 /** Listens, and sends everything back. */
-async function echoing(vsockAllow?: readonly number[]): Promise<{ readonly port: number; readonly connections: Connection[]; readonly closed: Promise<void> }> {
+async function echoing(vsockAllow?: readonly number[]): Promise<{ readonly port: number; readonly connections: Connection[]; readonly closed: Promise<void>; readonly paused: Promise<void> }> {
   const port = await freePort();
   const transport = await windowsChannels.create('vsock-listen', `4294967295:${port}`, { log, ...(vsockAllow === undefined ? {} : { vsockAllow }) });
   const connections: Connection[] = [];
   const { promise: closed, resolve } = Promise.withResolvers<void>();
+  const { promise: paused, resolve: pause } = Promise.withResolvers<void>();
   await transport.open((connection) => {
     connections.push(connection);
     connection.start({
       data: (chunk) => {
-        if (!connection.write(chunk)) connection.pause();
+        if (connection.write(chunk)) return;
+        connection.pause();
+        pause();
       },
       drained: () => connection.resume(),
       hostChanged() {},
@@ -53,7 +56,7 @@ async function echoing(vsockAllow?: readonly number[]): Promise<{ readonly port:
     });
   });
   open.push(transport);
-  return { port, connections, closed };
+  return { port, connections, closed, paused };
 }
 
 async function host(port: number): Promise<Socket> {
@@ -120,6 +123,19 @@ describe('vsock with its driver', () => {
     const [answer] = (await once(second, 'data')) as [Buffer];
 
     assert.equal(answer.toString(), 'still here');
+  });
+
+  it('a host that resets in the middle of a long answer is let go, though the session does not read', async () => {
+    const { port, connections, closed, paused } = await echoing();
+
+    const socket = await host(port);
+    socket.pause();
+    socket.write(Buffer.alloc(16 * 1024 * 1024));
+    await paused;
+    socket.resetAndDestroy();
+    await closed;
+
+    assert.equal(connections.length, 1);
   });
 
   it('another guest is refused, unless it is allowed', async () => {

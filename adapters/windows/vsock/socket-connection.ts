@@ -76,7 +76,8 @@ export class SocketConnection implements Connection {
   async #watch(): Promise<void> {
     try {
       for (let told = await this.#socket.next(); told !== 0 || !this.#closed; told = await this.#socket.next()) {
-        if ((told & events.write) !== 0) this.#writeOn();
+        // After a reset nothing tells that there is room: a send that fails lets go of what waits, and of a session that waits for it.
+        if ((told & (events.write | events.close)) !== 0) this.#writeOn();
         // After the end of the stream there may be more to read, and its end is read too.
         if ((told & (events.read | events.close)) !== 0) await this.#readOn();
       }
