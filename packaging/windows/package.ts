@@ -117,16 +117,18 @@ const later = action.dllOfFile | action.ignoreFailure | action.inScript | action
 /**
  * Registers the VSS provider and takes it out again, and has the service started again when it fails, by functions of the
  * provider's DLL: they open no window, and a failure costs freezing only, of which the agent tells. None runs in a repair,
- * which an ordinary user may begin and SYSTEM carries out. wixl has no words for them.
+ * which an ordinary user may begin and SYSTEM carries out. VssReturn puts back what an upgrade that fails has taken out. wixl
+ * has no words for them.
  */
 function addCustomActions(msi: string): void {
   const edit = (sql: string): void => void execFileSync('msibuild', [msi, '-q', sql]);
   const actions = [
-    { name: 'TakeSavedOptions', type: action.setProperty, source: 'OPTIONS', entry: '[SAVEDOPTIONS]', condition: 'SAVEDOPTIONS AND NOT OPTIONS', after: 'AppSearch', offset: 1 },
+    { name: 'TakeSavedOptions', type: action.setProperty, source: 'OPTIONS', entry: '[SAVEDOPTIONS]', condition: 'NOT Installed AND SAVEDOPTIONS AND NOT OPTIONS', after: 'AppSearch', offset: 1 },
     { name: 'ServiceRecovery', type: later, entry: 'ConciergeServiceRecovery', condition: 'NOT Installed', after: 'InstallServices', offset: 1 },
     { name: 'VssRollback', type: later | action.rollback, entry: 'ConciergeVssRemove', condition: 'NOT Installed', after: 'InstallFiles', offset: 1 },
     { name: 'VssRegister', type: later, entry: 'ConciergeVssInstall', condition: 'NOT Installed', after: 'InstallFiles', offset: 2 },
-    { name: 'VssRemove', type: later, entry: 'ConciergeVssRemove', condition: 'REMOVE="ALL"', after: 'StopServices', offset: 1 },
+    { name: 'VssReturn', type: later | action.rollback, entry: 'ConciergeVssInstall', condition: 'REMOVE="ALL"', after: 'StopServices', offset: 1 },
+    { name: 'VssRemove', type: later, entry: 'ConciergeVssRemove', condition: 'REMOVE="ALL"', after: 'StopServices', offset: 2 },
   ];
   const sequence = new Map(execFileSync('msiinfo', ['export', msi, 'InstallExecuteSequence'], { encoding: 'utf8' }).split(/\r?\n/)
     .map((line) => line.split('\t')).map(([name = '', , number]) => [name, Number(number)] as const));
@@ -137,9 +139,17 @@ function addCustomActions(msi: string): void {
   }
 }
 
-/** What comes from the command line or from a search has to reach the half of the installer that runs as SYSTEM. */
+/**
+ * What comes from the command line or from a search has to reach the half of the installer that runs as SYSTEM; also when an
+ * ordinary user begins a repair. So a repair writes nothing that is made of it: it would be the command line of the service.
+ */
 function completeTables(msi: string): void {
   const edit = (sql: string): void => void execFileSync('msibuild', [msi, '-q', sql]);
+  for (const name of ['InstallServices', 'WriteRegistryValues']) edit(`UPDATE \`InstallExecuteSequence\` SET \`Condition\` = 'NOT Installed' WHERE \`Action\` = '${name}'`);
+  // The removal of the old version belongs to the transaction, and is undone with it; before it, where wixl puts it, it would be over.
+  const sequence = execFileSync('msiinfo', ['export', msi, 'InstallExecuteSequence'], { encoding: 'utf8' });
+  const initialize = Number(/^InstallInitialize\t.*?\t(\d+)/m.exec(sequence)?.[1]);
+  edit(`UPDATE \`InstallExecuteSequence\` SET \`Sequence\` = ${initialize + 1} WHERE \`Action\` = 'RemoveExistingProducts'`);
   const properties = execFileSync('msiinfo', ['export', msi, 'Property'], { encoding: 'utf8' });
   const secure = /^SecureCustomProperties\t(.*?)\r?$/m.exec(properties)?.[1] ?? '';
   edit(`UPDATE \`Property\` SET \`Value\` = '${[secure, 'OPTIONS', 'SAVEDOPTIONS', 'VSSOPTION'].join(';')}' WHERE \`Property\` = 'SecureCustomProperties'`);

@@ -15,6 +15,8 @@ export interface Check {
 export const checklist: readonly Check[] = [
   { subject: 'MSI', how: '`msiexec /i concierge-ga-….msi /qn`, then `sc qc concierge-ga`', expected: 'running; `BINARY_PATH_NAME` in quotes' },
   { subject: 'MSI, as another user', how: '`msiexec /fa concierge-ga-….msi` at a console that is not elevated', expected: 'no window of SYSTEM appears, and nothing is changed' },
+  { subject: 'MSI, options in a repair', how: '`msiexec /fa concierge-ga-….msi OPTIONS=--evil` as an ordinary user, then `sc qc concierge-ga`', expected: '`BINARY_PATH_NAME` as before; the same after `msiexec /fa {ProductCode} OPTIONS=--evil`' },
+  { subject: 'MSI, an upgrade that fails', how: '`msiexec /i concierge-ga-….msi /qn OPTIONS=--no-such-option` of a newer version or another build, then `sc qc concierge-ga` and `vssadmin list providers`', expected: 'the older one is there and runs, with its own options and the provider' },
   { subject: 'provider', how: '`vssadmin list providers`', expected: '`Concierge VSS Provider`, software' },
   { subject: 'COM+', how: '`dcomcnfg`, COM+ Applications', expected: '`Concierge VSS Provider`, identity LocalSystem' },
   { subject: 'doctor', how: '`concierge-ga doctor`', expected: 'nothing bad; all writers, none failed' },

@@ -97,7 +97,7 @@ describe('what the MSI says of itself', () => {
   it('no custom action is a program or a script: they set a property or are functions of the DLL, later, as SYSTEM', () => {
     const [setProperty, dllOfFile, inScript, noImpersonate] = [0x33, 0x11, 0x400, 0x800];
 
-    assert.deepEqual(actions().map(([name]) => name).toSorted(), ['ServiceRecovery', 'TakeSavedOptions', 'VssRegister', 'VssRemove', 'VssRollback']);
+    assert.deepEqual(actions().map(([name]) => name).toSorted(), ['ServiceRecovery', 'TakeSavedOptions', 'VssRegister', 'VssRemove', 'VssReturn', 'VssRollback']);
     for (const [name, type] of actions()) {
       if ((type & 0x3f) === setProperty) continue;
       assert.equal(type & 0x3f, dllOfFile, name);
@@ -111,22 +111,35 @@ describe('what the MSI says of itself', () => {
     const properties = new Map(rowsOf(msi, 'Property').map(([name = '', value = '']) => [name, value]));
     const elsewhere = ['InstallUISequence', 'AdminExecuteSequence', 'AdminUISequence', 'AdvtExecuteSequence'].flatMap((table) => rowsOf(msi, table).map(([name]) => name));
 
-    for (const [name, type] of actions()) {
+    for (const [name] of actions()) {
       // `Installed` is true in a repair, and REMOVE empty.
-      if ((type & 0x3f) !== 0x33) assert.match(conditions.get(name) ?? '', /^(?:NOT Installed|REMOVE="ALL")$/, name);
+      assert.match(conditions.get(name) ?? '', /^(?:NOT Installed(?: AND SAVEDOPTIONS AND NOT OPTIONS)?|REMOVE="ALL")$/, name);
       assert.ok(!elsewhere.includes(name), `${name} is in another sequence`);
     }
     assert.equal(properties.get('ARPNOREPAIR'), '1');
     assert.equal(properties.get('ARPNOMODIFY'), '1');
   });
 
-  it('what is undone where it fails stands before what it undoes, and after its files', () => {
+  it('a repair does not write the options that whoever begins it may name', () => {
+    const conditions = new Map(rowsOf(msi, 'InstallExecuteSequence').map(([name = '', condition = '']) => [name, condition]));
+    const tables = execFileSync('msiinfo', ['tables', msi], { encoding: 'utf8' }).split(/\r?\n/).filter((name) => name !== '' && !name.startsWith('_'));
+    const using = tables.filter((table) => rowsOf(msi, table).some((row) => row.some((cell) => cell.includes('[OPTIONS]'))));
+
+    // Each by the action that carries it out.
+    assert.deepEqual(using.toSorted(), ['Registry', 'ServiceInstall']);
+    assert.equal(conditions.get('WriteRegistryValues'), 'NOT Installed');
+    assert.equal(conditions.get('InstallServices'), 'NOT Installed');
+  });
+
+  it('what is undone where it fails stands before what it undoes, and after its files; the removal of an older version within what is undone', () => {
     const sequence = new Map(rowsOf(msi, 'InstallExecuteSequence').map(([name = '', , number]) => [name, Number(number)]));
-    const order = ['AppSearch', 'TakeSavedOptions', 'RemoveExistingProducts', 'StopServices', 'VssRemove', 'DeleteServices', 'RemoveFiles', 'InstallFiles', 'VssRollback', 'VssRegister', 'InstallServices', 'ServiceRecovery', 'StartServices'];
-    const rollback = actions().find(([name]) => name === 'VssRollback');
+    const order = ['AppSearch', 'TakeSavedOptions', 'InstallInitialize', 'RemoveExistingProducts', 'ProcessComponents', 'StopServices', 'VssReturn', 'VssRemove', 'DeleteServices', 'RemoveFiles', 'InstallFiles', 'VssRollback', 'VssRegister', 'InstallServices', 'ServiceRecovery', 'StartServices'];
+    const undoing = actions().filter(([, type]) => (type & 0x100) !== 0).map(([name]) => name);
 
     assert.deepEqual(order.toSorted((one, other) => (sequence.get(one) ?? 0) - (sequence.get(other) ?? 0)), order);
-    assert.equal((rollback?.[1] ?? 0) & 0x100, 0x100);
+    assert.deepEqual(undoing.toSorted(), ['VssReturn', 'VssRollback']);
+    // By the rule of Windows Installer nothing may stand between the two.
+    assert.equal(sequence.get('RemoveExistingProducts'), (sequence.get('InstallInitialize') ?? 0) + 1);
   });
 
   it('it takes the place of older versions and of other builds of its own, and refuses to take that of a newer one', () => {
