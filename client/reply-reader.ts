@@ -7,7 +7,8 @@ import { ClientError } from './client-error.ts';
 import { replyOf, type Reply } from './reply.ts';
 
 const LINE_FEED = 0x0a;
-const NOTHING = Buffer.alloc(0);
+/** What is kept of many small chunks lies together, in blocks that grow up to this. */
+const BLOCK = 64 * 1024;
 /** Bytes of a line that an error message shows. */
 const SHOWN = 120;
 
@@ -20,7 +21,13 @@ export class ReplyReader {
   readonly #maxBytes: number;
   readonly #decoder: JsonDecoder;
   readonly #head = Buffer.alloc(SHOWN);
-  #unread: Buffer = NOTHING;
+  /** Pieces that nobody has taken, none of them empty. The last `#lent` are in memory of whoever handed them in. */
+  readonly #unread: Buffer[] = [];
+  #unreadBytes = 0;
+  #lent = 0;
+  /** Where the piece kept last lies, and how much of it is used: the next one may go on there. */
+  #block: Buffer | undefined;
+  #used = 0;
   #untilSentinel = false;
   /** Bytes of the line so far. */
   #length = 0;
@@ -37,11 +44,11 @@ export class ReplyReader {
 
   /** Whether nothing has come that nobody took. */
   get isEmpty(): boolean {
-    return this.#unread.length === 0 && this.#length === 0;
+    return this.#unreadBytes === 0 && this.#length === 0;
   }
 
   clear(): void {
-    this.#unread = NOTHING;
+    this.#dropUnread();
     this.#startLine();
   }
 
@@ -53,17 +60,54 @@ export class ReplyReader {
 
   /** Hands in what has come. It is read where it lies: the memory is the caller's again after `retain`. */
   push(chunk: Buffer): void {
-    this.#unread = this.#unread.length === 0 ? chunk : Buffer.concat([this.#unread, chunk]);
+    if (chunk.length === 0) return;
+    this.#unread.push(chunk);
+    this.#unreadBytes += chunk.length;
+    this.#lent += 1;
   }
 
   /**
-   * Keeps what nobody has taken yet in memory of its own.
+   * Keeps what nobody has taken yet in memory of its own. What was kept before stays where it is: while a long request goes
+   * out nobody takes anything, and a guest may talk all the time.
    *
    * @throws ClientError `too-large`: more than one answer can be
    */
   retain(): void {
-    if (this.#unread.length > this.#maxBytes) throw this.#tooLarge();
-    if (this.#unread.length > 0) this.#unread = Buffer.from(this.#unread);
+    if (this.#unreadBytes > this.#maxBytes) throw this.#tooLarge();
+    const lent = this.#unread.splice(this.#unread.length - this.#lent);
+    this.#lent = 0;
+    for (const piece of lent) this.#keep(piece);
+  }
+
+  #keep(piece: Buffer): void {
+    let last = this.#block === undefined ? undefined : this.#unread.pop();
+    if (this.#block === undefined || this.#block.length - this.#used < piece.length) {
+      if (last !== undefined) this.#unread.push(last);
+      this.#block = Buffer.allocUnsafeSlow(Math.max(piece.length, Math.min(this.#unreadBytes, BLOCK)));
+      this.#used = 0;
+      last = undefined;
+    }
+    const begin = this.#used - (last?.length ?? 0);
+    this.#used += piece.copy(this.#block, this.#used);
+    this.#unread.push(this.#block.subarray(begin, this.#used));
+  }
+
+  /** Takes bytes off the front of the first piece. */
+  #take(count: number): void {
+    const [first] = this.#unread;
+    if (first === undefined) return;
+    this.#unreadBytes -= count;
+    if (count < first.length) this.#unread[0] = first.subarray(count);
+    else this.#unread.shift();
+    if (this.#unread.length === 0) this.#dropUnread();
+    else this.#lent = Math.min(this.#lent, this.#unread.length);
+  }
+
+  #dropUnread(): void {
+    this.#unread.length = 0;
+    this.#unreadBytes = 0;
+    this.#lent = 0;
+    this.#block = undefined;
   }
 
   /**
@@ -73,12 +117,14 @@ export class ReplyReader {
    */
   next(): Reply | undefined {
     for (;;) {
-      if (this.#unread.length === 0 || (this.#untilSentinel && !this.#dropToSentinel())) return undefined;
-      const end = this.#unread.indexOf(LINE_FEED);
-      this.#read(end === -1 ? this.#unread : this.#unread.subarray(0, end));
-      this.#unread = end === -1 ? NOTHING : this.#unread.subarray(end + 1);
+      if (this.#untilSentinel) this.#dropToSentinel();
+      const [piece] = this.#unread;
+      if (piece === undefined) return undefined;
+      const end = piece.indexOf(LINE_FEED);
+      this.#read(end === -1 ? piece : piece.subarray(0, end));
+      this.#take(end === -1 ? piece.length : end + 1);
       if (this.#length > this.#maxBytes) throw this.#tooLarge();
-      if (end === -1) return undefined;
+      if (end === -1) continue;
       const reply = this.#endLine();
       if (reply !== undefined) return reply;
     }
@@ -121,11 +167,12 @@ export class ReplyReader {
     this.#isBroken = false;
   }
 
-  #dropToSentinel(): boolean {
-    const mark = this.#unread.indexOf(SENTINEL);
-    this.#unread = mark === -1 ? NOTHING : this.#unread.subarray(mark + 1);
-    this.#untilSentinel = mark === -1;
-    return mark !== -1;
+  #dropToSentinel(): void {
+    for (let [piece] = this.#unread; piece !== undefined && this.#untilSentinel; [piece] = this.#unread) {
+      const mark = piece.indexOf(SENTINEL);
+      this.#take(mark === -1 ? piece.length : mark + 1);
+      this.#untilSentinel = mark === -1;
+    }
   }
 
   #tooLarge(): ClientError {
