@@ -1,9 +1,8 @@
 import { Buffer } from 'node:buffer';
-import { setTimeout as pause } from 'node:timers/promises';
 
 import type { Base64Text } from '../core/schema/types.ts';
-import { unlessAborted } from './call-limit.ts';
 import { ClientError } from './client-error.ts';
+import { GrowingPause } from './growing-pause.ts';
 import { withBytes, type CallOptions, type GuestClient, type Output } from './guest-client.ts';
 import { decodedPieces } from './guest-file.ts';
 
@@ -44,8 +43,8 @@ export async function exec(client: GuestClient, path: string, options: ExecOptio
   };
   const { pid } = (await client[withBytes]('guest-exec', args, call)) as Output<'guest-exec'>;
   const until = options.withinMs === undefined ? Number.POSITIVE_INFINITY : performance.now() + options.withinMs;
-  // There is no notification in this protocol: ask soon at first, then less and less often.
-  for (let wait = 1; ; wait = Math.min(wait * 2, 500)) {
+  const pause = new GrowingPause(options.signal);
+  for (;;) {
     const status = (await client[withBytes]('guest-exec-status', { pid }, call)) as Status;
     if (status.exited) {
       return {
@@ -58,7 +57,6 @@ export async function exec(client: GuestClient, path: string, options: ExecOptio
     }
     const left = until - performance.now();
     if (left <= 0) throw new ClientError('timeout', `${path} (process ${pid}) has not ended within ${options.withinMs} ms`);
-    const pausing = pause(Math.min(wait, left));
-    await (options.signal === undefined ? pausing : unlessAborted(pausing, options.signal));
+    await pause.wait(left);
   }
 }

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { Readable, Writable } from 'node:stream';
 import { callbackify } from 'node:util';
 
+import { GrowingPause } from './growing-pause.ts';
 import type { CallOptions, GuestClient } from './guest-client.ts';
 import { GuestFile, type FilePiece } from './guest-file.ts';
 
@@ -25,14 +26,20 @@ function pieceOf({ pieceBytes = DEFAULT_PIECE }: FileOptions): number {
 /**
  * The pieces of a file in the guest, one after the other; while one is used, the guest reads the next. The handle in the
  * guest is closed at the end, after an error, and when the walk is left early.
+ *
+ * @param left aborted where nobody waits for a next piece any more: a FIFO may never have one
  */
-export async function* piecesOf(client: GuestClient, path: string, options: FileOptions = {}): AsyncGenerator<FilePiece, void, void> {
+export async function* piecesOf(client: GuestClient, path: string, options: FileOptions = {}, left?: AbortSignal): AsyncGenerator<FilePiece, void, void> {
   const size = pieceOf(options);
   const file = await GuestFile.open(client, path, 'rb', options);
+  const pause = new GrowingPause(left === undefined || options.signal === undefined ? left ?? options.signal : AbortSignal.any([left, options.signal]));
   let next = file.read(size, options);
   try {
     for (;;) {
       const piece = await next;
+      // A FIFO or a terminal that has nothing to say yet.
+      if (piece.length > 0) pause.restart();
+      else if (!piece.isLast) await pause.wait();
       if (!piece.isLast) next = file.read(size, options);
       // Nobody may be waiting for it when it fails; the next turn does.
       next.catch(() => undefined);
@@ -50,10 +57,18 @@ export async function* piecesOf(client: GuestClient, path: string, options: File
  * after an error, and when the stream is destroyed early.
  */
 export function readFile(client: GuestClient, path: string, options: FileOptions = {}): Readable {
+  const left = new AbortController();
   async function* chunks(): AsyncGenerator<Uint8Array> {
-    for await (const { bytes } of piecesOf(client, path, options)) yield* bytes;
+    for await (const { bytes } of piecesOf(client, path, options, left.signal)) yield* bytes;
   }
-  return Readable.from(chunks(), { objectMode: false, highWaterMark: 1 });
+  const stream = Readable.from(chunks(), { objectMode: false, highWaterMark: 1 });
+  // A generator hears that it is left between two pieces alone.
+  const destroy = stream._destroy.bind(stream);
+  stream._destroy = (error, done) => {
+    left.abort();
+    destroy(error, done);
+  };
+  return stream;
 }
 
 export interface WriteOptions extends FileOptions {

@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { expect, it, vi } from 'vitest';
 
+import { GrowingPause } from '../../../client/growing-pause.ts';
 import { DEFAULT_PIECE, GuestClient, readFile, writeFile } from '../../../client/index.ts';
 import { createFakeGuest } from '../../../kit/index.ts';
 import { scriptedAgent } from './scripted-agent.ts';
@@ -153,4 +154,49 @@ it('a piece stays within what libvirt takes: an answer of 10 MiB, a request of 4
   expect(longest).toBeLessThan(10 * 1024 * 1024);
   // virNetMessage: a string of at most 4 MiB.
   expect(Math.ceil(DEFAULT_PIECE / 3) * 4 + 200).toBeLessThan(4 * 1024 * 1024);
+});
+
+/** Answers nothing to so many reads, then `bytes`, and nothing more. */
+function quietFile(quiet: number) {
+  let reads = 0;
+  const closed = vi.fn();
+  const agent = scriptedAgent({
+    answer: (name, id) => {
+      if (name === 'guest-file-open') return `{"return": 7${id}}\n`;
+      if (name === 'guest-file-close') closed();
+      if (name !== 'guest-file-read') return `{"return": {}${id}}\n`;
+      reads += 1;
+      return reads === quiet + 1 ? `{"return": {"count": 1, "buf-b64": "QQ==", "eof": true}${id}}\n` : `{"return": {"count": 0, "buf-b64": "", "eof": false}${id}}\n`;
+    },
+  });
+  return { agent, reads: () => reads, closed };
+}
+
+it('a file that has nothing to say yet is asked less and less often', async () => {
+  const { agent } = quietFile(6);
+  using client = new GuestClient(agent.host);
+  const waits = vi.spyOn(GrowingPause.prototype, 'wait');
+
+  const read = await buffer(readFile(client, '/run/fifo'));
+  const waited = waits.mock.calls.length;
+  waits.mockRestore();
+
+  expect(read.toString()).toBe('A');
+  expect(waited).toBe(6);
+});
+
+it.each(['given up', 'destroyed'])('a file that never says anything is asked no more when its stream is %s', async (how) => {
+  const { agent, reads, closed } = quietFile(Number.POSITIVE_INFINITY);
+  using client = new GuestClient(agent.host);
+  const abort = new AbortController();
+  const stream = readFile(client, '/run/fifo', { signal: abort.signal });
+  stream.on('error', () => undefined);
+  stream.resume();
+  await vi.waitUntil(() => reads() > 3);
+
+  if (how === 'destroyed') stream.destroy();
+  else abort.abort();
+  await new Promise((resolve) => void stream.once('close', resolve));
+
+  expect(closed).toHaveBeenCalledOnce();
 });
