@@ -123,5 +123,7 @@ export async function connectHybridVsock(path: string, port: number, options: Co
     socket.once('error', onError);
     options.signal?.addEventListener('abort', onAbort);
     limit.addEventListener('abort', onLimit);
+    // Between the opening and here nobody heard of it.
+    if (options.signal?.aborted === true) onAbort();
   });
 }

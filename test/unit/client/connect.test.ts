@@ -3,7 +3,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { connectHybridVsock, connectUnix, GuestClient } from '../../../client/index.ts';
 import { createFakeGuest, streamConnection } from '../../../kit/index.ts';
@@ -98,6 +98,20 @@ it('the wait for the greeting of a hybrid socket can be given up', async () => {
   const path = await listen(hybrid(() => abort.abort()));
 
   await expect(connectHybridVsock(path, 7, { signal: abort.signal })).rejects.toMatchObject({ kind: 'aborted' });
+});
+
+it('a hybrid socket that is given up in the moment in which it opens is not waited for', async () => {
+  const abort = new AbortController();
+  const path = await listen(() => undefined);
+  // Removing its listener is the last thing that the opening does with the signal.
+  const { signal } = abort;
+  const remove = signal.removeEventListener.bind(signal);
+  vi.spyOn(signal, 'removeEventListener').mockImplementationOnce((type, listener) => {
+    remove(type, listener);
+    abort.abort();
+  });
+
+  await expect(connectHybridVsock(path, 7, { timeoutMs: 60_000, signal })).rejects.toMatchObject({ kind: 'aborted' });
 });
 
 it('what came before somebody took the socket for a conversation is not lost, and can be read as a stream', async () => {
