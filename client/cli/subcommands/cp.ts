@@ -94,6 +94,7 @@ async function toStream(pieces: AsyncGenerator<FilePiece, void, void>, sink: Wri
       await new Promise<void>((resolve, reject) => void sink.write(bytes, (error) => (error == null ? resolve() : reject(error))));
     }
     moved(piece.length);
+    piece.release();
   }
 }
 

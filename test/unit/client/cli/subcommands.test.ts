@@ -2,8 +2,10 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { DEFAULT_PIECE } from '../../../../client/index.ts';
+import { Base64Text } from '../../../../core/schema/types.ts';
 import { createFakeGuest } from '../../../../kit/index.ts';
 import { ctl, ctlOn } from './ctl.ts';
 
@@ -176,6 +178,19 @@ describe('cp', () => {
     const { out } = await ctlOn(guest, ['cp', 'guest:/data/piped', '-']);
 
     expect(out).toBe('through a pipe');
+  });
+
+  it('gives the memory of each piece back as soon as standard output has it', async () => {
+    const released = vi.spyOn(Base64Text.prototype, 'release');
+    const guest = await createFakeGuest({}, { realTime: true });
+    guest.machine.files.write('/data/long', Buffer.alloc(2 * DEFAULT_PIECE, 'a'));
+
+    const { out } = await ctlOn(guest, ['cp', 'guest:/data/long', '-']);
+    const releases = released.mock.calls.length;
+    released.mockRestore();
+
+    expect(out === 'a'.repeat(2 * DEFAULT_PIECE)).toBe(true);
+    expect(releases).toBeGreaterThanOrEqual(2);
   });
 
   it('leaves what is here alone when the guest has no such file', async () => {
