@@ -33,6 +33,9 @@ Descriptor Connect(const char* directory) {
   return connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 ? std::move(socket) : Descriptor();
 }
 
+// EINVAL: it was not frozen any more. EINPROGRESS: it still freezes, and is thawed as soon as the kernel returns.
+bool IsFailure(int error) { return error != 0 && error != EINVAL && error != EINPROGRESS; }
+
 // One that somebody has stopped would not hear of it.
 void Continue(const Descriptor& socket) {
   ucred who{};
@@ -52,11 +55,21 @@ int OrderThaw(const char* directory) {
   FILE* lines = fdopen(fcntl(socket.get(), F_DUPFD_CLOEXEC, 3), "r");
   if (lines == nullptr) return 1;
   int thawed = 0;
+  int failed = 0;
   bool ended = false;
   char line[512];
   while (!ended && fgets(line, sizeof line, lines) != nullptr) {
+    int target = 0;
+    int error = 0;
     long long thawed_at = 0;
-    if (sscanf(line, "thawed %*d %*d %lld", &thawed_at) == 1 && thawed_at != 0) thawed += 1;
+    if (sscanf(line, "thawed %d %d %lld", &target, &error, &thawed_at) == 3) {
+      if (IsFailure(error)) {
+        failed += 1;
+        fprintf(stderr, "file system %d of the freeze would not thaw: %s\n", target, strerror(error));
+      } else if (thawed_at != 0) {
+        thawed += 1;
+      }
+    }
     char phase[16] = "";
     sscanf(line, "session %*s %15s", phase);
     ended = strncmp(line, "ended ", 6) == 0 || strcmp(phase, "over") == 0;
@@ -64,7 +77,7 @@ int OrderThaw(const char* directory) {
   fclose(lines);
   if (thawed > 0) printf("%d file systems thawed by their guardian\n", thawed);
   if (!ended) fputs("the guardian of the freeze does not say that it has thawed\n", stderr);
-  return ended ? 0 : 1;
+  return ended && failed == 0 ? 0 : 1;
 }
 
 }  // namespace concierge::guardian
