@@ -90,6 +90,11 @@ async function obey(options: ProgramOptions, background: Background | undefined)
     case 'run':
       break;
   }
+  if (subcommand === undefined) {
+    // qemu-ga passes over words; whoever writes one of these means it, and an agent that starts instead is the last thing wanted.
+    const misplaced = request.words.find((word) => subcommands.some(({ name }) => name === word));
+    if (misplaced !== undefined) throw AgentError.failed(`'${misplaced}' has to come first: ${program} ${misplaced} [<options>]`);
+  }
   if (subcommand !== undefined) return { status: await runSubcommand(subcommand, own, request, options) };
   return runAgent(request, activated, background, options);
 }

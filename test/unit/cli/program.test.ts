@@ -56,6 +56,14 @@ describe('the program', () => {
     expect([out.split(' ')[3], err, status]).toEqual(['0.1.0', '', 0]);
   });
 
+  it.each([
+    [['--statedir=X', 'doctor'], 'doctor'],
+    [['-v', 'thaw'], 'thaw'],
+    [['--', 'freeze', '--dry-run'], 'freeze'],
+  ])('starts no agent for %j, whose command is not first', async (words, name) => {
+    expect(await program(words)).toEqual({ out: '', err: `/usr/sbin/qemu-ga: '${name}' has to come first: /usr/sbin/qemu-ga ${name} [<options>]\n`, status: 1 });
+  });
+
   it('helps, and packagers find what they look for', async () => {
     const { out, status } = await program(['--help', '--bogus']);
 
