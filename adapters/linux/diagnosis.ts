@@ -1,4 +1,5 @@
 import { accessSync, constants, existsSync, readlinkSync } from 'node:fs';
+import { bad, good, warning } from '../../core/diagnosis/finding.ts';
 import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Diagnosis, Finding } from '../../core/ports/diagnosis.ts';
 import { defaultGuardianPath } from './guardian.ts';
@@ -33,7 +34,7 @@ export function linuxDiagnosis(root: string, guardianPath = defaultGuardianPath)
       try {
         return look();
       } catch (error) {
-        return [{ subject: 'diagnosis', verdict: 'warning', detail: messageOf(error) } as const];
+        return [warning('diagnosis', messageOf(error))];
       }
     })),
   };
@@ -42,16 +43,16 @@ export function linuxDiagnosis(root: string, guardianPath = defaultGuardianPath)
 function rights(root: string): readonly Finding[] {
   // CapEff:	000001ffffffffff
   const effective = /^CapEff:\s*([0-9a-f]+)$/m.exec(latin1Text(`${root}/proc/self/status`) ?? '')?.[1];
-  if (effective === undefined) return [{ subject: 'rights', verdict: 'warning', detail: 'what this process may do cannot be told: /proc is missing' }];
+  if (effective === undefined) return [warning('rights', 'what this process may do cannot be told: /proc is missing')];
   const held = BigInt(`0x${effective}`);
   const missing = needed.filter(([bit]) => ((held >> bit) & 1n) === 0n);
-  if (missing.length === 0) return [{ subject: 'rights', verdict: 'good', detail: 'all that the commands need' }];
-  return [{
-    subject: 'rights',
-    verdict: missing.some(([, name]) => name === 'CAP_SYS_ADMIN') ? 'bad' : 'warning',
-    detail: `without ${missing.map(([, name, without]) => `${name} (${without})`).join(', ')}`,
-    remedy: 'run the agent as root, and this command too; see CapabilityBoundingSet= of its unit',
-  }];
+  if (missing.length === 0) return [good('rights', 'all that the commands need')];
+  const unwell = missing.some(([, name]) => name === 'CAP_SYS_ADMIN') ? bad : warning;
+  return [unwell(
+    'rights',
+    `without ${missing.map(([, name, without]) => `${name} (${without})`).join(', ')}`,
+    'run the agent as root, and this command too; see CapabilityBoundingSet= of its unit',
+  )];
 }
 
 /** Freezing in a namespace of one's own is freezing what the rest of the machine may not even have mounted. */
@@ -60,15 +61,14 @@ function mountNamespace(root: string): readonly Finding[] {
   try {
     const own = readlinkSync(`${root}/proc/self/ns/mnt`);
     const machines = readlinkSync(`${root}/proc/1/ns/mnt`);
-    if (own === machines) return [{ subject, verdict: 'good', detail: 'the machine’s own' }];
-    return [{
+    if (own === machines) return [good(subject, 'the machine’s own')];
+    return [bad(
       subject,
-      verdict: 'bad',
-      detail: 'another one than the machine’s: what it has mounted is not what would be frozen',
-      remedy: 'take out of the unit what makes one: PrivateTmp=, ProtectSystem=, ReadOnlyPaths= and their like',
-    }];
+      'another one than the machine’s: what it has mounted is not what would be frozen',
+      'take out of the unit what makes one: PrivateTmp=, ProtectSystem=, ReadOnlyPaths= and their like',
+    )];
   } catch {
-    return [{ subject, verdict: 'warning', detail: 'that of process 1 cannot be seen, so whether it is the machine’s own stays open', remedy: 'run this command as root' }];
+    return [warning(subject, 'that of process 1 cannot be seen, so whether it is the machine’s own stays open', 'run this command as root')];
   }
 }
 
@@ -77,9 +77,9 @@ function guardian(path: () => string): readonly Finding[] {
   const program = path();
   try {
     accessSync(program, constants.X_OK);
-    return [{ subject, verdict: 'good', detail: program }];
+    return [good(subject, program)];
   } catch {
-    return [{ subject, verdict: 'bad', detail: `${program} is missing or no program: no freeze will be made`, remedy: 'install the package again' }];
+    return [bad(subject, `${program} is missing or no program: no freeze will be made`, 'install the package again')];
   }
 }
 
@@ -87,12 +87,12 @@ const systemPrograms = (root: string): readonly Finding[] =>
   programs.map(([files, command, packageName]) => {
     const found = files.find((file) => existsSync(`${root}${file}`));
     return found === undefined
-      ? { subject: command, verdict: 'warning', detail: `needs ${files.join(' or ')}, and there is none`, remedy: `install ${packageName}` }
-      : { subject: command, verdict: 'good', detail: `by ${found}` };
+      ? warning(command, `needs ${files.join(' or ')}, and there is none`, `install ${packageName}`)
+      : good(command, `by ${found}`);
   });
 
 function sleep(root: string): readonly Finding[] {
   const states = attribute(`${root}/sys/power/state`)?.split(/\s+/) ?? [];
   const modes = [...(states.includes('mem') ? ['ram'] : []), ...(states.includes('disk') ? ['disk'] : [])];
-  return [{ subject: 'guest-suspend', verdict: 'good', detail: modes.length === 0 ? 'the kernel has no way to sleep' : `the kernel knows ${modes.join(' and ')}` }];
+  return [good('guest-suspend', modes.length === 0 ? 'the kernel has no way to sleep' : `the kernel knows ${modes.join(' and ')}`)];
 }

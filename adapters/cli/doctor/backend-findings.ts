@@ -1,11 +1,11 @@
 import { hasCapability } from '../../../core/capabilities.ts';
+import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import { nameOf, planFreeze } from '../../../core/freeze/plan.ts';
-import type { Backend, Channels, Finding, Freezing, Hooks } from '../../../core/ports/index.ts';
+import type { Backend, Channels, Finding } from '../../../core/ports/index.ts';
 import { commands } from '../../../core/schema/index.ts';
 import type { Settings } from '../../config/settings.ts';
 import { channelPath } from '../../transport/index.ts';
-import { good, unwell } from './finding.ts';
 
 /** From here on a backup's host may lose patience. */
 const longFlushMs = 10_000;
@@ -16,31 +16,28 @@ export async function channelFindings(channels: Channels, { method, path: given 
   try {
     path = channelPath(channels, method, given);
   } catch (error) {
-    return [unwell('bad', 'channel', messageOf(error), 'correct `method` and `path`')];
+    return [bad('channel', messageOf(error), 'correct `method` and `path`')];
   }
   return (await channels.examine?.(method, path)) ?? [];
 }
 
-/** What a freeze would do now. */
-export async function freezeFindings({ fileSystem, hooks }: Backend, excluded: readonly string[]): Promise<readonly Finding[]> {
-  return [...(await hookFindings(hooks)), ...(await planFindings(fileSystem?.freezing, excluded))];
-}
-
-async function hookFindings(hooks: Hooks | undefined): Promise<readonly Finding[]> {
+export async function hookFindings({ hooks }: Backend): Promise<readonly Finding[]> {
   if (hooks === undefined) return [];
   try {
     const list = await hooks.list();
     const refused = list.filter((hook) => hook.refused !== undefined);
     if (refused.length === 0) return [good('freeze hooks', list.length === 0 ? 'there are none' : list.map(({ name }) => name).join(', '))];
     return refused.map(({ name, refused: reason = '', canVeto }) =>
-      unwell(canVeto ? 'bad' : 'warning', 'freeze hooks', `${name} ${reason}${canVeto ? ': every freeze will fail' : ''}`, 'correct its owner and mode (root, 755; its directory too), or take it out'));
+      (canVeto ? bad : warning)('freeze hooks', `${name} ${reason}${canVeto ? ': every freeze will fail' : ''}`, 'correct its owner and mode (root, 755; its directory too), or take it out'));
   } catch (error) {
-    return [unwell('bad', 'freeze hooks', messageOf(error), 'correct the hook directory')];
+    return [bad('freeze hooks', messageOf(error), 'correct the hook directory')];
   }
 }
 
-async function planFindings(freezing: Freezing | undefined, excluded: readonly string[]): Promise<readonly Finding[]> {
-  if (freezing === undefined) return [unwell('warning', 'freeze plan', 'this machine has nothing that freezes file systems', 'backups are consistent after a crash only')];
+/** What a freeze would do now. */
+export async function planFindings({ fileSystem }: Backend, excluded: readonly string[]): Promise<readonly Finding[]> {
+  const freezing = fileSystem?.freezing;
+  if (freezing === undefined) return [warning('freeze plan', 'this machine has nothing that freezes file systems', 'backups are consistent after a crash only')];
   try {
     const { levels, leftOut, cutCycles } = planFreeze(await freezing.survey(), { excluded, mountPoints: undefined });
     const frozen = levels.flat();
@@ -48,14 +45,14 @@ async function planFindings(freezing: Freezing | undefined, excluded: readonly s
     const overlooked = leftOut.filter(({ reason }) => reason === 'covered' || reason === 'cannot-open');
     return [
       frozen.length === 0
-        ? unwell('warning', 'freeze plan', 'nothing would be frozen', 'concierge-ga freeze --dry-run gives the reason for each file system')
+        ? warning('freeze plan', 'nothing would be frozen', 'concierge-ga freeze --dry-run gives the reason for each file system')
         : good('freeze plan', frozen.map(nameOf).join(', ')),
-      ...(flushMs < longFlushMs ? [] : [unwell('warning', 'freeze plan', `flushing is likely to take ${Math.round(flushMs / 1000)} s now`, 'let backups begin when less is written')]),
-      ...overlooked.map(({ mountPoint, detail }) => unwell('warning', 'freeze plan', `${mountPoint} is left out: ${detail}`, 'unmount what covers it')),
-      ...cutCycles.map((mountPoint) => unwell('warning', 'freeze plan', `file systems rest on each other in a ring, cut open at ${mountPoint}`, 'take one of them out with fsfreeze-exclude')),
+      ...(flushMs < longFlushMs ? [] : [warning('freeze plan', `flushing is likely to take ${Math.round(flushMs / 1000)} s now`, 'let backups begin when less is written')]),
+      ...overlooked.map(({ mountPoint, detail }) => warning('freeze plan', `${mountPoint} is left out: ${detail}`, 'unmount what covers it')),
+      ...cutCycles.map((mountPoint) => warning('freeze plan', `file systems rest on each other in a ring, cut open at ${mountPoint}`, 'take one of them out with fsfreeze-exclude')),
     ];
   } catch (error) {
-    return [unwell('bad', 'freeze plan', messageOf(error), 'concierge-ga freeze --dry-run --json')];
+    return [bad('freeze plan', messageOf(error), 'concierge-ga freeze --dry-run --json')];
   }
 }
 

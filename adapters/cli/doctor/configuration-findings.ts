@@ -1,8 +1,8 @@
+import { good, warning } from '../../../core/diagnosis/finding.ts';
 import { Policy } from '../../../core/policy/policy.ts';
 import type { Finding } from '../../../core/ports/index.ts';
 import { commands } from '../../../core/schema/index.ts';
 import type { Settings } from '../../config/settings.ts';
-import { good, unwell } from './finding.ts';
 
 /** Without these libvirt takes the agent for dead. */
 const neededByLibvirt = ['guest-sync', 'guest-sync-delimited', 'guest-info', 'guest-ping'] as const;
@@ -15,13 +15,13 @@ export function configurationFindings(settings: Settings, { file, warnings }: { 
   const missed = neededByLibvirt.filter((name) => forbidden.includes(name));
   return [
     good('configuration', file === undefined ? 'there is no file: every setting has its default' : `read from ${file}`),
-    ...warnings.map((warning) => unwell('warning', 'configuration', warning, 'correct the spelling, or take it out')),
+    ...warnings.map((said) => warning('configuration', said, 'correct the spelling, or take it out')),
     ...unknown.map((name) =>
-      unwell('warning', 'configuration', `no command is named '${name}', which is in block-rpcs or allow-rpcs`, 'concierge-ga --block-rpcs=help lists the names')),
-    ...(missed.length === 0 ? [] : [unwell('warning', 'forbidden commands', `libvirt cannot do without ${missed.join(', ')}`, 'add them to allow-rpcs, or take them out of block-rpcs')]),
+      warning('configuration', `no command is named '${name}', which is in block-rpcs or allow-rpcs`, 'concierge-ga --block-rpcs=help lists the names')),
+    ...(missed.length === 0 ? [] : [warning('forbidden commands', `libvirt cannot do without ${missed.join(', ')}`, 'add them to allow-rpcs, or take them out of block-rpcs')]),
     ...(forbidden.length === 0 ? [] : [good('forbidden commands', forbidden.join(', '))]),
     ...(settings.freezeTimeout === 0
-      ? [unwell('warning', 'freeze-timeout', 'a freeze has no deadline: if the host dies in a backup, the guest stays frozen', 'set freeze-timeout to more seconds than a backup holds the guest')]
+      ? [warning('freeze-timeout', 'a freeze has no deadline: if the host dies in a backup, the guest stays frozen', 'set freeze-timeout to more seconds than a backup holds the guest')]
       : []),
   ];
 }

@@ -1,10 +1,11 @@
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
+import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { Finding } from '../../../core/ports/index.ts';
+import { obstacle } from '../../transport/access.ts';
 import { thisBoot } from '../../state-store/boot.ts';
 import { FreezeMarkerFile } from '../../state-store/freeze-marker-file.ts';
-import { good, unwell } from './finding.ts';
 
 /** Magic numbers of statfs(2) of what is never frozen. */
 const inMemory: ReadonlySet<number> = new Set([0x0102_1994, 0x8584_58f6]);
@@ -12,24 +13,28 @@ const inMemory: ReadonlySet<number> = new Set([0x0102_1994, 0x8584_58f6]);
 const leastFree = 1024 * 1024;
 
 /** The directory that has to be writable while every disk is frozen, and what it says now. */
-export function stateFindings(statedir: string): readonly Finding[] {
+export function stateFindings(statedir: string, access = accessSync): readonly Finding[] {
   const directory = resolve(statedir);
   try {
-    return [...placeFindings(directory), ...markerFindings(directory)];
+    return [...placeFindings(directory, access), ...markerFindings(directory)];
   } catch (error) {
-    return [unwell('bad', 'state directory', `${directory}: ${messageOf(error)}`, 'choose another one with statedir')];
+    return [bad('state directory', `${directory}: ${messageOf(error)}`, 'choose another one with statedir')];
   }
 }
 
-function placeFindings(directory: string): readonly Finding[] {
+function placeFindings(directory: string, access: typeof accessSync): readonly Finding[] {
   const there = nearest(directory);
-  if (!isWritable(there)) {
-    return [unwell('bad', 'state directory', `${there} may not be written to by this user`, 'run the agent as root, or choose another one with statedir')];
+  const inTheWay = obstacle(there, constants.W_OK, access);
+  if (inTheWay === 'read-only') {
+    return [bad('state directory', `${there} is on a file system that is mounted read-only`, 'choose a directory of a tmpfs with statedir, such as /run/concierge-ga')];
+  }
+  if (inTheWay === 'not-permitted') {
+    return [bad('state directory', `${there} may not be written to by this user`, 'run the agent as root, or choose another one with statedir')];
   }
   const { type, bavail, bsize } = statfsSync(there);
-  if (bavail * bsize < leastFree) return [unwell('bad', 'state directory', `${there} is full: no freeze can be marked, and none will be made`, 'make room there')];
+  if (bavail * bsize < leastFree) return [bad('state directory', `${there} is full: no freeze can be marked, and none will be made`, 'make room there')];
   if (process.platform === 'linux' && !inMemory.has(type)) {
-    return [unwell('warning', 'state directory', `${there} is on a disk, which a freeze may freeze too`, 'choose a directory of a tmpfs, such as /run/concierge-ga')];
+    return [warning('state directory', `${there} is on a disk, which a freeze may freeze too`, 'choose a directory of a tmpfs, such as /run/concierge-ga')];
   }
   return [good('state directory', there === directory ? `${directory} can be written to` : `${directory} can be made`)];
 }
@@ -37,7 +42,7 @@ function placeFindings(directory: string): readonly Finding[] {
 function markerFindings(directory: string): readonly Finding[] {
   const marker = new FreezeMarkerFile(directory, thisBoot(), () => {});
   if (!marker.exists) return [good('freeze', 'nothing is marked as frozen')];
-  return [unwell('warning', 'freeze', 'file systems are marked as frozen', 'a backup may be under way; where no agent runs: concierge-ga thaw')];
+  return [warning('freeze', 'file systems are marked as frozen', 'a backup may be under way; where no agent runs: concierge-ga thaw')];
 }
 
 /** The directory, or the nearest one above it that is there. */
@@ -49,14 +54,5 @@ function nearest(directory: string): string {
     const above = dirname(directory);
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === directory) throw error;
     return nearest(above);
-  }
-}
-
-function isWritable(directory: string): boolean {
-  try {
-    accessSync(directory, constants.W_OK);
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -1,31 +1,40 @@
+import { bad } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { Finding } from '../../../core/ports/index.ts';
-import { channelFindings, commandFindings, freezeFindings } from '../doctor/backend-findings.ts';
+import { channelFindings, commandFindings, hookFindings, planFindings } from '../doctor/backend-findings.ts';
 import { configurationFindings } from '../doctor/configuration-findings.ts';
-import { unwell } from '../doctor/finding.ts';
 import { stateFindings } from '../doctor/state-findings.ts';
-import type { SubcommandContext } from './index.ts';
+import { afterRealTime, withinLimit, type After } from '../doctor/time-limit.ts';
+import type { RunSubcommand, SubcommandContext } from './index.ts';
 
 const order: readonly Finding['verdict'][] = ['bad', 'warning', 'good', 'by-hand'];
 
+/** For one look: somebody is waiting, and what takes longer hangs. */
+const lookMs = 10_000;
+/** For all that the backend looks at: its looks have limits of their own, of up to a minute on Windows. */
+const diagnosisMs = 90_000;
+
 /** Looks at everything and changes nothing. Status 1 where something is bad. */
-export async function run({ settings, configuration, flags, composition, print }: SubcommandContext): Promise<number> {
-  const findings = [...configurationFindings(settings, configuration), ...stateFindings(settings.statedir), ...(await systemFindings(settings, composition))];
+export const run: RunSubcommand = (context) => examine(context, afterRealTime);
+
+export async function examine({ settings, configuration, flags, composition, print }: SubcommandContext, after: After): Promise<number> {
+  const findings = [...configurationFindings(settings, configuration), ...stateFindings(settings.statedir), ...(await systemFindings(settings, composition, after))];
   print(flags.has('json') ? `${JSON.stringify(findings, undefined, 2)}\n` : asText(findings));
   return findings.some(({ verdict }) => verdict === 'bad') ? 1 : 0;
 }
 
-async function systemFindings(settings: SubcommandContext['settings'], composition: SubcommandContext['composition']): Promise<readonly Finding[]> {
+async function systemFindings(settings: SubcommandContext['settings'], composition: SubcommandContext['composition'], after: After): Promise<readonly Finding[]> {
   try {
     const backend = await composition.createBackend(settings);
     return [
-      ...(await channelFindings(await composition.channelsOf(backend), settings)),
-      ...(await freezeFindings(backend, settings.fsfreezeExclude)),
+      ...(await withinLimit('channel', lookMs, channelFindings(await composition.channelsOf(backend), settings), after)),
+      ...(await withinLimit('freeze hooks', lookMs, hookFindings(backend), after)),
+      ...(await withinLimit('freeze plan', lookMs, planFindings(backend, settings.fsfreezeExclude), after)),
       ...commandFindings(backend),
-      ...((await backend.diagnosis?.examine()) ?? []),
+      ...(backend.diagnosis === undefined ? [] : await withinLimit('diagnosis', diagnosisMs, backend.diagnosis.examine(), after)),
     ];
   } catch (error) {
-    return [unwell('bad', 'backend', messageOf(error), 'concierge-ga backends lists what there is')];
+    return [bad('backend', messageOf(error), 'concierge-ga backends lists what there is')];
   }
 }
 
@@ -46,8 +55,8 @@ function lines({ verdict, subject, detail, remedy }: Finding, width: number): st
 
 function summary(findings: readonly Finding[]): string {
   const count = (verdict: Finding['verdict']): number => findings.filter((finding) => finding.verdict === verdict).length;
-  const [bad, warnings, byHand] = [count('bad'), count('warning'), count('by-hand')];
+  const [wrong, warnings, byHand] = [count('bad'), count('warning'), count('by-hand')];
   const rest = byHand === 0 ? '' : `; ${byHand} to be seen by a person alone`;
-  if (bad === 0 && warnings === 0) return `Nothing is wrong${rest}.`;
-  return `${bad} bad, ${warnings === 1 ? '1 warning' : `${warnings} warnings`}${rest}.`;
+  if (wrong === 0 && warnings === 0) return `Nothing is wrong${rest}.`;
+  return `${wrong} bad, ${warnings === 1 ? '1 warning' : `${warnings} warnings`}${rest}.`;
 }

@@ -1,3 +1,4 @@
+import { warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { Diagnosis, Finding } from '../../../core/ports/diagnosis.ts';
 import { within } from '../within.ts';
@@ -7,7 +8,6 @@ import { eventSourceFindings, keyFileFindings, rightsFindings } from './security
 import { agentServiceFindings, commandServiceFindings, rivalFindings, vssServiceFindings } from './service-findings.ts';
 import { sleepFindings } from './sleep-findings.ts';
 import { providerFindings, writerFindings } from './vss-findings.ts';
-import { warning } from './finding.ts';
 
 interface Look {
   readonly subject: string;

@@ -1,9 +1,9 @@
+import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { kernel32 } from '../bindings/kernel32.ts';
 import { deviceInterfaces } from '../device-set.ts';
 import { guidBytes } from '../guid.ts';
 import { queryService } from '../service-query.ts';
-import { bad, good, warning } from './finding.ts';
 
 /** vioser's class of ports; it is in its own header, not in Windows'. */
 const virtioPortClass = guidBytes('6fde7521-1b65-48ae-b628-80be62016026');

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 
+import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { advapi32 } from '../bindings/advapi32.ts';
 import { kernel32 } from '../bindings/kernel32.ts';
@@ -10,7 +11,6 @@ import { eventSource, eventSourceKey } from '../service-identity.ts';
 import { administratorsKeys } from '../ssh-keys.ts';
 import { lastWindowsError } from '../system-error.ts';
 import { strangersWith } from './access-list.ts';
-import { bad, good, warning } from './finding.ts';
 
 const OWNER_SECURITY_INFORMATION = 1;
 const DACL_SECURITY_INFORMATION = 4;

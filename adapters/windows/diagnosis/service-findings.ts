@@ -1,7 +1,7 @@
+import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { queryService } from '../service-query.ts';
 import { serviceName } from '../service-identity.ts';
-import { bad, good, warning } from './finding.ts';
 
 /** The agent as a service: there, running, started at boot, as SYSTEM, and started again when it fails. */
 export async function agentServiceFindings(): Promise<readonly Finding[]> {

@@ -1,7 +1,7 @@
+import { good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { powrprof, SYSTEM_POWER_CAPABILITIES } from '../bindings/powrprof.ts';
 import { readFields } from '../layout.ts';
-import { good, warning } from './finding.ts';
 
 /** Which ways to sleep the machine has; hosts that never send it to sleep need none. */
 export function sleepFindings(): readonly Finding[] {

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 
+import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { guidText } from '../guid.ts';
 import { isElevated } from '../privileges.ts';
@@ -10,7 +11,6 @@ import { backupTypes, classId, optionsKey, providerId, providerName } from '../v
 import { defaultLimits } from '../vss/limits.ts';
 import { Steps } from '../vss/steps.ts';
 import { writers } from '../vss/writers.ts';
-import { bad, good, warning } from './finding.ts';
 
 const VSS_CTX_BACKUP = 0;
 

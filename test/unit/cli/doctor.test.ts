@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Composition } from '../../../adapters/cli/composition.ts';
-import { run } from '../../../adapters/cli/subcommands/doctor.ts';
+import { stateFindings } from '../../../adapters/cli/doctor/state-findings.ts';
+import { afterRealTime, withinLimit, type After } from '../../../adapters/cli/doctor/time-limit.ts';
+import { examine } from '../../../adapters/cli/subcommands/doctor.ts';
 import type { SubcommandContext } from '../../../adapters/cli/subcommands/index.ts';
 import { readSettings } from '../../../adapters/config/settings.ts';
+import { examineChannel } from '../../../adapters/transport/examine-channel.ts';
 import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
@@ -23,9 +26,10 @@ interface Patient {
   readonly words?: readonly string[];
   readonly backend?: () => Promise<Backend>;
   readonly configuration?: SubcommandContext['configuration'];
+  readonly after?: After;
 }
 
-async function examined({ words = [], backend = async () => createFakeMachine().backend, configuration = { file: undefined, warnings: [] } }: Patient = {}) {
+async function examined({ words = [], backend = async () => createFakeMachine().backend, configuration = { file: undefined, warnings: [] }, after = afterRealTime }: Patient = {}) {
   const state = join(directory, 'state');
   const request = readSettings({
     words: [`--method=unix-listen`, `--path=${join(directory, 'agent.sock')}`, `--statedir=${state}`, ...words],
@@ -44,8 +48,8 @@ async function examined({ words = [], backend = async () => createFakeMachine().
     composition: { createBackend: backend, channelsOf: async () => linuxChannels } as unknown as Composition,
     complain: () => {},
   };
-  const status = await run({ ...context, flags: new Set(), print: (text) => void (printed.text += text) });
-  await run({ ...context, flags: new Set(['json']), print: (text) => void (printed.json += text) });
+  const status = await examine({ ...context, flags: new Set(), print: (text) => void (printed.text += text) }, after);
+  await examine({ ...context, flags: new Set(['json']), print: (text) => void (printed.json += text) }, after);
   const findings = JSON.parse(printed.json) as readonly Finding[];
   return { status, text: printed.text, findings, about: (subject: string) => findings.filter((finding) => finding.subject === subject) };
 }
@@ -159,5 +163,71 @@ describe('the doctor', () => {
     const { about } = await examined({ backend: async () => ({ ...machine, ...ports }) as unknown as Backend });
 
     expect(about(subject)).toEqual([expect.objectContaining({ verdict: 'bad', detail: 'EIO' })]);
+  });
+
+  const never = new Promise<never>(() => {});
+  /** Time is always up. */
+  const atOnce: After = (_ms, callback) => {
+    setImmediate(callback);
+    return { cancel: () => {} };
+  };
+
+  it.each([
+    ['hooks', { hooks: { list: () => never } }, 'freeze hooks', 10],
+    ['a survey', { fileSystem: { freezing: { survey: () => never } } }, 'freeze plan', 10],
+    ['a diagnosis', { diagnosis: { examine: () => never } }, 'diagnosis', 90],
+  ])('does not wait for %s for ever', async (_, ports, subject, seconds) => {
+    const machine = createFakeMachine().backend;
+
+    const { status, about } = await examined({ backend: async () => ({ ...machine, ...ports }) as unknown as Backend, after: atOnce });
+
+    expect(about(subject)).toEqual([{ subject, verdict: 'warning', detail: `did not answer within ${seconds} s` }]);
+    expect(status).toBe(0);
+  });
+
+  it('stops the clock of a look that has answered', async () => {
+    const cancelled: number[] = [];
+
+    await withinLimit('channel', 7, Promise.resolve([]), (ms) => ({ cancel: () => void cancelled.push(ms) }));
+
+    expect(cancelled).toEqual([7]);
+  });
+
+  const refusing = (code: string) => () => {
+    throw Object.assign(new Error(code), { code });
+  };
+
+  it.each([
+    ['EROFS', 'is on a file system that is mounted read-only'],
+    ['EACCES', 'may not be written to by this user'],
+  ])('tells by %s that a state directory or the one of a socket %s', (code, detail) => {
+    expect(stateFindings(directory, refusing(code))[0]).toMatchObject({ verdict: 'bad', detail: `${directory} ${detail}` });
+    expect(examineChannel('unix-listen', join(directory, 's'), refusing(code))).toMatchObject([{ verdict: 'bad', detail: expect.stringContaining(`${directory} ${detail}`) }]);
+  });
+
+  it('says of a socket whose path is too long how long it may be', () => {
+    const path = (length: number): string => `${directory}/`.padEnd(length, 's');
+
+    expect(examineChannel('unix-listen', path(109))).toMatchObject([{ verdict: 'bad', detail: expect.stringContaining("a path of 109 bytes, and a socket's has at most 108") }]);
+    expect(examineChannel('unix-listen', path(108))).toMatchObject([{ verdict: 'good' }]);
+  });
+
+  it.each([
+    ['7:1024', 'the machine has vsock; whether CID 7 is its own is seen at the start'],
+    ['4294967295:1024', 'the machine has vsock'],
+  ])('says of the vsock address %s what it knows', (address, detail) => {
+    const there = existsSync('/dev/vsock');
+
+    expect(examineChannel('vsock-listen', address)).toMatchObject([{ verdict: there ? 'good' : 'bad', detail: `vsock-listen ${address}: ${there ? detail : 'this machine has no vsock'}` }]);
+  });
+
+  it.each([
+    ['concierge-ga', 'good'],
+    ['concierge-ctl', 'warning'],
+    ['qemu-ga', 'warning'],
+  ])('takes a port that %s has open for %s', (name, verdict) => {
+    expect(examineChannel('virtio-serial', '/dev/null', undefined, () => `process 7 (${name})`)).toMatchObject([
+      { verdict, detail: expect.stringContaining(`process 7 (${name}) has it open`) },
+    ]);
   });
 });
