@@ -113,7 +113,8 @@ class Life {
     const parts = await composition.createAgent({ settings, log, stateStore: this.#store, activated, channelIs });
     this.#parts = parts;
     await parts.transport.open((connection) => parts.agent.serve(connection));
-    void parts.transport.lost.then((error) => watch.end({ kind: 'lost', reason: error.message }));
+    const lost = (error: unknown): void => watch.end({ kind: 'lost', reason: messageOf(error) });
+    parts.transport.lost.then(lost, lost);
     // A service of Windows has no pid file and no controlling terminal to leave.
     if (settings.daemon && process.platform !== 'win32') this.#settleDown(log, frozen);
     const status = (): string => oneLine(channel ?? `Serving ${parts.transport.description}`);

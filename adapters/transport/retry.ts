@@ -55,7 +55,7 @@ export class RetryingTransport implements Transport {
     while (!this.#stopped.signal.aborted) {
       if (failure === undefined) {
         const opened = performance.now();
-        const lost = await this.#current.lost;
+        const lost = await this.#lossOf(this.#current);
         // A device that fails as soon as it is open deserves no hurry.
         if (performance.now() - opened > LASTED) this.#backOff.reset();
         await this.#current.close();
@@ -75,7 +75,10 @@ export class RetryingTransport implements Transport {
     const { channelIs } = this.#options;
     try {
       if (create !== undefined) this.#current = await create();
+      // Closed meanwhile: what comes about now is nobody's.
+      if (this.#stopped.signal.aborted) return undefined;
       await this.#current.open(connected);
+      if (this.#stopped.signal.aborted) await this.#current.close();
       channelIs?.(`Serving ${this.description}`);
       return undefined;
     } catch (error) {
@@ -83,6 +86,11 @@ export class RetryingTransport implements Transport {
       channelIs?.(`Waiting: ${failure.message}`);
       return failure;
     }
+  }
+
+  /** A transport of a backend may break its word and reject: then it is lost, too. */
+  async #lossOf(transport: Transport): Promise<Error> {
+    return transport.lost.catch((error: unknown) => (error instanceof Error ? error : new Error(String(error))));
   }
 
   /** A device that was lost may still be there for a moment while the kernel takes it apart. */

@@ -36,7 +36,7 @@ export class StreamServer implements Transport {
 
   async open(connected: (connection: Connection) => void): Promise<void> {
     await removeStale(this.#path);
-    const server = createServer({ noDelay: true }, (socket) => this.#accept(socket, connected));
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket, connected));
     server.maxConnections = mostClients;
     server.on('drop', () => this.#log.warning(`${this.description}: a client is turned away: ${mostClients} are connected, which is the limit`));
     try {

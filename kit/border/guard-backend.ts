@@ -10,14 +10,16 @@ import type { Check } from './shape.ts';
  * @returns dotted names: `fileSystem.files.open`
  */
 export function missingMethods(backend: Backend): readonly string[] {
-  return ['clock', ...capabilitiesOf(backend)].flatMap((name) => {
+  const listed: unknown = backend.channels?.methods;
+  const names = backend.channels === undefined || (Array.isArray(listed) && listed.length > 0) ? [] : ['channels.methods'];
+  return [...names, ...['clock', ...capabilitiesOf(backend)].flatMap((name) => {
     const group = name.split('.').reduce<unknown>((value, part) => (typeof value === 'object' && value !== null ? Reflect.get(value, part) : undefined), backend);
     const methods = Object.entries(portMethods[name] ?? {}).filter(([, { optional }]) => optional !== true);
     return methods
       .map(([method]) => method)
       .filter((method) => typeof group !== 'object' || group === null || typeof Reflect.get(group, method) !== 'function')
       .map((method) => `${name}.${method}`);
-  });
+  })];
 }
 
 /**

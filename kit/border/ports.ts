@@ -1,4 +1,4 @@
-import { count, finite, flag, int64, listOf, nothing, oneOf, orUndefined, record, text, uint128, uint64, whole, withMethods, type Check } from './shape.ts';
+import { count, failure, finite, flag, int64, listOf, nothing, oneOf, orUndefined, record, text, uint128, uint64, whole, withMethods, type Check } from './shape.ts';
 
 /** What a method answers; `objects`: ports of their own that it hands out. */
 export interface MethodContract {
@@ -78,6 +78,9 @@ const processEnd: Check = (value, where) => {
   const signalled = typeof value === 'object' && value !== null && 'signal' in value;
   return (signalled ? record({ signal: whole }) : record({ exitCode: whole }))(value, where);
 };
+
+const transport: Check = (value, where) =>
+  withMethods('open', 'close')(value, where) ?? text(Reflect.get(value as object, 'description'), `${where}.description`);
 
 /** Every method of every group of the ports, by its dotted name. */
 export const portMethods: Readonly<Record<string, Readonly<Record<string, MethodContract>>>> = {
@@ -159,7 +162,7 @@ export const portMethods: Readonly<Record<string, Readonly<Record<string, Method
     },
   },
   channels: {
-    create: { answer: withMethods('open', 'close'), objects: { open: answers(nothing), close: answers(nothing) } },
+    create: { answer: transport, objects: { open: answers(nothing), close: answers(nothing) }, promises: { lost: failure } },
     appears: { answer: flag, optional: true },
     examine: { answer: findings, optional: true },
   },

@@ -20,6 +20,7 @@ export const count = simple('a whole number from 0', (value) => typeof value ===
 export const int64 = simple('a bigint of 64 bits', (value) => typeof value === 'bigint' && BigInt.asIntN(64, value) === value);
 export const uint64 = simple('an unsigned bigint of 64 bits', (value) => typeof value === 'bigint' && BigInt.asUintN(64, value) === value);
 export const uint128 = simple('an unsigned bigint of 128 bits', (value) => typeof value === 'bigint' && BigInt.asUintN(128, value) === value);
+export const failure = simple('an error', (value) => value instanceof Error || (typeof value === 'object' && value !== null && typeof Reflect.get(value, 'message') === 'string'));
 export const nothing: Check = () => undefined;
 
 export const oneOf = (...words: readonly string[]): Check => simple(`one of ${words.join(', ')}`, (value) => typeof value === 'string' && words.includes(value));

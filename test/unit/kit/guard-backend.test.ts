@@ -86,6 +86,17 @@ describe('the border of a backend', () => {
       .rejects.toThrow('the answer.pid should be a whole number from 0, but is undefined');
   });
 
+  it('looks at what channels hand out, and at what they say of themselves', async () => {
+    const open = async (): Promise<void> => {};
+    const make = (transport: object): Backend => wrong({ channels: { methods: [{ name: 'bus' }], create: async () => ({ open, close: open, ...transport }) } });
+
+    const created = await make({ description: 'bus 1' }).channels?.create('bus', '/x', {} as never);
+
+    await expect(make({}).channels?.create('bus', '/x', {} as never)).rejects.toThrow('channels.create: the answer.description should be a text');
+    await expect(created?.lost).rejects.toThrow("the backend 'acme' broke the contract of channels.create → lost: the answer should be an error, but is undefined");
+    expect(missingMethods({ clock, channels: { create: open } } as never)).toEqual(['channels.methods']);
+  });
+
   it('passes errors of the system on, and names port and method of any other', async () => {
     const backend = wrong({
       host: {

@@ -148,6 +148,52 @@ describe('a channel that is retried', () => {
     await transport.close();
   });
 
+  it('closes what is opened after it was closed', async () => {
+    const second = new ScriptedTransport();
+    const made = Promise.withResolvers<Transport>();
+    const asked = Promise.withResolvers<void>();
+    const create = (): Promise<Transport> => {
+      asked.resolve();
+      return made.promise;
+    };
+    const transport = new RetryingTransport({ first: new ScriptedTransport('no such port'), create, log: silentLog(), backOff: new BackOff(1, 2) });
+    let opened = false;
+    second.open = async () => {
+      opened = true;
+    };
+    await transport.open(() => {});
+    await asked.promise;
+
+    await transport.close();
+    made.resolve(second);
+    await made.promise;
+    await new Promise(setImmediate);
+
+    expect(opened).toBe(false);
+  });
+
+  it('takes a transport that breaks its word about its loss for lost', async () => {
+    const broken = new ScriptedTransport();
+    Object.defineProperty(broken, 'lost', { value: Promise.reject(new Error('bus error')) });
+    const log = silentLog();
+    const next = Promise.withResolvers<void>();
+    const transport = new RetryingTransport({
+      first: broken,
+      create: async () => {
+        next.resolve();
+        return new ScriptedTransport();
+      },
+      log,
+      backOff: new BackOff(1, 2),
+    });
+
+    await transport.open(() => {});
+    await next.promise;
+
+    expect(log.lines).toEqual(['warning: scripted /dev/port is lost: bus error; waiting for it to come back']);
+    await transport.close();
+  });
+
   it('stops waiting when it is closed', async () => {
     const { created, ...attempts } = script(new ScriptedTransport('no such port'));
     const transport = new RetryingTransport({ ...attempts, appears: appearsAt(join(scratch, 'never')), log: silentLog() });

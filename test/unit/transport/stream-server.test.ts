@@ -93,6 +93,35 @@ describe('the socket of a system without an addon', () => {
     await expect(echo(await made())).rejects.toThrow(/^Failed to bind socket to .*: (No such file or directory|Permission denied)$/);
   });
 
+  it('answers a client that has said everything and closed its side, and lets it go then', async () => {
+    const transport = await made();
+    const later = Promise.withResolvers<void>();
+    await transport.open((connection) => connection.start({
+      data: () => {
+        // A request that takes its time, as a session has it.
+        connection.pause();
+        void later.promise.then(() => {
+          connection.write('<answer>');
+          connection.resume();
+        });
+      },
+      drained: () => {},
+      hostChanged: () => {},
+      closed: () => {},
+    }));
+    const socket = await client();
+    let heard = '';
+    socket.on('data', (chunk: Buffer) => {
+      heard += chunk.toString();
+    });
+
+    socket.end('request');
+    setImmediate(later.resolve);
+    await once(socket, 'close');
+
+    expect(heard).toBe('<answer>');
+  });
+
   it('leaves the file alone at the end when another has taken its place', async () => {
     const transport = await made();
     await echo(transport);
