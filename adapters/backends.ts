@@ -9,6 +9,8 @@ export interface BackendContext {
 
 interface BuiltIn {
   readonly id: string;
+  /** It drives the system that the agent runs on, which has to be the right one. */
+  readonly system?: true;
   detects(): boolean;
   load(context: BackendContext): Promise<Backend>;
   /** The channels of the system, for every backend that brings none of its own. */
@@ -19,6 +21,7 @@ interface BuiltIn {
 export const builtInBackends: readonly BuiltIn[] = [
   {
     id: 'linux',
+    system: true,
     detects: () => process.platform === 'linux',
     async load({ settings }) {
       const { linuxBackend } = await import('./linux/module.ts');
@@ -36,6 +39,7 @@ export const builtInBackends: readonly BuiltIn[] = [
   },
   {
     id: 'windows',
+    system: true,
     detects: () => process.platform === 'win32',
     async load() {
       const { windowsBackend } = await import('./windows/module.ts');
@@ -68,6 +72,7 @@ export async function channelsHere(): Promise<Channels> {
 export async function createBackend(settings: Settings): Promise<Backend> {
   const name = settings.backend;
   const chosen = name === undefined ? builtInBackends.find((backend) => backend.detects()) : builtInBackends.find(({ id }) => id === name);
+  if (chosen?.system !== undefined && !chosen.detects()) throw AgentError.failed(`the backend ${chosen.id} does not fit this machine (${process.platform})`);
   if (chosen !== undefined) return chosen.load({ settings });
   const known = builtInBackends.map(({ id }) => id).join(', ');
   if (name === undefined) throw AgentError.failed(`no backend fits ${process.platform}: name one with --backend (${known}, an npm package, or a path)`);

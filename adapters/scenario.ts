@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 
-import { AgentError, messageOf } from '../core/errors/agent-error.ts';
+import { AgentError, messageOf, withContext } from '../core/errors/agent-error.ts';
 import type { Backend } from '../core/ports/index.ts';
 import { commandNames } from '../core/schema/index.ts';
 import type { AgentParts } from './cli/composition.ts';
@@ -29,6 +29,6 @@ function read(path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {
-    throw systemError(error, path);
+    throw withContext(`the scenario ${path} cannot be read`, systemError(error, path));
   }
 }

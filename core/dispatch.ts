@@ -30,6 +30,8 @@ export class Dispatcher implements CommandCatalog {
   readonly #isFrozen: () => boolean;
   readonly #log: Log;
   #underWay = 0;
+  /** Refusals that were logged: as many as there are commands and rules. */
+  readonly #told = new Set<string>();
 
   constructor(options: {
     version: string;
@@ -74,7 +76,7 @@ export class Dispatcher implements CommandCatalog {
     const { schema } = handler;
     const verdict = this.#policy.judge(schema, this.#isFrozen());
     if (!verdict.allowed) {
-      this.#log.info(() => `refused ${schema.name}: ${verdict.rule}`);
+      this.#tellRefusal(`refused ${schema.name}: ${verdict.rule}`);
       throw new AgentError('command-not-found', `Command ${schema.name} has been disabled: the command is not allowed`);
     }
     const args = validateArguments(schema.arguments, request.args);
@@ -84,6 +86,13 @@ export class Dispatcher implements CommandCatalog {
     }
     const result = handler.run(context, args);
     return result instanceof Promise ? this.#whenDone(schema, result) : outcome(schema, result);
+  }
+
+  /** Once each as a warning, for the host is told no rule; again and again only for those who want to see everything. */
+  #tellRefusal(line: string): void {
+    if (this.#told.has(line)) this.#log.info(line);
+    else this.#log.warning(line);
+    this.#told.add(line);
   }
 
   #whenDone(schema: CommandSchema, result: Promise<unknown>): Promise<Outcome> {

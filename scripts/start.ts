@@ -1,6 +1,6 @@
 /** `npm start`: the agent on this machine's own backend, on a socket below the project, and a word on how to talk to it. */
 import { spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 
 const root = resolve(import.meta.dirname, '..');
@@ -11,17 +11,27 @@ mkdirSync(directory, { recursive: true, mode: 0o700 });
 const shown = relative(process.cwd(), socket) || socket;
 const ctl = `bin/concierge-ctl --socket ${shown}`;
 
+const socketNumber = (): bigint | undefined => statSync(socket, { bigint: true, throwIfNoEntry: false })?.ino;
+const before = socketNumber();
 const agent = spawn(join(root, 'bin/concierge-ga'), ['-m', 'unix-listen', '-p', socket, '-t', directory, ...process.argv.slice(2)], { stdio: 'inherit' });
-agent.once('spawn', () => {
-  console.log(`Concierge serves ${shown} (the commands work on this very machine, with the rights of this user).`);
+const onFake = process.argv.some((word, index, words) => word === '--backend=fake' || (word === 'fake' && words[index - 1] === '--backend'));
+const meant = onFake ? 'a guest in memory: nothing of this machine is touched' : 'the commands work on this very machine, with the rights of this user: `freeze` freezes its disks';
+
+/** Once a new socket is there the agent serves; where it ends before, it has said why. */
+const looking = setInterval(() => {
+  if (socketNumber() === before) return;
+  clearInterval(looking);
+  console.log(`Concierge serves ${shown} (${meant}).`);
   console.log(`Talk to it from a second terminal, in this directory:
 
   ${ctl} info
-  ${ctl} freeze --dry-run
+  ${ctl} fs
   ${ctl} shell
 
 \`npm run demo\` plays a session with a guest in memory. Ctrl-C ends this one.`);
-});
+}, 50);
+agent.once('exit', () => clearInterval(looking));
+agent.once('error', () => clearInterval(looking));
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => agent.kill(signal));
 agent.once('exit', (code, signal) => {
   process.exitCode = code ?? (signal === null ? 0 : 1);

@@ -9,7 +9,11 @@ export interface FileValues {
   readonly values: readonly { readonly name: SettingName; readonly row: SettingRow; readonly value: string | boolean }[];
   /** `group/key` of keys that nobody knows. */
   readonly unknown: readonly string[];
+  /** Groups that nobody knows: a misspelt one takes all its keys with it. */
+  readonly unknownGroups: readonly string[];
 }
+
+const knownGroups = ['general', 'concierge'] as const;
 
 export interface Unusable {
   readonly problem: string;
@@ -31,8 +35,12 @@ export function loadConfiguration(path: string, readFile: ReadFile): FileValues 
         return value === undefined ? [] : [{ name, row, value }];
       });
     });
-    const written = ['general', 'concierge'].flatMap((group) => file.keys(group).map((key) => `${group}/${key}`));
-    return { values, unknown: written.filter((key) => !known.has(key)) };
+    const written = knownGroups.flatMap((group) => file.keys(group).map((key) => `${group}/${key}`));
+    return {
+      values,
+      unknown: written.filter((key) => !known.has(key)),
+      unknownGroups: file.groups.filter((group) => knownGroups.every((name) => name !== group)),
+    };
   } catch (error) {
     if (error instanceof KeyFileError) return { problem: error.message, missing: false };
     return { problem: messageOf(error), missing: osCode(error) === 'ENOENT' };

@@ -43,6 +43,10 @@ export class KeyFile {
   }
 
   /** Names of the keys of a group as they were written, a repeated key once. */
+  get groups(): readonly string[] {
+    return [...this.#groups.keys()].map(decode);
+  }
+
   keys(group: string): readonly string[] {
     return [...(this.#groups.get(group)?.keys() ?? [])];
   }

@@ -109,6 +109,7 @@ function readFiles(
       const problem = set(values, name, row, value);
       if (problem !== undefined) return { problem: `error loading configuration from path: ${path}, key “${row.key}”: ${problem}` };
     }
+    warnings.push(...loaded.unknownGroups.map((group) => `${path}: there is no group [${group}]; it and its keys are ignored (there are [general] and [concierge])`));
     warnings.push(...loaded.unknown.map((key) => `${path}: there is no setting ${key}; it is ignored`));
     return { file: path };
   }

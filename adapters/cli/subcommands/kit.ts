@@ -18,7 +18,8 @@ function templateDirectory(): string {
 /** `kit new DIR`: the template with the name of the directory. Nothing that is there is touched. */
 export async function run({ words, print }: SubcommandContext): Promise<number> {
   const [verb, given, ...more] = words;
-  if (verb !== 'new' || given === undefined || more.length > 0) throw AgentError.failed('say where the package is to be written: kit new DIR');
+  if (verb !== undefined && verb !== 'new') throw AgentError.failed(`there is no 'kit ${verb}': use kit new DIR`);
+  if (given === undefined || more.length > 0) throw AgentError.failed('say where the package is to be written: kit new DIR');
   const directory = resolve(given);
   const name = basename(directory);
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
@@ -27,7 +28,9 @@ export async function run({ words, print }: SubcommandContext): Promise<number> 
   write(directory, name);
   print(
     `${directory} has a backend with a clock, files and host information, and tests that hold it to the contract.\n\n`
-    + `  cd ${given}\n  npm install\n  npm test\n\nThen: docs/writing-a-backend.md in the package concierge-ga.\n`,
+    + `  cd ${given}\n  npm install\n  npm test\n\n`
+    + 'It depends on the npm package concierge-ga. From a clone: npm pack there, and here npm install PATH/concierge-ga-VERSION.tgz first.\n'
+    + 'Then: docs/writing-a-backend.md in the package concierge-ga.\n',
   );
   return 0;
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { FreezeController } from '../../../core/freeze/controller.ts';
@@ -15,6 +16,8 @@ import type { SubcommandContext } from './index.ts';
  */
 export async function run({ settings, flags, composition, print, complain }: SubcommandContext): Promise<number> {
   const directory = resolve(settings.statedir);
+  // A mistyped directory must not pass for a machine in which nothing is frozen.
+  if (!existsSync(directory)) complain(`there is no directory ${directory}: is it the agent's --statedir?`);
   const marker = new FreezeMarkerFile(directory, thisBoot(), complain);
   if (marker.read() === undefined) {
     print(flags.has('json') ? '{"thawed":0}\n' : `nothing is marked as frozen in ${directory}\n`);

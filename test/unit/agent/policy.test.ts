@@ -30,13 +30,16 @@ describe('the lists of commands', () => {
     expect(await ask({ block: ['guest-file-open'] }, 'guest-file-open')).toEqual([disabled('guest-file-open')]);
   });
 
-  it('the log names the rule, which the host is not told', async () => {
+  it('the log names the rule, which the host is not told: as a warning once, then for those who want to see everything', async () => {
     const { connect, log } = await agentOnFake({ lists: { block: ['guest-ping'] } });
     const host = connect();
     host.send(request('guest-ping'));
     await host.nextLine();
+    host.send(request('guest-ping'));
+    await host.nextLine();
 
-    expect(log.lines.map(({ text }) => text)).toContain('refused guest-ping: guest-ping is on the block list (block-rpcs)');
+    const line = 'refused guest-ping: guest-ping is on the block list (block-rpcs)';
+    expect(log.lines.filter(({ text }) => text === line).map(({ level }) => level)).toEqual(['warning', 'info']);
   });
 
   it('a name that is no command is a warning, for a typing mistake in a block list is a hole', async () => {

@@ -71,7 +71,11 @@ describe('the configuration file', () => {
   it('is warned about where a key is nobody’s: a typing mistake in a time limit is a danger', () => {
     expect(request([], { files: { [ours]: '[general]\ndaemonize=true\n[concierge]\nfreeze-timeuot=5\n[other]\nx=1\n' } })).toMatchObject({
       kind: 'run',
-      warnings: [`${ours}: there is no setting general/daemonize; it is ignored`, `${ours}: there is no setting concierge/freeze-timeuot; it is ignored`],
+      warnings: [
+        `${ours}: there is no group [other]; it and its keys are ignored (there are [general] and [concierge])`,
+        `${ours}: there is no setting general/daemonize; it is ignored`,
+        `${ours}: there is no setting concierge/freeze-timeuot; it is ignored`,
+      ],
     });
   });
 

@@ -26,7 +26,8 @@ const msiexec = (verb: string, msi: string, ...properties: readonly string[]): n
 
 /** Rows of a table, without its three lines of head. */
 const rowsOf = (msi: string, table: string): readonly (readonly string[])[] =>
-  execFileSync('msiinfo', ['export', msi, table], { encoding: 'utf8' }).split(/\r?\n/).slice(3).filter((line) => line !== '').map((line) => line.split('\t'));
+  // It leaves the streams of a table in the working directory.
+  execFileSync('msiinfo', ['export', msi, table], { encoding: 'utf8', cwd: tmpdir() }).split(/\r?\n/).slice(3).filter((line) => line !== '').map((line) => line.split('\t'));
 
 const edit = (msi: string, sql: string): void => void execFileSync('msibuild', [msi, '-q', sql]);
 
