@@ -252,9 +252,7 @@ export class FreezeController {
    */
   async #thawRemains(): Promise<void> {
     if (this.#remains.length === 0) return;
-    // What has been unmounted meanwhile is frozen no more.
-    const there = new Set((await this.#parts.freezing.survey().catch(() => [])).map(({ id }) => id));
-    const remains = there.size === 0 ? this.#remains : this.#remains.filter(({ id }) => there.has(id));
+    const remains = await this.#stillMounted(this.#remains);
     const { failure } = await thawDirectly(remains, this.#parts, new FreezeRecord(this.#parts.clock.now()));
     if (failure !== undefined) {
       this.#parts.log.error(() => `no freeze while an earlier one is not undone: ${failure.message}`);
@@ -262,6 +260,16 @@ export class FreezeController {
       throw failure;
     }
     this.#remains = [];
+  }
+
+  /** What has been unmounted meanwhile is frozen no more. All of them, where the mounts cannot be listed. */
+  async #stillMounted(targets: readonly FrozenTarget[]): Promise<readonly FrozenTarget[]> {
+    try {
+      const mounted = new Set((await this.#parts.freezing.survey()).map(({ id }) => id));
+      return targets.filter(({ id }) => mounted.has(id));
+    } catch {
+      return targets;
+    }
   }
 
   #stopIfEnding(): void {

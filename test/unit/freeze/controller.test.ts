@@ -608,6 +608,16 @@ describe('a thaw', () => {
     expect(controller.isFrozen).toBe(false);
   });
 
+  it('that failed refuses the next freeze, too, while the mounts cannot be listed', async () => {
+    const { controller, machine } = freezingGuest();
+    await controller.freeze(['/boot']);
+    machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: Infinity });
+    await expect(controller.thaw()).rejects.toThrow('failed to thaw /boot');
+    machine.faults.inject({ port: 'fileSystem.freezing', method: 'survey', error: AgentError.failed('no list') });
+
+    await expect(controller.freeze(['/data'])).rejects.toThrow('failed to thaw /boot');
+  });
+
   it('that failed is made up for before the next freeze, which is refused while it cannot be', async () => {
     const { controller, machine, frozen, store } = freezingGuest();
     await controller.freeze(['/boot']);
@@ -930,6 +940,44 @@ describe('an agent that follows one that was killed', () => {
     expect(before).toBe('frozen');
     expect(next.status).toBe('thawed');
     expect(frozen()).toEqual([]);
+  });
+
+  it('is over for its status at once where its deadline passed while no agent lived', async () => {
+    const { startAgent, machine, deaf, newLife } = freezingGuest({ settings: { deadlineMs: 5_000 } });
+    const life = newLife();
+    await startAgent({ freezing: life.lead(deaf()) }, life).freeze();
+    life.end();
+    await machine.clock.advance(6_000);
+
+    const next = startAgent({ freezing: deaf() });
+    await next.recoverAtStart();
+
+    expect([next.status, next.isFrozen]).toEqual(['thawed', true]);
+  });
+
+  it('has no deadline where the earlier agent’s had none', async () => {
+    const { startAgent, machine, frozen, deaf, newLife } = freezingGuest({ settings: { deadlineMs: 0 } });
+    const life = newLife();
+    await startAgent({ freezing: life.lead(deaf()) }, life).freeze(['/boot']);
+    life.end();
+
+    const next = startAgent({ freezing: deaf() });
+    await next.recoverAtStart();
+    await machine.clock.advance(10_000_000);
+
+    expect([next.status, frozen()]).toEqual(['frozen', ['/boot']]);
+  });
+
+  it('is no end of the agent where what qemu-ga left cannot be listed', async () => {
+    const { startAgent, machine, store, log } = freezingGuest();
+    store.marker = { bootId: store.currentBoot, targets: [], deadlineAt: 0n, recoveryData: {} };
+    machine.faults.inject({ port: 'fileSystem.freezing', method: 'thawEverything', error: AgentError.failed('no list') });
+
+    const next = startAgent();
+    await next.recoverAtStart();
+
+    expect(log.texts('error')).toContain('no list');
+    expect(next.isFrozen).toBe(false);
   });
 
   it('does not take what was thawed for frozen because a hook failed', async () => {
