@@ -1,11 +1,10 @@
-import { hasCapability } from '../../../core/capabilities.ts';
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import { nameOf, planFreeze } from '../../../core/freeze/plan.ts';
 import type { Backend, Channels, Finding } from '../../../core/ports/index.ts';
-import { commands } from '../../../core/schema/index.ts';
 import type { Settings } from '../../config/settings.ts';
 import { channelPath } from '../../transport/index.ts';
+import { commandsOf, lackingCommands, measured } from '../reference-commands.ts';
 
 /** From here on a backup's host may lose patience. */
 const longFlushMs = 10_000;
@@ -58,7 +57,7 @@ export async function planFindings({ fileSystem }: Backend, excluded: readonly s
 
 /** Which commands exist on this machine. */
 export function commandFindings(backend: Backend): readonly Finding[] {
-  const ofReference = commands.filter(({ name }) => name.startsWith('guest-'));
-  const absent = ofReference.filter(({ needs }) => needs !== undefined && !hasCapability(backend, needs)).map(({ name }) => name);
-  return [good('commands', `${ofReference.length - absent.length} of ${ofReference.length}${absent.length === 0 ? '' : `; this machine has nothing for ${absent.join(', ')}`}`)];
+  const brought = commandsOf(backend);
+  const absent = lackingCommands(brought);
+  return [good('commands', `${brought.length} of ${measured.length}${absent.length === 0 ? '' : `; this machine has nothing for ${absent.join(', ')}`}`)];
 }

@@ -1,15 +1,11 @@
-import { hasCapability } from '../../../core/capabilities.ts';
 import type { Backend } from '../../../core/ports/index.ts';
-import { commands } from '../../../core/schema/index.ts';
 import { capabilitiesOf } from '../../../kit/capabilities.ts';
 import { loadBackend } from '../../../kit/define-backend.ts';
 import { builtInBackends } from '../../backends.ts';
 import type { Settings } from '../../config/settings.ts';
 import { thirdPartyDefinition } from '../../third-party/third-party-backend.ts';
+import { commandsOf, lackingCommands, measured } from '../reference-commands.ts';
 import type { SubcommandContext } from './index.ts';
-
-/** Those of the reference: what a backend is measured by. */
-const measured = commands.filter(({ name }) => name.startsWith('guest-'));
 
 interface Found {
   readonly name: string;
@@ -19,9 +15,6 @@ interface Found {
   /** Why it cannot be loaded here. */
   readonly problem?: string;
 }
-
-const commandsOf = (backend: Backend): readonly string[] =>
-  measured.filter(({ needs }) => needs === undefined || hasCapability(backend, needs)).map(({ name }) => name);
 
 /** Loads every backend of the package, the configured one and those that are named, and tells what each can do. */
 export async function run({ settings, words, flags, print }: SubcommandContext): Promise<number> {
@@ -58,7 +51,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? (error.m
 function asText(found: readonly Found[]): string {
   const paragraphs = found.map(({ name, fits, capabilities, commands: brought, problem }) => {
     if (problem !== undefined) return `${name}: cannot be loaded here: ${problem}\n`;
-    const lacking = measured.map((command) => command.name).filter((command) => !brought.includes(command));
+    const lacking = lackingCommands(brought);
     return [
       `${name}: ${brought.length} of ${measured.length} commands${fits ? ', fits this machine' : ''}`,
       `  brings  ${capabilities.join(', ')}`,
