@@ -116,11 +116,15 @@ void Channel::Read() {
       missed_ = false;
       if (is_port_) uv_timer_stop(farewell_.get());
       Emit(kData, static_cast<uint32_t>(count));
-      if (!open() || !reading()) return;
+      if (!open()) return;
+      // No event tells again of a host that had gone before this was read.
+      if (!reading()) return hung_up_ ? LookForHost() : void();
     } else if (count == 0) {
       return is_port_ ? MissHost() : End(0);
     } else {
-      return WouldBlock(errno) ? void() : End(errno);
+      if (!WouldBlock(errno)) return End(errno);
+      hung_up_ = false;
+      return;
     }
   }
   if (is_port_) Rearm();
@@ -160,21 +164,43 @@ void Channel::NoticeLeaving() {
 // The port says that no host is there. But what the next one has sent is not held up by the control message that announces
 // it: its request may have been read already, and its answer waits here for the announcement.
 void Channel::MissHost() {
-  missed_ = true;
-  if (host_present_ && !uv_is_active(reinterpret_cast<uv_handle_t*>(farewell_.get()))) StartFarewell();
-}
-
-void Channel::StartFarewell() {
-  uv_update_time(handles_->loop());
-  uv_timer_start(
-      farewell_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnFarewell(); }, kFarewell, 0);
+  hung_up_ = missed_ = true;
+  if (host_present_ && !TakesLeave()) TakeLeave();
 }
 
 // While a request is worked on nothing is read, and its host may go. The next one shows by what it sends: had the request
-// been its own, it would wait for the answer.
+// been its own, it would wait for the answer. But one that was quick to come is announced after its request, and may send
+// another behind it: only a request that goes on for as long as a farewell is taken for that of a host which has gone.
 void Channel::LookForHost() {
   if (HungUp()) return MissHost();
-  if (missed_ && (State(POLLIN) & POLLIN) != 0) ChangeHost();
+  hung_up_ = false;
+  if (IsContested() && !TakesLeave()) TakeLeave();
+}
+
+bool Channel::IsContested() const { return paused_ && missed_ && (State(POLLIN) & POLLIN) != 0; }
+
+bool Channel::TakesLeave() const { return uv_is_active(reinterpret_cast<const uv_handle_t*>(farewell_.get())) != 0; }
+
+void Channel::TakeLeave() {
+  turns_left_ = kFarewellTurns;
+  uv_update_time(handles_->loop());
+  uv_timer_start(
+      farewell_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnFarewell(); }, kFarewellTurn, kFarewellTurn);
+}
+
+// What can be read then stays: the next host may have sent it, and the guest be slow to hear of it. Requests that the one
+// before has left behind are carried out, as those of any host that does not wait for an answer.
+void Channel::OnFarewell() {
+  const Napi::HandleScope scope(Env());
+  [[maybe_unused]] const Napi::Value self = Value();
+  hung_up_ = HungUp();
+  const bool goes = hung_up_ || IsContested();
+  if (goes && --turns_left_ > 0) return;
+  uv_timer_stop(farewell_.get());
+  if (!goes) return;
+  if (hung_up_) host_present_ = false;
+  ChangeHost();
+  if (open()) UpdateInterest();
 }
 
 // Nobody waits any more for what has not been sent.
@@ -184,19 +210,6 @@ void Channel::ChangeHost() {
   blocked_ = awaits_drain_ = false;
   Rearm();
   Emit(kHostChanged, 0);
-}
-
-void Channel::OnFarewell() {
-  const Napi::HandleScope scope(Env());
-  [[maybe_unused]] const Napi::Value self = Value();
-  if (!HungUp()) return;
-  // What it had sent behind a request that is still being worked on is nobody's any more.
-  for (int reads = 0; paused_ && reads < 1024; reads++) {
-    if (Retry([&] { return read(fd_.get(), inbox_, inbox_size_); }) <= 0) break;
-  }
-  host_present_ = false;
-  ChangeHost();
-  UpdateInterest();
 }
 
 short Channel::State(short asked) const {
@@ -320,7 +333,7 @@ void Channel::Stalled(int error) {
     if (is_port_) {
       if (!armed_for_room_) Rearm();
       // This answer's host has all the time from now on to be announced.
-      if (HungUp()) StartFarewell();
+      if (HungUp()) TakeLeave();
     }
   } else {
     queue_.Clear();

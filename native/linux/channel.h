@@ -45,9 +45,11 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   // Buffers of a virtio port hold at most a page each; after so many the rest of the loop has its turn.
   static constexpr int kReadsPerTurn = 16;
 
-  // A port without a host for so many milliseconds has lost it. The announcement of a host that has sent something already
-  // takes as long as the kernel needs to run a work item, which is long in a guest whose host is busy.
-  static constexpr uint64_t kFarewell = 1000;
+  // A port without a host for so long, turns of so many milliseconds, has lost it. The announcement of a host that has sent
+  // something already takes as long as the kernel needs to run a work item. A guest that stood still meanwhile gets as many
+  // turns as others: however long it stood, that was one of them.
+  static constexpr uint64_t kFarewellTurn = 100;
+  static constexpr int kFarewellTurns = 10;
 
   static Napi::Function Define(Napi::Env env);
   explicit Channel(const Napi::CallbackInfo& info);
@@ -70,10 +72,12 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   void Emit(Event event, uint32_t value);
   void NoticeLeaving();
   void MissHost();
-  void StartFarewell();
+  bool TakesLeave() const;
+  void TakeLeave();
   void LookForHost();
-  void ChangeHost();
+  bool IsContested() const;
   void OnFarewell();
+  void ChangeHost();
   void End(int error);
   void Release();
   void Released();
@@ -116,7 +120,9 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool half_closed_ = false;   // a stream's client has ended its sending side: watching for its leaving would spin
   bool mute_ = false;          // a write failed: a stream takes nothing more
   bool armed_for_room_ = false;  // a port's inner set asks for EPOLLOUT
-  bool missed_ = false;        // a port said that no host is there, and nothing was read since
+  bool hung_up_ = false;       // what a port said last: no host is there
+  bool missed_ = false;        // it said so, and nothing was read since
+  int turns_left_ = 0;         // of a farewell
   bool host_present_ = true;
 };
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmSync, symlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ChannelConnection } from '../../../adapters/transport/channel-connection.ts';
@@ -38,6 +39,11 @@ function listen(fd: number): { connection: ChannelConnection; happened: string[]
     closed: () => happened.push('(closed)'),
   });
   return { connection, happened };
+}
+
+/** So many turns of the event loop. */
+async function loopTurns(count: number): Promise<void> {
+  for (let turn = 0; turn < count; turn += 1) await nextTurn();
 }
 
 const host = (path: string): number => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
@@ -135,14 +141,14 @@ describe('a port', () => {
     connection.destroy();
   });
 
-  it('drops what a host had sent that went while its request was worked on', async () => {
+  it('keeps what can be read when a host goes whose request is worked on: the next one may have sent it', async () => {
     const { path, fd } = fifoPort();
     const { connection, happened } = listen(fd);
     const first = host(path);
     writeSync(first, 'long request');
     await until(() => happened.includes('long request'));
     connection.pause();
-    writeSync(first, 'what came behind it');
+    writeSync(first, 'what came behind it, ');
     closeSync(first);
     await until(() => happened.includes('(host changed)'));
     const second = host(path);
@@ -150,8 +156,52 @@ describe('a port', () => {
 
     connection.resume();
 
+    await until(() => happened.join('').endsWith('fresh'));
+    expect(happened.slice(0, 2)).toEqual(['long request', '(host changed)']);
+    expect(happened.slice(2).join('')).toBe('what came behind it, fresh');
+    closeSync(second);
+    connection.destroy();
+  });
+
+  it('lets the next host in that comes at once, while the request of the one before goes on', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    const first = host(path);
+    writeSync(first, 'endless request');
+    await until(() => happened.includes('endless request'));
+    connection.pause();
+    closeSync(first);
+    // The port has said so by then: the loop looks at it once a turn.
+    await loopTurns(3);
+    const second = host(path);
+    writeSync(second, 'fresh');
+
+    await until(() => happened.includes('(host changed)'));
+    connection.resume();
+
     await until(() => happened.includes('fresh'));
-    expect(happened).toEqual(['long request', '(host changed)', 'fresh']);
+    expect(happened).toEqual(['endless request', '(host changed)', 'fresh']);
+    closeSync(second);
+    connection.destroy();
+  });
+
+  it('takes nobody for gone who is there again before his request is answered', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    const first = host(path);
+    writeSync(first, 'request');
+    await until(() => happened.includes('request'));
+    connection.pause();
+    closeSync(first);
+    await loopTurns(3);
+    const second = host(path);
+    writeSync(second, 'another');
+    await loopTurns(3);
+
+    connection.resume();
+
+    await until(() => happened.includes('another'));
+    expect(happened).toEqual(['request', 'another']);
     closeSync(second);
     connection.destroy();
   });
