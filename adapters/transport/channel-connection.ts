@@ -16,6 +16,8 @@ let inbox: Buffer | undefined;
 export interface ConnectionOwner {
   /** No more input will come; `errno` says why, 0 at the end of the stream. Not called after `close`. */
   ended?(errno: number): void;
+  /** A port takes nothing for a host that is there, and will not before its device is reset. Once. */
+  stuck?(): void;
   /** The descriptor is closed, for whatever reason. The last call, once. */
   released(): void;
 }
@@ -93,6 +95,7 @@ export class ChannelConnection implements Connection {
     else if (this.#closed) return;
     else if (event === channelEvent.drained) this.#sink?.drained();
     else if (event === channelEvent.hostChanged) this.#hostChanged();
+    else if (event === channelEvent.stuck) this.#owner.stuck?.();
     else if (event === channelEvent.ended) {
       this.#end();
       this.#owner.ended?.(value);

@@ -7,9 +7,9 @@ import { portableChannels } from './portable-channels.ts';
 type Maker = (path: string, options: ChannelOptions) => Promise<Transport>;
 
 const makers: Readonly<Record<string, Maker>> = {
-  'virtio-serial': async (path) => {
+  'virtio-serial': async (path, { log }) => {
     const { VirtioSerial } = await import('./virtio-serial.ts');
-    return new VirtioSerial(path);
+    return new VirtioSerial(path, { log });
   },
   'isa-serial': async (path, { log }) => {
     const { IsaSerial } = await import('./isa-serial.ts');

@@ -1,8 +1,10 @@
-import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
+import { AgentError, messageOf, osCode, withContext } from '../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../core/errors/posix-errno.ts';
-import type { Connection, Transport } from '../../core/ports/index.ts';
+import type { Connection, Log, Transport } from '../../core/ports/index.ts';
+import { boundUnit, restartAround } from './bound-unit.ts';
 import { ChannelConnection } from './channel-connection.ts';
 import { deviceHints, openDevice } from './open-device.ts';
+import { PortDevice } from './port-device.ts';
 
 const hints = {
   ...deviceHints,
@@ -17,12 +19,14 @@ export class VirtioSerial implements Transport {
   readonly description: string;
   readonly lost: Promise<Error>;
   readonly #path: string;
+  readonly #log: Log;
   #setLost: (error: Error) => void = () => {};
   #connection: ChannelConnection | undefined;
 
-  constructor(path: string) {
+  constructor(path: string, { log }: { readonly log: Log }) {
     this.description = `virtio-serial ${path}`;
     this.#path = path;
+    this.#log = log;
     this.lost = new Promise((resolve) => {
       this.#setLost = resolve;
     });
@@ -38,6 +42,7 @@ export class VirtioSerial implements Transport {
       return new ChannelConnection(fd, 'port', {
         // ENODEV: unplugged.
         ended: (errno) => this.#setLost(withContext(`error reading channel '${this.#path}'`, posixErrorOf(errno, { path: this.#path }))),
+        stuck: () => void this.#revive(),
         released: () => {
           this.#connection = undefined;
         },
@@ -46,6 +51,30 @@ export class VirtioSerial implements Transport {
       // What epoll(7) can't watch, such as /dev/null.
       if (osCode(error) === 'EPERM') throw AgentError.failed(`error opening channel '${this.#path}': it is no virtio-serial port`, error);
       throw withContext(`error opening channel '${this.#path}'`, error);
+    }
+  }
+
+  /** A port that QEMU takes nothing from any more is deaf to every host to come: a reset of its device makes it as new. */
+  async #revive(): Promise<void> {
+    const stuck = `QEMU takes nothing from '${this.#path}' any more (hosts have left in the middle of an answer too often)`;
+    try {
+      const device = PortDevice.of(this.#path);
+      const reason = device.inUse();
+      if (reason !== undefined) {
+        this.#log.error(`${stuck}; its device would have to be reset, but ${reason}: stop that and restart the agent, or restart the machine`);
+        return;
+      }
+      this.#log.warning(`${stuck}; its device is reset`);
+      const unit = await boundUnit();
+      if (unit !== undefined) return await restartAround(unit, device.names);
+      this.#connection?.destroy();
+      device.reset();
+      this.#setLost(AgentError.failed(`'${this.#path}' was stuck and has been reset`));
+    } catch (error) {
+      const failure = AgentError.failed(`${stuck}; resetting its device failed: ${messageOf(error)}`, error);
+      this.#log.error(failure.message);
+      // A device that could not be taken is as it was.
+      if (this.#connection === undefined) this.#setLost(failure);
     }
   }
 

@@ -16,6 +16,8 @@ namespace concierge {
 
 namespace {
 
+bool IsRunning(const OwnedHandle<uv_timer_t>& timer) { return uv_is_active(reinterpret_cast<const uv_handle_t*>(timer.get())) != 0; }
+
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 }  // namespace
@@ -54,10 +56,8 @@ Channel::Channel(const Napi::CallbackInfo& info)
   poll_ = OwnedHandle<uv_poll_t>(handles_, poll.release());
   poll_.get()->data = this;
   if (is_port_) {
-    auto* timer = new uv_timer_t;
-    uv_timer_init(handles_->loop(), timer);
-    farewell_ = OwnedHandle<uv_timer_t>(handles_, timer);
-    timer->data = this;
+    farewell_ = NewTimer();
+    patience_ = NewTimer();
   }
 
   // While it is open it lives, whoever has forgotten it.
@@ -65,9 +65,17 @@ Channel::Channel(const Napi::CallbackInfo& info)
   registration_ = handles_->OnEnd([this] {
     poll_.Close();
     farewell_.Close();
+    patience_.Close();
     inner_.Reset();
     fd_.Reset();
   });
+}
+
+OwnedHandle<uv_timer_t> Channel::NewTimer() {
+  auto* timer = new uv_timer_t;
+  uv_timer_init(handles_->loop(), timer);
+  timer->data = this;
+  return OwnedHandle<uv_timer_t>(handles_, timer);
 }
 
 Channel::~Channel() {
@@ -114,7 +122,11 @@ void Channel::Read() {
     if (count > 0) {
       host_present_ = true;
       missed_ = false;
-      if (is_port_) uv_timer_stop(farewell_.get());
+      unheard_ = queue_.empty();
+      if (is_port_) {
+        uv_timer_stop(farewell_.get());
+        if (blocked_) BePatient();
+      }
       Emit(kData, static_cast<uint32_t>(count));
       if (!open()) return;
       // No event tells again of a host that had gone before this was read.
@@ -175,11 +187,14 @@ void Channel::LookForHost() {
   if (HungUp()) return MissHost();
   hung_up_ = false;
   if (IsContested() && !TakesLeave()) TakeLeave();
+  if (blocked_ && HasInput()) BePatient();
 }
 
-bool Channel::IsContested() const { return paused_ && missed_ && (State(POLLIN) & POLLIN) != 0; }
+bool Channel::IsContested() const { return paused_ && missed_ && HasInput(); }
 
-bool Channel::TakesLeave() const { return uv_is_active(reinterpret_cast<const uv_handle_t*>(farewell_.get())) != 0; }
+bool Channel::HasInput() const { return (State(POLLIN) & POLLIN) != 0; }
+
+bool Channel::TakesLeave() const { return IsRunning(farewell_); }
 
 void Channel::TakeLeave() {
   turns_left_ = kFarewellTurns;
@@ -208,8 +223,31 @@ void Channel::ChangeHost() {
   missed_ = false;
   queue_.Clear();
   blocked_ = awaits_drain_ = false;
+  uv_timer_stop(patience_.get());
   Rearm();
   Emit(kHostChanged, 0);
+}
+
+// A port whose host is there and takes nothing. It may read slowly. But each time that a host leaves while QEMU (7.2) holds
+// something for it, the port loses one of its 128 buffers, and without any nothing is taken from the guest again until the
+// device is reset. It shows: not the first byte of an answer is taken although all answers before it were; or for long
+// nothing is, while requests wait.
+void Channel::BePatient() {
+  if (stuck_ || IsRunning(patience_)) return;
+  patience_left_ = unheard_ ? kPatience : kLongPatience;
+  uv_timer_start(
+      patience_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnPatience(); }, kPatienceTurn, kPatienceTurn);
+}
+
+void Channel::OnPatience() {
+  const Napi::HandleScope scope(Env());
+  [[maybe_unused]] const Napi::Value self = Value();
+  const bool waits = blocked_ && !HungUp() && (State(POLLOUT) & POLLOUT) == 0;
+  if (waits && --patience_left_ > 0) return;
+  uv_timer_stop(patience_.get());
+  if (!waits) return blocked_ ? Rearm() : void();
+  stuck_ = true;
+  Emit(kStuck, 0);
 }
 
 short Channel::State(short asked) const {
@@ -248,6 +286,7 @@ void Channel::Release() {
   ended_ = true;
   poll_.Close();
   farewell_.Close();
+  patience_.Close();
   inner_.Reset();
   fd_.Reset();
   queue_.Clear();
@@ -300,6 +339,7 @@ void Channel::Flush() {
   while (!queue_.empty()) {
     const ssize_t count = Send(queue_.data(), queue_.size());
     if (count < 0) return Stalled(errno);
+    Taken();
     queue_.Consume(static_cast<size_t>(count));
   }
 }
@@ -315,6 +355,7 @@ void Channel::SendWith(const char* bytes, size_t length) {
       queue_.Append(bytes, length);
       return Stalled(error);
     }
+    Taken();
     const size_t queued = std::min(static_cast<size_t>(count), queue_.size());
     if (queued > 0) queue_.Consume(queued);
     bytes += static_cast<size_t>(count) - queued;
@@ -326,6 +367,11 @@ ssize_t Channel::Send(const char* bytes, size_t length) {
   return Retry([&] { return write(fd_.get(), bytes, length); });
 }
 
+void Channel::Taken() {
+  unheard_ = false;
+  if (is_port_) uv_timer_stop(patience_.get());
+}
+
 // The descriptor takes no more: for now, or never again.
 void Channel::Stalled(int error) {
   if (WouldBlock(error)) {
@@ -333,7 +379,11 @@ void Channel::Stalled(int error) {
     if (is_port_) {
       if (!armed_for_room_) Rearm();
       // This answer's host has all the time from now on to be announced.
-      if (HungUp()) TakeLeave();
+      if (HungUp()) {
+        TakeLeave();
+      } else if (unheard_ || (paused_ && HasInput())) {
+        BePatient();
+      }
     }
   } else {
     queue_.Clear();

@@ -31,6 +31,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
     kHostChanged = 2,  // a port's host has gone for good; its output was dropped
     kEnded = 3,        // nothing more will come; value: errno, 0 for the end of file
     kReleased = 4,     // the descriptor is closed; always last, unless close() or destroy() said so already
+    kStuck = 5,        // a port has taken nothing for long, and will not before its device is reset; once
   };
 
   // `write` answers false from here on.
@@ -51,6 +52,12 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   static constexpr uint64_t kFarewellTurn = 100;
   static constexpr int kFarewellTurns = 10;
 
+  // How long a port with a host may take nothing before it is given up, in turns of so many milliseconds as above: when it
+  // refuses even the first byte of an answer, and when it has stopped in the middle and another request has come.
+  static constexpr uint64_t kPatienceTurn = 1000;
+  static constexpr int kPatience = 5;
+  static constexpr int kLongPatience = 30;
+
   static Napi::Function Define(Napi::Env env);
   explicit Channel(const Napi::CallbackInfo& info);
   ~Channel() override;
@@ -67,6 +74,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool open() const { return static_cast<bool>(fd_); }
   bool reading() const { return started_ && !paused_ && !ended_; }
 
+  OwnedHandle<uv_timer_t> NewTimer();
   void OnPoll(int status, int events);
   void Read();
   void Emit(Event event, uint32_t value);
@@ -76,6 +84,9 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   void TakeLeave();
   void LookForHost();
   bool IsContested() const;
+  bool HasInput() const;
+  void BePatient();
+  void OnPatience();
   void OnFarewell();
   void ChangeHost();
   void End(int error);
@@ -93,6 +104,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   ssize_t Send(const char* bytes, size_t length);
   void Stalled(int error);
   bool HasRoom();
+  void Taken();
   void UpdateInterest();
   void Rearm();
 
@@ -102,6 +114,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   Descriptor inner_;  // the port's epoll set
   OwnedHandle<uv_poll_t> poll_;
   OwnedHandle<uv_timer_t> farewell_;  // a port's
+  OwnedHandle<uv_timer_t> patience_;  // a port's
   const bool is_port_;
   char* inbox_ = nullptr;
   size_t inbox_size_ = 0;
@@ -123,6 +136,9 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool hung_up_ = false;       // what a port said last: no host is there
   bool missed_ = false;        // it said so, and nothing was read since
   int turns_left_ = 0;         // of a farewell
+  bool unheard_ = false;       // all that was written before the last input has been taken, and nothing since
+  int patience_left_ = 0;
+  bool stuck_ = false;
   bool host_present_ = true;
 };
 

@@ -5,8 +5,10 @@ import { explainFailures } from './lab/explain.ts';
 import { installPackages, missingForLab } from './lab/host.ts';
 import type { LineSocket } from './lab/line-socket.ts';
 import { AGENT_PORT, Machine } from './lab/machine.ts';
+import { PatientHost } from './lab/patient-host.ts';
 import { AGENT, agentPayload } from './lab/payload.ts';
 import { random, seed } from './lab/random.ts';
+import { wearOut } from './lab/rude-hosts.ts';
 
 const missing = missingForLab();
 
@@ -134,6 +136,17 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
       polite.close();
     }
     expect((await rests()).kilobytes).toBeLessThan(100_000);
+  });
+
+  it('answers again after hosts have worn out the port, and stays the same process', async () => {
+    const pid = await agent.processId();
+
+    await wearOut(machine);
+    await new PatientHost(await machine.agent()).answered();
+
+    const resets = (await agent.journal()).match(/its device is reset/g) ?? [];
+    console.log(`the port's device was reset ${resets.length} times`);
+    expect(await agent.processId()).toBe(pid);
   });
 
   it(`answers the next host after each of a thousand that left at any moment, and holds no more than before (CONCIERGE_SEED=${seed})`, async () => {

@@ -3,6 +3,7 @@ import { missingForLab } from './lab/host.ts';
 import { dpkg, guestWithReference, type InstalledGuest } from './lab/installed-guest.ts';
 import { AGENT_PORT } from './lab/machine.ts';
 import { PatientHost } from './lab/patient-host.ts';
+import { wearOut } from './lab/rude-hosts.ts';
 
 const missing = missingForLab();
 
@@ -105,6 +106,16 @@ describe.skipIf(missing !== undefined)(`our package in a machine${missing === un
     expect(status).toBe(1);
     expect(output).toContain(message);
     expect(output.trim().split('\n')).toHaveLength(1);
+  });
+
+  it('answers again after hosts have worn out the port, although the unit goes with its device', async () => {
+    await wearOut(guest.machine);
+
+    host = new PatientHost(await guest.machine.agent());
+    await host.answered();
+
+    expect(await property('ActiveState')).toBe('active');
+    expect(await run('systemctl list-units --no-legend --no-pager --failed')).toBe('');
   });
 
   it('as a service says once why it cannot open its port, and serves it when it can', async () => {

@@ -132,9 +132,11 @@ function machineArguments(directory: string, image: { readonly kernel: string; r
     ['-serial', 'chardev:serial'],
     ['-chardev', socket('qmp', directory)],
     ['-mon', 'chardev=qmp,mode=control'],
-    ['-device', 'virtio-serial-pci,id=ports'],
+    // A device of its own: the agent may reset that of its port.
+    ['-device', 'virtio-serial-pci,id=shellports'],
     ['-chardev', socket('shell', directory)],
-    ['-device', `virtserialport,bus=ports.0,nr=2,chardev=shell,name=${SHELL_PORT}`],
+    ['-device', `virtserialport,bus=shellports.0,nr=1,chardev=shell,name=${SHELL_PORT}`],
+    ['-device', 'virtio-serial-pci,id=ports'],
     ['-chardev', socket('agent', directory)],
     ['-device', `virtserialport,bus=ports.0,nr=1,chardev=agent,id=agentport,name=${AGENT_PORT}`],
     ['-nic', 'user,model=virtio-net-pci,restrict=on'],
