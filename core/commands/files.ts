@@ -3,7 +3,7 @@ import type { OpenFile, OpenMode, Ready, Whence } from '../ports/index.ts';
 import {
   guestFileClose, guestFileFlush, guestFileOpen, guestFileRead, guestFileSeek, guestFileWrite,
 } from '../schema/files.ts';
-import type { Base64Text } from '../schema/types.ts';
+import { type Base64Text, forgetSpare } from '../schema/types.ts';
 import { type Base64Argument, decodePieces } from './base64.ts';
 import { handler } from './command.ts';
 import { MAX_READ, readFile } from './file-read.ts';
@@ -44,6 +44,9 @@ export const fileClose = handler(guestFileClose, async ({ files, log }, { handle
     await files.close(handle);
   } catch (error) {
     throw withContext('failed to close handle', error);
+  } finally {
+    // Nobody is about to write more: an idle agent keeps no memory for that.
+    if (files.size === 0) forgetSpare();
   }
 });
 

@@ -1,11 +1,17 @@
 import { Buffer } from 'node:buffer';
 
-/** Sizes of pieces: multiples of 3, so that the base64 of pieces can be joined. They double up to the largest. */
-const SMALLEST_PIECE = 96 * 1024;
-const LARGEST_PIECE = 768 * 1024;
+/**
+ * Sizes of the first piece and of those behind it: multiples of 3, so that the base64 of pieces can be joined. What a copy
+ * brings at a time fits into two, for each piece is written by a call of its own.
+ */
+const FIRST_PIECE = 96 * 1024;
+const NEXT_PIECE = 1536 * 1024;
 
 /** Room behind each piece for what the end of the text stands for. */
 const SLACK = 6;
+
+/** Bytes of released pieces that are kept: one of each size. */
+const MOST_SPARE = FIRST_PIECE + NEXT_PIECE + 2 * SLACK;
 
 /** Of the text so far the last group is not looked at before the next is there: it may be the one with the padding. */
 const HELD_BACK = 4;
@@ -15,8 +21,33 @@ const STRETCH = 32 * 1024;
 
 const alphabetOnly = /^[A-Za-z0-9+/=]*$/;
 
-/** The smallest piece of the last text, for the next: most writes need no other. */
-let spare: Buffer | undefined;
+
+/**
+ * Pieces of texts that were released, for the next ones. A copy would otherwise have the system clear new pages for every byte
+ * of it, which takes longer than to decode them.
+ */
+let spare: Buffer[] = [];
+let spareBytes = 0;
+
+/** The piece of this size that was released last, or a new one. */
+function takePiece(size: number): Buffer {
+  const at = spare.findLastIndex(({ length }) => length === size);
+  if (at < 0) return Buffer.allocUnsafeSlow(size);
+  spareBytes -= size;
+  return spare.splice(at, 1)[0] as Buffer;
+}
+
+/** Gives memory back at once, where it would otherwise wait for a garbage collection. */
+function free(piece: Buffer): void {
+  (piece.buffer as ArrayBuffer).transfer(0);
+}
+
+/** Gives back what released texts have left for the next: none is expected soon. */
+export function forgetSpare(): void {
+  for (const piece of spare) free(piece);
+  spare = [];
+  spareBytes = 0;
+}
 
 /**
  * A long JSON string of base64, as the bytes that it stands for: a write of 16 MiB would otherwise be held as text of
@@ -44,11 +75,14 @@ export class Base64Text {
     return this.#pieces.map((piece) => piece.subarray(0, piece === last ? length : piece.length - SLACK));
   }
 
-  /** Gives the memory back at once, where it would otherwise wait for a garbage collection. The bytes are gone. */
+  /** Gives the memory to the next text, or back to the system. The bytes are gone. */
   release(): void {
     for (const piece of this.#pieces.splice(0)) {
-      if (piece.length === SMALLEST_PIECE + SLACK) spare = piece;
-      else (piece.buffer as ArrayBuffer).transfer(0);
+      if (spareBytes + piece.length > MOST_SPARE) free(piece);
+      else {
+        spareBytes += piece.length;
+        spare.push(piece);
+      }
     }
     this.#lastLength = 0;
   }
@@ -117,10 +151,8 @@ export class Base64Collector {
   #room(): number {
     const last = this.#pieces.at(-1);
     if (last !== undefined && this.#length < last.length - SLACK) return last.length - SLACK - this.#length;
-    const size = last === undefined ? SMALLEST_PIECE : Math.min((last.length - SLACK) * 2, LARGEST_PIECE);
-    const piece = (last === undefined ? spare : undefined) ?? Buffer.allocUnsafeSlow(size + SLACK);
-    if (last === undefined) spare = undefined;
-    this.#pieces.push(piece);
+    const size = last === undefined ? FIRST_PIECE : NEXT_PIECE;
+    this.#pieces.push(takePiece(size + SLACK));
     this.#length = 0;
     return size;
   }

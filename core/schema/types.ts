@@ -3,7 +3,7 @@
  * the host's client and the fuzz targets all derive from it.
  */
 
-export { Base64Text } from '../protocol/base64-text.ts';
+export { Base64Text, forgetSpare } from '../protocol/base64-text.ts';
 
 /** Integers are `int` (int64), `uint64` or `uint16`; `number` is a double. Type names are those of error texts. */
 export type SchemaType =

@@ -1,11 +1,11 @@
-import { beforeEach, describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { fileRead } from '../../../core/commands/files.ts';
 import { CHUNK } from '../../../core/commands/file-read.ts';
 import type { Base64Piece, PreparedAnswer } from '../../../core/commands/command.ts';
 import { JsonDecoder } from '../../../core/protocol/json-decoder.ts';
 import { isJsonObject } from '../../../core/protocol/value.ts';
-import { Base64Text } from '../../../core/schema/types.ts';
+import { Base64Text, forgetSpare } from '../../../core/schema/types.ts';
 import { decodeAll } from '../protocol/decoding.ts';
 import { contextOf, exchange, exchangeDecoded, piecesOf, type TestContext } from './support/exchange.ts';
 import { MemoryFiles } from './support/files.ts';
@@ -317,6 +317,31 @@ describe('a long write, whose data the decoder has decoded already', () => {
 
     expect(await long({ count })).toBe(`{"count": ${count}, "eof": false}`);
     expect(files.contents.get('/long')?.equals(bytes.subarray(0, count))).toBe(true);
+  });
+
+  it('leaves its memory to the next, until the last file is closed', async () => {
+    forgetSpare();
+    const taken = vi.spyOn(Buffer, 'allocUnsafeSlow');
+    const smallest = 96 * 1024;
+    await open('/long', 'w');
+    await open('/other', 'w');
+    const takenBy = async (action: () => Promise<unknown>): Promise<number> => {
+      taken.mockClear();
+      await action();
+      return taken.mock.calls.filter(([size]) => size >= smallest && size % smallest < 10).length;
+    };
+
+    const first = await takenBy(() => long({}));
+    const second = await takenBy(() => long({}));
+    await exchange(context, 'guest-file-close', '{"handle": 1001}');
+    const third = await takenBy(() => long({}));
+    await exchange(context, 'guest-file-close', '{"handle": 1000}');
+    await open('/long', 'w');
+    const fourth = await takenBy(() => long({ handle: 1002 }));
+    taken.mockRestore();
+
+    expect([second, third, fourth]).toEqual([0, 0, first]);
+    expect(first).toBeGreaterThan(0);
   });
 
   it('that fails in the middle says so, and its memory is given back', async () => {

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { decodeBase64 } from '../../../core/commands/base64.ts';
-import { Base64Text } from '../../../core/protocol/base64-text.ts';
+import { Base64Text, forgetSpare } from '../../../core/protocol/base64-text.ts';
 import type { Decoded } from '../../../core/protocol/json-decoder.ts';
 import { JsonDecoder } from '../../../core/protocol/json-decoder.ts';
 import { isJsonObject, type JsonValue } from '../../../core/protocol/value.ts';
@@ -153,5 +153,36 @@ describe('the bytes of such a text', () => {
 
     expect(first.toString()).toBe(first.tail);
     expect(Buffer.from(decodeBase64(second)).equals(Buffer.alloc(9000, 'second'))).toBe(true);
+  });
+
+  const decoded = (size: number): { readonly text: Base64Text; readonly memory: readonly ArrayBufferLike[] } => {
+    const text = member(decodeIn(request(Buffer.alloc(size, `${size}`).toString('base64')))) as Base64Text;
+    const pieces = text.bytesWith(new Uint8Array(0));
+    return { text, memory: pieces.map(({ buffer }) => buffer) };
+  };
+
+  it('of a long text lie where those of the one before lay, and texts that are there at the same time have each their own', () => {
+    const first = decoded(1_500_000);
+    const beside = decoded(1_500_000);
+    first.text.release();
+    const second = decoded(1_500_001);
+
+    expect(new Set(second.memory)).toEqual(new Set(first.memory));
+    expect(beside.memory.filter((one) => first.memory.includes(one))).toEqual([]);
+    beside.text.release();
+    second.text.release();
+  });
+
+  it('take no memory of what is kept once that was forgotten, nor is more kept than a text of a copy needs', () => {
+    const [first, beside] = [decoded(1_500_000), decoded(1_500_000)];
+    first.text.release();
+    beside.text.release();
+
+    const isKept = ({ byteLength }: ArrayBufferLike): boolean => byteLength > 0;
+    expect(first.memory.every(isKept)).toBe(true);
+    expect(beside.memory.every(isKept)).toBe(false);
+
+    forgetSpare();
+    expect([...first.memory, ...beside.memory].some(isKept)).toBe(false);
   });
 });
