@@ -38,6 +38,16 @@ Descriptor StreamSocket(int family) {
   return descriptor;
 }
 
+// A client of a Unix socket that is busy with what it has got finds the next when it looks again: of an answer there is as
+// much on the way as a piece of a copied file, where the kernel's default is a tenth of it. Costs nothing while nothing is sent.
+constexpr int kSendBuffer = 1024 * 1024;
+
+void EnlargeSendBuffer(int fd) {
+  // Beyond net.core.wmem_max for root alone; for others up to it.
+  if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer, sizeof(kSendBuffer)) == 0) return;
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &kSendBuffer, sizeof(kSendBuffer));
+}
+
 ucred PeerCredentials(int fd) {
   ucred credentials{};
   socklen_t length = sizeof(credentials);
@@ -176,6 +186,7 @@ class Listener final : public Napi::ObjectWrap<Listener> {
       const ucred credentials = PeerCredentials(fd);
       peer = credentials.pid;
       detail = credentials.uid;
+      EnlargeSendBuffer(fd);
     }
     const Napi::Env env = Env();
     const Napi::HandleScope scope(env);
