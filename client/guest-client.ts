@@ -50,7 +50,10 @@ const base64Members: ReadonlySet<string> = new Set(
     result.kind === 'struct' ? Object.entries(result.members).flatMap(([name, { type }]) => (type.kind === 'str' && type.base64 === true ? [name] : [])) : []),
 );
 
-/** As `execute`, but arguments that are base64 may be bytes, and long base64 of the answer is a `Base64Text`. For the helpers of this package. */
+/**
+ * As `execute`, but arguments that are base64 may be bytes, and long base64 of the answer is a `Base64Text`. `next` is asked for
+ * the bytes of the next call when this one is sent: they become base64 while the answer is waited for. For the helpers of this package.
+ */
 export const withBytes = Symbol('withBytes');
 
 interface Waiting {
@@ -110,16 +113,16 @@ export class GuestClient {
     return (await this.#execute(name, args, options, false)) as Output<N>;
   }
 
-  async [withBytes](name: CommandName, args: Readonly<Record<string, unknown>>, options: CallOptions): Promise<unknown> {
-    return this.#execute(name, args, options, true);
+  async [withBytes](name: CommandName, args: Readonly<Record<string, unknown>>, options: CallOptions, next?: () => Promise<Uint8Array>): Promise<unknown> {
+    return this.#execute(name, args, options, true, next);
   }
 
-  async #execute(name: CommandName, args: object, options: CallOptions, keepBytes: boolean): Promise<unknown> {
+  async #execute(name: CommandName, args: object, options: CallOptions, keepBytes: boolean, next?: () => Promise<Uint8Array>): Promise<unknown> {
     const schema = schemas.get(name);
     if (schema === undefined) throw new TypeError(`no command is named '${name}'`);
     const parts = encodeArguments(schema, args as Readonly<Record<string, unknown>>);
     return this.#enqueue(options, async (limit) => {
-      const value = schema.successResponse ? await this.#call(name, parts, limit) : await this.#order(name, parts, limit);
+      const value = schema.successResponse ? await this.#call(name, parts, limit, next) : await this.#order(name, parts, limit);
       return value === undefined ? undefined : decodeResult(schema.result, value, name, keepBytes);
     });
   }
@@ -192,9 +195,10 @@ export class GuestClient {
     return { id: this.#lastId, parts: [`{"execute":${jsonString(name)},"arguments":`, ...argumentParts, `,"id":${this.#lastId}}\n`] };
   }
 
-  async #call(name: string, argumentParts: RequestParts, limit: CallLimit): Promise<JsonValue> {
+  async #call(name: string, argumentParts: RequestParts, limit: CallLimit, next?: () => Promise<Uint8Array>): Promise<JsonValue> {
     const { id, parts } = this.#request(name, argumentParts);
     await this.#send(parts, limit);
+    next?.().then((bytes) => this.#writer.prepare(bytes), () => undefined);
     for (;;) {
       const reply = await this.#nextReply(limit);
       // An error may lack the id: of a request that the agent could not read.

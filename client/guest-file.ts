@@ -66,8 +66,9 @@ export class GuestFile {
     };
   }
 
-  async write(bytes: Uint8Array, call: CallOptions): Promise<void> {
-    const { count } = (await this.#ask('guest-file-write', { 'buf-b64': bytes }, call)) as Output<'guest-file-write'>;
+  /** @param next is asked, when the bytes are sent, for what will be written next: it is made ready while the guest writes */
+  async write(bytes: Uint8Array, call: CallOptions, next?: () => Promise<Uint8Array>): Promise<void> {
+    const { count } = (await this.#ask('guest-file-write', { 'buf-b64': bytes }, call, next)) as Output<'guest-file-write'>;
     if (count !== BigInt(bytes.length)) throw new ClientError('garbage', `the agent says that it wrote ${count} bytes to ${this.#path}, of ${bytes.length}`);
   }
 
@@ -76,9 +77,9 @@ export class GuestFile {
   }
 
   /** A refusal of the agent does not say which file it is about. */
-  async #ask(name: 'guest-file-read' | 'guest-file-write', args: Readonly<Record<string, unknown>>, call: CallOptions): Promise<unknown> {
+  async #ask(name: 'guest-file-read' | 'guest-file-write', args: Readonly<Record<string, unknown>>, call: CallOptions, next?: () => Promise<Uint8Array>): Promise<unknown> {
     try {
-      return await this.#client[withBytes](name, { handle: this.#handle, ...args }, call);
+      return await this.#client[withBytes](name, { handle: this.#handle, ...args }, call, next);
     } catch (error) {
       if (!ClientError.is(error) || error.kind !== 'refused') throw error;
       throw new ClientError('refused', `${this.#path}: ${error.message}`, { ...(error.agentClass === undefined ? {} : { agentClass: error.agentClass }), cause: error });

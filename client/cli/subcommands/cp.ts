@@ -123,13 +123,20 @@ class FileReader {
   readonly #source: FileHandle;
   readonly #memory: readonly [Buffer, Buffer] = [Buffer.allocUnsafeSlow(DEFAULT_PIECE), Buffer.allocUnsafeSlow(DEFAULT_PIECE)];
   #turn = 0;
+  #last: Promise<Buffer> | undefined;
 
   constructor(source: FileHandle) {
     this.#source = source;
   }
 
-  /** As much as there is, up to a piece; nothing at the end. Valid until the call after the next. */
-  async next(): Promise<Buffer> {
+  /** As much as there is, up to a piece; nothing at the end. Valid until the call after the next. It may reject unheard. */
+  next(): Promise<Buffer> {
+    this.#last = this.#last === undefined ? this.#read() : this.#last.then(() => this.#read());
+    this.#last.catch(() => undefined);
+    return this.#last;
+  }
+
+  async #read(): Promise<Buffer> {
     const memory = this.#memory[this.#turn === 0 ? 0 : 1];
     this.#turn = 1 - this.#turn;
     let length = 0;
@@ -142,23 +149,26 @@ class FileReader {
   }
 
   async close(): Promise<void> {
+    await this.#last?.catch(() => undefined);
     await this.#source.close();
   }
 }
 
 async function fromFile(first: Buffer, reader: FileReader, client: GuestClient, path: string, moved: Moved): Promise<void> {
   try {
+    let following = reader.next();
     const file = await GuestFile.open(client, path, 'wb', {});
     let piece = first;
     try {
       while (piece.length > 0) {
-        const next = reader.next();
-        // Whichever fails first, the other is waited for.
-        const [written, read] = await Promise.allSettled([file.write(piece, {}), next]);
-        if (written.status === 'rejected') throw written.reason;
-        if (read.status === 'rejected') throw read.reason;
+        const next = following;
+        await file.write(piece, {}, () => {
+          // While the guest writes, this side has time.
+          following = reader.next();
+          return next;
+        });
         moved(piece.length);
-        piece = read.value;
+        piece = await next;
       }
     } catch (error) {
       await file.close({}).catch(() => undefined);

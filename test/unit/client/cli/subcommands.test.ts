@@ -171,6 +171,17 @@ describe('cp', () => {
     expect(guest.machine.files.text('/data/here')).toBe('ours');
   });
 
+  it('copies files of many pieces there and back, to the last byte', async () => {
+    const guest = await createFakeGuest({}, { realTime: true });
+    const bytes = Buffer.alloc(3 * DEFAULT_PIECE + 1, Buffer.from(Array.from({ length: 8191 }, (_, index) => (index * 7919) >> 4)));
+    await writeFile(join(directory, 'long'), bytes);
+
+    await ctlOn(guest, ['cp', join(directory, 'long'), 'guest:/data/long']);
+    await ctlOn(guest, ['cp', 'guest:/data/long', join(directory, 'back')]);
+
+    expect((await readFile(join(directory, 'back'))).equals(bytes)).toBe(true);
+  });
+
   it('copies from standard input and to standard output', async () => {
     const guest = await createFakeGuest();
 
