@@ -1,6 +1,8 @@
 /**
- * `concierge-ctl cp` beside the agent's own speed: `node bench/copy.ts [--quick] [--ours]`, against ours and, without the last,
- * Debian's `qemu-ga`. The files lie in memory (/dev/shm), so that no disk is measured. Needs gcc and Debian's package archive.
+ * `concierge-ctl cp` beside what the agent and the machine give: `node bench/copy.ts [--quick] [--ours]`, against ours and, without
+ * the last, Debian's `qemu-ga`. *Raw* is a host in C that does nothing with the bytes; *file in C* is one that decodes or encodes
+ * them and writes or reads a file, as cp does, in one thread. The files lie in memory (/dev/shm), so that no disk is measured.
+ * Needs gcc and Debian's package archive.
  */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -47,13 +49,16 @@ async function digest(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-/** The agent's own speed, with a host that does nothing with the answers. */
-async function raw(agent: RunningAgent, words: readonly string[]): Promise<Figures> {
+/** With the host in C. */
+async function inC(agent: RunningAgent, words: readonly string[]): Promise<Figures> {
+  rmSync(target, { force: true });
   agent.resetPeak();
   const before = timeOf(agent);
   const { stdout } = await run(load, [agent.socket, ...words]);
-  const { bytes, total } = JSON.parse(stdout) as { readonly bytes: number; readonly total: number };
-  return { speed: bytes / MiB / (total / 1e9), agent: agent.peak() / 1024, agentTime: timeOf(agent) - before };
+  const { bytes, total, processor } = JSON.parse(stdout) as { readonly bytes: number; readonly total: number; readonly processor: number };
+  const agentTime = timeOf(agent) - before;
+  if ((words[0] === 'fetch' || words[0] === 'store') && (await digest(target)) !== expected) throw new Error(`${words[0]} changed the bytes`);
+  return { speed: bytes / MiB / (total / 1e9), agent: agent.peak() / 1024, clientTime: processor / 1e6, agentTime };
 }
 
 async function copy(agent: RunningAgent, from: string, to: string): Promise<Figures> {
@@ -76,9 +81,11 @@ const print = (name: string, cells: readonly string[]): void => console.log(`${n
 
 async function contest(contestant: Contestant): Promise<void> {
   const ways: Readonly<Record<string, (agent: RunningAgent) => Promise<Figures>>> = {
-    'read, raw': (agent) => raw(agent, ['read', source, String(DEFAULT_PIECE)]),
+    'read, raw': (agent) => inC(agent, ['read', source, String(DEFAULT_PIECE)]),
+    'read, file in C': (agent) => inC(agent, ['fetch', source, String(DEFAULT_PIECE), target]),
     'cp guest:file file': (agent) => copy(agent, `guest:${source}`, target),
-    'write, raw': (agent) => raw(agent, ['write', target, String(DEFAULT_PIECE), String(size)]),
+    'write, raw': (agent) => inC(agent, ['write', target, String(DEFAULT_PIECE), String(size)]),
+    'write, file in C': (agent) => inC(agent, ['store', target, String(DEFAULT_PIECE), source]),
     'cp file guest:file': (agent) => copy(agent, source, `guest:${target}`),
   };
   for (const [name, way] of Object.entries(ways)) {

@@ -7,16 +7,20 @@
  *   load SOCKET call ROUNDS REQUEST      one request at a time: median, p99, answer's size
  *   load SOCKET read PATH PIECE          guest-file-open, -read until eof, -close: total, bytes of base64
  *   load SOCKET write PATH PIECE TOTAL   guest-file-open, -write, -close: total
+ *   load SOCKET fetch PATH PIECE TARGET  as read, and the bytes go into a file here: total, bytes, microseconds of processor time
+ *   load SOCKET store PATH PIECE SOURCE  as write, and the bytes come from a file here: the same
  *   load SOCKET exec ROUNDS REQUEST      guest-exec and guest-exec-status until exited: median, p99
  *   load SOCKET start PROGRAM ARGS…      starts the agent; until it answered its first ping; ends it
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -114,6 +118,64 @@ static int by_value(const void *a, const void *b) {
   return x < y ? -1 : x > y;
 }
 
+/* Base64 by tables for two characters at a time. The text is an agent's: nothing is checked. */
+static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+static uint16_t encoded_pair[4096], decoded_pair[65536];
+
+static void make_tables(void) {
+  for (int i = 0; i < 4096; i++) {
+    char pair[2] = {alphabet[i >> 6], alphabet[i & 63]};
+    memcpy(&encoded_pair[i], pair, 2);
+    decoded_pair[encoded_pair[i]] = (uint16_t)i;
+  }
+  /* Padding, which costs bytes and not bits. */
+  for (int i = 0; i < 64; i++) {
+    char pair[2] = {alphabet[i], '='};
+    uint16_t index;
+    memcpy(&index, pair, 2);
+    decoded_pair[index] = (uint16_t)(i << 6);
+  }
+}
+
+static size_t decode(const char *text, size_t length, unsigned char *bytes) {
+  unsigned char *at = bytes;
+  for (size_t i = 0; i + 4 <= length; i += 4, at += 3) {
+    uint16_t high, low;
+    memcpy(&high, text + i, 2);
+    memcpy(&low, text + i + 2, 2);
+    uint32_t bits = (uint32_t)decoded_pair[high] << 12 | decoded_pair[low];
+    at[0] = (unsigned char)(bits >> 16);
+    at[1] = (unsigned char)(bits >> 8);
+    at[2] = (unsigned char)bits;
+  }
+  size_t padding = length >= 2 && text[length - 1] == '=' ? (text[length - 2] == '=' ? 2 : 1) : 0;
+  return (size_t)(at - bytes) - padding;
+}
+
+static size_t encode(const unsigned char *bytes, size_t length, char *text) {
+  char *at = text;
+  for (; length >= 3; length -= 3, bytes += 3, at += 4) {
+    uint32_t bits = (uint32_t)bytes[0] << 16 | (uint32_t)bytes[1] << 8 | bytes[2];
+    memcpy(at, &encoded_pair[bits >> 12], 2);
+    memcpy(at + 2, &encoded_pair[bits & 4095], 2);
+  }
+  if (length > 0) {
+    uint32_t bits = (uint32_t)bytes[0] << 16 | (length == 2 ? (uint32_t)bytes[1] << 8 : 0);
+    memcpy(at, &encoded_pair[bits >> 12], 2);
+    at[2] = length == 2 ? alphabet[bits >> 6 & 63] : '=';
+    at[3] = '=';
+    at += 4;
+  }
+  return (size_t)(at - text);
+}
+
+static void print_copy(uint64_t took, long long bytes) {
+  struct rusage use;
+  getrusage(RUSAGE_SELF, &use);
+  printf("{\"total\": %llu, \"bytes\": %lld, \"processor\": %lld}\n", (unsigned long long)took, bytes,
+         (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * 1000000ll + use.ru_utime.tv_usec + use.ru_stime.tv_usec);
+}
+
 static void print_distribution(uint64_t *samples, long rounds, size_t size) {
   qsort(samples, (size_t)rounds, sizeof *samples, by_value);
   printf("{\"median\": %llu, \"p99\": %llu, \"minimum\": %llu, \"size\": %zu}\n", (unsigned long long)samples[rounds / 2],
@@ -152,6 +214,7 @@ int main(int argc, char **argv) {
   channel = try_connect(argv[1]);
   if (channel < 0) fail("connect");
   long rounds = atol(argv[3]);
+  make_tables();
 
   if (strcmp(mode, "ping") == 0 || strcmp(mode, "call") == 0) {
     const char *text = strcmp(mode, "ping") == 0 ? ping : argv[4];
@@ -178,7 +241,9 @@ int main(int argc, char **argv) {
       samples[i] = now() - began;
     }
     print_distribution(samples, rounds, length);
-  } else if (strcmp(mode, "read") == 0) {
+  } else if (strcmp(mode, "read") == 0 || strcmp(mode, "fetch") == 0) {
+    int target = strcmp(mode, "fetch") == 0 ? open(argv[5], O_WRONLY | O_CREAT | O_TRUNC, 0600) : -1;
+    unsigned char *decoded = malloc((size_t)atoll(argv[4]) + 3);
     snprintf(request, sizeof request, "{\"execute\":\"guest-file-open\",\"arguments\":{\"path\":\"%s\"}}\n", argv[3]);
     long long handle = integer_after(call(request, &length), "\"return\": ");
     snprintf(request, sizeof request, "{\"execute\":\"guest-file-read\",\"arguments\":{\"handle\":%lld,\"count\":%s}}\n", handle, argv[4]);
@@ -192,26 +257,43 @@ int main(int argc, char **argv) {
       memcpy(ends + shown, line + length - shown, shown);
       ends[2 * shown] = 0;
       total += integer_after(ends, "\"count\": ");
+      if (target >= 0) {
+        char *text = strstr(line, "\"buf-b64\": \"") + strlen("\"buf-b64\": \"");
+        size_t bytes = decode(text, (size_t)((char *)memchr(text, '"', length) - text), decoded);
+        for (size_t done = 0; done < bytes;) {
+          ssize_t n = write(target, decoded + done, bytes - done);
+          if (n < 0) fail(argv[5]);
+          done += (size_t)n;
+        }
+      }
       if (strstr(ends, "\"eof\": true") != NULL) break;
     }
     uint64_t ended = now();
     snprintf(request, sizeof request, "{\"execute\":\"guest-file-close\",\"arguments\":{\"handle\":%lld}}\n", handle);
     call(request, &length);
-    printf("{\"total\": %llu, \"bytes\": %lld}\n", (unsigned long long)(ended - began), total);
-  } else if (strcmp(mode, "write") == 0) {
-    long long piece = atoll(argv[4]), all = atoll(argv[5]);
+    print_copy(ended - began, total);
+  } else if (strcmp(mode, "write") == 0 || strcmp(mode, "store") == 0) {
+    int source = strcmp(mode, "store") == 0 ? open(argv[5], O_RDONLY) : -1;
+    long long piece = atoll(argv[4]), all = source >= 0 ? (long long)lseek(source, 0, SEEK_END) : atoll(argv[5]);
+    if (source >= 0) lseek(source, 0, SEEK_SET);
+    unsigned char *plain = malloc((size_t)piece);
     snprintf(request, sizeof request, "{\"execute\":\"guest-file-open\",\"arguments\":{\"path\":\"%s\",\"mode\":\"w\"}}\n", argv[3]);
     long long handle = integer_after(call(request, &length), "\"return\": ");
     char head[200];
     int head_length = snprintf(head, sizeof head, "{\"execute\":\"guest-file-write\",\"arguments\":{\"handle\":%lld,\"buf-b64\":\"", handle);
-    size_t encoded = (size_t)piece / 3 * 4;
+    size_t encoded = ((size_t)piece + 2) / 3 * 4;
     char *text = malloc((size_t)head_length + encoded + 8);
     memcpy(text, head, (size_t)head_length);
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < encoded; i++) text[(size_t)head_length + i] = alphabet[(i * 2654435761u >> 7) & 63];
     memcpy(text + head_length + encoded, "\"}}\n", 4);
     uint64_t began = now();
     for (long long done = 0; done < all; done += piece) {
+      if (source >= 0) {
+        ssize_t n = read(source, plain, (size_t)piece);
+        if (n <= 0) fail(argv[5]);
+        encoded = encode(plain, (size_t)n, text + head_length);
+        memcpy(text + head_length + encoded, "\"}}\n", 4);
+      }
       send_all(text, (size_t)head_length + encoded + 4);
       char *line = next_line(&length);
       if (strstr(line, "\"count\"") == NULL) {
@@ -222,7 +304,7 @@ int main(int argc, char **argv) {
     uint64_t ended = now();
     snprintf(request, sizeof request, "{\"execute\":\"guest-file-close\",\"arguments\":{\"handle\":%lld}}\n", handle);
     call(request, &length);
-    printf("{\"total\": %llu, \"bytes\": %lld}\n", (unsigned long long)(ended - began), all);
+    print_copy(ended - began, all);
   } else if (strcmp(mode, "exec") == 0) {
     uint64_t *samples = calloc((size_t)rounds, sizeof *samples);
     for (long i = 0; i < rounds; i++) {
