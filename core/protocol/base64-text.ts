@@ -10,9 +10,6 @@ const NEXT_PIECE = 1536 * 1024;
 /** Room behind each piece for what the end of the text stands for. */
 const SLACK = 6;
 
-/** Bytes of released pieces that are kept: one of each size. */
-const MOST_SPARE = FIRST_PIECE + NEXT_PIECE + 2 * SLACK;
-
 /** Of the text so far the last group is not looked at before the next is there: it may be the one with the padding. */
 const HELD_BACK = 4;
 
@@ -21,20 +18,16 @@ const STRETCH = 32 * 1024;
 
 const alphabetOnly = /^[A-Za-z0-9+/=]*$/;
 
-
 /**
- * Pieces of texts that were released, for the next ones. A copy would otherwise have the system clear new pages for every byte
- * of it, which takes longer than to decode them.
+ * A piece of each size of texts that were released, for the next one. A copy would otherwise have the system clear new pages for
+ * every byte of it, which takes longer than to decode them.
  */
-let spare: Buffer[] = [];
-let spareBytes = 0;
+const spare = new Map<number, Buffer>();
 
-/** The piece of this size that was released last, or a new one. */
 function takePiece(size: number): Buffer {
-  const at = spare.findLastIndex(({ length }) => length === size);
-  if (at < 0) return Buffer.allocUnsafeSlow(size);
-  spareBytes -= size;
-  return spare.splice(at, 1)[0] as Buffer;
+  const piece = spare.get(size);
+  spare.delete(size);
+  return piece ?? Buffer.allocUnsafeSlow(size);
 }
 
 /** Gives memory back at once, where it would otherwise wait for a garbage collection. */
@@ -44,9 +37,8 @@ function free(piece: Buffer): void {
 
 /** Gives back what released texts have left for the next: none is expected soon. */
 export function forgetSpare(): void {
-  for (const piece of spare) free(piece);
-  spare = [];
-  spareBytes = 0;
+  for (const piece of spare.values()) free(piece);
+  spare.clear();
 }
 
 /**
@@ -78,11 +70,8 @@ export class Base64Text {
   /** Gives the memory to the next text, or back to the system. The bytes are gone. */
   release(): void {
     for (const piece of this.#pieces.splice(0)) {
-      if (spareBytes + piece.length > MOST_SPARE) free(piece);
-      else {
-        spareBytes += piece.length;
-        spare.push(piece);
-      }
+      if (spare.has(piece.length)) free(piece);
+      else spare.set(piece.length, piece);
     }
     this.#lastLength = 0;
   }
