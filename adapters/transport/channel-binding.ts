@@ -31,6 +31,10 @@ export interface NativeChannel {
   close(): boolean;
   /** Closes at once. */
   destroy(): void;
+  /** Closes a port's descriptor, with everything else as it is, until `attach`: what is written waits, nothing is read. */
+  detach(): void;
+  /** Owns `fd`. */
+  attach(fd: number): void;
 }
 
 export interface NativeListener {

@@ -84,6 +84,16 @@ export class ChannelConnection implements Connection {
     this.#release();
   }
 
+  /** A port whose device is reset: the conversation stays, and what is written waits. */
+  detach(): void {
+    this.#channel.detach();
+  }
+
+  /** Takes over the port's descriptor of now. */
+  attach(fd: number): void {
+    this.#channel.attach(fd);
+  }
+
   #received(length: number): void {
     if (this.#view.length !== length) this.#view = this.#inbox.subarray(0, length);
     if (this.#isPort && this.#start.isIn(this.#view)) this.#sink?.hostChanged();

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { AgentError, messageOf, osCode, withContext } from '../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../core/errors/posix-errno.ts';
 import type { Connection, Log, Transport } from '../../core/ports/index.ts';
@@ -5,6 +6,9 @@ import { boundUnit, restartAround } from './bound-unit.ts';
 import { ChannelConnection } from './channel-connection.ts';
 import { deviceHints, openDevice } from './open-device.ts';
 import { PortDevice } from './port-device.ts';
+
+/** A port whose device was reset is there again within milliseconds; so long a busy machine may take for it. */
+const REAPPEARS = { attempts: 300, restMs: 100 };
 
 const hints = {
   ...deviceHints,
@@ -39,14 +43,15 @@ export class VirtioSerial implements Transport {
 
   #channelOn(fd: number): ChannelConnection {
     try {
-      return new ChannelConnection(fd, 'port', {
+      const connection = new ChannelConnection(fd, 'port', {
         // ENODEV: unplugged.
         ended: (errno) => this.#setLost(withContext(`error reading channel '${this.#path}'`, posixErrorOf(errno, { path: this.#path }))),
-        stuck: () => void this.#revive(),
+        stuck: () => void this.#revive(connection),
         released: () => {
           this.#connection = undefined;
         },
       });
+      return connection;
     } catch (error) {
       // What epoll(7) can't watch, such as /dev/null.
       if (osCode(error) === 'EPERM') throw AgentError.failed(`error opening channel '${this.#path}': it is no virtio-serial port`, error);
@@ -55,7 +60,7 @@ export class VirtioSerial implements Transport {
   }
 
   /** A port that QEMU takes nothing from any more is deaf to every host to come: a reset of its device makes it as new. */
-  async #revive(): Promise<void> {
+  async #revive(connection: ChannelConnection): Promise<void> {
     const stuck = `QEMU takes nothing from '${this.#path}' any more (hosts have left in the middle of an answer too often)`;
     try {
       const device = PortDevice.of(this.#path);
@@ -66,15 +71,34 @@ export class VirtioSerial implements Transport {
       }
       this.#log.warning(`${stuck}; its device is reset`);
       const unit = await boundUnit();
-      if (unit !== undefined) return await restartAround(unit, device.names);
-      this.#connection?.destroy();
-      device.reset();
-      this.#setLost(AgentError.failed(`'${this.#path}' was stuck and has been reset`));
+      if (unit === undefined) await this.#reset(device, connection);
+      else await restartAround(unit, device.names);
     } catch (error) {
-      const failure = AgentError.failed(`${stuck}; resetting its device failed: ${messageOf(error)}`, error);
-      this.#log.error(failure.message);
-      // A device that could not be taken is as it was.
-      if (this.#connection === undefined) this.#setLost(failure);
+      this.#log.error(`${stuck}; resetting its device failed: ${messageOf(error)}`);
+    }
+  }
+
+  /** The host that waits for an answer gets it. */
+  async #reset(device: PortDevice, connection: ChannelConnection): Promise<void> {
+    connection.detach();
+    try {
+      device.reset();
+      connection.attach(await this.#opened());
+    } catch (error) {
+      connection.destroy();
+      this.#setLost(withContext(`'${this.#path}' was reset and has not come back`, error));
+    }
+  }
+
+  /** The port appears when QEMU has told the driver of it, and its link when udev has made it. */
+  async #opened(): Promise<number> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return openDevice(this.#path, hints);
+      } catch (error) {
+        if (attempt === REAPPEARS.attempts) throw error;
+        await wait(REAPPEARS.restMs);
+      }
     }
   }
 

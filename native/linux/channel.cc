@@ -27,7 +27,8 @@ Napi::Function Channel::Define(Napi::Env env) {
                      {InstanceMethod<&Channel::Start>("start"), InstanceMethod<&Channel::Write>("write"),
                       InstanceMethod<&Channel::WriteBase64>("writeBase64"),
                       InstanceMethod<&Channel::Pause>("pause"), InstanceMethod<&Channel::Resume>("resume"),
-                      InstanceMethod<&Channel::Close>("close"), InstanceMethod<&Channel::Destroy>("destroy")});
+                      InstanceMethod<&Channel::Close>("close"), InstanceMethod<&Channel::Destroy>("destroy"),
+                      InstanceMethod<&Channel::Detach>("detach"), InstanceMethod<&Channel::Attach>("attach")});
 }
 
 Channel::Channel(const Napi::CallbackInfo& info)
@@ -44,10 +45,8 @@ Channel::Channel(const Napi::CallbackInfo& info)
   int polled = fd_.get();
   if (is_port_) {
     inner_.Reset(epoll_create1(EPOLL_CLOEXEC));
-    epoll_event event{.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {}};
-    if (!inner_ || epoll_ctl(inner_.get(), EPOLL_CTL_ADD, fd_.get(), &event) < 0) {
-      throw SystemError("epoll_ctl").ToJavaScript(info.Env());
-    }
+    if (!inner_) throw SystemError("epoll_create1").ToJavaScript(info.Env());
+    WatchPort();
     polled = inner_.get();
   }
   auto poll = std::make_unique<uv_poll_t>();
@@ -69,6 +68,11 @@ Channel::Channel(const Napi::CallbackInfo& info)
     inner_.Reset();
     fd_.Reset();
   });
+}
+
+void Channel::WatchPort() {
+  epoll_event event{.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {}};
+  if (epoll_ctl(inner_.get(), EPOLL_CTL_ADD, fd_.get(), &event) < 0) throw SystemError("epoll_ctl").ToJavaScript(Env());
 }
 
 OwnedHandle<uv_timer_t> Channel::NewTimer() {
@@ -107,10 +111,7 @@ void Channel::OnPoll(int status, int events) {
   } else if (!ended_ && !blocked_) {
     NoticeLeaving();
   }
-  if (open() && awaits_drain_ && queue_.empty()) {
-    awaits_drain_ = false;
-    Emit(kDrained, 0);
-  }
+  TellDrained();
   if (!open()) return;
   if (ended_ && queue_.empty()) return Released();
   UpdateInterest();
@@ -140,6 +141,12 @@ void Channel::Read() {
     }
   }
   if (is_port_) Rearm();
+}
+
+void Channel::TellDrained() {
+  if (!open() || !awaits_drain_ || !queue_.empty()) return;
+  awaits_drain_ = false;
+  Emit(kDrained, 0);
 }
 
 void Channel::Emit(Event event, uint32_t value) {
@@ -284,6 +291,7 @@ void Channel::Released() {
 void Channel::Release() {
   if (!open()) return;
   ended_ = true;
+  detached_ = false;
   poll_.Close();
   farewell_.Close();
   patience_.Close();
@@ -491,6 +499,30 @@ Napi::Value Channel::Destroy(const Napi::CallbackInfo& info) {
   Release();
   on_event_.Reset();
   return Napi::Boolean::New(info.Env(), true);
+}
+
+// A port only. Its descriptor is closed, and all else stays: `attach` gives it the next.
+Napi::Value Channel::Detach(const Napi::CallbackInfo& info) {
+  if (open()) {
+    uv_timer_stop(farewell_.get());
+    uv_timer_stop(patience_.get());
+    detached_ = blocked_ = true;
+    fd_.Reset();
+  }
+  return info.Env().Undefined();
+}
+
+// Owns the descriptor. What waited is sent when the port has said that its host is there.
+Napi::Value Channel::Attach(const Napi::CallbackInfo& info) {
+  Descriptor fd(info[0].As<Napi::Number>().Int32Value());
+  if (!detached_) return info.Env().Undefined();
+  fd_ = std::move(fd);
+  WatchPort();
+  detached_ = blocked_ = armed_for_room_ = stuck_ = hung_up_ = missed_ = unheard_ = false;
+  Flush();
+  TellDrained();
+  if (open()) UpdateInterest();
+  return info.Env().Undefined();
 }
 
 namespace {

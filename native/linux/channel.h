@@ -70,13 +70,16 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   Napi::Value Resume(const Napi::CallbackInfo& info);
   Napi::Value Close(const Napi::CallbackInfo& info);
   Napi::Value Destroy(const Napi::CallbackInfo& info);
+  Napi::Value Detach(const Napi::CallbackInfo& info);
+  Napi::Value Attach(const Napi::CallbackInfo& info);
 
-  bool open() const { return static_cast<bool>(fd_); }
+  bool open() const { return fd_ || detached_; }
   bool reading() const { return started_ && !paused_ && !ended_; }
 
   OwnedHandle<uv_timer_t> NewTimer();
   void OnPoll(int status, int events);
   void Read();
+  void TellDrained();
   void Emit(Event event, uint32_t value);
   void NoticeLeaving();
   void MissHost();
@@ -105,6 +108,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   void Stalled(int error);
   bool HasRoom();
   void Taken();
+  void WatchPort();
   void UpdateInterest();
   void Rearm();
 
@@ -139,6 +143,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool unheard_ = false;       // all that was written before the last input has been taken, and nothing since
   int patience_left_ = 0;
   bool stuck_ = false;
+  bool detached_ = false;      // a port whose device is being reset: what is written waits for its next descriptor
   bool host_present_ = true;
 };
 

@@ -5,7 +5,6 @@ import { explainFailures } from './lab/explain.ts';
 import { installPackages, missingForLab } from './lab/host.ts';
 import type { LineSocket } from './lab/line-socket.ts';
 import { AGENT_PORT, Machine } from './lab/machine.ts';
-import { PatientHost } from './lab/patient-host.ts';
 import { AGENT, agentPayload } from './lab/payload.ts';
 import { random, seed } from './lab/random.ts';
 import { wearOut } from './lab/rude-hosts.ts';
@@ -142,7 +141,8 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
     const pid = await agent.processId();
 
     await wearOut(machine);
-    await new PatientHost(await machine.agent()).answered();
+    const next = await machine.agent();
+    await synchronize(next, 4711);
 
     const resets = (await agent.journal()).match(/its device is reset/g) ?? [];
     console.log(`the port's device was reset ${resets.length} times`);

@@ -23,8 +23,8 @@ afterEach(() => rmSync(scratch, { recursive: true, force: true }));
  * The reading side of a FIFO behaves as a virtio port does: read(2) gives 0 and poll(2) a hang-up while nobody holds the
  * other side, EAGAIN while somebody does.
  */
-function fifoPort(): { path: string; fd: number } {
-  const path = join(scratch, 'fifo');
+function fifoPort(name = 'fifo'): { path: string; fd: number } {
+  const path = join(scratch, name);
   spawnSync('mkfifo', [path]);
   return { path, fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK) };
 }
@@ -161,6 +161,43 @@ describe('a port', () => {
     expect(happened.slice(2).join('')).toBe('what came behind it, fresh');
     closeSync(second);
     connection.destroy();
+  });
+
+  it('goes on with the descriptor of the device that was reset', async () => {
+    const before = fifoPort();
+    const { connection, happened } = listen(before.fd);
+    const first = host(before.path);
+    writeSync(first, 'half a');
+    await until(() => happened.includes('half a'));
+
+    connection.detach();
+    connection.write('an answer that waits');
+    const after = fifoPort('fifo after the reset');
+    const second = host(after.path);
+    connection.attach(after.fd);
+    writeSync(second, ' request');
+
+    await until(() => happened.includes(' request'));
+    expect(happened).toEqual(['half a', ' request']);
+    closeSync(first);
+    closeSync(second);
+    connection.destroy();
+  });
+
+  it('that is closed while its device is reset takes no other descriptor', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    const only = host(path);
+
+    connection.detach();
+    connection.close();
+    const after = fifoPort('fifo after the reset');
+    connection.attach(after.fd);
+
+    expect(happened).toEqual(['(closed)', '(released)']);
+    // Nobody holds the reading side any more.
+    expect(() => host(after.path)).toThrow('ENXIO');
+    closeSync(only);
   });
 
   it('lets the next host in that comes at once, while the request of the one before goes on', async () => {

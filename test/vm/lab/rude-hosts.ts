@@ -11,19 +11,25 @@ export async function wearOut(machine: Machine): Promise<void> {
   for (let round = 0; round < BUFFERS; round += 1) {
     const host = await machine.agent();
     host.send('{"execute":"guest-file-open","arguments":{"path":"/run/large"}}\n');
-    const { return: handle } = await answerWithHandle(host);
+    const handle = await openedHandle(host);
+    if (handle === undefined) return;
     host.send(`{"execute":"guest-file-read","arguments":{"handle":${handle},"count":3000000}}\n`);
+    await new Promise((resolve) => {
+      host.socket.once('data', resolve);
+    });
     host.socket.pause();
-    // Emulated, an answer of that size takes a while to begin; where it has not, this host does no harm.
-    await wait(100);
+    // Until the host's kernel takes no more, QEMU hands on what it gets.
+    await wait(60);
     host.close();
   }
 }
 
-/** What hosts before have left unread comes first. */
-async function answerWithHandle(host: LineSocket): Promise<{ readonly return: number }> {
+/** What hosts before have left unread comes first. `undefined`: the port is worn out, nothing comes. */
+async function openedHandle(host: LineSocket): Promise<number | undefined> {
   for (;;) {
-    const line = await host.line();
-    if (/^\{"return": \d+\}$/.test(line)) return JSON.parse(line) as { readonly return: number };
+    const line = await host.line(10_000).catch(() => undefined);
+    if (line === undefined) return undefined;
+    const [, handle] = /^\{"return": (\d+)\}$/.exec(line) ?? [];
+    if (handle !== undefined) return Number(handle);
   }
 }
