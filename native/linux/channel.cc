@@ -172,11 +172,16 @@ void Channel::Emit(Event event, uint32_t value) {
 void Channel::NoticeLeaving() {
   half_closed_ = (State(POLLRDHUP) & POLLRDHUP) != 0;
   if (!HungUp()) return;
-  for (;;) {
+  HandOver();
+  if (open()) End(0);
+}
+
+// All that has come, also while a request is worked on.
+void Channel::HandOver() {
+  while (open()) {
     const ssize_t count = Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
-    if (count <= 0) return End(0);
+    if (count <= 0) return;
     Emit(kData, static_cast<uint32_t>(count));
-    if (!open()) return;
   }
 }
 
@@ -501,8 +506,9 @@ Napi::Value Channel::Destroy(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), true);
 }
 
-// A port only. Its descriptor is closed, and all else stays: `attach` gives it the next.
+// A port only. Its descriptor is closed, and all else stays: `attach` gives it the next. What has come would be lost with it.
 Napi::Value Channel::Detach(const Napi::CallbackInfo& info) {
+  HandOver();
   if (open()) {
     uv_timer_stop(farewell_.get());
     uv_timer_stop(patience_.get());

@@ -82,6 +82,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   void TellDrained();
   void Emit(Event event, uint32_t value);
   void NoticeLeaving();
+  void HandOver();
   void MissHost();
   bool TakesLeave() const;
   void TakeLeave();

@@ -170,15 +170,18 @@ describe('a port', () => {
     writeSync(first, 'half a');
     await until(() => happened.includes('half a'));
 
+    connection.pause();
+    writeSync(first, ', and more of');
     connection.detach();
     connection.write('an answer that waits');
+    connection.resume();
     const after = fifoPort('fifo after the reset');
     const second = host(after.path);
     connection.attach(after.fd);
     writeSync(second, ' request');
 
     await until(() => happened.includes(' request'));
-    expect(happened).toEqual(['half a', ' request']);
+    expect(happened).toEqual(['half a', ', and more of', ' request']);
     closeSync(first);
     closeSync(second);
     connection.destroy();
