@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, realpathSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { deviceHolder } from './device-holder.ts';
 
@@ -30,8 +30,14 @@ export class PortDevice {
     return new PortDevice(dirname(ports), readdirSync(ports).filter((name) => name !== port), trees);
   }
 
-  /** Who else would lose a port with it; `undefined`: nobody. */
+  /**
+   * Who else would lose a port with it; `undefined`: nobody.
+   *
+   * @throws os error where this process may not reset it: as another user than root, or where /sys is read-only
+   */
   inUse(): string | undefined {
+    const { driver } = this.names;
+    for (const file of ['unbind', 'bind']) accessSync(join(driver, file), constants.W_OK);
     const { sys, proc, dev } = this.#trees;
     // A port that is a console is held by the kernel, and nothing here says which one it is.
     if (this.#others.length > 0 && existsSync(join(sys, 'class/tty/hvc0'))) return 'a console may be on another of its ports';

@@ -71,10 +71,12 @@ export class VirtioSerial implements Transport {
       }
       this.#log.warning(`${stuck}; its device is reset`);
       const unit = await boundUnit();
+      // Closed or unplugged meanwhile.
+      if (this.#connection !== connection) return;
       if (unit === undefined) await this.#reset(device, connection);
       else await restartAround(unit, device.names);
     } catch (error) {
-      this.#log.error(`${stuck}; resetting its device failed: ${messageOf(error)}`);
+      this.#log.error(`${stuck}; its device would have to be reset, but that failed: ${messageOf(error)}`);
     }
   }
 

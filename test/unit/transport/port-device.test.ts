@@ -21,6 +21,7 @@ function machine(...ports: readonly string[]): { readonly device: PortDevice; re
     symlinkSync(join(device, 'virtio-ports', port), join(scratch, 'sys/class/virtio-ports', port));
     writeFileSync(join(scratch, 'dev', port), '');
   }
+  for (const file of ['bind', 'unbind']) writeFileSync(join(driver, file), '');
   symlinkSync(driver, join(device, 'driver'));
   symlinkSync(ports[0] ?? '', join(scratch, 'dev/org.qemu.guest_agent.0'));
   const trees = { sys: join(scratch, 'sys'), proc: join(scratch, 'proc'), dev: join(scratch, 'dev') };
@@ -65,6 +66,13 @@ it('is not in use by a console where it has no other port', () => {
   mkdirSync(join(scratch, 'sys/class/tty/hvc0'), { recursive: true });
 
   expect(device.inUse()).toBeUndefined();
+});
+
+it('cannot be reset where the driver cannot be told', () => {
+  const { device, driver } = machine('vport1p1');
+  rmSync(join(driver, 'bind'));
+
+  expect(() => device.inUse()).toThrow('ENOENT');
 });
 
 it('is not there for what is no port', () => {
