@@ -65,7 +65,7 @@ export class KeyFile {
     if (value === undefined) return undefined;
     if (value === 'true' || value === '1') return true;
     if (value === 'false' || value === '0') return false;
-    throw uninterpretable(key);
+    throw uninterpretable(key, 'true or false');
   }
 
   #value(group: string, key: string): string | undefined {
@@ -82,9 +82,9 @@ export class KeyFile {
 /** What is wrong with a key file, without its name. */
 export class KeyFileError extends Error {}
 
-/** The value is there and is not what the key takes. */
-export const uninterpretable = (key: string): KeyFileError =>
-  new KeyFileError(`Key file contains key “${key}” which has a value that cannot be interpreted.`);
+/** The value is there and is not what the key takes: GLib's sentence, and what it takes. */
+export const uninterpretable = (key: string, takes?: string): KeyFileError =>
+  new KeyFileError(`Key file contains key “${key}” which has a value that cannot be interpreted.${takes === undefined ? '' : ` (it takes ${takes})`}`);
 
 const decode = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('utf8');
 

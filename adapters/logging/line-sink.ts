@@ -17,13 +17,15 @@ const backlogLimit = 1024 * 1024;
 
 /**
  * @param file absent: standard error
- * @throws os error `unable to open specified log file: STRERROR`
+ * @throws os error `unable to open specified log file 'FILE': STRERROR`
  */
 export function openSink(file: string | undefined): LineSink {
   return new DescriptorSink(file);
 }
 
 const append = (file: string): number => openSync(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOCTTY, 0o600);
+
+const unopened = (error: unknown, file: string | undefined): Error => withContext(`unable to open specified log file '${file ?? ''}'`, systemError(error, file));
 
 /** One write at a time in the pool; what comes meanwhile is written together afterwards. */
 class DescriptorSink implements LineSink {
@@ -38,7 +40,7 @@ class DescriptorSink implements LineSink {
     try {
       this.#fd = file === undefined ? 2 : append(file);
     } catch (error) {
-      throw withContext('unable to open specified log file', systemError(error, file));
+      throw unopened(error, file);
     }
   }
 
@@ -61,7 +63,7 @@ class DescriptorSink implements LineSink {
       void this.idle().then(() => close(old, () => undefined));
       return undefined;
     } catch (error) {
-      return withContext('unable to open specified log file', systemError(error, this.#file)).message;
+      return unopened(error, this.#file).message;
     }
   }
 

@@ -45,7 +45,7 @@ export class ProcessLog implements Log {
   #pipeline: Pipeline | undefined;
   #loading: Promise<void> | undefined;
 
-  /** @throws os error `unable to open specified log file: STRERROR` */
+  /** @throws os error `unable to open specified log file 'FILE': STRERROR` */
   constructor(options: LogOptions) {
     this.#options = options;
     this.#threshold = rank[options.verbose ? 'debug' : 'warning'];

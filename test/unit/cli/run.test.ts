@@ -210,7 +210,7 @@ describe('an agent that cannot start', () => {
   it('refuses a log file that cannot be opened', async () => {
     const agent = start({ settings: settings('-l', join(directory, 'no', 'log')) });
 
-    await expect(agent.result).rejects.toThrow('unable to open specified log file: No such file or directory');
+    await expect(agent.result).rejects.toThrow(`unable to open specified log file '${join(directory, 'no', 'log')}': No such file or directory`);
   });
 });
 

@@ -42,7 +42,7 @@ describe('a key file', () => {
   });
 
   it.each(['yes', 'TRUE', '', '2', 'true false'])('refuses the boolean %j', (text) => {
-    expect(() => parse(`[g]\nk=${text}\n`).boolean('g', 'k')).toThrow('cannot be interpreted');
+    expect(() => parse(`[g]\nk=${text}\n`).boolean('g', 'k')).toThrow('cannot be interpreted. (it takes true or false)');
   });
 
   it('minds bytes that are not UTF-8 only where somebody reads them', () => {

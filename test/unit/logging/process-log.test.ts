@@ -225,7 +225,7 @@ describe('a log file', () => {
   it('that cannot be opened is an error at the start', () => {
     const folder = directory();
     const file = join(folder, 'below', 'log');
-    expect(() => new ProcessLog({ verbose: false, file })).toThrow('unable to open specified log file: No such file or directory');
+    expect(() => new ProcessLog({ verbose: false, file })).toThrow(`unable to open specified log file '${file}': No such file or directory`);
   });
 
   it('keeps the order of many lines and loses none', async () => {
