@@ -176,9 +176,9 @@ void Channel::NoticeLeaving() {
   if (open()) End(0);
 }
 
-// All that has come, also while a request is worked on.
+// All that has come, also while a request is worked on; not what a host goes on sending for ever.
 void Channel::HandOver() {
-  while (open()) {
+  for (int reads = 0; open() && reads < kReadsAtOnce; reads++) {
     const ssize_t count = Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
     if (count <= 0) return;
     Emit(kData, static_cast<uint32_t>(count));

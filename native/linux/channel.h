@@ -45,6 +45,8 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   static constexpr size_t kMaximumQueued = 96 * 1024 * 1024;
   // Buffers of a virtio port hold at most a page each; after so many the rest of the loop has its turn.
   static constexpr int kReadsPerTurn = 16;
+  // More than any channel holds.
+  static constexpr int kReadsAtOnce = 1024;
 
   // A port without a host for so long, turns of so many milliseconds, has lost it. The announcement of a host that has sent
   // something already takes as long as the kernel needs to run a work item. A guest that stood still meanwhile gets as many
