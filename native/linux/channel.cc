@@ -126,7 +126,10 @@ void Channel::Read() {
       unheard_ = queue_.empty();
       if (is_port_) {
         uv_timer_stop(farewell_.get());
-        if (blocked_) BePatient();
+        if (blocked_) {
+          asked_ = true;
+          BePatient();
+        }
       }
       Emit(kData, static_cast<uint32_t>(count));
       if (!open()) return;
@@ -232,7 +235,7 @@ void Channel::OnFarewell() {
 
 // Nobody waits any more for what has not been sent.
 void Channel::ChangeHost() {
-  missed_ = false;
+  missed_ = asked_ = false;
   queue_.Clear();
   blocked_ = awaits_drain_ = false;
   uv_timer_stop(patience_.get());
@@ -381,7 +384,7 @@ ssize_t Channel::Send(const char* bytes, size_t length) {
 }
 
 void Channel::Taken() {
-  unheard_ = false;
+  unheard_ = asked_ = false;
   if (is_port_) uv_timer_stop(patience_.get());
 }
 
@@ -394,7 +397,7 @@ void Channel::Stalled(int error) {
       // This answer's host has all the time from now on to be announced.
       if (HungUp()) {
         TakeLeave();
-      } else if (unheard_ || (paused_ && HasInput())) {
+      } else if (unheard_ || asked_ || (paused_ && HasInput())) {
         BePatient();
       }
     }
@@ -524,7 +527,7 @@ Napi::Value Channel::Attach(const Napi::CallbackInfo& info) {
   if (!detached_) return info.Env().Undefined();
   fd_ = std::move(fd);
   WatchPort();
-  detached_ = blocked_ = armed_for_room_ = stuck_ = hung_up_ = missed_ = unheard_ = false;
+  detached_ = blocked_ = armed_for_room_ = stuck_ = hung_up_ = missed_ = unheard_ = asked_ = false;
   Flush();
   TellDrained();
   if (open()) UpdateInterest();
