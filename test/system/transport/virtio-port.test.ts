@@ -46,6 +46,17 @@ async function loopTurns(count: number): Promise<void> {
   for (let turn = 0; turn < count; turn += 1) await nextTurn();
 }
 
+/** A host whose request is being worked on: nothing is read from the port. */
+async function busyWith(request: string): Promise<ReturnType<typeof listen> & { path: string; first: number }> {
+  const { path, fd } = fifoPort();
+  const { connection, happened } = listen(fd);
+  const first = host(path);
+  writeSync(first, request);
+  await until(() => happened.includes(request));
+  connection.pause();
+  return { path, connection, happened, first };
+}
+
 const host = (path: string): number => openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
 
 describe('a port', () => {
@@ -142,12 +153,7 @@ describe('a port', () => {
   });
 
   it('keeps what can be read when a host goes whose request is worked on: the next one may have sent it', async () => {
-    const { path, fd } = fifoPort();
-    const { connection, happened } = listen(fd);
-    const first = host(path);
-    writeSync(first, 'long request');
-    await until(() => happened.includes('long request'));
-    connection.pause();
+    const { path, connection, happened, first } = await busyWith('long request');
     writeSync(first, 'what came behind it, ');
     closeSync(first);
     await until(() => happened.includes('(host changed)'));
@@ -204,12 +210,7 @@ describe('a port', () => {
   });
 
   it('lets the next host in that comes at once, while the request of the one before goes on', async () => {
-    const { path, fd } = fifoPort();
-    const { connection, happened } = listen(fd);
-    const first = host(path);
-    writeSync(first, 'endless request');
-    await until(() => happened.includes('endless request'));
-    connection.pause();
+    const { path, connection, happened, first } = await busyWith('endless request');
     closeSync(first);
     // The port has said so by then: the loop looks at it once a turn.
     await loopTurns(3);
@@ -226,12 +227,7 @@ describe('a port', () => {
   });
 
   it('takes nobody for gone who is there again before his request is answered', async () => {
-    const { path, fd } = fifoPort();
-    const { connection, happened } = listen(fd);
-    const first = host(path);
-    writeSync(first, 'request');
-    await until(() => happened.includes('request'));
-    connection.pause();
+    const { path, connection, happened, first } = await busyWith('request');
     closeSync(first);
     await loopTurns(3);
     const second = host(path);
