@@ -123,13 +123,10 @@ void Channel::Read() {
     if (count > 0) {
       host_present_ = true;
       missed_ = false;
-      unheard_ = queue_.empty();
+      patience_due_ = queue_.empty() ? kPatience : kLongPatience;
       if (is_port_) {
         uv_timer_stop(farewell_.get());
-        if (blocked_) {
-          asked_ = true;
-          BePatient();
-        }
+        if (blocked_) BePatient();
       }
       Emit(kData, static_cast<uint32_t>(count));
       if (!open()) return;
@@ -235,7 +232,8 @@ void Channel::OnFarewell() {
 
 // Nobody waits any more for what has not been sent.
 void Channel::ChangeHost() {
-  missed_ = asked_ = false;
+  missed_ = false;
+  patience_due_ = 0;
   queue_.Clear();
   blocked_ = awaits_drain_ = false;
   uv_timer_stop(patience_.get());
@@ -249,7 +247,7 @@ void Channel::ChangeHost() {
 // nothing is, while requests wait.
 void Channel::BePatient() {
   if (stuck_ || IsRunning(patience_)) return;
-  patience_left_ = unheard_ ? kPatience : kLongPatience;
+  patience_left_ = patience_due_ > 0 ? patience_due_ : kLongPatience;
   uv_timer_start(
       patience_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnPatience(); }, kPatienceTurn, kPatienceTurn);
 }
@@ -384,7 +382,7 @@ ssize_t Channel::Send(const char* bytes, size_t length) {
 }
 
 void Channel::Taken() {
-  unheard_ = asked_ = false;
+  patience_due_ = 0;
   if (is_port_) uv_timer_stop(patience_.get());
 }
 
@@ -397,7 +395,7 @@ void Channel::Stalled(int error) {
       // This answer's host has all the time from now on to be announced.
       if (HungUp()) {
         TakeLeave();
-      } else if (unheard_ || asked_ || (paused_ && HasInput())) {
+      } else if (patience_due_ > 0 || (paused_ && HasInput())) {
         BePatient();
       }
     }
@@ -527,7 +525,8 @@ Napi::Value Channel::Attach(const Napi::CallbackInfo& info) {
   if (!detached_) return info.Env().Undefined();
   fd_ = std::move(fd);
   WatchPort();
-  detached_ = blocked_ = armed_for_room_ = stuck_ = hung_up_ = missed_ = unheard_ = asked_ = false;
+  detached_ = blocked_ = armed_for_room_ = stuck_ = hung_up_ = missed_ = false;
+  patience_due_ = 0;
   Flush();
   TellDrained();
   if (open()) UpdateInterest();

@@ -143,8 +143,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool hung_up_ = false;       // what a port said last: no host is there
   bool missed_ = false;        // it said so, and nothing was read since
   int turns_left_ = 0;         // of a farewell
-  bool unheard_ = false;       // all that was written before the last input has been taken, and nothing since
-  bool asked_ = false;         // something was read while the port took nothing
+  int patience_due_ = 0;       // turns for what was last read to be answered; 0: something was taken since
   int patience_left_ = 0;
   bool stuck_ = false;
   bool detached_ = false;      // a port whose device is being reset: what is written waits for its next descriptor
