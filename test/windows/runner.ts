@@ -5,10 +5,15 @@ export const describe = (name: string, body: () => void): void => void runner.de
 
 type Body = () => void | Promise<void>;
 
-export const it = Object.assign((name: string, body: Body): void => void runner.it(name, body), {
-  skip: (name: string, body: Body): void => void runner.it.skip(name, body),
+/** A test that hangs is named, before the limit of its whole file names that alone. Milliseconds. */
+const timeout = 120_000;
+const run = (name: string, body: Body): void => void runner.it(name, { timeout }, body);
+const skip = (name: string, body: Body): void => void runner.it.skip(name, body);
+
+export const it = Object.assign(run, {
+  skip,
   /** The reason belongs into the name. */
-  skipIf: (skipped: boolean) => (name: string, body: Body): void => void (skipped ? runner.it.skip(name, body) : runner.it(name, body)),
+  skipIf: (skipped: boolean) => (skipped ? skip : run),
 });
 
 export { after, afterEach, before, beforeEach } from 'node:test';

@@ -56,12 +56,22 @@ static HRESULT fault(const char *step) {
     return listed("CONCIERGE_VSS_FAIL", step, &code) ? (HRESULT)code : S_OK;
 }
 
-static LONG objects = 0; // for the test of leaks: what has been made and not released
+// For the test of leaks: what has been made and not released. The last line about it is the last count: threads release too.
+static LONG objects = 0;
+static SRWLOCK counting = SRWLOCK_INIT;
 
 template <class Interface> class Counted : public Interface {
 public:
-    Counted() { InterlockedIncrement(&objects); }
-    virtual ~Counted() { record("objects %ld", InterlockedDecrement(&objects)); }
+    Counted() {
+        AcquireSRWLockExclusive(&counting);
+        objects++;
+        ReleaseSRWLockExclusive(&counting);
+    }
+    virtual ~Counted() {
+        AcquireSRWLockExclusive(&counting);
+        record("objects %ld", --objects);
+        ReleaseSRWLockExclusive(&counting);
+    }
     STDMETHODIMP QueryInterface(REFIID, void **found) override { *found = nullptr; return E_NOINTERFACE; }
     STDMETHODIMP_(ULONG) AddRef() override { return InterlockedIncrement(&references); }
     STDMETHODIMP_(ULONG) Release() override {
