@@ -1,4 +1,4 @@
-import { closestName } from '../adapters/fake/scenario/closest-name.ts';
+import { closestName } from '../core/errors/closest-name.ts';
 import { AgentError } from '../core/errors/agent-error.ts';
 import type { Backend } from '../core/ports/index.ts';
 import { missingMethods } from './border/guard-backend.ts';

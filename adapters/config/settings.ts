@@ -1,3 +1,4 @@
+import { closestName } from '../../core/errors/closest-name.ts';
 import { isMissing, loadConfiguration, type ReadFile } from './configuration-file.ts';
 import { readCommandLine, type CommandLineOption } from './command-line.ts';
 import type { GetoptItem } from './getopt.ts';
@@ -110,10 +111,18 @@ function readFiles(
       if (problem !== undefined) return { problem: `error loading configuration from path: ${path}, key “${row.key}”: ${problem}` };
     }
     warnings.push(...loaded.unknownGroups.map((group) => `${path}: there is no group [${group}]; it and its keys are ignored (there are [general] and [concierge])`));
-    warnings.push(...loaded.unknown.map((key) => `${path}: there is no setting ${key}; it is ignored`));
+    warnings.push(...loaded.unknown.map((key) => `${path}: there is no setting ${key}; it is ignored${suggestion(key)}`));
     return { file: path };
   }
   return { file: undefined };
+}
+
+/** A setting in the wrong group, or misspelt, for one `group/key` that nobody knows. */
+function suggestion(unknown: string): string {
+  const key = unknown.slice(unknown.indexOf('/') + 1);
+  const meant = closestName(key, settingRows.map(([, row]) => row.key));
+  const row = settingRows.find(([, { key: one }]) => one === meant)?.[1];
+  return row === undefined ? '' : ` (did you mean ${row.group}/${row.key}?)`;
 }
 
 /** Answers what is wrong with the value. */

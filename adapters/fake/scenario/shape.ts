@@ -1,6 +1,6 @@
 import { isMap, isScalar, isSeq, type ParsedNode } from 'yaml';
 
-import { closestName } from './closest-name.ts';
+import { closestName } from '../../../core/errors/closest-name.ts';
 
 /** Where a file is read: collects what is wrong with it. */
 export interface Reading {

@@ -1,8 +1,8 @@
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
+import { closestName } from '../../../core/errors/closest-name.ts';
 import type { HookPhase } from '../../../core/ports/index.ts';
 import type { Fault, FaultRule } from '../faults.ts';
 import type { FakeMachine } from '../machine.ts';
-import { closestName } from './closest-name.ts';
 import { places } from './places.ts';
 import { isAnswerFault, type Action, type AnswerFault, type Entry } from './scenario.ts';
 

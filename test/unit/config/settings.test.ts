@@ -73,10 +73,17 @@ describe('the configuration file', () => {
       kind: 'run',
       warnings: [
         `${ours}: there is no group [other]; it and its keys are ignored (there are [general] and [concierge])`,
-        `${ours}: there is no setting general/daemonize; it is ignored`,
-        `${ours}: there is no setting concierge/freeze-timeuot; it is ignored`,
+        `${ours}: there is no setting general/daemonize; it is ignored (did you mean general/daemon?)`,
+        `${ours}: there is no setting concierge/freeze-timeuot; it is ignored (did you mean concierge/freeze-timeout?)`,
       ],
     });
+  });
+
+  it.each([
+    ['in the wrong group', '[general]\nfreeze-timeout=5\n', 'general/freeze-timeout; it is ignored (did you mean concierge/freeze-timeout?)'],
+    ['like none of ours', '[concierge]\nfrobnicate=5\n', 'concierge/frobnicate; it is ignored'],
+  ])('is warned about where a key is %s', (_, text, rest) => {
+    expect(request([], { files: { [ours]: text } })).toMatchObject({ warnings: [`${ours}: there is no setting ${rest}`] });
   });
 
   it('may spell the block list as qemu-ga did before 9.1', () => {
