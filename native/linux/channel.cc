@@ -224,7 +224,8 @@ void Channel::OnFarewell() {
   const bool goes = hung_up_ || IsContested();
   if (goes && --turns_left_ > 0) return;
   uv_timer_stop(farewell_.get());
-  if (!goes) return;
+  // That a host has come wakes nobody where the port takes nothing and has nothing to read.
+  if (!goes) return blocked_ ? AwaitRoom() : void();
   if (hung_up_) host_present_ = false;
   ChangeHost();
   if (open()) UpdateInterest();
@@ -252,15 +253,27 @@ void Channel::BePatient() {
       patience_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnPatience(); }, kPatienceTurn, kPatienceTurn);
 }
 
+// For an answer of which nothing was taken, or the rest of one behind which more is asked for.
+void Channel::AwaitRoom() {
+  if (patience_due_ > 0 || (paused_ && HasInput())) BePatient();
+}
+
 void Channel::OnPatience() {
   const Napi::HandleScope scope(Env());
   [[maybe_unused]] const Napi::Value self = Value();
-  const bool waits = blocked_ && !HungUp() && (State(POLLOUT) & POLLOUT) == 0;
+  const bool gone = blocked_ && HungUp();
+  const bool waits = blocked_ && !gone && (State(POLLOUT) & POLLOUT) == 0;
   if (waits && --patience_left_ > 0) return;
   uv_timer_stop(patience_.get());
-  if (!waits) return blocked_ ? Rearm() : void();
-  stuck_ = true;
-  Emit(kStuck, 0);
+  if (waits) {
+    stuck_ = true;
+    Emit(kStuck, 0);
+  } else if (gone) {
+    // No event may tell of it: by the next look somebody may be there again.
+    if (!TakesLeave()) TakeLeave();
+  } else if (blocked_) {
+    Rearm();
+  }
 }
 
 short Channel::State(short asked) const {
@@ -395,8 +408,8 @@ void Channel::Stalled(int error) {
       // This answer's host has all the time from now on to be announced.
       if (HungUp()) {
         TakeLeave();
-      } else if (patience_due_ > 0 || (paused_ && HasInput())) {
-        BePatient();
+      } else {
+        AwaitRoom();
       }
     }
   } else {

@@ -92,6 +92,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool IsContested() const;
   bool HasInput() const;
   void BePatient();
+  void AwaitRoom();
   void OnPatience();
   void OnFarewell();
   void ChangeHost();

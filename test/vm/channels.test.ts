@@ -7,7 +7,7 @@ import type { LineSocket } from './lab/line-socket.ts';
 import { AGENT_PORT, Machine } from './lab/machine.ts';
 import { AGENT, agentPayload } from './lab/payload.ts';
 import { random, seed } from './lab/random.ts';
-import { wearOut } from './lab/rude-hosts.ts';
+import { beforeAnnouncement, wearOut } from './lab/rude-hosts.ts';
 
 const missing = missingForLab();
 
@@ -137,12 +137,15 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
     expect((await rests()).kilobytes).toBeLessThan(100_000);
   });
 
-  it('answers again after hosts have worn out the port, and stays the same process', async () => {
+  it.each([
+    ['a host', (_pid: string, act: () => Promise<void>) => act()],
+    ['a host whose request comes before it is announced', (pid: string, act: () => Promise<void>) => beforeAnnouncement(machine, pid, act)],
+  ])('answers %s after others have worn out the port, and stays the same process', async (_, then) => {
     const pid = await agent.processId();
 
     await wearOut(machine);
-    const next = await machine.agent();
-    await synchronize(next, 4711);
+    machine.leave();
+    await then(pid, async () => synchronize(await machine.agent(), 4711));
 
     const resets = (await agent.journal()).match(/its device is reset/g) ?? [];
     console.log(`the port's device was reset ${resets.length} times`);

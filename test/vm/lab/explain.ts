@@ -19,7 +19,7 @@ export function explainFailures(guest: () => Guest | undefined): void {
 async function explanation(guest: Guest | undefined): Promise<string> {
   if (guest === undefined) return 'there is no guest';
   const journal = await guest.shell
-    .try("systemctl list-jobs --no-pager; systemctl --failed --no-pager; journalctl -q -b -n 60 --no-pager -o short-monotonic; ps -eo pid,stat,wchan:20,args | grep -v '\\['", ANSWER_WITHIN)
+    .try("systemctl list-jobs --no-pager; systemctl --failed --no-pager; journalctl -q -b -n 60 --no-pager -o short-monotonic; ps -eo pid,stat,wchan:20,args | grep -v '\\['; mount -t debugfs none /sys/kernel/debug; tail -n +1 /sys/kernel/debug/virtio-ports/*", ANSWER_WITHIN)
     .then(({ output }) => output, String);
   return `-- the guest's console\n${guest.console().slice(-3000)}\n-- its journal and processes\n${journal}`;
 }

@@ -23,6 +23,24 @@ export async function wearOut(machine: Machine): Promise<void> {
   }
 }
 
+/**
+ * For half a second the process runs in the guest and the kernel's workers do not: the request of a host that comes meanwhile is
+ * read, and refused room for its answer, before the host is announced. `act` is called when that has begun, as far as clocks can tell.
+ */
+export async function beforeAnnouncement({ shell }: Machine, pid: string, act: () => Promise<void>): Promise<void> {
+  const unit = 'lab-busy-processors';
+  // What ends a busy loop comes before it, and the process before both.
+  await shell.run(`systemd-run --quiet --collect --unit=${unit} bash -c '
+    sleep 1
+    chrt --all-tasks --fifo --pid 30 ${pid}
+    for processor in 0 1; do taskset --cpu-list $processor chrt --fifo 20 timeout 0.5 chrt --fifo 10 sh -c "while :; do :; done" & done
+    wait
+    chrt --all-tasks --other --pid 0 ${pid}'`);
+  await wait(1200);
+  await act();
+  await shell.until(`! systemctl is-active --quiet ${unit}`);
+}
+
 /** What hosts before have left unread comes first. `undefined`: the port is worn out, nothing comes. */
 async function openedHandle(host: LineSocket): Promise<number | undefined> {
   for (;;) {
