@@ -5,7 +5,9 @@ export function closestName(given: string, names: readonly string[]): string | u
   let best: string | undefined;
   let least = Math.max(2, Math.floor(given.length / 3)) + 1;
   for (const name of names) {
-    const changes = distance(given.toLowerCase(), name.toLowerCase());
+    // No name is nearer than that.
+    if (Math.abs(name.length - given.length) >= least) continue;
+    const changes = distance(given.toLowerCase(), name.toLowerCase(), new Map());
     if (changes < least) {
       least = changes;
       best = name;
@@ -14,20 +16,19 @@ export function closestName(given: string, names: readonly string[]): string | u
   return best;
 }
 
-/** Letters to insert, delete, replace, or swap with their neighbour (optimal string alignment). */
-function distance(one: string, other: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: other.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= one.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= other.length; column += 1) {
-      const replaced = (last[column - 1] ?? 0) + (one[row - 1] === other[column - 1] ? 0 : 1);
-      const swapped =
-        one[row - 1] === other[column - 2] && one[row - 2] === other[column - 1] ? (beforeLast[column - 2] ?? Infinity) + 1 : Infinity;
-      current.push(Math.min((last[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1, replaced, swapped));
-    }
-    beforeLast = last;
-    last = current;
-  }
-  return last[other.length] ?? 0;
+/** Letters to insert, delete, replace, or swap with their neighbour (optimal string alignment). `known` has those of endings of both. */
+function distance(one: string, other: string, known: Map<string, number>): number {
+  if (one === '' || other === '') return one.length + other.length;
+  const key = `${one.length} ${other.length}`;
+  const before = known.get(key);
+  if (before !== undefined) return before;
+  const ways = [
+    distance(one.slice(1), other, known) + 1,
+    distance(one, other.slice(1), known) + 1,
+    distance(one.slice(1), other.slice(1), known) + (one[0] === other[0] ? 0 : 1),
+  ];
+  if (one[0] === other[1] && one[1] === other[0]) ways.push(distance(one.slice(2), other.slice(2), known) + 1);
+  const least = Math.min(...ways);
+  known.set(key, least);
+  return least;
 }
