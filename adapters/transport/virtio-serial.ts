@@ -26,6 +26,7 @@ export class VirtioSerial implements Transport {
   readonly #log: Log;
   #setLost: (error: Error) => void = () => {};
   #connection: ChannelConnection | undefined;
+  #isReviving = false;
 
   constructor(path: string, { log }: { readonly log: Log }) {
     this.description = `virtio-serial ${path}`;
@@ -61,8 +62,13 @@ export class VirtioSerial implements Transport {
 
   /** A port that QEMU takes nothing from any more is deaf to every host to come: a reset of its device makes it as new. */
   async #revive(connection: ChannelConnection): Promise<void> {
+    if (this.#isReviving) return;
+    this.#isReviving = true;
     const stuck = `QEMU takes nothing from '${this.#path}' any more (hosts have left in the middle of an answer too often)`;
     try {
+      const unit = await boundUnit();
+      // Closed or unplugged meanwhile.
+      if (this.#connection !== connection) return;
       const device = PortDevice.of(this.#path);
       const reason = device.inUse();
       if (reason !== undefined) {
@@ -70,13 +76,12 @@ export class VirtioSerial implements Transport {
         return;
       }
       this.#log.warning(`${stuck}; its device is reset`);
-      const unit = await boundUnit();
-      // Closed or unplugged meanwhile.
-      if (this.#connection !== connection) return;
       if (unit === undefined) await this.#reset(device, connection);
       else await restartAround(unit, device.names);
     } catch (error) {
       this.#log.error(`${stuck}; its device would have to be reset, but that failed: ${messageOf(error)}`);
+    } finally {
+      this.#isReviving = false;
     }
   }
 

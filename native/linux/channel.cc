@@ -89,6 +89,8 @@ Channel::~Channel() {
 // -- events -----------------------------------------------------------------------------------------------
 
 void Channel::OnPoll(int status, int events) {
+  // Noticed in the same turn of the loop, before the descriptor was taken away.
+  if (detached_) return;
   const Napi::HandleScope scope(Env());
   [[maybe_unused]] const Napi::Value self = Value();  // not collected before this has returned
   // libuv reports EPOLLERR as a failure and stops watching; read(2) or write(2) says what it was.
@@ -97,7 +99,8 @@ void Channel::OnPoll(int status, int events) {
   if (paused_ && (status < 0 || (events & UV_READABLE) != 0)) lingering_ = false;
   if (is_port_) {
     epoll_event consumed;
-    epoll_wait(inner_.get(), &consumed, 1, 0);
+    // The host of what is read now may have gone already, and nothing tells of that again.
+    if (epoll_wait(inner_.get(), &consumed, 1, 0) > 0 && (consumed.events & EPOLLHUP) != 0) hung_up_ = true;
   }
   if (blocked_) {
     blocked_ = false;
@@ -123,7 +126,7 @@ void Channel::Read() {
     if (count > 0) {
       host_present_ = true;
       missed_ = false;
-      patience_due_ = queue_.empty() ? kPatience : kLongPatience;
+      if (patience_due_ == 0) patience_due_ = queue_.empty() ? kPatience : kLongPatience;
       if (is_port_) {
         uv_timer_stop(farewell_.get());
         if (blocked_) BePatient();
@@ -235,6 +238,7 @@ void Channel::OnFarewell() {
 void Channel::ChangeHost() {
   missed_ = false;
   patience_due_ = 0;
+  stuck_ = false;
   queue_.Clear();
   blocked_ = awaits_drain_ = false;
   uv_timer_stop(patience_.get());
@@ -245,10 +249,10 @@ void Channel::ChangeHost() {
 // A port whose host is there and takes nothing. It may read slowly. But each time that a host leaves while QEMU (7.2) holds
 // something for it, the port loses one of its 128 buffers, and without any nothing is taken from the guest again until the
 // device is reset. It shows: not the first byte of an answer is taken although all answers before it were; or for long
-// nothing is, while requests wait.
+// nothing is, while requests wait. A host may give up sooner than that: the turns of those in a row count together.
 void Channel::BePatient() {
   if (stuck_ || IsRunning(patience_)) return;
-  patience_left_ = patience_due_ > 0 ? patience_due_ : kLongPatience;
+  uv_update_time(handles_->loop());
   uv_timer_start(
       patience_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnPatience(); }, kPatienceTurn, kPatienceTurn);
 }
@@ -261,19 +265,22 @@ void Channel::AwaitRoom() {
 void Channel::OnPatience() {
   const Napi::HandleScope scope(Env());
   [[maybe_unused]] const Napi::Value self = Value();
-  const bool gone = blocked_ && HungUp();
-  const bool waits = blocked_ && !gone && (State(POLLOUT) & POLLOUT) == 0;
-  if (waits && --patience_left_ > 0) return;
-  uv_timer_stop(patience_.get());
-  if (waits) {
-    stuck_ = true;
-    Emit(kStuck, 0);
-  } else if (gone) {
+  if (!blocked_ || HungUp()) {
+    uv_timer_stop(patience_.get());
     // No event may tell of it: by the next look somebody may be there again.
-    if (!TakesLeave()) TakeLeave();
-  } else if (blocked_) {
-    Rearm();
+    if (blocked_ && !TakesLeave()) TakeLeave();
+    return;
   }
+  const bool says_room = (State(POLLOUT) & POLLOUT) != 0;
+  const int turns = (patience_due_ > 0 ? patience_due_ : kLongPatience) + (says_room ? 1 : 0);
+  if (++turns_refused_ < turns) {
+    if (says_room) Rearm();
+    return;
+  }
+  uv_timer_stop(patience_.get());
+  stuck_ = true;
+  turns_refused_ = 0;
+  Emit(kStuck, 0);
 }
 
 short Channel::State(short asked) const {
@@ -365,7 +372,7 @@ bool Channel::HasRoom() {
 void Channel::Flush() {
   while (!queue_.empty()) {
     const ssize_t count = Send(queue_.data(), queue_.size());
-    if (count < 0) return Stalled(errno);
+    if (count <= 0) return Stalled(count == 0 ? EAGAIN : errno);
     Taken();
     queue_.Consume(static_cast<size_t>(count));
   }
@@ -377,8 +384,8 @@ void Channel::SendWith(const char* bytes, size_t length) {
     iovec parts[2] = {{const_cast<char*>(queue_.data()), queue_.size()}, {const_cast<char*>(bytes), length}};
     const bool alone = queue_.empty();
     const ssize_t count = alone ? Send(bytes, length) : Retry([&] { return writev(fd_.get(), parts, 2); });
-    if (count < 0) {
-      const int error = errno;
+    if (count <= 0) {
+      const int error = count == 0 ? EAGAIN : errno;
       queue_.Append(bytes, length);
       return Stalled(error);
     }
@@ -390,12 +397,14 @@ void Channel::SendWith(const char* bytes, size_t length) {
   }
 }
 
+// 0: a port that has no room although it says so, as one that came back with its buffers still lost.
 ssize_t Channel::Send(const char* bytes, size_t length) {
   return Retry([&] { return write(fd_.get(), bytes, length); });
 }
 
 void Channel::Taken() {
-  patience_due_ = 0;
+  patience_due_ = turns_refused_ = 0;
+  stuck_ = false;
   if (is_port_) uv_timer_stop(patience_.get());
 }
 
@@ -539,7 +548,7 @@ Napi::Value Channel::Attach(const Napi::CallbackInfo& info) {
   fd_ = std::move(fd);
   WatchPort();
   detached_ = blocked_ = armed_for_room_ = stuck_ = hung_up_ = missed_ = false;
-  patience_due_ = 0;
+  patience_due_ = turns_refused_ = 0;
   Flush();
   TellDrained();
   if (open()) UpdateInterest();

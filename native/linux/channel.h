@@ -56,9 +56,9 @@ class Channel final : public Napi::ObjectWrap<Channel> {
 
   // How long a port with a host may take nothing before it is given up, in turns of so many milliseconds as above: when it
   // refuses even the first byte of an answer, and when it has stopped in the middle and another request has come.
-  static constexpr uint64_t kPatienceTurn = 1000;
-  static constexpr int kPatience = 5;
-  static constexpr int kLongPatience = 30;
+  static constexpr uint64_t kPatienceTurn = 250;
+  static constexpr int kPatience = 20;
+  static constexpr int kLongPatience = 120;
 
   static Napi::Function Define(Napi::Env env);
   explicit Channel(const Napi::CallbackInfo& info);
@@ -145,7 +145,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool missed_ = false;        // it said so, and nothing was read since
   int turns_left_ = 0;         // of a farewell
   int patience_due_ = 0;       // turns for what was last read to be answered; 0: something was taken since
-  int patience_left_ = 0;
+  int turns_refused_ = 0;      // since anything was taken, while somebody was there to take it
   bool stuck_ = false;
   bool detached_ = false;      // a port whose device is being reset: what is written waits for its next descriptor
   bool host_present_ = true;
