@@ -9,7 +9,7 @@ import { join } from 'node:path';
 
 import { DEFAULT_PIECE } from '../client/files.ts';
 import { ours, RunningAgent, theirs, type Contestant } from './lib/agents.ts';
-import { copyByUs, copyInC, digest, fillWithNoise, median, MiB, printRow, type Copied } from './lib/copies.ts';
+import { copyByUs, copyInC, digest, fillWithNoise, MiB, printFigures, printTitle, processorSeconds, type Copied, type Figures } from './lib/copies.ts';
 
 const quick = process.argv.includes('--quick');
 const rounds = quick ? 1 : 3;
@@ -18,18 +18,7 @@ const scratch = mkdtempSync('/dev/shm/bench-copy-');
 const source = join(scratch, 'source');
 const target = join(scratch, 'target');
 
-interface Figures extends Copied {
-  /** MiB at the peak. */
-  readonly agent: number;
-  /** Seconds of processor time. */
-  readonly agentTime: number;
-}
-
-/** Processor time of a process so far in seconds, its ended threads included; to a hundredth, the tick of proc(5). */
-function timeOf({ pid }: RunningAgent): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /s, '').split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
+const timeOf = ({ pid }: RunningAgent): number => processorSeconds(readFileSync(`/proc/${pid}/stat`, 'utf8'));
 
 async function measure(agent: RunningAgent, copy: () => Promise<Copied>): Promise<Figures> {
   rmSync(target, { force: true });
@@ -60,14 +49,7 @@ async function contest(contestant: Contestant): Promise<void> {
     } finally {
       await agent.stop();
     }
-    const all = (member: keyof Figures): number[] => figures.map((one) => one[member] ?? Number.NaN);
-    printRow(`${contestant.name}: ${name}`, [
-      median(all('speed')).toFixed(0),
-      Math.max(...all('client')).toFixed(0),
-      Math.max(...all('agent')).toFixed(0),
-      median(all('clientTime')).toFixed(2),
-      median(all('agentTime')).toFixed(2),
-    ]);
+    printFigures(`${contestant.name}: ${name}`, figures);
   }
 }
 
@@ -75,7 +57,7 @@ let expected = '';
 try {
   await fillWithNoise(source, size);
   expected = await digest(source);
-  printRow(`${size / MiB} MiB in pieces of ${DEFAULT_PIECE / MiB} MiB, ${rounds} times`, ['MiB/s', 'client MiB', 'agent MiB', 'client s', 'agent s']);
+  printTitle(size, rounds);
   await contest(ours);
   if (!process.argv.includes('--ours')) await contest(theirs());
 } finally {

@@ -8,6 +8,7 @@ import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { loadProgram, ours, RunningAgent, theirs, type Contestant } from './lib/agents.ts';
+import { median } from './lib/median.ts';
 
 const run = promisify(execFile);
 const quick = process.argv.includes('--quick');
@@ -24,7 +25,6 @@ interface Row {
 }
 
 const rows: Row[] = [];
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 const load = loadProgram();
 const reference = theirs();

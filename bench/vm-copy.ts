@@ -11,7 +11,7 @@ import { AgentUnit } from '../test/vm/lab/agent-unit.ts';
 import { installPackages, missingForLab } from '../test/vm/lab/host.ts';
 import { Machine } from '../test/vm/lab/machine.ts';
 import { agentPayload } from '../test/vm/lab/payload.ts';
-import { copyByUs, copyInC, digest, fillWithNoise, median, MiB, printRow, type Copied } from './lib/copies.ts';
+import { copyByUs, copyInC, digest, fillWithNoise, MiB, printFigures, printTitle, processorSeconds, type Copied, type Figures } from './lib/copies.ts';
 
 const quick = process.argv.includes('--quick');
 const rounds = quick ? 1 : 3;
@@ -20,25 +20,15 @@ const missing = missingForLab();
 if (missing !== undefined) throw new Error(`the lab ${missing}`);
 await installPackages();
 
-const scratch = mkdtempSync('/dev/shm/bench-copy-');
-const [source, target] = [join(scratch, 'source'), join(scratch, 'target')];
 const [inGuest, written] = ['/srv/source', '/srv/target'];
 // The one behind counts.
 const machine = await Machine.boot({ payload: await agentPayload(), devices: ['-m', '3072'] });
 const socket = join(machine.directory, 'agent.sock');
-
-interface Figures extends Copied {
-  /** MiB at the peak. */
-  readonly agent: number;
-  /** Seconds of processor time of the emulated processors. */
-  readonly agentTime: number;
-}
+const scratch = mkdtempSync('/dev/shm/bench-copy-');
+const [source, target] = [join(scratch, 'source'), join(scratch, 'target')];
 
 async function measure(pid: string, copy: () => Promise<Copied>): Promise<Figures> {
-  const time = async (): Promise<number> => {
-    const fields = (await machine.shell.run(`cat /proc/${pid}/stat`)).replace(/^.*\) /s, '').split(' ');
-    return (Number(fields[11]) + Number(fields[12])) / 100;
-  };
+  const time = async (): Promise<number> => processorSeconds(await machine.shell.run(`cat /proc/${pid}/stat`));
   await machine.shell.run(`rm -f ${written}; echo 5 > /proc/${pid}/clear_refs`);
   const before = await time();
   const copied = await copy();
@@ -61,7 +51,7 @@ try {
   await copyByUs(socket, source, `guest:${inGuest}`, { bytes: size, scratch });
   const pid = await agent.processId();
 
-  printRow(`${size / MiB} MiB in pieces of ${DEFAULT_PIECE / MiB} MiB, ${rounds} times`, ['MiB/s', 'client MiB', 'agent MiB', 'client s', 'agent s']);
+  printTitle(size, rounds);
   const ways: readonly (readonly [name: string, copy: () => Promise<Copied>, check?: () => Promise<void>])[] = [
     ['read, raw', () => copyInC(socket, ['read', inGuest, String(DEFAULT_PIECE)])],
     ['cp guest:file file', () => copyByUs(socket, `guest:${inGuest}`, target, { bytes: size, scratch }), () => check('here')],
@@ -74,14 +64,7 @@ try {
       figures.push(await measure(pid, copy));
       await checked?.();
     }
-    const all = (member: keyof Figures): number[] => figures.map((one) => one[member] ?? Number.NaN);
-    printRow(name, [
-      median(all('speed')).toFixed(1),
-      Math.max(...all('client')).toFixed(0),
-      Math.max(...all('agent')).toFixed(0),
-      median(all('clientTime')).toFixed(2),
-      median(all('agentTime')).toFixed(2),
-    ]);
+    printFigures(name, figures, 1);
   }
 } finally {
   await machine.destroy();

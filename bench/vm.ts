@@ -7,6 +7,7 @@
 import { parseArgs } from 'node:util';
 import { missingForLab } from '../test/vm/lab/host.ts';
 import { dpkg, guestWithReference, type InstalledGuest } from '../test/vm/lab/installed-guest.ts';
+import { median } from './lib/median.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '5' } } });
 const rounds = Number(values.rounds);
@@ -19,8 +20,6 @@ interface Figures {
   /** Context switches of all threads in the first 10 s without a request that had the fewest. */
   readonly switches: number;
 }
-
-const median = (numbers: readonly number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
 
 /** From the moment in which systemd begins to start the unit to that in which the host has the answer. */
 async function start({ run, host }: InstalledGuest, unit: string): Promise<number> {

@@ -6,7 +6,9 @@ import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 
+import { DEFAULT_PIECE } from '../../client/files.ts';
 import { loadProgram } from './agents.ts';
+import { median } from './median.ts';
 
 const run = promisify(execFile);
 export const MiB = 1024 * 1024;
@@ -20,6 +22,14 @@ export interface Copied {
   readonly client?: number;
   /** Seconds of processor time. */
   readonly clientTime: number;
+}
+
+/** A copy, and what it cost the agent. */
+export interface Figures extends Copied {
+  /** MiB at the peak. */
+  readonly agent: number;
+  /** Seconds of processor time. */
+  readonly agentTime: number;
 }
 
 /** With the host in C: `words` are what it takes behind the socket. */
@@ -53,6 +63,24 @@ export async function digest(path: string): Promise<string> {
   return hash.digest('hex');
 }
 
-export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+/** Seconds of processor time so far, of threads that have ended too, in the text of /proc/PID/stat; to a hundredth, the tick of proc(5). */
+export function processorSeconds(stat: string): number {
+  const fields = stat.replace(/^.*\) /s, '').split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
 
-export const printRow = (name: string, cells: readonly string[]): void => console.log(`${name.padEnd(36)}${cells.map((cell) => (cell === 'NaN' ? '' : cell).padStart(12)).join('')}`);
+const print = (name: string, cells: readonly string[]): void => console.log(`${name.padEnd(36)}${cells.map((cell) => (cell === 'NaN' ? '' : cell).padStart(12)).join('')}`);
+
+export const printTitle = (size: number, rounds: number): void => print(`${size / MiB} MiB in pieces of ${DEFAULT_PIECE / MiB} MiB, ${rounds} times`, ['MiB/s', 'client MiB', 'agent MiB', 'client s', 'agent s']);
+
+/** Medians of all rounds, and the highest of the peaks. */
+export function printFigures(name: string, figures: readonly Figures[], digits = 0): void {
+  const all = (member: keyof Figures): number[] => figures.map((one) => one[member] ?? Number.NaN);
+  print(name, [
+    median(all('speed')).toFixed(digits),
+    Math.max(...all('client')).toFixed(0),
+    Math.max(...all('agent')).toFixed(0),
+    median(all('clientTime')).toFixed(2),
+    median(all('agentTime')).toFixed(2),
+  ]);
+}

@@ -1,14 +1,11 @@
 import { JsonDecoder } from '../../core/protocol/json-decoder.ts';
 import { parseRequest } from '../../core/protocol/request.ts';
 import { returnLine } from '../../core/protocol/response.ts';
+import { median } from '../lib/median.ts';
 
 /** Prints what decoding costs: `node bench/micro/decoder.ts`. Medians of several rounds, after warming up. */
 
 const CHUNK = 64 * 1024;
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
-}
 
 /** Nanoseconds per call. */
 function cost(calls: number, rounds: number, action: () => void): number {
