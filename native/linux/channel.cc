@@ -20,6 +20,13 @@ bool IsRunning(const OwnedHandle<uv_timer_t>& timer) { return uv_is_active(reint
 
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
+// What a write answered. A port that came back with its buffers still lost says that it has room and takes nothing.
+ssize_t OrRefused(ssize_t count) {
+  if (count != 0) return count;
+  errno = EAGAIN;
+  return -1;
+}
+
 }  // namespace
 
 Napi::Function Channel::Define(Napi::Env env) {
@@ -372,7 +379,7 @@ bool Channel::HasRoom() {
 void Channel::Flush() {
   while (!queue_.empty()) {
     const ssize_t count = Send(queue_.data(), queue_.size());
-    if (count <= 0) return Stalled(count == 0 ? EAGAIN : errno);
+    if (count < 0) return Stalled(errno);
     Taken();
     queue_.Consume(static_cast<size_t>(count));
   }
@@ -383,9 +390,9 @@ void Channel::SendWith(const char* bytes, size_t length) {
   while (length > 0) {
     iovec parts[2] = {{const_cast<char*>(queue_.data()), queue_.size()}, {const_cast<char*>(bytes), length}};
     const bool alone = queue_.empty();
-    const ssize_t count = alone ? Send(bytes, length) : Retry([&] { return writev(fd_.get(), parts, 2); });
-    if (count <= 0) {
-      const int error = count == 0 ? EAGAIN : errno;
+    const ssize_t count = alone ? Send(bytes, length) : OrRefused(Retry([&] { return writev(fd_.get(), parts, 2); }));
+    if (count < 0) {
+      const int error = errno;
       queue_.Append(bytes, length);
       return Stalled(error);
     }
@@ -397,9 +404,8 @@ void Channel::SendWith(const char* bytes, size_t length) {
   }
 }
 
-// 0: a port that has no room although it says so, as one that came back with its buffers still lost.
 ssize_t Channel::Send(const char* bytes, size_t length) {
-  return Retry([&] { return write(fd_.get(), bytes, length); });
+  return OrRefused(Retry([&] { return write(fd_.get(), bytes, length); }));
 }
 
 void Channel::Taken() {

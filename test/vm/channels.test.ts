@@ -161,7 +161,7 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
       (pid: string) => beforeAnnouncement(machine, pid, async () => synchronize(await machine.agent(), 4711)),
     ],
     [
-      'a host of the port plugged in again, which has its buffers no more than before',
+      'a host of the port plugged in again, its buffers still lost,',
       async () => {
         await plugInAgain();
         await synchronize(await machine.agent(), 4711);
