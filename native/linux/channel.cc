@@ -20,13 +20,6 @@ bool IsRunning(const OwnedHandle<uv_timer_t>& timer) { return uv_is_active(reint
 
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
-// What a write answered. A port that came back with its buffers still lost says that it has room and takes nothing.
-ssize_t OrRefused(ssize_t count) {
-  if (count != 0) return count;
-  errno = EAGAIN;
-  return -1;
-}
-
 }  // namespace
 
 Napi::Function Channel::Define(Napi::Env env) {
@@ -212,9 +205,9 @@ void Channel::LookForHost() {
   if (blocked_ && HasInput()) BePatient();
 }
 
-bool Channel::IsContested() const { return paused_ && missed_ && HasInput(); }
+bool Channel::IsContested() { return paused_ && missed_ && HasInput(); }
 
-bool Channel::HasInput() const { return (State(POLLIN) & POLLIN) != 0; }
+bool Channel::HasInput() { return (State(POLLIN) & POLLIN) != 0; }
 
 bool Channel::TakesLeave() const { return IsRunning(farewell_); }
 
@@ -264,10 +257,12 @@ void Channel::BePatient() {
       patience_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnPatience(); }, kPatienceTurn, kPatienceTurn);
 }
 
-// For an answer of which nothing was taken, or the rest of one behind which more is asked for.
 void Channel::AwaitRoom() {
-  if (patience_due_ > 0 || (paused_ && HasInput())) BePatient();
+  if (claims_room_ || IsDue()) BePatient();
 }
+
+// An answer of which nothing was taken, or the rest of one behind which more is asked for.
+bool Channel::IsDue() { return patience_due_ > 0 || (paused_ && HasInput()); }
 
 void Channel::OnPatience() {
   const Napi::HandleScope scope(Env());
@@ -280,7 +275,7 @@ void Channel::OnPatience() {
   }
   const bool says_room = (State(POLLOUT) & POLLOUT) != 0;
   const int turns = (patience_due_ > 0 ? patience_due_ : kLongPatience) + (says_room ? 1 : 0);
-  if (++turns_refused_ < turns) {
+  if (!IsDue() || ++turns_refused_ < turns) {
     if (says_room) Rearm();
     return;
   }
@@ -290,14 +285,21 @@ void Channel::OnPatience() {
   Emit(kStuck, 0);
 }
 
-short Channel::State(short asked) const {
-  pollfd state{.fd = fd_.get(), .events = asked, .revents = 0};
-  return poll(&state, 1, 0) > 0 ? state.revents : 0;
+// To look at a port takes over what its device has just put there: the interrupt behind that then finds nothing, and wakes
+// nobody. So the look itself has to tell of it.
+short Channel::State(short asked) {
+  const bool awaits_input = is_port_ && reading();
+  const bool awaits_room = is_port_ && blocked_ && !claims_room_;
+  const auto awaited = static_cast<short>((awaits_input ? POLLIN : 0) | (awaits_room ? POLLOUT : 0));
+  pollfd state{.fd = fd_.get(), .events = static_cast<short>(asked | awaited), .revents = 0};
+  if (poll(&state, 1, 0) <= 0) return 0;
+  if ((state.revents & awaited) != 0) Rearm();
+  return state.revents;
 }
 
 // A vsock whose peer has closed reports no hang-up as a Unix socket does, but only that nothing more comes (vsock_poll in
 // the kernel): that nothing is taken any more shows when sending, of no bytes too.
-bool Channel::HungUp() const {
+bool Channel::HungUp() {
   const short state = State(POLLRDHUP);
   if ((state & (POLLHUP | POLLERR)) != 0) return true;
   return !is_port_ && (state & POLLRDHUP) != 0 && send(fd_.get(), "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
@@ -402,6 +404,14 @@ void Channel::SendWith(const char* bytes, size_t length) {
     bytes += static_cast<size_t>(count) - queued;
     length -= static_cast<size_t>(count) - queued;
   }
+}
+
+// What a write answered. A port that came back with its buffers still lost says that it has room and takes nothing.
+ssize_t Channel::OrRefused(ssize_t count) {
+  claims_room_ = count == 0;
+  if (!claims_room_) return count;
+  errno = EAGAIN;
+  return -1;
 }
 
 ssize_t Channel::Send(const char* bytes, size_t length) {
@@ -553,7 +563,7 @@ Napi::Value Channel::Attach(const Napi::CallbackInfo& info) {
   if (!detached_) return info.Env().Undefined();
   fd_ = std::move(fd);
   WatchPort();
-  detached_ = blocked_ = armed_for_room_ = stuck_ = hung_up_ = missed_ = false;
+  detached_ = blocked_ = armed_for_room_ = claims_room_ = stuck_ = hung_up_ = missed_ = false;
   patience_due_ = turns_refused_ = 0;
   Flush();
   TellDrained();

@@ -89,18 +89,19 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool TakesLeave() const;
   void TakeLeave();
   void LookForHost();
-  bool IsContested() const;
-  bool HasInput() const;
+  bool IsContested();
+  bool HasInput();
   void BePatient();
   void AwaitRoom();
+  bool IsDue();
   void OnPatience();
   void OnFarewell();
   void ChangeHost();
   void End(int error);
   void Release();
   void Released();
-  short State(short asked) const;
-  bool HungUp() const;
+  short State(short asked);
+  bool HungUp();
 
   bool WriteText(napi_value text, size_t length);
   bool WriteBytes(const char* bytes, size_t length);
@@ -108,6 +109,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool Admit(size_t length);
   void Flush();
   void SendWith(const char* bytes, size_t length);
+  ssize_t OrRefused(ssize_t count);
   ssize_t Send(const char* bytes, size_t length);
   void Stalled(int error);
   bool HasRoom();
@@ -140,6 +142,7 @@ class Channel final : public Napi::ObjectWrap<Channel> {
   bool awaits_drain_ = false;  // `write` answered false
   bool half_closed_ = false;   // a stream's client has ended its sending side: watching for its leaving would spin
   bool mute_ = false;          // a write failed: a stream takes nothing more
+  bool claims_room_ = false;   // a port took nothing although it said that it had room
   bool armed_for_room_ = false;  // a port's inner set asks for EPOLLOUT
   bool hung_up_ = false;       // what a port said last: no host is there
   bool missed_ = false;        // it said so, and nothing was read since

@@ -7,7 +7,7 @@ import type { LineSocket } from './lab/line-socket.ts';
 import { AGENT_PORT, Machine } from './lab/machine.ts';
 import { AGENT, agentPayload } from './lab/payload.ts';
 import { random, seed } from './lab/random.ts';
-import { beforeAnnouncement, wearOut } from './lab/rude-hosts.ts';
+import { beforeAnnouncement, BUFFERS, wearOut } from './lab/rude-hosts.ts';
 
 const missing = missingForLab();
 
@@ -177,6 +177,19 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
     const resets = (await agent.journal()).match(/its device is reset/g) ?? [];
     console.log(`the port's device was reset ${resets.length} times`);
     expect(await agent.processId()).toBe(pid);
+  });
+
+  it('answers in full where others have left the port a single buffer', async () => {
+    await wearOut(machine, BUFFERS - 1);
+    const host = await machine.agent();
+    await synchronize(host, 4712);
+    const { return: handle } = (await ask(host, '{"execute":"guest-file-open","arguments":{"path":"/dev/zero"}}')) as { return: number };
+
+    for (let round = 0; round < 400; round += 1) {
+      const answer = await ask(host, `{"execute":"guest-file-read","arguments":{"handle":${handle},"count":1000000}}`);
+      expect(answer).toMatchObject({ return: { count: 1_000_000 } });
+    }
+    host.close();
   });
 
   it(`answers the next host after each of a thousand that left at any moment, and holds no more than before (CONCIERGE_SEED=${seed})`, async () => {

@@ -58,7 +58,7 @@ export class LineSocket {
       if (line !== undefined) return line;
       const left = deadline - performance.now();
       if (this.socket.destroyed) throw new Error('the other side has closed the socket');
-      if (left <= 0) throw new Error(`no line within ${within} ms; so far ${JSON.stringify(this.#received)}`);
+      if (left <= 0) throw new Error(`no line within ${within} ms; so far ${this.#received.length} characters, the last ${JSON.stringify(this.#received.slice(-200))}`);
       const timer = setTimeout(() => this.#arrived?.(), left);
       await new Promise<void>((resolve) => {
         this.#arrived = resolve;

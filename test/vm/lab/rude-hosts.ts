@@ -3,11 +3,11 @@ import type { LineSocket } from './line-socket.ts';
 import type { Machine } from './machine.ts';
 
 /** Buffers of a port's output. QEMU 7.2 keeps one for good each time that a host leaves which has stopped reading an answer. */
-const BUFFERS = 128;
+export const BUFFERS = 128;
 
-/** Hosts that ask for much, do not read it and leave, until the port has no buffer left or QEMU has shown that it keeps none. */
-export async function wearOut(machine: Machine): Promise<void> {
-  for (let round = 0; round < BUFFERS; round += 1) {
+/** Hosts that ask for much, do not read it and leave, until the port has lost so many buffers, or has none left: a QEMU that keeps none loses none. */
+export async function wearOut(machine: Machine, buffers = BUFFERS): Promise<void> {
+  for (let round = 0; round < buffers; round += 1) {
     const host = await machine.agent();
     host.send('{"execute":"guest-file-open","arguments":{"path":"/dev/zero"}}\n');
     const handle = await openedHandle(host);
