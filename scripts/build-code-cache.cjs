@@ -7,6 +7,7 @@ const { tmpdir } = require('node:os');
 const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
 const { createRequire } = require('node:module');
+const { setFlagsFromString } = require('node:v8');
 
 const file = process.argv[2];
 // What traces of errors call it: the place where a package puts it.
@@ -41,6 +42,8 @@ let tries = 0;
   host.on('data', (bytes) => {
     lines += bytes.toString('latin1').split('\n').length - 1;
     if (lines < requests.length) return;
+    // As they are when the cache is read: V8 compares them (see adapters/cli/heap.ts).
+    setFlagsFromString('--heap-growing-percent=0');
     writeFileSync(join(dirname(file), 'agent.cache'), script.createCachedData());
     finish(0);
   });

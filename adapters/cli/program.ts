@@ -8,6 +8,7 @@ import type { Platform } from '../config/settings-table.ts';
 import type { ActivatedSocket } from '../transport/socket-activation.ts';
 import type { Composition } from './composition.ts';
 import type { Foreground } from './daemon.ts';
+import { boundHeap } from './heap.ts';
 import type { Service } from './windows-service.ts';
 import { processAddon } from './process-addon.ts';
 import type { RunResult } from './run.ts';
@@ -142,7 +143,10 @@ async function runAgent(
     process,
     ident: program.slice(program.lastIndexOf('/') + 1),
     notify: serviceNotifier(process.env, addon),
-    ready: () => background?.ready(),
+    ready: () => {
+      background?.ready();
+      boundHeap();
+    },
   });
 }
 
