@@ -5,7 +5,10 @@ import type { Machine } from './machine.ts';
 /** Buffers of a port's output. QEMU 7.2 keeps one for good each time that a host leaves which has stopped reading an answer. */
 export const BUFFERS = 128;
 
-/** Hosts that ask for much, do not read it and leave, until the port has lost so many buffers, or has none left: a QEMU that keeps none loses none. */
+/**
+ * Hosts that ask for much, do not read it and leave, until the port has lost so many buffers or has none left. Where QEMU
+ * keeps none, none is lost.
+ */
 export async function wearOut(machine: Machine, buffers = BUFFERS): Promise<void> {
   for (let round = 0; round < buffers; round += 1) {
     const host = await machine.agent();
