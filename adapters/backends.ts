@@ -25,7 +25,7 @@ export const builtInBackends: readonly BuiltIn[] = [
     detects: () => process.platform === 'linux',
     async load({ settings }) {
       const { linuxBackend } = await import('./linux/module.ts');
-      const { linuxHooks } = await import('./linux/hooks.ts');
+      const { linuxHooks } = await import('./linux/programs/hooks.ts');
       return {
         ...linuxBackend(),
         hooks: linuxHooks({
@@ -35,7 +35,7 @@ export const builtInBackends: readonly BuiltIn[] = [
         }),
       };
     },
-    channels: async () => (await import('./transport/linux-channels.ts')).linuxChannels,
+    channels: async () => (await import('./linux/channels/linux-channels.ts')).linuxChannels,
   },
   {
     id: 'windows',
@@ -60,7 +60,7 @@ export const builtInBackends: readonly BuiltIn[] = [
 /** The channels of the system that the agent runs on, whatever it is that the backend drives. */
 export async function channelsHere(): Promise<Channels> {
   const here = builtInBackends.find((backend) => backend.detects());
-  return (await here?.channels?.()) ?? (await import('./transport/portable-channels.ts')).portableChannels;
+  return (await here?.channels?.()) ?? (await import('./channels/portable-channels.ts')).portableChannels;
 }
 
 /**

@@ -9,8 +9,8 @@ import { channelsHere, createBackend } from './backends.ts';
 import type { AgentContext, AgentParts } from './cli/composition.ts';
 import { compatibleWith, version } from './config/product.ts';
 import type { Settings } from './config/settings.ts';
-import { activatedTransport, createTransport } from './transport/index.ts';
-import { joinedChannels } from './transport/joined-channels.ts';
+import { activatedTransport, createTransport } from './channels/index.ts';
+import { joinedChannels } from './channels/joined-channels.ts';
 import * as tokens from './tokens.ts';
 
 const optional = <T>(serviceIdentifier: T): { serviceIdentifier: T; optional: true } => ({ serviceIdentifier, optional: true });

@@ -7,7 +7,7 @@ import type { AgentParts } from './cli/composition.ts';
 import type { Settings } from './config/settings.ts';
 import { parseScenario } from './fake/scenario/parse-scenario.ts';
 import { ScenarioGuest } from './fake/scenario/scenario-guest.ts';
-import { systemError } from './system-error.ts';
+import { systemError } from './shared/system-error.ts';
 
 /**
  * The agents of a fake guest that lives through a scenario, one after the other, as one.

@@ -28,6 +28,6 @@ export { FakeStateStore } from '../adapters/fake/state-store.ts';
 export { FakeTransport, type FakeHostEnd } from '../adapters/fake/transport.ts';
 
 export { createFakeGuest, type FakeGuest, type FakeGuestOptions } from './guest/fake-guest.ts';
-export { streamConnection } from '../adapters/transport/stream-connection.ts';
+export { streamConnection } from '../adapters/channels/stream-connection.ts';
 export { parseScenario, type ParseOptions } from '../adapters/fake/scenario/parse-scenario.ts';
 export type { Action, Entry, Scenario, Trigger } from '../adapters/fake/scenario/scenario.ts';

@@ -1,5 +1,5 @@
 import { commandLineOptions } from '../adapters/config/command-line.ts';
-import { linuxChannels } from '../adapters/transport/linux-channels.ts';
+import { linuxChannels } from '../adapters/linux/channels/linux-channels.ts';
 import { subcommands } from '../adapters/cli/subcommands/index.ts';
 import { listedCommands } from '../adapters/cli/command-names.ts';
 

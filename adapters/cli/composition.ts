@@ -1,7 +1,7 @@
 import type { Backend, Channels, Connection, StateStore, Transport } from '../../core/ports/index.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ProcessLog } from '../logging/process-log.ts';
-import type { ActivatedSocket } from '../transport/socket-activation.ts';
+import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 
 /** What the driving side makes before it asks for an agent: it has to log and to lock when everything else fails. */
 export interface AgentContext {

@@ -1,4 +1,4 @@
-import { after } from '../unreferenced-timer.ts';
+import { after } from '../shared/unreferenced-timer.ts';
 
 /** Until then the first hosts have their answers: to load Node's module takes two milliseconds, and 1.5 MiB from then on. */
 const startIsOverMs = 1000;

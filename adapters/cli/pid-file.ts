@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
-import { systemError } from '../system-error.ts';
+import { systemError } from '../shared/system-error.ts';
 
 export interface PidFile {
   /** Takes the file away, unless it is another's by now. */

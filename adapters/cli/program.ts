@@ -5,7 +5,7 @@ import { versionLine } from '../config/product.ts';
 import { readRegularFile } from '../config/read-regular-file.ts';
 import { readSettings, type Request } from '../config/settings.ts';
 import type { Platform } from '../config/settings-table.ts';
-import type { ActivatedSocket } from '../transport/socket-activation.ts';
+import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 import type { Composition } from './composition.ts';
 import type { Foreground } from './daemon.ts';
 import { boundHeap } from './heap.ts';
@@ -167,7 +167,7 @@ async function socketOf(process: NodeJS.Process, inBackground: boolean): Promise
   const { env, pid } = process;
   if (env['LISTEN_FDS'] === undefined || process.platform === 'win32') return undefined;
   if (!inBackground && env['LISTEN_PID'] !== String(pid)) return undefined;
-  const { activatedSocket } = await import('../transport/socket-activation.ts');
+  const { activatedSocket } = await import('../linux/channels/socket-activation.ts');
   // The process in the foreground hands the variables on; they are only taken out where the socket is used.
   return activatedSocket(inBackground ? env : { ...env }, { pid: inBackground ? Number(env['LISTEN_PID']) : pid });
 }

@@ -1,4 +1,4 @@
-import type { SystemLog } from '../system-log.ts';
+import type { SystemLog } from '../shared/system-log.ts';
 import type { Foreground } from './daemon.ts';
 import type { RunResult } from './run.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { AgentError } from '../../core/errors/agent-error.ts';
-import { systemError } from '../system-error.ts';
+import { systemError } from '../shared/system-error.ts';
 
 /**
  * The bytes of a small regular file. Synchronous: used at the start, before there is anything to delay.

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, readlinkSync } from 'node:fs';
 import { bad, good, warning } from '../../core/diagnosis/finding.ts';
 import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Diagnosis, Finding } from '../../core/ports/diagnosis.ts';
-import { defaultGuardianPath } from './guardian.ts';
+import { defaultGuardianPath } from './freeze/guardian.ts';
 import { attribute, latin1Text } from './kernel-files.ts';
 
 /** Bits of capabilities(7) that the agent has a use for, and what fails without them. */

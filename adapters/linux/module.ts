@@ -1,13 +1,13 @@
 import type { Backend } from '../../core/ports/index.ts';
-import { linuxClock } from './clock.ts';
-import { type BlockAddon, linuxFacts } from './facts.ts';
-import { linuxFileSystem } from './file-system.ts';
-import type { LinuxFreezingOptions } from './freezing.ts';
+import { linuxClock } from './facts/clock.ts';
+import { type BlockAddon, linuxFacts } from './facts/facts.ts';
+import { linuxFileSystem } from './files/file-system.ts';
+import type { LinuxFreezingOptions } from './freeze/freezing.ts';
 import { type NativeAddon, nativeAddon } from './native.ts';
-import { linuxNetwork } from './network.ts';
-import { linuxPower } from './power.ts';
-import { processes } from './processes.ts';
-import type { AccountsAddon } from './ssh-keys.ts';
+import { linuxNetwork } from './facts/network.ts';
+import { linuxPower } from './power/power.ts';
+import { processes } from './programs/processes.ts';
+import type { AccountsAddon } from './accounts/ssh-keys.ts';
 
 export interface LinuxBackendOptions {
   /**

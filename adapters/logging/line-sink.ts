@@ -1,6 +1,6 @@
 import { close, constants, openSync, write } from 'node:fs';
 import { withContext } from '../../core/errors/agent-error.ts';
-import { systemError } from '../system-error.ts';
+import { systemError } from '../shared/system-error.ts';
 
 /** Where lines go: standard error or a file that is only appended to. */
 export interface LineSink {

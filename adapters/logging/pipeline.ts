@@ -1,6 +1,6 @@
 import { formatLine, type Entry } from './line.ts';
 import type { LineSink } from './line-sink.ts';
-import type { SystemLog } from '../system-log.ts';
+import type { SystemLog } from '../shared/system-log.ts';
 
 /** What formats entries and distributes them. */
 export interface Pipeline {

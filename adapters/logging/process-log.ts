@@ -4,7 +4,7 @@ import { EntryRing } from './entry-ring.ts';
 import { formatLine, onOneLine, type Entry } from './line.ts';
 import { openSink, type LineSink } from './line-sink.ts';
 import { plainPipeline, type MakePipeline, type Pipeline } from './pipeline.ts';
-import type { SystemLog } from '../system-log.ts';
+import type { SystemLog } from '../shared/system-log.ts';
 
 export interface LogOptions {
   /** Information and debugging too. */

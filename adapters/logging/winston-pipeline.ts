@@ -2,7 +2,7 @@ import { Writable } from 'node:stream';
 import { formatLine, type Entry } from './line.ts';
 import type { LineSink } from './line-sink.ts';
 import { isForSystem, type Pipeline } from './pipeline.ts';
-import type { SystemLog } from '../system-log.ts';
+import type { SystemLog } from '../shared/system-log.ts';
 
 /** Where winston keeps the formatted text of an entry (triple-beam). */
 const formatted = Symbol.for('message');

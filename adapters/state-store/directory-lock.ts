@@ -1,7 +1,7 @@
 import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
-import { systemError } from '../system-error.ts';
+import { systemError } from '../shared/system-error.ts';
 
 /**
  * Takes fcntl(2)'s write lock on the whole file, which ends with the process.

@@ -2,7 +2,7 @@ import { readFileSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { FreezeMarkerData } from '../../core/ports/index.ts';
-import { systemError } from '../system-error.ts';
+import { systemError } from '../shared/system-error.ts';
 import { survivesReboot, type Boot } from './boot.ts';
 import { replaceDurablySync } from './durable-file.ts';
 import { formatMarker, parseMarker } from './freeze-marker.ts';

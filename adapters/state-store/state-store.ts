@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:
 import { dirname, join, resolve } from 'node:path';
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { FreezeMarkerData, StateStore } from '../../core/ports/index.ts';
-import { systemError } from '../system-error.ts';
+import { systemError } from '../shared/system-error.ts';
 import { thisBoot, type Boot } from './boot.ts';
 import { lockDirectory, type DirectoryLock, type LockFile } from './directory-lock.ts';
 import { replaceDurably, replaceDurablySync, replaceSync } from './durable-file.ts';

@@ -1,6 +1,6 @@
 import { AgentError } from '../../core/errors/agent-error.ts';
 import type { Channels } from '../../core/ports/index.ts';
-import { parseVsockAddress } from '../vsock-address.ts';
+import { parseVsockAddress } from '../shared/vsock-address.ts';
 import { portArrives } from './port-arrival.ts';
 import { WindowsTransport } from './transport.ts';
 import { VsockTransport } from './vsock/transport.ts';

@@ -1,6 +1,6 @@
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import type { Clock } from '../../core/ports/clock.ts';
-import { after } from '../unreferenced-timer.ts';
+import { after } from '../shared/unreferenced-timer.ts';
 import { kernel32, SYSTEMTIME } from './bindings/kernel32.ts';
 import { fromFileTime, toFileTime } from './file-time.ts';
 import { enablePrivilege } from './privileges.ts';

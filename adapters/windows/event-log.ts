@@ -1,4 +1,4 @@
-import type { SystemLog } from '../system-log.ts';
+import type { SystemLog } from '../shared/system-log.ts';
 import { advapi32 } from './bindings/advapi32.ts';
 import { keepAlive, koffi, type Pointer } from './koffi.ts';
 import { wide } from './layout.ts';

@@ -11,8 +11,8 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { SocketTransport } from '../../adapters/transport/socket-transport.ts';
-import { unixListen } from '../../adapters/transport/unix-listen.ts';
+import { SocketTransport } from '../../adapters/linux/channels/socket-transport.ts';
+import { unixListen } from '../../adapters/linux/channels/unix-listen.ts';
 
 const ANSWER = '{"return": {}}\n';
 

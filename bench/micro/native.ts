@@ -10,10 +10,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { OpenMode } from '../../core/ports/file-system.ts';
 import type { SpawnRequest } from '../../core/ports/processes.ts';
-import { files } from '../../adapters/linux/files.ts';
+import { files } from '../../adapters/linux/files/files.ts';
 import { nativeAddon } from '../../adapters/linux/native.ts';
-import { linuxNetwork } from '../../adapters/linux/network.ts';
-import { processes } from '../../adapters/linux/processes.ts';
+import { linuxNetwork } from '../../adapters/linux/facts/network.ts';
+import { processes } from '../../adapters/linux/programs/processes.ts';
 
 const MIB = 1024 * 1024;
 const rounds = Number(process.argv[2] ?? 1000);

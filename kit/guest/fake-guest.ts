@@ -11,7 +11,7 @@ import { handlers } from '../../core/commands/index.ts';
 import { FreezeController } from '../../core/freeze/controller.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import { commandNames } from '../../core/schema/index.ts';
-import { streamConnection } from '../../adapters/transport/stream-connection.ts';
+import { streamConnection } from '../../adapters/channels/stream-connection.ts';
 
 export interface FakeGuestOptions {
   /** Real time; default false: time stands still until `advance`. */

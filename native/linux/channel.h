@@ -24,7 +24,7 @@ namespace concierge {
 // doesn't take is kept, and sent when there is room.
 class Channel final : public Napi::ObjectWrap<Channel> {
  public:
-  // Keep in step with adapters/transport/channel.ts.
+  // Keep in step with adapters/linux/channels/channel-binding.ts.
   enum Event : uint32_t {
     kData = 0,         // value: bytes in the inbox
     kDrained = 1,      // `write` had answered false, and all has gone out since

@@ -1,8 +1,8 @@
 /** The channels of this package, held to what a backend's own have to keep. */
 import { describe, it } from 'vitest';
 
-import { portableChannels } from '../../adapters/transport/portable-channels.ts';
-import { linuxChannels } from '../../adapters/transport/linux-channels.ts';
+import { portableChannels } from '../../adapters/channels/portable-channels.ts';
+import { linuxChannels } from '../../adapters/linux/channels/linux-channels.ts';
 import { testBackend } from '../../kit/index.ts';
 import { subjectWith } from './channel-subject.ts';
 

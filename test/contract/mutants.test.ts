@@ -5,7 +5,7 @@ import { hostname, networkInterfaces, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-import { portableChannels } from '../../adapters/transport/portable-channels.ts';
+import { portableChannels } from '../../adapters/channels/portable-channels.ts';
 import { posixPrograms, scratchOnDisk, testBackend, type Backend, type ContractSubject } from '../../kit/index.ts';
 import { contractGroups } from '../../kit/contract/test-backend.ts';
 import { channelMutants } from '../mutants/channels.ts';

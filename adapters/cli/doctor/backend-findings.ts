@@ -3,7 +3,7 @@ import { messageOf } from '../../../core/errors/agent-error.ts';
 import { nameOf, planFreeze } from '../../../core/freeze/plan.ts';
 import type { Backend, Channels, Finding } from '../../../core/ports/index.ts';
 import type { Settings } from '../../config/settings.ts';
-import { channelPath } from '../../transport/index.ts';
+import { channelPath } from '../../channels/index.ts';
 import { commandsOf, lackingCommands, measured } from '../reference-commands.ts';
 
 /** From here on a backup's host may lose patience. */

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { Finding } from '../../../core/ports/index.ts';
-import { obstacle } from '../../transport/access.ts';
+import { obstacle } from '../../linux/channels/access.ts';
 import { thisBoot } from '../../state-store/boot.ts';
 import { FreezeMarkerFile } from '../../state-store/freeze-marker-file.ts';
 

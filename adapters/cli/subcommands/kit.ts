@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { version } from '../../config/product.ts';
-import { systemError } from '../../system-error.ts';
+import { systemError } from '../../shared/system-error.ts';
 import type { SubcommandContext } from './index.ts';
 
 /** The template lies in the package, at the same place for the bundle and for the sources. */

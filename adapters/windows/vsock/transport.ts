@@ -1,7 +1,7 @@
 import { AgentError, messageOf, withContext } from '../../../core/errors/agent-error.ts';
 import type { Connection, Log, Transport } from '../../../core/ports/index.ts';
-import type { VsockAddress } from '../../vsock-address.ts';
-import { HOST_CID, vsockPeers, type VsockPeers } from '../../vsock-peers.ts';
+import type { VsockAddress } from '../../shared/vsock-address.ts';
+import { HOST_CID, vsockPeers, type VsockPeers } from '../../shared/vsock-peers.ts';
 import { events, INVALID_SOCKET, ws2_32 } from '../bindings/ws2_32.ts';
 import { lastError } from '../dll.ts';
 import type { Out } from '../koffi.ts';

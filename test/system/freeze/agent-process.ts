@@ -9,9 +9,9 @@ import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-import { linuxClock } from '../../../adapters/linux/clock.ts';
-import { LinuxFreezing } from '../../../adapters/linux/freezing.ts';
-import { linuxHooks } from '../../../adapters/linux/hooks.ts';
+import { linuxClock } from '../../../adapters/linux/facts/clock.ts';
+import { LinuxFreezing } from '../../../adapters/linux/freeze/freezing.ts';
+import { linuxHooks } from '../../../adapters/linux/programs/hooks.ts';
 import { FileStateStore } from '../../../adapters/state-store/state-store.ts';
 import { FakeLog } from '../../../adapters/fake/log.ts';
 import { FreezeController } from '../../../core/freeze/controller.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 
-import { linuxHooks } from '../../../adapters/linux/hooks.ts';
+import { linuxHooks } from '../../../adapters/linux/programs/hooks.ts';
 
 const isRoot = process.getuid?.() === 0;
 let directory = '';

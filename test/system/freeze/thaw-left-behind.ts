@@ -1,8 +1,8 @@
 /** What `concierge-ga thaw` does, fenced: thaws what the marker in a state directory lists. */
 import { FakeLog } from '../../../adapters/fake/log.ts';
-import { linuxClock } from '../../../adapters/linux/clock.ts';
-import { LinuxFreezing } from '../../../adapters/linux/freezing.ts';
-import { linuxHooks } from '../../../adapters/linux/hooks.ts';
+import { linuxClock } from '../../../adapters/linux/facts/clock.ts';
+import { LinuxFreezing } from '../../../adapters/linux/freeze/freezing.ts';
+import { linuxHooks } from '../../../adapters/linux/programs/hooks.ts';
 import { FileStateStore } from '../../../adapters/state-store/state-store.ts';
 import { FreezeController } from '../../../core/freeze/controller.ts';
 import { fenced } from './fenced.ts';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { nativeAddon, type NativeAddon } from '../../../adapters/linux/native.ts';
-import { linuxSshKeys, type AccountsAddon } from '../../../adapters/linux/ssh-keys.ts';
+import { linuxSshKeys, type AccountsAddon } from '../../../adapters/linux/accounts/ssh-keys.ts';
 import type { SshKeys } from '../../../core/ports/index.ts';
 
 const isRoot = process.getuid?.() === 0;

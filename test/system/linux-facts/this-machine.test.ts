@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { linuxFacts, type BlockAddon } from '../../../adapters/linux/facts.ts';
+import { linuxFacts, type BlockAddon } from '../../../adapters/linux/facts/facts.ts';
 import { nativeAddon, type NativeAddon } from '../../../adapters/linux/native.ts';
-import type { AccountsAddon } from '../../../adapters/linux/ssh-keys.ts';
+import type { AccountsAddon } from '../../../adapters/linux/accounts/ssh-keys.ts';
 
 const addon = nativeAddon() as NativeAddon & BlockAddon & AccountsAddon;
 const facts = linuxFacts('', addon);

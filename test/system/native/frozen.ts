@@ -3,8 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { OpenMode } from '../../../core/ports/file-system.ts';
-import { files } from '../../../adapters/linux/files.ts';
-import { processes } from '../../../adapters/linux/processes.ts';
+import { files } from '../../../adapters/linux/files/files.ts';
+import { processes } from '../../../adapters/linux/programs/processes.ts';
 import { LoopFileSystem } from './loop-file-system.ts';
 
 const writing: OpenMode = { read: false, write: true, append: false, create: true, truncate: true };

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { linuxTrimming } from '../../../adapters/linux/trimming.ts';
+import { linuxTrimming } from '../../../adapters/linux/block/trimming.ts';
 import { LoopFileSystem } from './loop-file-system.ts';
 
 using loop = new LoopFileSystem();

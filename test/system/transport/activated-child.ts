@@ -1,6 +1,6 @@
 /** Takes the socket that was handed over and answers lines on it until standard input ends; prints what became of it. */
 import { closeSync } from 'node:fs';
-import { activatedSocket, activatedTransport } from '../../../adapters/transport/index.ts';
+import { activatedSocket, activatedTransport } from '../../../adapters/channels/index.ts';
 import { silentLog } from '../../unit/transport/silent-log.ts';
 import { serve } from './service.ts';
 

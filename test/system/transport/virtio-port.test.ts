@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ChannelConnection } from '../../../adapters/transport/channel-connection.ts';
-import { createTransport } from '../../../adapters/transport/index.ts';
-import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
+import { ChannelConnection } from '../../../adapters/linux/channels/channel-connection.ts';
+import { createTransport } from '../../../adapters/channels/index.ts';
+import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
 import { silentLog } from '../../unit/transport/silent-log.ts';
 import { until } from '../../unit/transport/until.ts';
 

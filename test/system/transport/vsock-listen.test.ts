@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
-import { createTransport } from '../../../adapters/transport/index.ts';
-import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
+import { createTransport } from '../../../adapters/channels/index.ts';
+import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
 import type { Transport } from '../../../core/ports/index.ts';
 import { silentLog } from '../../unit/transport/silent-log.ts';
 import { until } from '../../unit/transport/until.ts';

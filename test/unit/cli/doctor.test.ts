@@ -8,8 +8,8 @@ import { afterRealTime, withinLimit, type After } from '../../../adapters/cli/do
 import { examine } from '../../../adapters/cli/subcommands/doctor.ts';
 import type { SubcommandContext } from '../../../adapters/cli/subcommands/index.ts';
 import { readSettings } from '../../../adapters/config/settings.ts';
-import { examineChannel } from '../../../adapters/transport/examine-channel.ts';
-import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
+import { examineChannel } from '../../../adapters/linux/channels/examine-channel.ts';
+import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
 import type { Backend, Finding, Hook } from '../../../core/ports/index.ts';

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { surveyFileSystems } from '../../../adapters/linux/freeze-survey.ts';
-import { MountTree } from '../../../adapters/linux/mount-tree.ts';
-import { parseMountInfo } from '../../../adapters/linux/mounts.ts';
+import { surveyFileSystems } from '../../../adapters/linux/freeze/freeze-survey.ts';
+import { MountTree } from '../../../adapters/linux/block/mount-tree.ts';
+import { parseMountInfo } from '../../../adapters/linux/block/mounts.ts';
 import { planFreeze } from '../../../core/freeze/plan.ts';
 
 const roots: string[] = [];

@@ -3,11 +3,11 @@ import { writeFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { linuxSessions } from '../../../adapters/linux/accounts.ts';
-import { linuxPasswords } from '../../../adapters/linux/passwords.ts';
-import { linuxSshKeys, type AccountsAddon } from '../../../adapters/linux/ssh-keys.ts';
+import { linuxSessions } from '../../../adapters/linux/accounts/accounts.ts';
+import { linuxPasswords } from '../../../adapters/linux/accounts/passwords.ts';
+import { linuxSshKeys, type AccountsAddon } from '../../../adapters/linux/accounts/ssh-keys.ts';
 import { losslessBytes, losslessText } from '../../../adapters/linux/text.ts';
-import { parseUtmp, utmpLayout, type UtmpLayout } from '../../../adapters/linux/utmp.ts';
+import { parseUtmp, utmpLayout, type UtmpLayout } from '../../../adapters/linux/accounts/utmp.ts';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
 import { layOut } from '../../fixtures/machines/load.ts';

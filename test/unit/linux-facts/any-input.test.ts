@@ -1,13 +1,13 @@
 import { array as arrayOf, assert, constantFrom, integer, oneof, property, string as shortText, uint8Array, type Arbitrary } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { parseDiskStatistics } from '../../../adapters/linux/disk-statistics.ts';
-import { deviceMounts, mountsOfTable, parseMountInfo } from '../../../adapters/linux/mounts.ts';
-import { parseOsRelease } from '../../../adapters/linux/os-release.ts';
-import { parsePosixTimeZone, posixTimeAt } from '../../../adapters/linux/posix-time-zone.ts';
-import { parseProcessorStatistics } from '../../../adapters/linux/processor-statistics.ts';
-import { tzifTimeAt } from '../../../adapters/linux/tzif.ts';
-import { parseUtmp, utmpLayout } from '../../../adapters/linux/utmp.ts';
+import { parseDiskStatistics } from '../../../adapters/linux/block/disk-statistics.ts';
+import { deviceMounts, mountsOfTable, parseMountInfo } from '../../../adapters/linux/block/mounts.ts';
+import { parseOsRelease } from '../../../adapters/linux/facts/os-release.ts';
+import { parsePosixTimeZone, posixTimeAt } from '../../../adapters/linux/facts/posix-time-zone.ts';
+import { parseProcessorStatistics } from '../../../adapters/linux/facts/processor-statistics.ts';
+import { tzifTimeAt } from '../../../adapters/linux/facts/tzif.ts';
+import { parseUtmp, utmpLayout } from '../../../adapters/linux/accounts/utmp.ts';
 
 const bytes = uint8Array({ maxLength: 2000 });
 /** Text that is nearly right: pieces of the forms in any order. */

@@ -3,8 +3,8 @@ import { hostname } from 'node:os';
 
 import { describe, expect, it } from 'vitest';
 
-import { linuxHost } from '../../../adapters/linux/host.ts';
-import { parseOsRelease } from '../../../adapters/linux/os-release.ts';
+import { linuxHost } from '../../../adapters/linux/facts/host.ts';
+import { parseOsRelease } from '../../../adapters/linux/facts/os-release.ts';
 import type { Host } from '../../../core/ports/index.ts';
 import { layOut, type Machine } from '../../fixtures/machines/load.ts';
 

@@ -2,9 +2,9 @@ import { symlinkSync, writeFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { linuxDisks, type ReadNvmeSmartLog } from '../../../adapters/linux/disks.ts';
-import type { DeviceNumbers } from '../../../adapters/linux/device-numbers.ts';
-import { linuxUsage } from '../../../adapters/linux/usage.ts';
+import { linuxDisks, type ReadNvmeSmartLog } from '../../../adapters/linux/block/disks.ts';
+import type { DeviceNumbers } from '../../../adapters/linux/block/device-numbers.ts';
+import { linuxUsage } from '../../../adapters/linux/block/usage.ts';
 import type { DiskAddress, DiskInfo, FileSystemInfo, PciAddress } from '../../../core/ports/index.ts';
 import { layOut, machine, type Machine } from '../../fixtures/machines/load.ts';
 

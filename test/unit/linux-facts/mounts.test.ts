@@ -4,8 +4,8 @@ import { AgentError } from '../../../core/errors/agent-error.ts';
 import {
   deviceMounts, isReadOnlySuperblock, mountPath, mountsOfTable, parseMountInfo, readDeviceMounts,
   type MountEntry, type StatDevice,
-} from '../../../adapters/linux/mounts.ts';
-import { deviceNumbers } from '../../../adapters/linux/device-numbers.ts';
+} from '../../../adapters/linux/block/mounts.ts';
+import { deviceNumbers } from '../../../adapters/linux/block/device-numbers.ts';
 
 const parse = (...lines: (string | Buffer)[]): MountEntry[] =>
   parseMountInfo(Buffer.concat(lines.map((line) => Buffer.concat([Buffer.from(line), Buffer.from('\n')]))));

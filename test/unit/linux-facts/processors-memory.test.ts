@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 
 import { describe, expect, it, vi } from 'vitest';
 
-import { linuxMemory } from '../../../adapters/linux/memory.ts';
-import { linuxProcessors, type WriteAttribute } from '../../../adapters/linux/processors.ts';
+import { linuxMemory } from '../../../adapters/linux/facts/memory.ts';
+import { linuxProcessors, type WriteAttribute } from '../../../adapters/linux/facts/processors.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
 import type { Memory, Processors } from '../../../core/ports/index.ts';
 import { layOut, type Machine } from '../../fixtures/machines/load.ts';

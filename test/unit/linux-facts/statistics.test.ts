@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
-import { linuxDiskStatistics, parseDiskStatistics } from '../../../adapters/linux/disk-statistics.ts';
-import { parseNvmeSmart } from '../../../adapters/linux/nvme-smart.ts';
-import { parseLoad, parseProcessorStatistics } from '../../../adapters/linux/processor-statistics.ts';
+import { linuxDiskStatistics, parseDiskStatistics } from '../../../adapters/linux/block/disk-statistics.ts';
+import { parseNvmeSmart } from '../../../adapters/linux/block/nvme-smart.ts';
+import { parseLoad, parseProcessorStatistics } from '../../../adapters/linux/facts/processor-statistics.ts';
 import { layOut } from '../../fixtures/machines/load.ts';
 
 describe('/proc/diskstats', () => {

@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { parsePosixTimeZone, posixTimeAt, type LocalTime } from '../../../adapters/linux/posix-time-zone.ts';
-import { localTimeAt, type ReadFile } from '../../../adapters/linux/time-zone.ts';
-import { tzifTimeAt } from '../../../adapters/linux/tzif.ts';
+import { parsePosixTimeZone, posixTimeAt, type LocalTime } from '../../../adapters/linux/facts/posix-time-zone.ts';
+import { localTimeAt, type ReadFile } from '../../../adapters/linux/facts/time-zone.ts';
+import { tzifTimeAt } from '../../../adapters/linux/facts/tzif.ts';
 
 const seconds = (iso: string): number => Date.parse(iso) / 1000;
 const byRule = (rule: string, iso: string): LocalTime | undefined => {

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 
-import { linuxUsage, type FileSystemSize } from '../../../adapters/linux/usage.ts';
+import { linuxUsage, type FileSystemSize } from '../../../adapters/linux/block/usage.ts';
 import { layOut, type Machine } from '../../fixtures/machines/load.ts';
 
 const size: FileSystemSize = { fragmentSize: 4096n, blocks: 1000n, blocksFree: 400n, blocksAvailable: 350n };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
-import { type ClockFields, type ClockSystem, linuxClock } from '../../../adapters/linux/clock.ts';
+import { type ClockFields, type ClockSystem, linuxClock } from '../../../adapters/linux/facts/clock.ts';
 
 interface Machine extends ClockSystem {
   readonly wall: bigint;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { osCode } from '../../../core/errors/agent-error.ts';
 import type { OpenFile, OpenMode } from '../../../core/ports/file-system.ts';
-import { files } from '../../../adapters/linux/files.ts';
+import { files } from '../../../adapters/linux/files/files.ts';
 import { scratchDirectory } from './support/scratch.ts';
 
 const mode = (text: string): OpenMode => ({

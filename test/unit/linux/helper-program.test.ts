@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { helperOutcome, helperOutputLimit, runHelperProgram } from '../../../adapters/linux/helper-program.ts';
+import { helperOutcome, helperOutputLimit, runHelperProgram } from '../../../adapters/linux/programs/helper-program.ts';
 import { scratchDirectory, script } from './support/scratch.ts';
 
 const helper = (body: string): { program: string; arguments: string[]; action: string } => ({

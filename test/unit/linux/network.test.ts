@@ -1,10 +1,10 @@
 import { endianness } from 'node:os';
 import { assert, property, uint8Array } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ipv6Text } from '../../../adapters/linux/ip-text.ts';
-import { linkAddresses, links } from '../../../adapters/linux/netlink.ts';
-import { interfacesOf, linuxNetwork } from '../../../adapters/linux/network.ts';
-import { parseIpv4Routes, parseIpv6Routes } from '../../../adapters/linux/routes.ts';
+import { ipv6Text } from '../../../adapters/linux/facts/ip-text.ts';
+import { linkAddresses, links } from '../../../adapters/linux/facts/netlink.ts';
+import { interfacesOf, linuxNetwork } from '../../../adapters/linux/facts/network.ts';
+import { parseIpv4Routes, parseIpv6Routes } from '../../../adapters/linux/facts/routes.ts';
 import { addressMessage, linkMessage, statistics64 } from './support/netlink-dump.ts';
 import { scratchDirectory, tree } from './support/scratch.ts';
 

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Power } from '../../../core/ports/power.ts';
 import type { Processes } from '../../../core/ports/processes.ts';
-import { linuxPower } from '../../../adapters/linux/power.ts';
-import { processes } from '../../../adapters/linux/processes.ts';
+import { linuxPower } from '../../../adapters/linux/power/power.ts';
+import { processes } from '../../../adapters/linux/programs/processes.ts';
 import { scratchDirectory, script, tree } from './support/scratch.ts';
 
 interface Machine {

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync, chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ProcessEnd, SpawnRequest } from '../../../core/ports/processes.ts';
-import { processes } from '../../../adapters/linux/processes.ts';
+import { processes } from '../../../adapters/linux/programs/processes.ts';
 import { scratchDirectory, script } from './support/scratch.ts';
 
 interface Ran {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
-import { linuxTrimming } from '../../../adapters/linux/trimming.ts';
+import { linuxTrimming } from '../../../adapters/linux/block/trimming.ts';
 import type { NativeAddon } from '../../../adapters/linux/native.ts';
 import { scratchDirectory, tree } from './support/scratch.ts';
 

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BackOff } from '../../../adapters/transport/back-off.ts';
+import { BackOff } from '../../../adapters/channels/back-off.ts';
 
 it('waits longer each time, up to the longest', () => {
   const backOff = new BackOff(100, 1000);

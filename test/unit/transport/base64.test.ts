@@ -5,8 +5,8 @@ import { join } from 'node:path';
 
 import { expect, it } from 'vitest';
 
-import { SocketTransport } from '../../../adapters/transport/socket-transport.ts';
-import { unixListen } from '../../../adapters/transport/unix-listen.ts';
+import { SocketTransport } from '../../../adapters/linux/channels/socket-transport.ts';
+import { unixListen } from '../../../adapters/linux/channels/unix-listen.ts';
 import type { Connection } from '../../../core/ports/index.ts';
 import { silentLog } from './silent-log.ts';
 

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { processes } from '../../../adapters/linux/processes.ts';
-import { boundUnit, restartAround } from '../../../adapters/transport/bound-unit.ts';
+import { processes } from '../../../adapters/linux/programs/processes.ts';
+import { boundUnit, restartAround } from '../../../adapters/linux/channels/bound-unit.ts';
 import type { Processes } from '../../../core/ports/processes.ts';
 import { scratchDirectory, script } from '../linux/support/scratch.ts';
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { deviceHolder } from '../../../adapters/transport/device-holder.ts';
+import { deviceHolder } from '../../../adapters/linux/channels/device-holder.ts';
 
 let scratch: string;
 

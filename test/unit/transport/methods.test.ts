@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { defaultPath } from '../../../adapters/config/settings-table.ts';
-import { channelPath, createTransport } from '../../../adapters/transport/index.ts';
-import { joinedChannels } from '../../../adapters/transport/joined-channels.ts';
-import { linuxChannels } from '../../../adapters/transport/linux-channels.ts';
-import { portableChannels } from '../../../adapters/transport/portable-channels.ts';
+import { channelPath, createTransport } from '../../../adapters/channels/index.ts';
+import { joinedChannels } from '../../../adapters/channels/joined-channels.ts';
+import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
+import { portableChannels } from '../../../adapters/channels/portable-channels.ts';
 import { windowsChannels } from '../../../adapters/windows/channels.ts';
 import type { Channels } from '../../../core/ports/index.ts';
 import { silentLog } from './silent-log.ts';

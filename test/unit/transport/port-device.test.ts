@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { PortDevice } from '../../../adapters/transport/port-device.ts';
+import { PortDevice } from '../../../adapters/linux/channels/port-device.ts';
 
 let scratch: string;
 

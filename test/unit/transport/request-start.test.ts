@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { RequestStart } from '../../../adapters/transport/request-start.ts';
+import { RequestStart } from '../../../adapters/channels/request-start.ts';
 
 const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 

@@ -2,9 +2,9 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { BackOff } from '../../../adapters/transport/back-off.ts';
-import { pathAppears } from '../../../adapters/transport/path-appears.ts';
-import { RetryingTransport } from '../../../adapters/transport/retry.ts';
+import { BackOff } from '../../../adapters/channels/back-off.ts';
+import { pathAppears } from '../../../adapters/linux/channels/path-appears.ts';
+import { RetryingTransport } from '../../../adapters/channels/retry.ts';
 import type { Transport } from '../../../core/ports/index.ts';
 import { silentLog } from './silent-log.ts';
 import { until } from './until.ts';

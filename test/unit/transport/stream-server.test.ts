@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { portableChannels } from '../../../adapters/transport/portable-channels.ts';
+import { portableChannels } from '../../../adapters/channels/portable-channels.ts';
 import type { Transport } from '../../../core/ports/index.ts';
 import { silentLog } from './silent-log.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseVsockAddress } from '../../../adapters/vsock-address.ts';
+import { parseVsockAddress } from '../../../adapters/shared/vsock-address.ts';
 
 describe('parseVsockAddress', () => {
   it('reads a CID and a port', () => {

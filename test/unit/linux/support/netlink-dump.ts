@@ -1,5 +1,5 @@
 import { endianness } from 'node:os';
-import { messageTypes } from '../../../../adapters/linux/netlink.ts';
+import { messageTypes } from '../../../../adapters/linux/facts/netlink.ts';
 
 const little = endianness() === 'LE';
 

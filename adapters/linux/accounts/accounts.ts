@@ -1,0 +1,40 @@
+import { readFileSync } from 'node:fs';
+import { arch, endianness } from 'node:os';
+
+import type { Accounts, SshKeys, UserSession } from '../../../core/ports/index.ts';
+import { logindSessions } from './logind-sessions.ts';
+import { parseUtmp, utmpLayout } from './utmp.ts';
+
+export interface AccountsParts {
+  /** Put before every path: '' for the running system. */
+  readonly root: string;
+  readonly passwords: NonNullable<Accounts['passwords']>;
+  readonly sshKeys: SshKeys;
+}
+
+export const linuxAccounts = ({ root, passwords, sshKeys }: AccountsParts): Accounts => ({
+  sessions: linuxSessions(root),
+  passwords,
+  sshKeys,
+});
+
+/** Who is logged in: utmp, or logind where utmp is missing or knows nobody. */
+export const linuxSessions = (root: string): NonNullable<Accounts['sessions']> => ({
+  list: async () => {
+    const recorded = utmpSessions(root);
+    return recorded.length > 0 ? recorded : logindSessions(root);
+  },
+});
+
+function utmpSessions(root: string): UserSession[] {
+  for (const path of ['/run/utmp', '/var/run/utmp']) {
+    let file: Buffer;
+    try {
+      file = readFileSync(`${root}${path}`);
+    } catch {
+      continue;
+    }
+    return parseUtmp(file, utmpLayout(arch(), endianness() === 'LE'));
+  }
+  return [];
+}

@@ -1,0 +1,131 @@
+import { Buffer } from 'node:buffer';
+import type { Connection, ConnectionSink } from '../../../core/ports/index.ts';
+import { channelAddon, channelEvent, type NativeChannel } from './channel-binding.ts';
+import { RequestStart } from '../../channels/request-start.ts';
+
+/** How much is read at once. */
+export const INBOX_SIZE = 128 * 1024;
+
+/**
+ * Where the input of every connection lands: it is the sink's during the call only, and calls don't nest.
+ * Pages that were never written cost nothing.
+ */
+let inbox: Buffer | undefined;
+
+/** Who keeps the connections. */
+export interface ConnectionOwner {
+  /** No more input will come; `errno` says why, 0 at the end of the stream. Not called after `close`. */
+  ended?(errno: number): void;
+  /** A port takes nothing for a host that is there, and will not before its device is reset. Once. */
+  stuck?(): void;
+  /** The descriptor is closed, for whatever reason. The last call, once. */
+  released(): void;
+}
+
+/** One host on one descriptor: the port's connection over the addon's channel. */
+export class ChannelConnection implements Connection {
+  readonly #owner: ConnectionOwner;
+  readonly #isPort: boolean;
+  readonly #channel: NativeChannel;
+  readonly #inbox: Buffer;
+  readonly #start = new RequestStart();
+  /** The view of the last chunk: requests of one length after another, such as pings, need no new one. */
+  #view: Buffer;
+  #sink: ConnectionSink | undefined;
+  #closed = false;
+  #released = false;
+
+  /** Takes over `fd`. `port`: a virtio-serial port, whose end of file means that no host is there. */
+  constructor(fd: number, kind: 'stream' | 'port', owner: ConnectionOwner) {
+    this.#owner = owner;
+    this.#isPort = kind === 'port';
+    inbox ??= Buffer.allocUnsafeSlow(INBOX_SIZE);
+    this.#inbox = inbox;
+    this.#view = inbox.subarray(0, 0);
+    this.#channel = new (channelAddon().Channel)(fd, this.#isPort, inbox, (event, value) => {
+      if (event === channelEvent.data) this.#received(value);
+      else this.#happened(event, value);
+    });
+  }
+
+  start(sink: ConnectionSink): void {
+    this.#sink = sink;
+    this.#channel.start();
+  }
+
+  write(bytes: Uint8Array | string): boolean {
+    return this.#closed || this.#channel.write(bytes);
+  }
+
+  writeBase64(before: string, bytes: Uint8Array, after: string): boolean {
+    return this.#closed || this.#channel.writeBase64(before, bytes, after);
+  }
+
+  pause(): void {
+    this.#channel.pause();
+  }
+
+  resume(): void {
+    this.#channel.resume();
+  }
+
+  /** What was written is still sent, as long as the host takes it. */
+  close(): void {
+    if (this.#closed) return;
+    const released = this.#channel.close();
+    this.#end();
+    if (released) this.#release();
+  }
+
+  /** Closes at once, whatever waits. */
+  destroy(): void {
+    this.#channel.destroy();
+    this.#end();
+    this.#release();
+  }
+
+  /** A port whose device is reset: the conversation stays, and what is written waits. */
+  detach(): void {
+    this.#channel.detach();
+  }
+
+  /** Takes over the port's descriptor of now. */
+  attach(fd: number): void {
+    this.#channel.attach(fd);
+  }
+
+  #received(length: number): void {
+    if (this.#view.length !== length) this.#view = this.#inbox.subarray(0, length);
+    if (this.#isPort && this.#start.isIn(this.#view)) this.#sink?.hostChanged();
+    this.#sink?.data(this.#view);
+  }
+
+  #happened(event: number, value: number): void {
+    if (event === channelEvent.released) this.#release();
+    else if (this.#closed) return;
+    else if (event === channelEvent.drained) this.#sink?.drained();
+    else if (event === channelEvent.hostChanged) this.#hostChanged();
+    else if (event === channelEvent.stuck) this.#owner.stuck?.();
+    else if (event === channelEvent.ended) {
+      this.#end();
+      this.#owner.ended?.(value);
+    }
+  }
+
+  #hostChanged(): void {
+    this.#start.forget();
+    this.#sink?.hostChanged();
+  }
+
+  #end(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#sink?.closed();
+  }
+
+  #release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#owner.released();
+  }
+}

@@ -1,0 +1,44 @@
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { AgentError, withContext } from '../../../core/errors/agent-error.ts';
+import { isPosixCode, posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
+import { deviceHolder } from './device-holder.ts';
+
+/** What can be done about a failure, behind the system's own sentence. */
+type Hints = Partial<Record<PosixCode, string | ((path: string) => string | undefined)>>;
+
+/** Hints that hold for every serial device. */
+export const deviceHints: Hints = {
+  EBUSY: (path) => {
+    const holder = deviceHolder(path);
+    return `${holder ?? 'another process'} has it open: only one agent can, stop the other`;
+  },
+  EACCES: 'the agent must run as root, or be given the device',
+  EPERM: 'the agent must run as root, or be given the device',
+};
+
+/**
+ * Opens a character device for reading and writing without waiting and without it becoming the controlling terminal.
+ *
+ * @throws os error `error opening channel 'PATH': STRERROR`, in qemu-ga's words, with a hint in brackets where there
+ * is one; failed error when it is a file or a directory
+ */
+export function openDevice(path: string, hints: Hints = deviceHints): number {
+  const fd = open(path, hints);
+  // libuv has added O_CLOEXEC.
+  if (fstatSync(fd).isCharacterDevice()) return fd;
+  closeSync(fd);
+  throw AgentError.failed(`error opening channel '${path}': it is no character device`);
+}
+
+function open(path: string, hints: Hints): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    if (!isPosixCode(code)) throw withContext(`error opening channel '${path}'`, error);
+    const hint = hints[code];
+    const text = typeof hint === 'function' ? hint(path) : hint;
+    const failure = withContext(`error opening channel '${path}'`, posixError(code, { syscall: 'open', path }));
+    throw text === undefined || failure.os === undefined ? failure : new AgentError('os', `${failure.message} (${text})`, { os: failure.os, cause: error });
+  }
+}

@@ -1,0 +1,111 @@
+import { closeSync } from 'node:fs';
+import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
+import type { Connection, Log, Transport } from '../../../core/ports/index.ts';
+import { channelAddon, type NativeListener } from './channel-binding.ts';
+import { ChannelConnection } from './channel-connection.ts';
+
+/** Clients that are served at once; more wait in the socket's queue. */
+export const MAXIMUM_CLIENTS = 64;
+/** Clients that wait; still more are refused by the kernel. */
+export const BACKLOG = 128;
+/** How long accepting rests when the process is out of descriptors and no client leaves, in milliseconds. */
+const EXHAUSTION_REST = 1000;
+
+/** A socket that clients come to. */
+export interface ListeningSocket {
+  readonly description: string;
+  /** A descriptor that listens. @throws failed error */
+  listen(): number;
+  /** Undoes what `listen` left behind, after the descriptor is closed. */
+  remove?(): void;
+  /** Why this client is not served, or `undefined` where it is. Process and user id, or CID and port. */
+  refuses?(peer: number, detail: number): string | undefined;
+  /** The client, for the log. */
+  name(peer: number, detail: number): string;
+}
+
+export interface SocketTransportOptions {
+  readonly log: Log;
+  readonly maximumClients?: number;
+}
+
+/** Serves many clients at once, each on a connection of its own. */
+export class SocketTransport implements Transport {
+  readonly description: string;
+  /** A listening socket is never lost. */
+  readonly lost = new Promise<Error>(() => {});
+  readonly #socket: ListeningSocket;
+  readonly #log: Log;
+  readonly #maximum: number;
+  readonly #clients = new Set<ChannelConnection>();
+  #listener: NativeListener | undefined;
+  #resting = false;
+  #exhaustion: NodeJS.Timeout | undefined;
+
+  constructor(socket: ListeningSocket, { log, maximumClients = MAXIMUM_CLIENTS }: SocketTransportOptions) {
+    this.description = socket.description;
+    this.#socket = socket;
+    this.#log = log;
+    this.#maximum = maximumClients;
+  }
+
+  async open(connected: (connection: Connection) => void): Promise<void> {
+    const fd = this.#socket.listen();
+    this.#listener = new (channelAddon().Listener)(fd, (client, peer, detail) => {
+      if (client < 0) this.#exhausted(client);
+      else this.#accept(client, peer, detail, connected);
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#listener === undefined) return;
+    clearTimeout(this.#exhaustion);
+    this.#listener.close();
+    this.#listener = undefined;
+    this.#socket.remove?.();
+    for (const client of this.#clients) client.destroy();
+  }
+
+  #accept(fd: number, peer: number, detail: number, connected: (connection: Connection) => void): void {
+    const name = this.#socket.name(peer, detail);
+    const refusal = this.#socket.refuses?.(peer, detail);
+    if (refusal !== undefined) {
+      closeSync(fd);
+      this.#log.warning(`${this.description}: ${name} is refused: ${refusal}`);
+      return;
+    }
+    const client: ChannelConnection = new ChannelConnection(fd, 'stream', {
+      released: () => {
+        this.#clients.delete(client);
+        this.#log.debug(() => `${this.description}: ${name} has gone`);
+        this.#goOn();
+      },
+    });
+    this.#clients.add(client);
+    this.#log.debug(() => `${this.description}: ${name} is here`);
+    if (this.#clients.size >= this.#maximum) {
+      this.#log.warning(`${this.description}: ${this.#clients.size} clients are connected, which is the limit; more wait until one leaves`);
+      this.#rest();
+    }
+    connected(client);
+  }
+
+  /** EMFILE and the like: the client is still in the queue, and trying again at once would spin. */
+  #exhausted(errno: number): void {
+    this.#log.warning(`${this.description}: a client cannot be accepted: ${posixErrorOf(errno).message}`);
+    this.#rest();
+    this.#exhaustion = setTimeout(() => this.#goOn(), EXHAUSTION_REST);
+  }
+
+  #rest(): void {
+    this.#resting = true;
+    this.#listener?.pause();
+  }
+
+  #goOn(): void {
+    if (!this.#resting || this.#clients.size >= this.#maximum) return;
+    clearTimeout(this.#exhaustion);
+    this.#resting = false;
+    this.#listener?.resume();
+  }
+}

@@ -1,0 +1,103 @@
+import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
+import type { Clock } from '../../../core/ports/clock.ts';
+import { after } from '../../shared/unreferenced-timer.ts';
+import { type NativeAddon, nativeAddon } from '../native.ts';
+import { textFromBytes } from '../text.ts';
+
+/** Year, month from 0, day, hour, minute, second, in whatever zone the clock runs. */
+export type ClockFields = readonly [year: number, month: number, day: number, hour: number, minute: number, second: number];
+
+/** The system calls of this port. */
+export interface ClockSystem extends Pick<NativeAddon, 'readFile'> {
+  wallClock(): bigint;
+  /** CLOCK_BOOTTIME. */
+  bootClock(): bigint;
+  setWallClock(time: bigint): void;
+  /** Answers when a second begins, which may take one. */
+  readHardwareClock(path: string): Promise<ClockFields>;
+  writeHardwareClock(path: string, fields: ClockFields): Promise<void>;
+}
+
+/** Where hwclock(8) looks, in its order. */
+const hardwareClocks = ['/dev/rtc0', '/dev/rtc', '/dev/misc/rtc'] as const;
+const absent: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENODEV', 'ENXIO', 'ENOTDIR']);
+
+/** The clocks of this machine. `root` stands before /dev and /etc: '' for the running system. */
+export function linuxClock({ root = '', system = nativeAddon() as NativeAddon & ClockSystem }: { root?: string; system?: ClockSystem } = {}): Clock {
+  return {
+    now: () => system.wallClock(),
+    monotonic: () => system.bootClock(),
+    after,
+    setting: {
+      async set(time) {
+        system.setWallClock(time);
+        await setHardwareClock(root, system);
+      },
+      async setFromHardware() {
+        const [local, fields] = await readHardwareClock(root, system);
+        const milliseconds = local ? new Date(...fields).getTime() : Date.UTC(...fields);
+        try {
+          system.setWallClock(BigInt(milliseconds) * 1_000_000n);
+        } catch (error) {
+          throw setFromHardwareFailure(error);
+        }
+      },
+    },
+  };
+}
+
+const setFromHardwareFailure = (error: unknown): AgentError =>
+  AgentError.failed(withContext('failed to set system time from hardware clock', error).message, error);
+
+async function setHardwareClock(root: string, system: ClockSystem): Promise<void> {
+  try {
+    const local = await runsInLocalTime(root, system);
+    await withHardwareClock(root, (path) => system.writeHardwareClock(path, fieldsAt(system.wallClock(), local)));
+  } catch (error) {
+    // A machine without one is set all the same.
+    if (absent.has(osCode(error))) return;
+    throw AgentError.failed(withContext('failed to set hardware clock to system time', error).message, error);
+  }
+}
+
+async function readHardwareClock(root: string, system: ClockSystem): Promise<readonly [local: boolean, fields: ClockFields]> {
+  try {
+    const local = await runsInLocalTime(root, system);
+    return [local, await withHardwareClock(root, (path) => system.readHardwareClock(path))];
+  } catch (error) {
+    if (absent.has(osCode(error))) {
+      throw AgentError.failed(`failed to set system time from hardware clock: this machine has none (looked for ${hardwareClocks.join(', ')})`, error);
+    }
+    throw setFromHardwareFailure(error);
+  }
+}
+
+/** The first device that is there. @throws the last error where none is */
+async function withHardwareClock<T>(root: string, use: (path: string) => Promise<T>): Promise<T> {
+  let missing: unknown;
+  for (const path of hardwareClocks) {
+    try {
+      return await use(root + path);
+    } catch (error) {
+      if (!absent.has(osCode(error))) throw error;
+      missing = error;
+    }
+  }
+  throw missing;
+}
+
+/** The third line of adjtime(5) is `UTC` or `LOCAL`; without the file it is UTC. */
+async function runsInLocalTime(root: string, system: ClockSystem): Promise<boolean> {
+  try {
+    return textFromBytes(await system.readFile(`${root}/etc/adjtime`, 4096)).split('\n')[2]?.trim() === 'LOCAL';
+  } catch {
+    return false;
+  }
+}
+
+function fieldsAt(time: bigint, local: boolean): ClockFields {
+  const date = new Date(Number(time / 1_000_000n));
+  return local
+    ? [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds()]
+    : [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()];
+}

@@ -1,0 +1,18 @@
+import type { FileSystem } from '../../../core/ports/file-system.ts';
+import type { LinuxFacts } from '../facts/facts.ts';
+import { files } from './files.ts';
+import { LinuxFreezing, type LinuxFreezingOptions } from '../freeze/freezing.ts';
+import { linuxTrimming } from '../block/trimming.ts';
+
+/** All that a file system can do here. */
+export const linuxFileSystem = (
+  facts: Pick<LinuxFacts, 'usage' | 'disks' | 'diskStatistics'>,
+  freezing: LinuxFreezingOptions & { readonly root: string },
+): FileSystem => ({
+  files,
+  freezing: new LinuxFreezing(freezing),
+  trimming: linuxTrimming(freezing.root),
+  usage: facts.usage,
+  disks: facts.disks,
+  diskStatistics: facts.diskStatistics,
+});

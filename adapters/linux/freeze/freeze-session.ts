@@ -1,0 +1,237 @@
+import { AgentError, withContext } from '../../../core/errors/agent-error.ts';
+import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
+import type { FreezeEnd, FreezeOutcome, FreezeSession, FrozenTarget, ThawOutcome } from '../../../core/ports/freezing.ts';
+import type { GuardianLink, StartedGuardian } from './guardian.ts';
+
+/** A guardian that is silent for so long beyond its own limits is stopped or broken. */
+const silenceMs = 20_000;
+
+export interface GuardedSessionOptions extends StartedGuardian {
+  /** In the order of freezing: the guardian calls them by their place in it. */
+  readonly targets: readonly FrozenTarget[];
+  readonly recoveryData: Readonly<Record<string, string>>;
+  readonly freezeWithinMs: number;
+  /** How long the guardian may flush; 0: for ever. */
+  readonly flushLimitMs: number;
+  /** False for a session that an earlier agent began. */
+  readonly fresh: boolean;
+  /** Whether no other session of this agent has begun since. */
+  readonly isLatest: () => boolean;
+  /** The way out when the guardian is lost: thaws these, without it. */
+  readonly thawDirectly: (targets: readonly FrozenTarget[]) => Promise<readonly ThawOutcome[]>;
+  /** Everything is thawed, and the guardian, which goes soon, waits for nothing in the kernel. */
+  readonly onThawed: (guardian: StartedGuardian) => void;
+}
+
+/** A freeze session held by a guardian process. */
+export class GuardedSession implements FreezeSession {
+  readonly recoveryData: Readonly<Record<string, string>>;
+  readonly ended: Promise<FreezeEnd>;
+  readonly #options: GuardedSessionOptions;
+  readonly #link: GuardianLink;
+  readonly #settleEnded: (end: FreezeEnd) => void;
+  readonly #flushed = new Map<number, { readonly error: number; readonly ns: bigint }>();
+  readonly #thawed = new Map<number, ThawOutcome>();
+  readonly #unfinished = new Set<number>();
+  #flushing: boolean;
+  #mayBeFrozen: boolean;
+  /** Why the guardian ended the freeze; `undefined` as long as it has not said so. */
+  #reason: string | undefined;
+  #thawing: Promise<readonly ThawOutcome[]> | undefined;
+
+  constructor(options: GuardedSessionOptions) {
+    this.#options = options;
+    this.#link = options.link;
+    this.#flushing = options.fresh;
+    this.#mayBeFrozen = !options.fresh;
+    this.recoveryData = options.recoveryData;
+    const { promise, resolve } = Promise.withResolvers<FreezeEnd>();
+    this.ended = promise;
+    this.#settleEnded = resolve;
+    this.#link.listen((verb, fields) => this.#hear(verb, fields));
+    void this.#link.closed.then(() => this.#lost());
+    // It goes on while the marker is written.
+    if (options.fresh) this.#link.send('flush\n');
+  }
+
+  async flush(): Promise<void> {
+    if (!this.#flushing) return;
+    const { flushLimitMs } = this.#options;
+    const done = await this.#link.next(['flush-done'], flushLimitMs === 0 ? undefined : flushLimitMs + silenceMs);
+    // It keeps its limit even where a disk does not answer: one that says nothing is stopped or broken.
+    if (done === undefined) this.#kill();
+  }
+
+  async freeze(): Promise<readonly FreezeOutcome[]> {
+    const { fresh, freezeWithinMs } = this.#options;
+    if (!fresh) throw AgentError.failed('this session was frozen by an earlier agent');
+    const outcomes = new Map<number, FreezeOutcome>();
+    const stop = this.#link.listen((verb, fields) => {
+      if (verb === 'frozen') this.#hearFrozen(outcomes, fields);
+    });
+    await this.flush();
+    this.#mayBeFrozen = true;
+    this.#link.send('freeze\n');
+    const done = await this.#link.next(['freeze-done'], freezeWithinMs === 0 ? undefined : freezeWithinMs + silenceMs);
+    stop();
+    if (done === undefined) this.#kill();
+    const verdict = done?.fields[0];
+    // From now on the guardian holds on even if this agent dies: its word may have reached the host.
+    if (verdict === 'frozen') this.#link.send('hold\n');
+    if (verdict !== 'frozen' && ![...outcomes.values()].some(({ result }) => result === 'failed')) this.#blame(outcomes, verdict);
+    return [...outcomes.values()];
+  }
+
+  thaw(): Promise<readonly ThawOutcome[]> {
+    this.#thawing ??= this.#thaw();
+    return this.#thawing;
+  }
+
+  async #thaw(): Promise<readonly ThawOutcome[]> {
+    if (this.#reason === undefined) {
+      // One that somebody has stopped would not hear of it.
+      this.#options.signal('SIGCONT');
+      this.#link.send('thaw\n');
+      await this.#link.next(['ended'], silenceMs);
+      if (this.#reason !== undefined && this.#unfinished.size === 0) this.#options.onThawed(this.#options);
+    }
+    return this.#settle();
+  }
+
+  /** What came of the thaw, once the guardian is through or lost; then it is done without it. */
+  async #settle(): Promise<readonly ThawOutcome[]> {
+    if (this.#reason === undefined && this.#mayBeFrozen) {
+      this.#kill();
+      await this.#thawDirectly(this.#options.targets);
+    }
+    return this.#options.targets.flatMap((_, index) => this.#thawed.get(index) ?? []).toReversed();
+  }
+
+  async #thawDirectly(targets: readonly FrozenTarget[]): Promise<void> {
+    for (const outcome of await this.#options.thawDirectly(targets.toReversed())) {
+      const index = this.#options.targets.findIndex(({ id }) => id === outcome.id);
+      // What the guardian thawed before it was lost is not frozen any more now.
+      if (this.#thawed.get(index)?.thawed !== true) this.#thawed.set(index, outcome);
+    }
+  }
+
+  #kill(): void {
+    this.#options.signal('SIGKILL');
+  }
+
+  /** The freeze is over. Where nobody asked for it, this is news. */
+  #end(): void {
+    // A failure to freeze is told by `freeze`, and how it was undone by `thaw`.
+    if (this.#thawing !== undefined || !this.#mayBeFrozen || this.#reason === 'failure') return;
+    this.#thawing = this.#settle();
+    const end = { ...explain(this.#reason), at: BigInt(Date.now()) * 1_000_000n };
+    this.#thawing.then(
+      (thawed) => this.#settleEnded({ ...end, thawed }),
+      (error: unknown) => this.#settleEnded({ ...end, detail: withContext(end.detail, error).message, thawed: [] }),
+    );
+  }
+
+  #lost(): void {
+    if (this.#reason === undefined) {
+      this.#end();
+      return;
+    }
+    // A guardian stays for calls that hang. If it was killed instead, what they froze in the end has no keeper.
+    const unfinished = this.#options.targets.filter((_, index) => this.#unfinished.has(index));
+    if (unfinished.length > 0 && this.#options.isLatest()) this.#options.thawDirectly(unfinished.toReversed()).catch(() => {});
+  }
+
+  #hear(verb: string, fields: readonly string[]): void {
+    switch (verb) {
+      case 'flushed': {
+        const [index, error, ns] = numbers(fields);
+        this.#flushed.set(Number(index), { error: Number(error), ns: ns ?? 0n });
+        break;
+      }
+      case 'flush-done':
+        this.#flushing = false;
+        break;
+      case 'thawed':
+        this.#hearThawed(fields);
+        break;
+      case 'ended':
+        this.#reason = fields[0] ?? '';
+        this.#end();
+        break;
+      default:
+    }
+  }
+
+  #hearThawed(fields: readonly string[]): void {
+    const [index = 0n, error = 0n, thawedAt = 0n] = numbers(fields);
+    const target = this.#options.targets[Number(index)];
+    if (target === undefined) return;
+    const stillFreezing = Number(error) === posixNumber('EINPROGRESS');
+    if (stillFreezing || Number(error) === posixNumber('ETIMEDOUT')) this.#unfinished.add(Number(index));
+    // The guardian thaws it when it comes out of the kernel: nobody else can do anything about it until then.
+    this.#thawed.set(Number(index), thawOutcome(target, stillFreezing ? 0 : Number(error), thawedAt));
+  }
+
+  #hearFrozen(outcomes: Map<number, FreezeOutcome>, fields: readonly string[]): void {
+    const [index = 0n, error = 0n, frozenAt = 0n, freezeNs = 0n] = numbers(fields);
+    const target = this.#options.targets[Number(index)];
+    if (target === undefined || Number(error) === posixNumber('ECANCELED')) return;
+    const flushed = this.#flushed.get(Number(index));
+    outcomes.set(Number(index), {
+      id: target.id,
+      mountPoint: target.mountPoint,
+      ...this.#result(target, Number(error)),
+      ...(frozenAt !== 0n && { frozenAt }),
+      ...(flushed !== undefined && { flushNs: flushed.ns }),
+      freezeNs,
+    });
+  }
+
+  #result(target: FrozenTarget, error: number): Pick<FreezeOutcome, 'result' | 'error'> {
+    if (error === 0) return { result: 'frozen' };
+    if (error === posixNumber('EOPNOTSUPP')) return { result: 'unsupported' };
+    if (error === posixNumber('EBUSY')) return { result: 'busy' };
+    const why = error === posixNumber('ETIMEDOUT')
+      ? `not frozen within ${this.#options.freezeWithinMs / 1000} s`
+      : posixErrorOf(error).message;
+    return { result: 'failed', error: `failed to freeze ${target.mountPoint}: ${why}` };
+  }
+
+  /** Freezing ended early although none failed: the first that it did not come to bears the reason. */
+  #blame(outcomes: Map<number, FreezeOutcome>, verdict: string | undefined): void {
+    const index = Math.max(0, this.#options.targets.findIndex((_, place) => !outcomes.has(place)));
+    const target = this.#options.targets[index];
+    if (target === undefined) return;
+    const { detail } = explain(verdict);
+    outcomes.set(index, {
+      id: target.id,
+      mountPoint: target.mountPoint,
+      result: 'failed',
+      error: `failed to freeze ${target.mountPoint}: ${detail}`,
+    });
+  }
+}
+
+/** `error` 0 without a time: nothing was frozen any more. */
+export const thawOutcome = (target: FrozenTarget, error: number, thawedAt: bigint): ThawOutcome => ({
+  id: target.id,
+  mountPoint: target.mountPoint,
+  thawed: thawedAt !== 0n,
+  ...(thawedAt !== 0n && { thawedAt }),
+  ...(error !== 0 && { error: `failed to thaw ${target.mountPoint}: ${posixErrorOf(error).message}` }),
+});
+
+export const numbers = (fields: readonly string[]): readonly bigint[] => fields.map((field) => BigInt(field));
+
+function explain(reason = ''): Pick<FreezeEnd, 'reason' | 'detail'> {
+  switch (reason) {
+    case 'deadline':
+      return { reason: 'deadline', detail: 'the deadline of the freeze (freeze-timeout) came before a thaw' };
+    case 'elsewhere':
+      return { reason: 'elsewhere', detail: 'thawed through the guardian by somebody else, such as concierge-ga thaw' };
+    case 'signal':
+      return { reason: 'elsewhere', detail: 'the guardian was asked to end while no agent was there' };
+    default:
+      return { reason: 'holder-lost', detail: 'the freeze guardian has ended unexpectedly' };
+  }
+}

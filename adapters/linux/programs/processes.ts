@@ -1,0 +1,53 @@
+import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../../core/ports/processes.ts';
+import { type NativeAddon, nativeAddon } from '../native.ts';
+
+interface ProcessesAddon extends NativeAddon {
+  /**
+   * Resolves once the program runs. `output` and `errors`: 0 discard, 1 capture, 2 join with output. `onOutput` gets 0
+   * for output and 1 for errors; `onEnd` comes last, when all output has been given.
+   */
+  spawn(
+    path: string,
+    argumentsAfterName: readonly string[],
+    environment: readonly string[] | undefined,
+    input: Uint8Array | undefined,
+    output: number,
+    errors: number,
+    onOutput: (stream: number, bytes: Uint8Array) => void,
+    onEnd: (exited: boolean, status: number) => void,
+  ): Promise<{ readonly pid: number; readonly kill: () => void; readonly discard: (stream: number) => void }>;
+}
+
+type OutputListener = (stream: 'output' | 'errors', bytes: Uint8Array) => void;
+
+const sinks = { discard: 0, capture: 1, merge: 2 } as const;
+
+/** Programs of this machine. The child leads a session of its own, so that killing it takes its children along. */
+export const processes: Processes = {
+  canMerge: true,
+
+  async spawn(request: SpawnRequest): Promise<RunningProcess> {
+    // Nothing comes before the caller had its turn: the event loop is asked for output only after this has resolved.
+    let listener: OutputListener | undefined;
+    const ended = Promise.withResolvers<ProcessEnd>();
+    const started = await (nativeAddon() as ProcessesAddon).spawn(
+      request.path,
+      request.arguments,
+      request.environment,
+      request.input,
+      sinks[request.output],
+      sinks[request.errors],
+      (stream, bytes) => listener?.(stream === 0 ? 'output' : 'errors', bytes),
+      (exited, status) => ended.resolve(exited ? { exitCode: status } : { signal: status }),
+    );
+    return {
+      pid: started.pid,
+      kill: started.kill,
+      discard: (stream) => started.discard(stream === 'output' ? 0 : 1),
+      finished: ended.promise,
+      onOutput(given) {
+        listener = given;
+      },
+    };
+  },
+};
