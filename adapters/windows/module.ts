@@ -18,7 +18,7 @@ import { windowsUsage } from './usage.ts';
 export { EventLog } from './event-log.ts';
 export { installService, startService, stopService, uninstallService } from './service-control.ts';
 export { liveAsService } from './service-main.ts';
-export { windowsChannels } from './channels.ts';
+export { windowsChannels } from './channels/windows-channels.ts';
 export { registerProvider, unregisterProvider } from './vss/registration.ts';
 
 export interface WindowsBackendOptions {

@@ -4,7 +4,7 @@ import { createServer, type Socket } from 'node:net';
 
 import { actions } from '../../adapters/windows/bindings/device-notification.ts';
 import { dll, prototype, replaceDlls } from '../../adapters/windows/dll.ts';
-import { portClasses } from '../../adapters/windows/device-notification.ts';
+import { portClasses } from '../../adapters/windows/channels/device-notification.ts';
 import { guidBytes } from '../../adapters/windows/guid.ts';
 import { windowsChannels } from '../../adapters/windows/module.ts';
 import type { Connection, Log, Transport } from '../../kit/index.ts';

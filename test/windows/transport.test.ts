@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 
 import { windowsChannels } from '../../adapters/windows/module.ts';
-import { WindowsTransport } from '../../adapters/windows/transport.ts';
+import { WindowsTransport } from '../../adapters/windows/channels/device-transport.ts';
 import { AgentError, type Connection, type ConnectionSink, type Log } from '../../kit/index.ts';
 import { after, afterEach, describe, it } from './runner.ts';
 

@@ -4,7 +4,7 @@ import { channelPath, createTransport } from '../../../adapters/channels/index.t
 import { joinedChannels } from '../../../adapters/channels/joined-channels.ts';
 import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
 import { portableChannels } from '../../../adapters/channels/portable-channels.ts';
-import { windowsChannels } from '../../../adapters/windows/channels.ts';
+import { windowsChannels } from '../../../adapters/windows/channels/windows-channels.ts';
 import type { Channels } from '../../../core/ports/index.ts';
 import { silentLog } from './silent-log.ts';
 

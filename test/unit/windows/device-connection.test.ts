@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { DeviceConnection, type Device } from '../../../adapters/windows/device-connection.ts';
+import { DeviceConnection, type Device } from '../../../adapters/windows/channels/device-connection.ts';
 
 /** After everything that needs no answer of the device. */
 const settled = (): Promise<void> =>

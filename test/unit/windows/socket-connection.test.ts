@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { events, ws2_32 } from '../../../adapters/windows/bindings/ws2_32.ts';
-import { SocketConnection } from '../../../adapters/windows/vsock/socket-connection.ts';
+import { SocketConnection } from '../../../adapters/windows/channels/vsock/socket-connection.ts';
 
 /** A socket of a provider that tells of a reset by FD_CLOSE alone, which Wine's does not. */
 const winsock = vi.hoisted(() => {
@@ -23,7 +23,7 @@ const winsock = vi.hoisted(() => {
   };
   return { state, EventSocket, unlessBlocked };
 });
-vi.mock('../../../adapters/windows/vsock/event-socket.ts', () => winsock);
+vi.mock('../../../adapters/windows/channels/vsock/event-socket.ts', () => winsock);
 
 const originals = Object.getOwnPropertyDescriptors(ws2_32);
 

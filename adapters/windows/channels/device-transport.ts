@@ -1,14 +1,12 @@
-import { AgentError, withContext } from '../../core/errors/agent-error.ts';
-import type { Connection, Transport } from '../../core/ports/transport.ts';
-import { COMMTIMEOUTS, INVALID_HANDLE, kernel32 } from './bindings/kernel32.ts';
+import { AgentError, withContext } from '../../../core/errors/agent-error.ts';
+import type { Connection, Transport } from '../../../core/ports/transport.ts';
+import { COMMTIMEOUTS, INVALID_HANDLE, kernel32 } from '../bindings/kernel32.ts';
+import { structure } from '../layout.ts';
+import { lastWindowsError, windowsErrorOf } from '../system-error.ts';
 import { DeviceConnection } from './device-connection.ts';
-import { watchDevice, type DeviceWatch } from './device-notification.ts';
-import { structure } from './layout.ts';
-import { portLeaves } from './port-arrival.ts';
+import { watchDevice, type DeviceWatch, type SerialMethod } from './device-notification.ts';
 import { OverlappedDevice } from './overlapped-device.ts';
-import { lastWindowsError, windowsErrorOf } from './system-error.ts';
-
-export type WindowsTransportMethod = 'virtio-serial' | 'isa-serial';
+import { portLeaves } from './port-arrival.ts';
 
 const GENERIC_READ_WRITE = 0xc000_0000;
 const OPEN_EXISTING = 3;
@@ -24,13 +22,13 @@ const hints: Readonly<Record<string, string>> = {
 export class WindowsTransport implements Transport {
   readonly description: string;
   readonly lost: Promise<Error>;
-  readonly #method: WindowsTransportMethod;
+  readonly #method: SerialMethod;
   readonly #path: string;
   readonly #setLost: (error: Error) => void;
   #connection: DeviceConnection | undefined;
   #watch: DeviceWatch | undefined;
 
-  constructor(method: WindowsTransportMethod, path: string) {
+  constructor(method: SerialMethod, path: string) {
     this.#method = method;
     this.#path = method === 'isa-serial' && !path.startsWith('\\\\') ? `\\\\.\\${path}` : path;
     this.description = `${method} ${this.#path}`;

@@ -1,10 +1,10 @@
-import { kernel32 } from '../bindings/kernel32.ts';
-import { INVALID_SOCKET, ws2_32, WSADATA, WSANETWORKEVENTS } from '../bindings/ws2_32.ts';
-import { lastError } from '../dll.ts';
-import type { Pointer } from '../koffi.ts';
-import { readFields } from '../layout.ts';
-import { lastWindowsError, windowsErrorOf } from '../system-error.ts';
-import { waitFor, type Wait } from '../wait.ts';
+import { kernel32 } from '../../bindings/kernel32.ts';
+import { INVALID_SOCKET, ws2_32, WSADATA, WSANETWORKEVENTS } from '../../bindings/ws2_32.ts';
+import { lastError } from '../../dll.ts';
+import type { Pointer } from '../../koffi.ts';
+import { readFields } from '../../layout.ts';
+import { lastWindowsError, windowsErrorOf } from '../../system-error.ts';
+import { waitFor, type Wait } from '../../wait.ts';
 
 const WSAEWOULDBLOCK = 10035;
 const SOCK_STREAM = 1;

@@ -1,6 +1,5 @@
-import { kernel32 } from './bindings/kernel32.ts';
-import { portClasses, watchClass } from './device-notification.ts';
-import type { WindowsTransportMethod } from './transport.ts';
+import { kernel32 } from '../bindings/kernel32.ts';
+import { portClasses, watchClass, type SerialMethod } from './device-notification.ts';
 
 /**
  * How long after the arrival of a port time is what helps: its driver gives it a name when the host has told it, which may be
@@ -14,11 +13,11 @@ const safetyMs = 60_000;
 /** A device that has just been let go for its removal must not be opened again before the system is done with it. */
 const leavingMs = 3_000;
 
-const arrivals = new Map<WindowsTransportMethod, number>();
-const departures = new Map<WindowsTransportMethod, number>();
+const arrivals = new Map<SerialMethod, number>();
+const departures = new Map<SerialMethod, number>();
 
 /** A port of that kind is being removed. */
-export const portLeaves = (method: WindowsTransportMethod): void => void departures.set(method, performance.now());
+export const portLeaves = (method: SerialMethod): void => void departures.set(method, performance.now());
 
 /** Resolves after so long, or when `signal` is aborted. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
@@ -35,7 +34,7 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
  * Resolves to true once a port of that kind has arrived, or when `signal` is aborted; to false at once where the port is there,
  * where one has just arrived, and where the system cannot tell.
  */
-export async function portArrives(method: WindowsTransportMethod, path: string, signal: AbortSignal): Promise<boolean> {
+export async function portArrives(method: SerialMethod, path: string, signal: AbortSignal): Promise<boolean> {
   const name = path.replace(/^\\\\[.?]\\(?:Global\\)?/i, '');
   // A pipe, say, which no class of devices tells of.
   if (name.includes('\\')) return false;

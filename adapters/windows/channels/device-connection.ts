@@ -1,5 +1,5 @@
-import { AgentError, osCode } from '../../core/errors/agent-error.ts';
-import type { Connection, ConnectionSink } from '../../core/ports/transport.ts';
+import { AgentError, osCode } from '../../../core/errors/agent-error.ts';
+import type { Connection, ConnectionSink } from '../../../core/ports/transport.ts';
 import type { OverlappedDevice } from './overlapped-device.ts';
 
 /** What is used of it. */

@@ -1,9 +1,9 @@
-import { kernel32, OVERLAPPED } from './bindings/kernel32.ts';
-import { lastError } from './dll.ts';
-import { koffi, type Out, type Pointer } from './koffi.ts';
-import { structure } from './layout.ts';
-import { windowsErrorOf } from './system-error.ts';
-import { waitFor } from './wait.ts';
+import { kernel32, OVERLAPPED } from '../bindings/kernel32.ts';
+import { lastError } from '../dll.ts';
+import { koffi, type Out, type Pointer } from '../koffi.ts';
+import { structure } from '../layout.ts';
+import { windowsErrorOf } from '../system-error.ts';
+import { waitFor } from '../wait.ts';
 
 const ERROR_IO_PENDING = 997;
 const ERROR_TIMEOUT = 1460;

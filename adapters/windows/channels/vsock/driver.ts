@@ -1,6 +1,6 @@
-import { AgentError } from '../../../core/errors/agent-error.ts';
-import { INVALID_HANDLE, kernel32 } from '../bindings/kernel32.ts';
-import { errorName, windowsErrorOf } from '../system-error.ts';
+import { AgentError } from '../../../../core/errors/agent-error.ts';
+import { INVALID_HANDLE, kernel32 } from '../../bindings/kernel32.ts';
+import { errorName, windowsErrorOf } from '../../system-error.ts';
 
 /*
  * What the viosock driver of virtio-win tells of itself in its public headers (viosock/sys/public.h and viosock/inc/vio_sockets.h):

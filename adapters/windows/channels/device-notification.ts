@@ -1,14 +1,17 @@
-import { actions, CM_NOTIFY_EVENT_DATA, CM_NOTIFY_FILTER, deviceNotification, filterTypes } from './bindings/device-notification.ts';
-import { findExport } from './exports.ts';
-import { guidBytes, guidText } from './guid.ts';
-import { copyOf, koffi, type KoffiType, type Out, type Pointer } from './koffi.ts';
-import { readFields, structure } from './layout.ts';
+import { actions, CM_NOTIFY_EVENT_DATA, CM_NOTIFY_FILTER, deviceNotification, filterTypes } from '../bindings/device-notification.ts';
+import { findExport } from '../exports.ts';
+import { guidBytes, guidText } from '../guid.ts';
+import { copyOf, koffi, type KoffiType, type Out, type Pointer } from '../koffi.ts';
+import { readFields, structure } from '../layout.ts';
 
 /** GUID_DEVINTERFACE_COMPORT of ntddser.h, and GUID_VIOSERIAL_PORT of the public header of virtio-win's driver (vioserial/sys/public.h). */
 export const portClasses = {
   'isa-serial': '{86E0D1E0-8089-11D0-9CE4-08003E301F73}',
   'virtio-serial': '{6FDE7521-1B65-48AE-B628-80BE62016026}',
 } as const;
+
+/** The channels that are a serial device. */
+export type SerialMethod = keyof typeof portClasses;
 
 /** GUID_VIOSERIAL_PORT_CHANGE_STATUS of the same header: a host has connected to the port, or has gone. */
 const portChangeStatus = '{2C0F39AC-B156-4237-9C64-8991A18BF35C}';

@@ -1,6 +1,6 @@
-import type { Connection, ConnectionSink } from '../../../core/ports/transport.ts';
-import { events, ws2_32 } from '../bindings/ws2_32.ts';
-import type { Pointer } from '../koffi.ts';
+import type { Connection, ConnectionSink } from '../../../../core/ports/transport.ts';
+import { events, ws2_32 } from '../../bindings/ws2_32.ts';
+import type { Pointer } from '../../koffi.ts';
 import { EventSocket, unlessBlocked } from './event-socket.ts';
 
 /** More than this waiting to be sent: the session is asked to stop. */

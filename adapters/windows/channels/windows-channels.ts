@@ -1,8 +1,8 @@
-import { AgentError } from '../../core/errors/agent-error.ts';
-import type { Channels } from '../../core/ports/index.ts';
-import { parseVsockAddress } from '../shared/vsock-address.ts';
+import { AgentError } from '../../../core/errors/agent-error.ts';
+import type { Channels } from '../../../core/ports/index.ts';
+import { parseVsockAddress } from '../../shared/vsock-address.ts';
+import { WindowsTransport } from './device-transport.ts';
 import { portArrives } from './port-arrival.ts';
-import { WindowsTransport } from './transport.ts';
 import { VsockTransport } from './vsock/transport.ts';
 
 /** The channels of Windows: serial devices, and vsock where its driver is. */
