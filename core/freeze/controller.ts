@@ -1,51 +1,52 @@
 import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
-import type { Timer } from '../ports/clock.ts';
 import type { Backend } from '../ports/index.ts';
 import type { FreezeEnd, FreezeMarkerData, FreezeSession, FrozenTarget } from '../ports/freezing.ts';
-import { FreezeState } from '../state/freeze-state.ts';
-import { HookRound } from './hook-round.ts';
-import { hooksOnly, recoverSession, thawLeftBehind } from './left-behind.ts';
-import { forgetMarker, nanoseconds, type FreezeParts } from './parts.ts';
+import { nanoseconds, type FreezeContext } from './context.ts';
+import { decide, planNow } from './decide.ts';
+import { HookRound } from './hooks.ts';
+import { forgetMarker, hooksOnly, writeMarker } from './marker.ts';
 import type { FreezePlan } from './plan.ts';
 import { FreezeRecord, type FreezeReport } from './record.ts';
-import { beginSession, decide, demandSuccess, planNow, writeMarker } from './steps.ts';
-import { firstFailure, thawDirectly, thawSession, type BegunFreeze } from './thawing.ts';
-
-/** A freeze that is on. */
-interface HeldFreeze extends BegunFreeze {
-  readonly hooks: HookRound;
-  /** On `Clock.monotonic`; `undefined` without a deadline of ours. */
-  readonly deadline: bigint | undefined;
-  readonly overdue: Timer | undefined;
-}
+import { recoverSession, thawLeftBehind } from './recovery.ts';
+import { beginSession, demandSuccess, endOf, firstFailure, newsOf, thawDirectly, thawSession } from './session.ts';
+import type { FreezeState, HeldFreeze } from './state.ts';
 
 /** How long after the deadline the agent takes the holder of the session for broken. */
 const overdueMs = 5_000;
 
 /**
- * Runs a freeze from the first hook to the last: hooks, plan, marker, flush, freeze; and whatever ends it. One step at a
- * time, whoever asks; only status, report and the ending of the agent do not wait for their turn.
+ * Runs a freeze from the first hook to the last of its thaw. The rules:
+ *
+ * 1. One step at a time: freeze, thaw and the end of a session wait for their turn. Status, report and the ending of
+ *    the agent do not.
+ * 2. The state is one value (`state.ts`): thawed → freezing → frozen → thawing → thawed. A freeze that fails goes from
+ *    freezing to thawed; a thaw without a freeze from thawed to thawing; an agent that finds the freeze of an earlier
+ *    one from thawed to frozen.
+ * 3. Commands that could touch a disk are refused in every state but thawed.
+ * 4. Status says `frozen` only when everything is, and no longer once the deadline has passed.
+ * 5. Nothing is frozen without a marker that lists it, and the marker stays as long as something may be frozen.
+ * 6. What would not thaw remains in the state: the next thaw, the next freeze and the end of the agent try it again, and a
+ *    freeze is refused while that fails.
+ * 7. Whatever happens, a hook that ran is owed its thaw, and the log is held from before the first FIFREEZE until after
+ *    the last FITHAW.
  */
 export class FreezeController {
-  readonly #parts: FreezeParts;
-  readonly #state = new FreezeState();
+  readonly #context: FreezeContext;
+  #state: FreezeState = { phase: 'thawed', remains: [] };
   #turn: Promise<unknown> = Promise.resolve();
+  /** Steps that are under way or wait for their turn. */
+  #steps = 0;
   #record: FreezeRecord | undefined;
-  /** A session is begun until it is frozen, and held from then on. */
-  #begun: BegunFreeze | undefined;
-  #held: HeldFreeze | undefined;
-  /** What is frozen still, for all that is known, after a thaw that failed. */
-  #remains: readonly FrozenTarget[] = [];
   #ending = false;
 
   /** The controller of a backend that can freeze; `undefined` for one that can't. */
-  static on({ fileSystem, hooks, clock }: Backend, rest: Pick<FreezeParts, 'stateStore' | 'log' | 'settings'>): FreezeController | undefined {
+  static on({ fileSystem, hooks, clock }: Backend, rest: Pick<FreezeContext, 'stateStore' | 'log' | 'settings'>): FreezeController | undefined {
     const freezing = fileSystem?.freezing;
     return freezing && new FreezeController({ freezing, hooks, clock, ...rest });
   }
 
-  constructor(parts: FreezeParts) {
-    this.#parts = parts;
+  constructor(context: FreezeContext) {
+    this.#context = context;
   }
 
   /** Whether commands that could touch a disk are refused: from the first hook of a freeze to the last of its thaw. */
@@ -60,7 +61,15 @@ export class FreezeController {
   get status(): 'thawed' | 'frozen' {
     const held = this.#held;
     if (held === undefined) return 'thawed';
-    return held.deadline !== undefined && this.#parts.clock.monotonic() >= held.deadline ? 'thawed' : 'frozen';
+    return held.deadline !== undefined && this.#context.clock.monotonic() >= held.deadline ? 'thawed' : 'frozen';
+  }
+
+  get #held(): HeldFreeze | undefined {
+    return 'held' in this.#state ? this.#state.held : undefined;
+  }
+
+  get #remains(): readonly FrozenTarget[] {
+    return 'remains' in this.#state ? this.#state.remains : [];
   }
 
   /** What the freeze that is on, or else the last one, did. */
@@ -70,7 +79,7 @@ export class FreezeController {
 
   /** What a freeze would do now. Touches nothing. @throws failed error when the list of mounts cannot be read */
   plan(mountPoints?: readonly string[]): Promise<FreezePlan> {
-    return planNow(this.#parts, mountPoints);
+    return planNow(this.#context, mountPoints);
   }
 
   /**
@@ -79,10 +88,7 @@ export class FreezeController {
    * @throws command-not-found error while a freeze is on; failed or os error, a whole sentence: then nothing is frozen
    */
   async freeze(mountPoints?: readonly string[]): Promise<number> {
-    if (this.#state.phase !== 'thawed' || this.#ending) {
-      throw new AgentError('command-not-found', 'Command guest-fsfreeze-freeze has been disabled: the command is not allowed');
-    }
-    this.#state.enter('freezing');
+    if (this.#state.phase !== 'thawed' || this.#ending) throw refusal();
     return this.#inTurn(() => this.#freeze(mountPoints));
   }
 
@@ -100,16 +106,17 @@ export class FreezeController {
   async thawBeforeExit(): Promise<void> {
     this.#ending = true;
     if (this.#state.phase === 'thawed' && this.#remains.length === 0) return;
-    this.#parts.log.warning('the agent ends: frozen file systems are thawed first');
+    this.#context.log.warning('the agent ends: frozen file systems are thawed first');
     const trying = async (step: () => Promise<unknown> | undefined): Promise<void> => {
       try {
         await step();
       } catch (error) {
-        this.#parts.log.error(() => `failed to clean up frozen filesystems: ${messageOf(error)}`);
+        this.#context.log.error(() => `failed to clean up frozen filesystems: ${messageOf(error)}`);
       }
     };
+    const state = this.#state;
     // Where it cannot be called off, the freeze that is under way still undoes itself, and is waited for.
-    if (this.#state.phase === 'freezing') await trying(() => this.#begun?.session.thaw());
+    if (state.phase === 'freezing') await trying(() => state.begun?.session.thaw());
     await trying(() => this.#inTurn(async () => (this.#held === undefined && this.#remains.length === 0 ? 0 : this.#thaw())));
   }
 
@@ -119,11 +126,11 @@ export class FreezeController {
    * @throws what the state store says of a marker that is there but cannot be read
    */
   async recoverAtStart(): Promise<void> {
-    const { hooks, stateStore, log } = this.#parts;
+    const { hooks, stateStore, log } = this.#context;
     const marker = await stateStore.readFreezeMarker();
     if (marker === undefined) return;
     const record = this.#startRecord();
-    const session = await recoverSession(marker, this.#parts);
+    const session = await recoverSession(marker, this.#context);
     if (session === undefined) {
       await this.#undoLeftBehind(marker, record);
       return;
@@ -131,7 +138,6 @@ export class FreezeController {
     log.warning('a previous agent left file systems frozen: they stay so until guest-fsfreeze-thaw or the deadline');
     record.froze(marker.targets.map((target) => ({ ...target, result: 'frozen' })));
     const round = await HookRound.forThaw(hooks, record.hooks);
-    this.#state.enter('frozen');
     this.#hold({ session, hooks: round, targets: marker.targets, record, ...this.#whatIsLeft(marker, session) });
     await log.hold();
   }
@@ -139,17 +145,17 @@ export class FreezeController {
   /** The deadline of a freeze that an earlier agent began: its holder keeps it, and this agent sees to it that it does. */
   #whatIsLeft({ deadlineAt }: FreezeMarkerData, session: FreezeSession): Pick<HeldFreeze, 'deadline' | 'overdue'> {
     if (deadlineAt === 0n) return { deadline: undefined, overdue: undefined };
-    const { clock } = this.#parts;
+    const { clock } = this.#context;
     const difference = deadlineAt - clock.now();
     const left = difference > 0n ? difference : 0n;
     return { deadline: clock.monotonic() + left, overdue: clock.after(Number(left / 1_000_000n) + overdueMs, () => this.#onOverdue(session)) };
   }
 
   async #undoLeftBehind(marker: FreezeMarkerData, record: FreezeRecord): Promise<void> {
-    const { log } = this.#parts;
+    const { log } = this.#context;
     try {
-      const { failure, hookFailure } = await thawLeftBehind(marker, this.#parts, record);
-      if (failure !== undefined) this.#remains = marker.targets;
+      const { failure, hookFailure } = await thawLeftBehind(marker, this.#context, record);
+      if (failure !== undefined) this.#state = { phase: 'thawed', remains: marker.targets };
       for (const error of [failure, hookFailure]) if (error !== undefined) log.error(error.message);
     } catch (error) {
       log.error(() => messageOf(error));
@@ -163,39 +169,45 @@ export class FreezeController {
    * @throws failed error of a hook or of a file system that would not thaw
    */
   async thawLeftBehind(): Promise<number> {
-    const marker = await this.#parts.stateStore.readFreezeMarker();
+    const marker = await this.#context.stateStore.readFreezeMarker();
     if (marker === undefined) return 0;
-    const { count, failure, hookFailure } = await thawLeftBehind(marker, this.#parts, this.#startRecord());
+    const { count, failure, hookFailure } = await thawLeftBehind(marker, this.#context, this.#startRecord());
     const first = failure ?? hookFailure;
     if (first !== undefined) throw first;
     return count;
   }
 
+  /** At once where nobody is at work, so that the state has changed when the call returns. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.#turn.then(work);
-    this.#turn = result.catch(() => {});
+    const result = this.#steps === 0 ? work() : this.#turn.then(work);
+    this.#steps += 1;
+    this.#turn = result.catch(() => {}).finally(() => {
+      this.#steps -= 1;
+    });
     return result;
   }
 
   #startRecord(): FreezeRecord {
-    this.#record = new FreezeRecord(this.#parts.clock.now());
+    this.#record = new FreezeRecord(this.#context.clock.now());
     return this.#record;
   }
 
   // -- freezing ---------------------------------------------------------------------------------------------
 
   async #freeze(mountPoints: readonly string[] | undefined): Promise<number> {
-    const { clock, log } = this.#parts;
-    await this.#thawRemains();
+    const { clock, log } = this.#context;
+    if (this.#state.phase !== 'thawed' || this.#ending) throw refusal();
+    const { remains } = this.#state;
+    this.#state = { phase: 'freezing', begun: undefined };
+    if (remains.length > 0) await this.#thawRemains(remains);
     const record = this.#startRecord();
     let hooks: HookRound | undefined;
     try {
-      hooks = await HookRound.forFreeze(this.#parts.hooks, record.hooks);
-      if (!hooks.isEmpty) await writeMarker(this.#parts, [], 0n, hooksOnly);
+      hooks = await HookRound.forFreeze(this.#context.hooks, record.hooks);
+      if (!hooks.isEmpty) await writeMarker(this.#context, [], 0n, hooksOnly);
       await hooks.freeze();
       const held = await this.#freezeFileSystems(mountPoints, hooks, record);
       if (held !== undefined) {
-        this.#state.enter('frozen');
         this.#hold(held);
         return record.frozenCount;
       }
@@ -213,16 +225,16 @@ export class FreezeController {
 
   /** `undefined` where nothing was frozen. */
   async #freezeFileSystems(mountPoints: readonly string[] | undefined, hooks: HookRound, record: FreezeRecord): Promise<HeldFreeze | undefined> {
-    const { clock, log, settings } = this.#parts;
-    const levels = await decide(this.#parts, mountPoints, record);
+    const { clock, log, settings } = this.#context;
+    const levels = await decide(this.#context, mountPoints, record);
     if (levels.length === 0) return undefined;
     this.#stopIfEnding();
     const targets = levels.flat();
-    const session = await beginSession(this.#parts, levels);
+    const session = await beginSession(this.#context, levels);
     const begun = { session, targets, record };
-    this.#begun = begun;
+    this.#state = { phase: 'freezing', begun };
     const deadlineAt = settings.deadlineMs === 0 ? 0n : clock.now() + nanoseconds(settings.deadlineMs);
-    await writeMarker(this.#parts, targets, deadlineAt, session.recoveryData);
+    await writeMarker(this.#context, targets, deadlineAt, session.recoveryData);
     log.info(() => `freezing ${targets.length} file systems; log lines wait in memory until the thaw`);
     await log.hold();
     await session.flush();
@@ -250,22 +262,19 @@ export class FreezeController {
    * What an earlier thaw could not thaw is in the marker, which this freeze would write anew: it has to be thawed first.
    * @throws failed error of what will not thaw even now; the marker stays
    */
-  async #thawRemains(): Promise<void> {
-    if (this.#remains.length === 0) return;
-    const remains = await this.#stillMounted(this.#remains);
-    const { failure } = await thawDirectly(remains, this.#parts, new FreezeRecord(this.#parts.clock.now()));
-    if (failure !== undefined) {
-      this.#parts.log.error(() => `no freeze while an earlier one is not undone: ${failure.message}`);
-      this.#state.enter('thawed');
-      throw failure;
-    }
-    this.#remains = [];
+  async #thawRemains(remains: readonly FrozenTarget[]): Promise<void> {
+    const { clock, log } = this.#context;
+    const { failure } = await thawDirectly(await this.#stillMounted(remains), this.#context, new FreezeRecord(clock.now()));
+    if (failure === undefined) return;
+    log.error(() => `no freeze while an earlier one is not undone: ${failure.message}`);
+    this.#state = { phase: 'thawed', remains };
+    throw failure;
   }
 
   /** What has been unmounted meanwhile is frozen no more. All of them, where the mounts cannot be listed. */
   async #stillMounted(targets: readonly FrozenTarget[]): Promise<readonly FrozenTarget[]> {
     try {
-      const mounted = new Set((await this.#parts.freezing.survey()).map(({ id }) => id));
+      const mounted = new Set((await this.#context.freezing.survey()).map(({ id }) => id));
       return targets.filter(({ id }) => mounted.has(id));
     } catch {
       return targets;
@@ -278,67 +287,57 @@ export class FreezeController {
 
   /** Back to thawed, whatever there is to undo. Answers the first failure of a thaw hook. */
   async #undo(hooks: HookRound | undefined, failed: boolean): Promise<AgentError | undefined> {
-    const begun = this.#begun;
-    this.#begun = undefined;
-    const failure = begun === undefined ? undefined : (await thawSession(begun, this.#parts)).failure;
+    const begun = this.#state.phase === 'freezing' ? this.#state.begun : undefined;
+    this.#state = { phase: 'freezing', begun: undefined };
+    const failure = begun === undefined ? undefined : (await thawSession(begun, this.#context)).failure;
     if (failed) await hooks?.fail();
-    return this.#finish(hooks, failure, true, begun?.targets);
+    return this.#finish(hooks, failure, begun?.targets);
   }
 
   // -- frozen -----------------------------------------------------------------------------------------------
 
   #hold(held: HeldFreeze): void {
-    this.#begun = undefined;
-    this.#held = held;
-    void this.#endOf(held.session).then((end) => this.#inTurn(() => this.#endedByItself(held, end)));
-  }
-
-  /** A holder that breaks its word and rejects is as good as lost. */
-  #endOf(session: FreezeSession): Promise<FreezeEnd> {
-    return session.ended.catch((error: unknown): FreezeEnd =>
-      ({ reason: 'holder-lost', detail: `the holder of the freeze is lost: ${messageOf(error)}`, at: this.#parts.clock.now(), thawed: [] }));
+    this.#state = { phase: 'frozen', held };
+    void endOf(held.session, this.#context).then((end) => this.#inTurn(() => this.#endedByItself(held, end)));
   }
 
   /** The holder should have thawed by itself and has said nothing: it is stopped, or lost in a way that shows nowhere. */
   #onOverdue(session: FreezeSession): void {
     const held = this.#held;
     if (held?.session !== session) return;
+    const { clock, log } = this.#context;
     const sentence = 'the deadline of the freeze passed without a word from its guardian: the agent thaws';
-    this.#parts.log.error(sentence);
-    held.record.end('deadline', this.#parts.clock.now(), sentence);
-    this.thaw().catch((error: unknown) => this.#parts.log.error(() => messageOf(error)));
+    log.error(sentence);
+    held.record.end('deadline', clock.now(), sentence);
+    this.thaw().catch((error: unknown) => log.error(() => messageOf(error)));
   }
 
   // -- thawing ----------------------------------------------------------------------------------------------
 
   async #endedByItself(held: HeldFreeze, end: FreezeEnd): Promise<void> {
     if (this.#held !== held) return;
-    this.#state.enter('thawing');
+    this.#state = { phase: 'thawing', held, remains: [] };
     held.overdue?.cancel();
     held.record.thawed(end.thawed);
     // Everything is thawed already, but for what a lost holder held.
-    const { failure } = await thawSession(held, this.#parts);
-    this.#held = undefined;
-    await this.#finish(held.hooks, failure, true, held.targets);
+    const { failure } = await thawSession(held, this.#context);
+    await this.#finish(held.hooks, failure, held.targets);
     this.#tellEnd(held, end);
   }
 
   #tellEnd({ record }: HeldFreeze, end: FreezeEnd): void {
     record.end(end.reason, end.at, end.detail);
     const time = new Date(Number(end.at / 1_000_000n)).toISOString();
-    this.#parts.log.warning(() => `the freeze ended at ${time} without a thaw command: ${end.detail}`);
+    this.#context.log.warning(() => `the freeze ended at ${time} without a thaw command: ${end.detail}`);
   }
 
   async #thaw(): Promise<number> {
-    const { clock, hooks, log } = this.#parts;
+    const { clock, hooks, log } = this.#context;
     const held = this.#held;
-    // A freeze may have been asked for meanwhile and wait behind this: the phase is its own then.
-    const ownsPhase = this.#state.phase !== 'freezing';
-    if (ownsPhase) this.#state.enter('thawing');
+    this.#state = { phase: 'thawing', held, remains: this.#remains };
     held?.overdue?.cancel();
     const { thawed, failure, end } = await this.#thawFileSystems(held);
-    this.#held = undefined;
-    const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, ownsPhase, held?.targets);
+    const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, held?.targets);
     if (held !== undefined) {
       if (end !== undefined) this.#tellEnd(held, end);
       held.record.end('thaw', clock.now());
@@ -350,16 +349,16 @@ export class FreezeController {
   }
 
   async #thawFileSystems(held: HeldFreeze | undefined): Promise<{ thawed: number; failure: AgentError | undefined; end: FreezeEnd | undefined }> {
-    const { clock, freezing, log } = this.#parts;
+    const { clock, freezing, log } = this.#context;
     const asked = clock.now();
     const thawed = new Set<string>();
     let failure: AgentError | undefined;
     let end: FreezeEnd | undefined;
     if (held !== undefined) {
-      const its = await thawSession(held, this.#parts);
+      const its = await thawSession(held, this.#context);
       failure = its.failure;
       // What the deadline thawed before this was asked is not this thaw's to count.
-      if (its.outcomes.some(({ thawedAt }) => thawedAt !== undefined && thawedAt < asked)) end = await this.#news(held.session);
+      if (its.outcomes.some(({ thawedAt }) => thawedAt !== undefined && thawedAt < asked)) end = await newsOf(held.session, this.#context);
       for (const { id, thawedAt = asked } of its.outcomes.filter((outcome) => outcome.thawed)) if (thawedAt >= asked) thawed.add(id);
     }
     try {
@@ -378,30 +377,25 @@ export class FreezeController {
     return { thawed: thawed.size, failure, end };
   }
 
-  /** Of a session that has ended by itself: told at once, but for a holder that keeps its word badly. */
-  #news(session: FreezeSession): Promise<FreezeEnd | undefined> {
-    const { promise, resolve } = Promise.withResolvers<FreezeEnd | undefined>();
-    const timer = this.#parts.clock.after(1_000, () => resolve(undefined));
-    void this.#endOf(session).then(resolve);
-    return promise.finally(() => timer.cancel());
-  }
-
   /** After the last file system: the log goes on, the marker goes, hooks run. Answers the first failure of a hook. */
   async #finish(
     hooks: HookRound | undefined,
     failure: AgentError | undefined,
-    ownsPhase: boolean,
     targets: readonly FrozenTarget[] = this.#remains,
   ): Promise<AgentError | undefined> {
-    const { log } = this.#parts;
-    this.#remains = failure === undefined ? [] : targets;
-    if (ownsPhase) log.release();
+    const { log } = this.#context;
+    const remains = failure === undefined ? [] : targets;
+    if (this.#state.phase === 'thawing') this.#state = { phase: 'thawing', held: undefined, remains };
+    log.release();
     // The marker stays as long as something may be frozen, for whoever tries next.
     if (failure !== undefined) log.error(failure.message);
-    else if (ownsPhase) await forgetMarker(this.#parts);
+    else await forgetMarker(this.#context);
     const hookFailure = await hooks?.thaw();
     if (hookFailure !== undefined) log.warning(hookFailure.message);
-    if (ownsPhase) this.#state.enter('thawed');
+    this.#state = { phase: 'thawed', remains };
     return hookFailure;
   }
 }
+
+const refusal = (): AgentError =>
+  new AgentError('command-not-found', 'Command guest-fsfreeze-freeze has been disabled: the command is not allowed');

@@ -1,5 +1,5 @@
 import type { FreezeEnd, FreezeOutcome, ThawOutcome } from '../ports/freezing.ts';
-import type { HookResult } from './hook-round.ts';
+import type { HookResult } from './hooks.ts';
 import type { LeftOut } from './plan.ts';
 
 export type FreezeEnding = 'thaw' | 'failure' | 'nothing-frozen' | FreezeEnd['reason'];

@@ -1,9 +1,9 @@
 /** What hardly ever happens to a freeze. */
 import { describe, expect, it } from 'vitest';
 
-import { HookRound } from '../../../core/freeze/hook-round.ts';
+import { HookRound } from '../../../core/freeze/hooks.ts';
 import { planFreeze } from '../../../core/freeze/plan.ts';
-import { demandSuccess } from '../../../core/freeze/steps.ts';
+import { demandSuccess } from '../../../core/freeze/session.ts';
 import type { FreezeCandidate, Hook, HookOutcome } from '../../../core/ports/index.ts';
 import { freezingGuest } from './freezing-guest.ts';
 

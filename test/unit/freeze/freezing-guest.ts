@@ -3,7 +3,7 @@ import { FakeLog } from '../../../adapters/fake/log.ts';
 import { createFakeMachine } from '../../../adapters/fake/machine.ts';
 import { FakeStateStore } from '../../../adapters/fake/state-store.ts';
 import { FreezeController } from '../../../core/freeze/controller.ts';
-import type { FreezeParts, FreezeSettings } from '../../../core/freeze/parts.ts';
+import type { FreezeContext, FreezeSettings } from '../../../core/freeze/context.ts';
 import type { FreezeSession, Freezing, StateStore } from '../../../core/ports/index.ts';
 import { Life } from './mortal.ts';
 
@@ -19,7 +19,7 @@ export function freezingGuest(options: {
   const stateStore = machine.faults.wrap<StateStore>(store, 'stateStore');
   const { freezing } = machine.backend.fileSystem ?? {};
   if (freezing === undefined) throw new Error('this machine cannot freeze');
-  const startAgent = (changes: Partial<FreezeParts> = {}, life = new Life()): FreezeController =>
+  const startAgent = (changes: Partial<FreezeContext> = {}, life = new Life()): FreezeController =>
     new FreezeController({
       freezing: life.lead(freezing),
       hooks: machine.backend.hooks && life.lead(machine.backend.hooks),

@@ -4,7 +4,6 @@ import { settled } from '../../../adapters/fake/clock.ts';
 import { createFakeMachine } from '../../../adapters/fake/machine.ts';
 import { FakeStateStore } from '../../../adapters/fake/state-store.ts';
 import { FileHandleTable } from '../../../core/state/file-handles.ts';
-import { FreezeState } from '../../../core/state/freeze-state.ts';
 import { ProcessTable } from '../../../core/state/processes.ts';
 
 const read = { read: true, write: false, append: false, create: false, truncate: false };
@@ -17,10 +16,6 @@ it('a table of processes without processes starts none', async () => {
   const table = new ProcessTable(undefined, createFakeMachine().clock);
 
   await expect(table.start({ path: 'true', arguments: [], output: 'discard', errors: 'discard' })).rejects.toThrow('this backend has no processes');
-});
-
-it('a freeze takes no step that leads nowhere', () => {
-  expect(() => new FreezeState().enter('thawed')).toThrow('a freeze cannot go from thawed to thawed');
 });
 
 it('a file for which no number can be had in the end is closed again', async () => {

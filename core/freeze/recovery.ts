@@ -1,12 +1,10 @@
 import { messageOf, type AgentError } from '../errors/agent-error.ts';
 import type { FreezeMarkerData, FreezeSession, ThawOutcome } from '../ports/freezing.ts';
-import { HookRound } from './hook-round.ts';
-import { forgetMarker, type FreezeParts } from './parts.ts';
+import type { FreezeContext } from './context.ts';
+import { HookRound } from './hooks.ts';
+import { forgetMarker, hooksOnly } from './marker.ts';
 import type { FreezeRecord } from './record.ts';
-import { firstFailure, thawDirectly, thawSession, type SessionThaw } from './thawing.ts';
-
-/** In the marker while hooks run and nothing is frozen yet. */
-export const hooksOnly = { stage: 'hooks' } as const;
+import { firstFailure, thawDirectly, thawSession, type SessionThaw } from './session.ts';
 
 export interface LeftBehindThaw {
   /** How many file systems were thawed. */
@@ -21,29 +19,29 @@ export interface LeftBehindThaw {
  *
  * @throws what the backend says where it cannot list what to thaw
  */
-export async function thawLeftBehind(marker: FreezeMarkerData, parts: FreezeParts, record: FreezeRecord): Promise<LeftBehindThaw> {
+export async function thawLeftBehind(marker: FreezeMarkerData, context: FreezeContext, record: FreezeRecord): Promise<LeftBehindThaw> {
   record.froze(marker.targets.map((target) => ({ ...target, result: 'frozen' })));
-  const { outcomes, failure } = await thawMarked(marker, parts, record);
+  const { outcomes, failure } = await thawMarked(marker, context, record);
   const count = countThawed(outcomes);
-  record.end('thaw', parts.clock.now(), 'what an earlier agent left frozen was thawed');
-  parts.log.warning(() => `what an agent had left frozen is thawed: ${count} file systems`);
-  if (failure === undefined) await forgetMarker(parts);
-  return { count, failure, hookFailure: await (await HookRound.forThaw(parts.hooks, record.hooks)).thaw() };
+  record.end('thaw', context.clock.now(), 'what an earlier agent left frozen was thawed');
+  context.log.warning(() => `what an agent had left frozen is thawed: ${count} file systems`);
+  if (failure === undefined) await forgetMarker(context);
+  return { count, failure, hookFailure: await (await HookRound.forThaw(context.hooks, record.hooks)).thaw() };
 }
 
-async function thawMarked(marker: FreezeMarkerData, parts: FreezeParts, record: FreezeRecord): Promise<SessionThaw> {
+async function thawMarked(marker: FreezeMarkerData, context: FreezeContext, record: FreezeRecord): Promise<SessionThaw> {
   const { targets } = marker;
-  const session = await recoverSession(marker, parts);
-  if (session !== undefined) return thawSession({ session, targets, record }, parts);
-  if (targets.length > 0) return thawDirectly(targets, parts, record);
+  const session = await recoverSession(marker, context);
+  if (session !== undefined) return thawSession({ session, targets, record }, context);
+  if (targets.length > 0) return thawDirectly(targets, context, record);
   if (marker.recoveryData['stage'] === hooksOnly.stage) return { outcomes: [], failure: undefined };
   // A marker that lists nothing is qemu-ga's: anything may be frozen.
-  const outcomes = await parts.freezing.thawEverything();
+  const outcomes = await context.freezing.thawEverything();
   return { outcomes, failure: firstFailure(outcomes) };
 }
 
 /** The session of the agent that is gone, where its holder can be reached. */
-export async function recoverSession(marker: FreezeMarkerData, { freezing, log }: FreezeParts): Promise<FreezeSession | undefined> {
+export async function recoverSession(marker: FreezeMarkerData, { freezing, log }: FreezeContext): Promise<FreezeSession | undefined> {
   try {
     return await freezing.recover(marker);
   } catch (error) {

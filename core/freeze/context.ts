@@ -1,4 +1,3 @@
-import { messageOf } from '../errors/agent-error.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Freezing } from '../ports/freezing.ts';
 import type { Hooks } from '../ports/hooks.ts';
@@ -16,8 +15,8 @@ export interface FreezeSettings {
   readonly unknownMountPoints: 'error' | 'ignore';
 }
 
-/** What a freeze is made of. */
-export interface FreezeParts {
+/** The ports and settings that a freeze works with. */
+export interface FreezeContext {
   readonly freezing: Freezing;
   readonly hooks: Hooks | undefined;
   readonly stateStore: StateStore;
@@ -27,13 +26,3 @@ export interface FreezeParts {
 }
 
 export const nanoseconds = (ms: number): bigint => BigInt(Math.ceil(ms)) * 1_000_000n;
-
-/** Nothing frozen that the marker could be about. A marker that stays only costs the next start a look. */
-export async function forgetMarker({ stateStore, log }: FreezeParts): Promise<void> {
-  try {
-    await stateStore.removeFreezeMarker();
-  } catch (error) {
-    log.warning(() => messageOf(error));
-  }
-}
-
