@@ -1,10 +1,7 @@
 import 'reflect-metadata/lite';
 import { Container, ContainerModule } from 'inversify';
-import { Agent } from '../core/agent.ts';
-import { handlers } from '../core/commands/index.ts';
-import { FreezeController } from '../core/freeze/controller.ts';
+import { composeAgent } from '../core/compose-agent.ts';
 import type * as ports from '../core/ports/index.ts';
-import { backendModule } from './backend-module.ts';
 import { channelsHere, createBackend } from './backends.ts';
 import type { AgentContext, AgentParts } from './cli/composition.ts';
 import { compatibleWith, version } from './config/product.ts';
@@ -13,67 +10,32 @@ import { activatedTransport, createTransport } from './channels/index.ts';
 import { joinedChannels } from './channels/joined-channels.ts';
 import * as tokens from './tokens.ts';
 
-const optional = <T>(serviceIdentifier: T): { serviceIdentifier: T; optional: true } => ({ serviceIdentifier, optional: true });
-
 /** The core: plain classes, which know nothing of the container. */
 const coreModule = (settings: Settings): ContainerModule =>
   new ContainerModule(({ bind }) => {
-    bind(tokens.Backend)
+    bind(tokens.Agent)
       .toResolvedValue(
-        (clock, fileSystem, power, network, processes, accounts, processors, memory, host, hooks) =>
-          // An unbound port is absent, not undefined: that is how a command finds out that it does not exist.
-          Object.fromEntries(
-            Object.entries({ clock, fileSystem, power, network, processes, accounts, processors, memory, host, hooks }).filter(([, port]) => port !== undefined),
-          ) as unknown as ports.Backend,
-        [
-          tokens.Clock,
-          optional(tokens.FileSystem),
-          optional(tokens.Power),
-          optional(tokens.Network),
-          optional(tokens.Processes),
-          optional(tokens.Accounts),
-          optional(tokens.Processors),
-          optional(tokens.Memory),
-          optional(tokens.Host),
-          optional(tokens.Hooks),
-        ],
-      )
-      .inSingletonScope();
-
-    bind(tokens.Freeze)
-      .toResolvedValue(
-        (backend: ports.Backend, stateStore: ports.StateStore, log: ports.Log): tokens.Freeze => ({
-          controller: FreezeController.on(backend, {
+        (backend: ports.Backend, stateStore: ports.StateStore, log: ports.Log) =>
+          composeAgent({
+            backend,
             stateStore,
             log,
-            settings: {
+            freezeSettings: {
               deadlineMs: settings.freezeTimeout * 1000,
               withinMs: settings.freezeWithin * 1000,
               excluded: settings.fsfreezeExclude,
               unknownMountPoints: settings.freezeListUnknown === 'ignore' ? 'ignore' : 'error',
             },
-          }),
-        }),
-        [tokens.Backend, tokens.StateStore, tokens.Log],
-      )
-      .inSingletonScope();
-
-    bind(tokens.Agent)
-      .toResolvedValue(
-        (backend: ports.Backend, { controller }: tokens.Freeze, stateStore: ports.StateStore, log: ports.Log) =>
-          new Agent({
-            backend,
-            handlers,
-            freeze: controller,
-            stateStore,
-            log,
             lists: { allow: settings.allowRpcs, block: settings.blockRpcs },
             version: `${compatibleWith}.0+concierge.${version}`,
           }),
-        [tokens.Backend, tokens.Freeze, tokens.StateStore, tokens.Log],
+        [tokens.Backend, tokens.StateStore, tokens.Log],
       )
       .inSingletonScope();
   });
+
+/** The chosen backend: a port that it lacks is absent, so that the commands which need it do not exist. */
+const backendModule = (backend: ports.Backend): ContainerModule => new ContainerModule(({ bind }) => void bind(tokens.Backend).toConstantValue(backend));
 
 const edgesModule = ({ log, stateStore }: AgentContext, transport: ports.Transport): ContainerModule =>
   new ContainerModule(({ bind }) => {
@@ -93,8 +55,9 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const partsOn = async (backend: ports.Backend, transport: ports.Transport): Promise<AgentParts> => {
     const container = new Container();
     container.load(backendModule(backend), coreModule(settings), edgesModule(context, transport));
-    await container.get(tokens.Freeze).controller?.recoverAtStart();
-    return { agent: container.get(tokens.Agent), transport: container.get(tokens.Transport) };
+    const agent = container.get(tokens.Agent);
+    await agent.freeze?.recoverAtStart();
+    return { agent, transport: container.get(tokens.Transport) };
   };
   const transportOn = async (backend?: ports.Backend): Promise<ports.Transport> => {
     if (activated !== undefined) return activatedTransport(activated, log);

@@ -1,4 +1,4 @@
-import { hasCapability } from './capabilities.ts';
+import { hasCapability } from './ports/capabilities.ts';
 import { PreparedAnswer, type CommandCatalog, type CommandContext, type CommandHandler } from './commands/command.ts';
 import { AgentError } from './errors/agent-error.ts';
 import type { Policy } from './policy/policy.ts';

@@ -19,7 +19,8 @@ export { scratchOnDisk, type ScratchFiles } from './contract/scratch.ts';
 export type { ContractSubject, KnownFacts, SafeTargets } from './contract/subject.ts';
 
 export { createFakeMachine, type FakeMachine } from '../adapters/fake/machine.ts';
-export type { AgentDescription, FakeCapability, FileDescription, MachineDescription } from '../adapters/fake/description.ts';
+export type { FakeCapability } from '../adapters/fake/capabilities.ts';
+export type { AgentDescription, FileDescription, MachineDescription } from '../adapters/fake/description.ts';
 export { defaultDescription } from '../adapters/fake/default-machine.ts';
 export type { Fault, FaultRule } from '../adapters/fake/faults.ts';
 export type { ProgramContext, ProgramFunction } from '../adapters/fake/programs.ts';

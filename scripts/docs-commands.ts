@@ -5,24 +5,12 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-import type { Capability, CommandSchema } from '../core/schema/command.ts';
+import { leftOut, type BackendName } from '../adapters/left-out.ts';
+import type { CommandSchema } from '../core/schema/command.ts';
 import { commands } from '../core/schema/index.ts';
 import type { AlternateType, EnumType, Members, SchemaType, StructType } from '../core/schema/types.ts';
 
 export const documentPath = fileURLToPath(new URL('../docs/commands.md', import.meta.url));
-
-/** What the backends leave out. A test compares it with those that can be loaded. */
-export const leftOut = {
-  linux: new Set<Capability>(['host.devices']),
-  windows: new Set<Capability>([
-    'power.suspend.hybrid', 'network.routes', 'processors.online.switching', 'processors.statistics', 'memory.blocks',
-    'memory.blocks.switching', 'fileSystem.diskStatistics',
-  ]),
-  /** As `createFakeMachine()` makes it; it can be described with them. */
-  fake: new Set<Capability>(['host.devices']),
-} as const;
-
-export type BackendName = keyof typeof leftOut;
 
 type Named = StructType | EnumType | AlternateType;
 

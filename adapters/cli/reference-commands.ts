@@ -1,4 +1,4 @@
-import { hasCapability } from '../../core/capabilities.ts';
+import { hasCapability } from '../../core/ports/capabilities.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import { commands } from '../../core/schema/index.ts';
 

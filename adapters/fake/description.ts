@@ -1,4 +1,5 @@
 import type { LogicalProcessor, NetworkInterface, NetworkRoute, SuspendMode, UserSession } from '../../core/ports/index.ts';
+import type { FakeCapability } from './capabilities.ts';
 import type { UserDescription } from './accounts.ts';
 import type { DiskDescription } from './disks.ts';
 import type { MountDescription } from './file-systems.ts';
@@ -29,20 +30,6 @@ export interface AgentDescription {
   /** `NAME=VALUE` each. */
   readonly environment: readonly string[];
 }
-
-/** Parts of the backend that can be left out, as by an operating system that does not have them: ports, and groups of ports. */
-export type FakeCapability =
-  | 'clock.setting'
-  | 'fileSystem' | 'fileSystem.files' | 'fileSystem.freezing' | 'fileSystem.trimming' | 'fileSystem.usage' | 'fileSystem.disks'
-  | 'fileSystem.diskStatistics'
-  | 'power' | 'power.shutdown' | 'power.suspend'
-  | 'network' | 'network.interfaces' | 'network.routes'
-  | 'processes'
-  | 'accounts' | 'accounts.sessions' | 'accounts.passwords' | 'accounts.sshKeys'
-  | 'processors' | 'processors.online' | 'processors.online.switching' | 'processors.statistics' | 'processors.load'
-  | 'memory' | 'memory.blocks' | 'memory.blocks.switching'
-  | 'host' | 'host.hostName' | 'host.timeZone' | 'host.osInformation' | 'host.devices'
-  | 'hooks';
 
 /** A guest. Whatever is not said is as in `defaultDescription`; a list that is given replaces the default one. */
 export interface MachineDescription {

@@ -1,8 +1,9 @@
 import type { Backend, FileSystem } from '../../core/ports/index.ts';
 import { FakeAccounts } from './accounts.ts';
+import type { FakeCapability } from './capabilities.ts';
 import { FakeClock } from './clock.ts';
 import { defaultDescription } from './default-machine.ts';
-import type { FakeCapability, FileDescription, MachineDescription } from './description.ts';
+import type { FileDescription, MachineDescription } from './description.ts';
 import { FakeDisks } from './disks.ts';
 import { Faults } from './faults.ts';
 import { fakeFileAccess } from './file-access.ts';

@@ -2,8 +2,9 @@ import { Buffer } from 'node:buffer';
 
 import { AgentError } from '../errors/agent-error.ts';
 import type { FreezeController } from '../freeze/controller.ts';
+import type { Capability } from '../ports/capabilities.ts';
 import type { Backend, Log, Ready } from '../ports/index.ts';
-import type { ArgumentsOf, Capability, CommandSchema, ResultOf } from '../schema/command.ts';
+import type { ArgumentsOf, CommandSchema, ResultOf } from '../schema/command.ts';
 import type { FileHandleTable } from '../state/file-handles.ts';
 import type { ProcessTable } from '../state/processes.ts';
 

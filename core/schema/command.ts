@@ -1,17 +1,5 @@
+import type { Capability } from '../ports/capabilities.ts';
 import type { Arguments, Members, Result, SchemaType } from './types.ts';
-
-/** Names of capability groups of the ports, as in `Backend`; a command needs all of its own to exist. */
-export type Capability =
-  | 'fileSystem.files' | 'fileSystem.freezing' | 'fileSystem.trimming' | 'fileSystem.usage' | 'fileSystem.disks'
-  | 'fileSystem.diskStatistics'
-  | 'power.shutdown' | 'power.suspend.disk' | 'power.suspend.ram' | 'power.suspend.hybrid'
-  | 'network.interfaces' | 'network.routes'
-  | 'clock' | 'clock.setting'
-  | 'processes'
-  | 'accounts.sessions' | 'accounts.passwords' | 'accounts.sshKeys'
-  | 'processors.online' | 'processors.online.switching' | 'processors.statistics' | 'processors.load'
-  | 'memory.blocks' | 'memory.blocks.switching'
-  | 'host.hostName' | 'host.timeZone' | 'host.osInformation' | 'host.devices';
 
 /** A command, described. `core/commands` has a handler under the same name. */
 export interface CommandSchema<M extends Members = Members, R extends SchemaType = SchemaType, N extends string = string> {

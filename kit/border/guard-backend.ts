@@ -1,4 +1,5 @@
 import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
+import { capabilityGroups, groupOf, type CapabilityGroup } from '../../core/ports/capabilities.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import { capabilitiesOf } from '../capabilities.ts';
 import { portMethods, type MethodContract } from './ports.ts';
@@ -12,9 +13,9 @@ import type { Check } from './shape.ts';
 export function missingMethods(backend: Backend): readonly string[] {
   const listed: unknown = backend.channels?.methods;
   const names = backend.channels === undefined || (Array.isArray(listed) && listed.length > 0) ? [] : ['channels.methods'];
-  return [...names, ...['clock', ...capabilitiesOf(backend)].flatMap((name) => {
-    const group = name.split('.').reduce<unknown>((value, part) => (typeof value === 'object' && value !== null ? Reflect.get(value, part) : undefined), backend);
-    const methods = Object.entries(portMethods[name] ?? {}).filter(([, { optional }]) => optional !== true);
+  return [...names, ...(['clock', ...capabilitiesOf(backend)] as const).flatMap((name) => {
+    const group = groupOf(backend, name);
+    const methods = Object.entries(portMethods[name]).filter(([, { optional }]) => optional !== true);
     return methods
       .map(([method]) => method)
       .filter((method) => typeof group !== 'object' || group === null || typeof Reflect.get(group, method) !== 'function')
@@ -29,7 +30,7 @@ export function missingMethods(backend: Backend): readonly string[] {
 export const guardBackend = (backend: Backend, id: string): Backend => guardGroup(backend, '', id);
 
 function guardGroup<T extends object>(group: T, name: string, id: string): T {
-  const methods = portMethods[name] ?? {};
+  const methods = isGroupName(name) ? portMethods[name] : {};
   const guarded = new Map<string, unknown>();
   return viewOf(group, (key) => {
     const member: unknown = Reflect.get(group, key);
@@ -63,8 +64,10 @@ function guardMember(target: object, member: unknown, contract: MethodContract |
   return isGroup(name, member) ? guardGroup(member, name, id) : member;
 }
 
+const isGroupName = (name: string): name is CapabilityGroup => (capabilityGroups as readonly string[]).includes(name);
+
 const isGroup = (name: string, member: unknown): member is object =>
-  typeof member === 'object' && member !== null && Object.keys(portMethods).some((port) => port === name || port.startsWith(`${name}.`));
+  typeof member === 'object' && member !== null && capabilityGroups.some((port) => port === name || port.startsWith(`${name}.`));
 
 // oxlint-disable-next-line typescript/no-unsafe-function-type -- any method of any port goes through here
 function guardMethod(target: object, method: Function, contract: MethodContract, name: string, id: string) {

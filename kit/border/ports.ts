@@ -1,3 +1,4 @@
+import type { CapabilityGroup } from '../../core/ports/capabilities.ts';
 import { count, failure, finite, flag, int64, listOf, nothing, oneOf, orUndefined, record, text, uint128, uint64, whole, withMethods, type Check } from './shape.ts';
 
 /** What a method answers; `objects`: ports of their own that it hands out. */
@@ -83,7 +84,7 @@ const transport: Check = (value, where) =>
   withMethods('open', 'close')(value, where) ?? text(Reflect.get(value as object, 'description'), `${where}.description`);
 
 /** Every method of every group of the ports, by its dotted name. */
-export const portMethods: Readonly<Record<string, Readonly<Record<string, MethodContract>>>> = {
+export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<string, MethodContract>>>> = {
   clock: { now: answers(int64), monotonic: answers(int64), after: answers(withMethods('cancel')) },
   'clock.setting': { set: answers(nothing), setFromHardware: answers(nothing) },
   'fileSystem.files': {

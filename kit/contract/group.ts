@@ -1,3 +1,4 @@
+import type { CapabilityGroup } from '../../core/ports/capabilities.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import type { ContractSubject } from './subject.ts';
 
@@ -10,9 +11,8 @@ export interface ContractCase<Port> {
 }
 
 /** The contract of a capability group, with the type of its port closed over. */
-export interface ContractGroup {
-  /** Dotted name: `fileSystem.files`. */
-  readonly capability: string;
+export interface ContractGroup<Name extends CapabilityGroup = CapabilityGroup> {
+  readonly capability: Name;
   isPresent(backend: Backend): boolean;
   readonly cases: readonly {
     readonly name: string;
@@ -22,11 +22,11 @@ export interface ContractGroup {
 }
 
 /** @param pick the port of the group in a backend */
-export const contractGroup = <Port extends object>(
-  capability: string,
+export const contractGroup = <Name extends CapabilityGroup, Port extends object>(
+  capability: Name,
   pick: (backend: Backend) => Port | undefined,
   cases: readonly ContractCase<Port>[],
-): ContractGroup => ({
+): ContractGroup<Name> => ({
   capability,
   isPresent: (backend) => pick(backend) !== undefined,
   cases: cases.map(({ name, skip, run }) => ({

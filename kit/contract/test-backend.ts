@@ -1,6 +1,8 @@
+import type { CapabilityGroup } from '../../core/ports/capabilities.ts';
 import { passwordContract, sessionContract, sshKeyContract } from './accounts.ts';
 import { channelContract } from './channels.ts';
 import { clockContract, clockSettingContract } from './clock.ts';
+import { diagnosisContract } from './diagnosis.ts';
 import { diskContract, diskStatisticsContract, trimContract, usageContract } from './disks.ts';
 import { fileContract } from './files.ts';
 import { freezeContract } from './freezing.ts';
@@ -15,20 +17,41 @@ import {
 } from './processors.ts';
 import type { ContractSubject } from './subject.ts';
 
+/** One for each group of the ports: a new group is a type error here until it has a contract. */
+const contracts: { readonly [Name in CapabilityGroup]: ContractGroup<Name> } = {
+  clock: clockContract,
+  'clock.setting': clockSettingContract,
+  'fileSystem.files': fileContract,
+  'fileSystem.freezing': freezeContract,
+  'fileSystem.trimming': trimContract,
+  'fileSystem.usage': usageContract,
+  'fileSystem.disks': diskContract,
+  'fileSystem.diskStatistics': diskStatisticsContract,
+  'power.shutdown': shutdownContract,
+  'power.suspend': suspendContract,
+  'network.interfaces': interfaceContract,
+  'network.routes': routeContract,
+  processes: processContract,
+  'accounts.sessions': sessionContract,
+  'accounts.passwords': passwordContract,
+  'accounts.sshKeys': sshKeyContract,
+  'processors.online': processorContract,
+  'processors.online.switching': switchingContract,
+  'processors.statistics': processorStatisticsContract,
+  'processors.load': loadContract,
+  'memory.blocks': memoryContract,
+  'memory.blocks.switching': memorySwitchingContract,
+  'host.hostName': hostNameContract,
+  'host.timeZone': timeZoneContract,
+  'host.osInformation': osInformationContract,
+  'host.devices': deviceContract,
+  hooks: hookContract,
+  channels: channelContract,
+  diagnosis: diagnosisContract,
+};
+
 /** All groups, in the order of the ports. */
-export const contractGroups: readonly ContractGroup[] = [
-  clockContract, clockSettingContract,
-  fileContract, freezeContract, trimContract, usageContract, diskContract, diskStatisticsContract,
-  shutdownContract, suspendContract,
-  interfaceContract, routeContract,
-  processContract,
-  sessionContract, passwordContract, sshKeyContract,
-  processorContract, switchingContract, processorStatisticsContract, loadContract,
-  memoryContract, memorySwitchingContract,
-  hostNameContract, timeZoneContract, osInformationContract, deviceContract,
-  hookContract,
-  channelContract,
-];
+export const contractGroups: readonly ContractGroup[] = Object.values(contracts);
 
 /** What the suite needs of a test runner: that of `node:test`, of vitest, of jest. */
 export interface ContractRunner {

@@ -6,9 +6,8 @@ import { parseScenario } from '../../adapters/fake/scenario/parse-scenario.ts';
 import { ScenarioGuest } from '../../adapters/fake/scenario/scenario-guest.ts';
 import type { Scenario } from '../../adapters/fake/scenario/scenario.ts';
 import { FakeStateStore } from '../../adapters/fake/state-store.ts';
-import { Agent } from '../../core/agent.ts';
-import { handlers } from '../../core/commands/index.ts';
-import { FreezeController } from '../../core/freeze/controller.ts';
+import type { Agent } from '../../core/agent.ts';
+import { composeAgent } from '../../core/compose-agent.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import { commandNames } from '../../core/schema/index.ts';
 import { streamConnection } from '../../adapters/channels/stream-connection.ts';
@@ -72,20 +71,17 @@ export async function createFakeGuest(scenario: Scenario | string = {}, options:
 }
 
 async function agentOn(backend: Backend, stateStore: FakeStateStore, log: FakeLog, options: FakeGuestOptions): Promise<Agent> {
-  const freeze = FreezeController.on(backend, {
-    stateStore,
-    log,
-    settings: {
+  const agent = composeAgent({
+    backend, log, stateStore,
+    freezeSettings: {
       deadlineMs: options.freezeTimeoutMs ?? 600_000,
       withinMs: options.freezeWithinMs ?? 120_000,
       excluded: [],
       unknownMountPoints: 'error',
     },
-  });
-  await freeze?.recoverAtStart();
-  return new Agent({
-    backend, handlers, freeze, log, stateStore,
     lists: { block: options.blockRpcs ?? [], allow: options.allowRpcs ?? [] },
     version: '10.2.0+concierge.fake',
   });
+  await agent.freeze?.recoverAtStart();
+  return agent;
 }

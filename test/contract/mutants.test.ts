@@ -9,6 +9,7 @@ import { portableChannels } from '../../adapters/channels/portable-channels.ts';
 import { posixPrograms, scratchOnDisk, testBackend, type Backend, type ContractSubject } from '../../kit/index.ts';
 import { contractGroups } from '../../kit/contract/test-backend.ts';
 import { channelMutants } from '../mutants/channels.ts';
+import { diagnosisMutants } from '../mutants/diagnosis.ts';
 import { diskMutants } from '../mutants/disks.ts';
 import { factMutants } from '../mutants/facts.ts';
 import { fileMutants } from '../mutants/files.ts';
@@ -57,7 +58,7 @@ async function verdictOn({ group, caughtBy, plant }: Mutant, factory: Factory): 
 /** For every backend; those of freezing want file systems that may be frozen. */
 const everywhere = [...fileMutants, ...processMutants, ...factMutants, ...machineMutants, ...diskMutants, ...processorMutants];
 const onFake = [...everywhere, ...freezeMutants];
-const mutants = [...onFake, ...channelMutants];
+const mutants = [...onFake, ...channelMutants, ...diagnosisMutants];
 
 describe('the mutants', () => {
   it('are there for every group of the contract', () => {
@@ -81,6 +82,21 @@ describe('planted in the fake', () => {
 
   it.each(onFake.filter((mutant, index) => onFake.findIndex(({ caughtBy }) => caughtBy === mutant.caughtBy) === index))('"$caughtBy" holds where nothing is planted', async (mutant) => {
     await expect(verdictOn({ ...mutant, plant: (backend) => backend }, async () => fakeSubject())).resolves.toBeUndefined();
+  });
+});
+
+describe('planted in a diagnosis', () => {
+  const healthy: Factory = async () => {
+    const subject = fakeSubject();
+    return { ...subject, backend: { ...subject.backend, diagnosis: { examine: async () => [{ subject: 'port', verdict: 'good', detail: 'it is there' }] } } };
+  };
+
+  it.each(diagnosisMutants)('"$fault" is caught by "$caughtBy"', async (mutant) => {
+    await expect(verdictOn(mutant, healthy)).resolves.toBeTypeOf('string');
+  });
+
+  it.each(diagnosisMutants)('"$caughtBy" holds where there is not "$fault"', async (mutant) => {
+    await expect(verdictOn({ ...mutant, plant: (backend) => backend }, healthy)).resolves.toBeUndefined();
   });
 });
 

@@ -1,3 +1,4 @@
+import type { CapabilityGroup } from '../../core/ports/capabilities.ts';
 import type { Backend } from '../../kit/index.ts';
 
 /** A planted fault: what a backend gets wrong, and the sentence of the contract that has to notice. */
@@ -5,7 +6,7 @@ export interface Mutant {
   /** What is wrong with it. */
   readonly fault: string;
   /** The group of the contract suite that is run. */
-  readonly group: string;
+  readonly group: CapabilityGroup;
   /** Part of the sentence that fails. */
   readonly caughtBy: string;
   readonly plant: (backend: Backend) => Backend;

@@ -1,4 +1,5 @@
-import type { FakeCapability, FileDescription, MachineDescription } from '../description.ts';
+import { fakeCapabilities } from '../capabilities.ts';
+import type { FileDescription, MachineDescription } from '../description.ts';
 import type { DiskDescription } from '../disks.ts';
 import { pciAddress } from '../disks.ts';
 import type { MountDescription } from '../file-systems.ts';
@@ -76,20 +77,12 @@ const networkInterface = turned(
   ({ addresses = [], ...rest }) => ({ ...rest, addresses }),
 );
 
-const groups: readonly FakeCapability[] = [
-  'clock.setting', 'fileSystem', 'fileSystem.files', 'fileSystem.freezing', 'fileSystem.trimming', 'fileSystem.usage', 'fileSystem.disks',
-  'fileSystem.diskStatistics', 'power', 'power.shutdown', 'power.suspend', 'network', 'network.interfaces', 'network.routes', 'processes',
-  'accounts', 'accounts.sessions', 'accounts.passwords', 'accounts.sshKeys', 'processors', 'processors.online', 'processors.online.switching',
-  'processors.statistics', 'processors.load', 'memory', 'memory.blocks', 'memory.blocks.switching', 'host', 'host.hostName', 'host.timeZone',
-  'host.osInformation', 'host.devices', 'hooks',
-];
-
 /** The machine of a scenario: what is different from the default one. */
 export const machineShape: Shape<Partial<MachineDescription>> = turned(
   record('the machine', {
     startTime: instant, hardwareClock: word('hardware clock', ['present', 'absent']), bootId: text,
     agent: record('the agent', { uid: whole, gid: whole, groups: listOf(whole), workingDirectory: text, environment: listOf(text) }),
-    without: listOf(word('group of a port', groups)),
+    without: listOf(word('group of a port', fakeCapabilities)),
     mounts: listOf(mount), disks: listOf(disk), files: mapOf(file),
     users: listOf(record('a user', { name: required(text), uid: required(whole), gid: required(whole), home: required(text) })),
     sessions: listOf(record('a session', { user: required(text), domain: text, loginTime: required(number) })),

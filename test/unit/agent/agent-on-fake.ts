@@ -3,10 +3,9 @@ import { FakeLog } from '../../../adapters/fake/log.ts';
 import { createFakeMachine } from '../../../adapters/fake/machine.ts';
 import { FakeStateStore } from '../../../adapters/fake/state-store.ts';
 import { FakeTransport } from '../../../adapters/fake/transport.ts';
-import { Agent } from '../../../core/agent.ts';
 import { handlers } from '../../../core/commands/index.ts';
 import type { CommandHandler } from '../../../core/commands/command.ts';
-import { FreezeController } from '../../../core/freeze/controller.ts';
+import { composeAgent } from '../../../core/compose-agent.ts';
 import type { PolicyLists } from '../../../core/policy/policy.ts';
 import type { Backend } from '../../../core/ports/index.ts';
 
@@ -26,12 +25,12 @@ export async function agentOnFake({ machine: description = {}, lists = {}, backe
   const backend = change(machine.backend);
   const log = new FakeLog();
   const stateStore = new FakeStateStore();
-  const freeze = FreezeController.on(backend, {
-    stateStore,
-    log,
-    settings: { deadlineMs: 600_000, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
+  const agent = composeAgent({
+    backend, handlers: chosen, log, stateStore,
+    freezeSettings: { deadlineMs: 600_000, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
+    lists: { allow: [], block: [], ...lists },
+    version: '10.2.0',
   });
-  const agent = new Agent({ backend, handlers: chosen, freeze, log, stateStore, lists: { allow: [], block: [], ...lists }, version: '10.2.0' });
   const transport = new FakeTransport(highWater === undefined ? {} : { highWater });
   await transport.open((connection) => agent.serve(connection));
   return { machine, agent, log, stateStore, transport, connect: () => transport.connect() };

@@ -4,11 +4,12 @@ import { describe, expect, it } from 'vitest';
 
 import { createFakeMachine } from '../../../adapters/fake/machine.ts';
 import { linuxBackend } from '../../../adapters/linux/module.ts';
-import { hasCapability } from '../../../core/capabilities.ts';
+import { hasCapability } from '../../../core/ports/capabilities.ts';
 import type { Backend } from '../../../core/ports/index.ts';
 import type { CommandSchema } from '../../../core/schema/command.ts';
 import { commands } from '../../../core/schema/index.ts';
-import { commandsDocument, documentPath, leftOut, type BackendName } from '../../../scripts/docs-commands.ts';
+import { leftOut, type BackendName } from '../../../adapters/left-out.ts';
+import { commandsDocument, documentPath } from '../../../scripts/docs-commands.ts';
 
 const needs = [...new Set((commands as readonly CommandSchema[]).flatMap((schema) => schema.needs ?? []))];
 const missingFrom = (backend: Backend) => needs.filter((capability) => !hasCapability(backend, capability)).toSorted();

@@ -1,0 +1,14 @@
+import type { Capability } from '../core/ports/capabilities.ts';
+
+/** What each backend of this package leaves out. A test compares it with those that can be loaded. */
+export const leftOut = {
+  linux: new Set<Capability>(['host.devices']),
+  windows: new Set<Capability>([
+    'power.suspend.hybrid', 'network.routes', 'processors.online.switching', 'processors.statistics', 'memory.blocks',
+    'memory.blocks.switching', 'fileSystem.diskStatistics',
+  ]),
+  /** As `createFakeMachine()` makes it; it can be described with them. */
+  fake: new Set<Capability>(['host.devices']),
+} as const;
+
+export type BackendName = keyof typeof leftOut;
