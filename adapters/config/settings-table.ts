@@ -1,3 +1,5 @@
+import type { ChannelMethod } from '../../core/ports/index.ts';
+import { channelMethods } from '../channels/methods.ts';
 import type { OptionSyntax } from './getopt.ts';
 
 export type Platform = 'posix' | 'windows';
@@ -166,18 +168,19 @@ export type SettingValues = {
 
 export const settingRows = Object.entries(settingsTable) as readonly (readonly [SettingName, SettingRow])[];
 
-/** Where the channel is when nobody says, as the system's channels have it; methods that are absent need a path, or know their own. */
-export function defaultPath(method: string, platform: Platform): string | undefined {
-  if (method === 'virtio-serial') return platform === 'windows' ? '\\\\.\\Global\\org.qemu.guest_agent.0' : '/dev/virtio-ports/org.qemu.guest_agent.0';
-  if (method === 'isa-serial') return platform === 'windows' ? 'COM1' : '/dev/ttyS0';
-  return undefined;
-}
+const methodOf = (method: string, platform: Platform): ChannelMethod | undefined => channelMethods[platform].find(({ name }) => name === method);
+
+/** Where the channel is when nobody says; absent for methods that need a path, or that only a backend knows. */
+export const defaultPath = (method: string, platform: Platform): string | undefined => methodOf(method, platform)?.defaultPath;
+
+/** Whether a method of the system has no path of its own. */
+export const needsPath = (method: string, platform: Platform): boolean => {
+  const known = methodOf(method, platform);
+  return known !== undefined && known.defaultPath === undefined;
+};
 
 /** Looked for in this order where neither `--config` nor QGA_CONF says which. */
 export const configurationPaths: Readonly<Record<Platform, readonly string[]>> = {
   posix: ['/etc/concierge-ga/concierge-ga.conf', '/etc/qemu/qemu-ga.conf'],
   windows: ['C:\\ProgramData\\concierge-ga\\concierge-ga.conf', 'C:\\ProgramData\\qemu-ga\\qemu-ga.conf'],
 };
-
-/** Methods of the reference that have no path of their own. */
-export const methodsThatNeedPath: ReadonlySet<string> = new Set(['unix-listen', 'vsock-listen']);

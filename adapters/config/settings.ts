@@ -2,7 +2,7 @@ import { closestName } from '../../core/errors/closest-name.ts';
 import { isMissing, loadConfiguration, type ReadFile } from './configuration-file.ts';
 import { readCommandLine, type CommandLineOption } from './command-line.ts';
 import type { GetoptItem } from './getopt.ts';
-import { configurationPaths, defaultPath, methodsThatNeedPath, settingRows, type Platform, type SettingRow, type SettingValues } from './settings-table.ts';
+import { configurationPaths, defaultPath, needsPath, settingRows, type Platform, type SettingRow, type SettingValues } from './settings-table.ts';
 
 /** All that is configured. */
 export interface Settings extends SettingValues {
@@ -150,6 +150,6 @@ function complete(values: Values, { platform, handedOver }: SettingsSource): Set
   if (handedOver !== undefined) return { ...values, method: handedOver.method, path: undefined, handedOver: handedOver.fd };
   const path = values.path ?? defaultPath(values.method, platform);
   // A method of a backend's own may have a path of its own.
-  const mayKnow = values.backend !== undefined && !methodsThatNeedPath.has(values.method);
+  const mayKnow = values.backend !== undefined && !needsPath(values.method, platform);
   return path === undefined && !mayKnow ? undefined : { ...values, path, handedOver: undefined };
 }

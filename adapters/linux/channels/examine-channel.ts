@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { Finding } from '../../../core/ports/index.ts';
+import type { LinuxMethod } from '../../channels/methods.ts';
 import { obstacle } from './access.ts';
 import { deviceHolder } from './device-holder.ts';
 import { MAXIMUM_PATH } from './unix-listen.ts';
@@ -25,12 +26,12 @@ const ourName = '(concierge-ga)';
  * Whether a channel of Linux could be opened, without opening it: the host would take the opening of a port for an agent that
  * comes and goes.
  */
-export function examineChannel(method: string, path: string, access = accessSync, holderOf: typeof deviceHolder = deviceHolder): readonly Finding[] {
+export function examineChannel(method: LinuxMethod, path: string, access = accessSync, holderOf: typeof deviceHolder = deviceHolder): readonly Finding[] {
   const [make, detail, remedy] = look(method, path, access, holderOf);
   return [make('channel', `${method} ${path}: ${detail}`, remedy)];
 }
 
-function look(method: string, path: string, access: typeof accessSync, holderOf: typeof deviceHolder): Verdict {
+function look(method: LinuxMethod, path: string, access: typeof accessSync, holderOf: typeof deviceHolder): Verdict {
   switch (method) {
     case 'virtio-serial':
       return lookAtDevice(path, access, holderOf, `add the port on the host; ${otherPorts()}`);
@@ -41,7 +42,7 @@ function look(method: string, path: string, access: typeof accessSync, holderOf:
     case 'vsock-listen':
       return lookAtVsock(path);
     default:
-      return [bad, 'there is no such method'];
+      return method satisfies never;
   }
 }
 

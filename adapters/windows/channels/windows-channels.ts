@@ -1,21 +1,21 @@
-import { AgentError } from '../../../core/errors/agent-error.ts';
-import type { Channels } from '../../../core/ports/index.ts';
+import type { Channels, Transport } from '../../../core/ports/index.ts';
+import { channelMethods, type WindowsMethod } from '../../channels/methods.ts';
+import { tabledChannels, type ChannelRow } from '../../channels/tabled-channels.ts';
 import { parseVsockAddress } from '../../shared/vsock-address.ts';
 import { WindowsTransport } from './device-transport.ts';
 import { portArrives } from './port-arrival.ts';
 import { VsockTransport } from './vsock/transport.ts';
 
+const device = (method: Exclude<WindowsMethod, 'vsock-listen'>): ChannelRow => ({
+  make: async (path): Promise<Transport> => new WindowsTransport(method, path),
+  appears: (path, signal) => portArrives(method, path, signal),
+});
+
 /** The channels of Windows: serial devices, and vsock where its driver is. */
-export const windowsChannels: Channels = {
-  methods: [
-    { name: 'virtio-serial', defaultPath: '\\\\.\\Global\\org.qemu.guest_agent.0' },
-    { name: 'isa-serial', defaultPath: 'COM1' },
-    { name: 'vsock-listen' },
-  ],
-  async create(method, path, { log, vsockAllow }) {
-    if (method === 'vsock-listen') return new VsockTransport(parseVsockAddress(path), { log, ...(vsockAllow === undefined ? {} : { allowed: vsockAllow }) });
-    if (method !== 'virtio-serial' && method !== 'isa-serial') throw AgentError.failed(`unsupported channel method/type: ${method}`);
-    return new WindowsTransport(method, path);
+export const windowsChannels: Channels = tabledChannels(channelMethods.windows, {
+  'virtio-serial': device('virtio-serial'),
+  'isa-serial': device('isa-serial'),
+  'vsock-listen': {
+    make: async (path, { log, vsockAllow }) => new VsockTransport(parseVsockAddress(path), { log, ...(vsockAllow === undefined ? {} : { allowed: vsockAllow }) }),
   },
-  appears: (method, path, signal) => (method === 'virtio-serial' || method === 'isa-serial' ? portArrives(method, path, signal) : Promise.resolve(false)),
-};
+});
