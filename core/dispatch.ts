@@ -4,7 +4,7 @@ import { AgentError } from './errors/agent-error.ts';
 import type { Policy } from './policy/policy.ts';
 import type { Backend, Log, Ready } from './ports/index.ts';
 import type { Request } from './protocol/request.ts';
-import type { CommandSchema } from './schema/command.ts';
+import type { CommandSchema, ResultOf } from './schema/command.ts';
 import { encodeResult } from './schema/encode.ts';
 import { validateArguments } from './schema/validate.ts';
 
@@ -12,6 +12,8 @@ import { validateArguments } from './schema/validate.ts';
 export interface Outcome {
   readonly schema: CommandSchema;
   readonly returned: string | PreparedAnswer | undefined;
+  /** To be called instead of sending `returned`, where nobody is left to send it to. */
+  readonly unheard?: () => void;
 }
 
 /**
@@ -85,7 +87,7 @@ export class Dispatcher implements CommandCatalog {
       throw AgentError.failed(`${MAX_UNDER_WAY} requests are being worked on already`);
     }
     const result = handler.run(context, args);
-    return result instanceof Promise ? this.#whenDone(schema, result) : outcome(schema, result);
+    return result instanceof Promise ? this.#whenDone(handler, result, context) : outcome(schema, result);
   }
 
   /** Once each as a warning, for the host is told no rule; again and again only for those who want to see everything. */
@@ -95,12 +97,15 @@ export class Dispatcher implements CommandCatalog {
     this.#told.add(line);
   }
 
-  #whenDone(schema: CommandSchema, result: Promise<unknown>): Promise<Outcome> {
+  #whenDone(handler: CommandHandler, result: Promise<unknown>, context: CommandContext): Promise<Outcome> {
     this.#underWay += 1;
     return result.then(
       (value) => {
         this.#underWay -= 1;
-        return outcome(schema, value);
+        const its = outcome(handler.schema, value);
+        const { unheard } = handler;
+        // Its `run` has answered `value`.
+        return unheard === undefined ? its : { ...its, unheard: () => unheard(context, value as ResultOf<CommandSchema>) };
       },
       (error: unknown) => {
         this.#underWay -= 1;

@@ -156,7 +156,8 @@ export class Session implements ConnectionSink {
     }
   }
 
-  #deliver({ schema, returned }: Outcome, idText: string | undefined, host: number): Promise<void> | undefined {
+  #deliver({ schema, returned, unheard }: Outcome, idText: string | undefined, host: number): Promise<void> | undefined {
+    if (unheard !== undefined && !this.#isCurrent(host)) unheard();
     if (returned === undefined) return undefined;
     if (!(returned instanceof PreparedAnswer)) return this.#send(returnLine(returned, idText, schema.sentinel === true), host);
 

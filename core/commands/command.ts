@@ -73,13 +73,23 @@ export interface CommandHandler<C extends CommandSchema = CommandSchema> {
   readonly schema: C;
   /** Answers at once where nothing has to be waited for: a ping costs no promise. */
   run(context: CommandContext, args: ArgumentsOf<C>): Ready<ResultOf<C> | PreparedAnswer>;
+  /**
+   * The host left before this result of `run` could be sent. What only the answer names, and nobody can name now, is given
+   * back here.
+   */
+  unheard?(context: CommandContext, result: ResultOf<C>): void;
 }
 
-/** A command is data plus one function. */
-export const handler = <C extends CommandSchema>(schema: C, run: CommandHandler<C>['run']): CommandHandler => ({
+/** A command is data plus one function, and a second where a result that reaches nobody would be held for good. */
+export const handler = <C extends CommandSchema>(
+  schema: C,
+  run: CommandHandler<C>['run'],
+  unheard?: NonNullable<CommandHandler<C>['unheard']>,
+): CommandHandler => ({
   schema,
   // Methods are bivariant: the dispatcher validates the arguments against this very schema before it calls.
   run,
+  ...(unheard !== undefined && { unheard }),
 });
 
 /**

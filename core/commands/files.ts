@@ -1,4 +1,4 @@
-import { AgentError, withContext } from '../errors/agent-error.ts';
+import { AgentError, messageOf, withContext } from '../errors/agent-error.ts';
 import type { OpenFile, OpenMode, Ready, Whence } from '../ports/index.ts';
 import {
   guestFileClose, guestFileFlush, guestFileOpen, guestFileRead, guestFileSeek, guestFileWrite,
@@ -36,6 +36,9 @@ export const fileOpen = handler(guestFileOpen, async ({ files, log }, { path, mo
   } catch (error) {
     throw withContext(attempt, error);
   }
+}, ({ files, log }, handle) => {
+  log.info(() => `the host that asked for handle ${handle} has left without it: it is closed`);
+  files.close(BigInt(handle)).catch((error: unknown) => log.info(() => messageOf(withContext(`failed to close handle ${handle}`, error))));
 });
 
 export const fileClose = handler(guestFileClose, async ({ files, log }, { handle }) => {

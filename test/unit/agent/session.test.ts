@@ -210,8 +210,43 @@ describe('a session', () => {
     host.send(request('guest-file-close', { handle: 1000 }));
 
     expect(meanwhile).toEqual(['\xff{"return": 4}', '{"return": "thawed"}']);
-    expect(await host.nextLine()).toBe('{"return": {}}');
+    expect(await host.nextLine()).toBe(refusal("handle '1000' has not been found"));
     expect(host.received).toHaveLength(3);
+  });
+
+  it('closes a file that is open only after its host has left, however often that happens', async () => {
+    const { machine, log, connect } = await agentOnFake();
+    const closed = (): number => log.texts('info').filter((text) => text.startsWith('the host that asked for handle')).length;
+    for (let round = 0; round < 5; round += 1) {
+      const fault = machine.faults.inject({ port: 'fileSystem.files', method: 'open', hang: true, times: 240 });
+      const hosts = Array.from({ length: 240 }, () => connect());
+      for (const host of hosts) host.send(request('guest-file-open', { path: '/etc/hostname' }));
+      await expect.poll(() => fault.hanging).toBe(240);
+      hosts.forEach((host, index) => (index % 2 === 0 ? host.close() : host.changeHost()));
+      await settled();
+      fault.release();
+      await expect.poll(closed).toBe((round + 1) * 240);
+      for (const host of hosts) host.close();
+    }
+    const host = connect();
+
+    host.send(request('guest-file-open', { path: '/etc/hostname' }));
+
+    expect(await host.nextLine()).toBe('{"return": 2200}');
+  });
+
+  it('logs what the system says of closing a file that nobody was told of', async () => {
+    const { machine, log, connect } = await agentOnFake();
+    const fault = machine.faults.inject({ port: 'fileSystem.files', method: 'open', hang: true });
+    machine.faults.inject({ port: 'fileSystem.files.openFile', method: 'close', error: 'EIO' });
+    const host = connect();
+    host.send(request('guest-file-open', { path: '/etc/hostname' }));
+    await expect.poll(() => fault.hanging).toBe(1);
+
+    host.changeHost();
+    fault.release();
+
+    await expect.poll(() => log.texts('info')).toContain('failed to close handle 1000: Input/output error');
   });
 
   it('lets the next host of a port have a long answer while the last one\'s breaks off, and lets go of it in its turn', async () => {
