@@ -103,9 +103,9 @@ export class Dispatcher implements CommandCatalog {
       (value) => {
         this.#underWay -= 1;
         const its = outcome(handler.schema, value);
-        const { unheard } = handler;
+        if (handler.unheard === undefined) return its;
         // Its `run` has answered `value`.
-        return unheard === undefined ? its : { ...its, unheard: () => unheard(context, value as ResultOf<CommandSchema>) };
+        return { ...its, unheard: () => handler.unheard?.(context, value as ResultOf<CommandSchema>) };
       },
       (error: unknown) => {
         this.#underWay -= 1;

@@ -74,6 +74,15 @@ export function attributeIfAny(directory: string, name: string): string | null |
   return text === -ENOENT && kernel().exists(directory) ? null : undefined;
 }
 
+/** As `attribute`; a negative errno where it can't be read. */
+export function attributeOrErrno(path: string): string | number {
+  const text = kernel().readAttribute(path);
+  return typeof text === 'string' ? text.trim() : text;
+}
+
+/** Whether the path leads to anything. */
+export const exists = (path: string): boolean => kernel().exists(path);
+
 /** Names in a directory, sorted. @throws os error of opendir(3) */
 export function namesIn(path: string): string[] {
   const names = kernel().listDirectory(path);

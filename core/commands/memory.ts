@@ -1,7 +1,7 @@
 import { withContext } from '../errors/agent-error.ts';
 import { guestGetMemoryBlockInfo, guestGetMemoryBlocks, guestSetMemoryBlocks } from '../schema/memory.ts';
 import { available, handler } from './command.ts';
-import { present } from './present.ts';
+import { Switched } from './switched.ts';
 
 export const getMemoryBlocks = handler(guestGetMemoryBlocks, async ({ backend }) => {
   try {
@@ -16,11 +16,13 @@ export const getMemoryBlocks = handler(guestGetMemoryBlocks, async ({ backend })
 export const setMemoryBlocks = handler(guestSetMemoryBlocks, async ({ backend, log }, { 'mem-blks': wanted }) => {
   const switching = available(backend.memory?.blocks?.switching, 'memory.blocks.switching');
   const outcomes = [];
+  const switched = new Switched();
   for (const { 'phys-index': index, online } of wanted) {
     const { response, errorCode } = await switching.set(index, online);
-    log.account(() => `guest-set-memory-blocks: block ${index} ${online ? 'on' : 'off'} line: ${response}`);
-    outcomes.push(present({ 'phys-index': index, response, 'error-code': errorCode }));
+    switched.add(index, online, `: ${response}`);
+    outcomes.push({ 'phys-index': index, response, ...(errorCode !== undefined && { 'error-code': errorCode }) });
   }
+  log.account(() => `guest-set-memory-blocks: blocks ${switched.text()}`);
   return outcomes;
 });
 

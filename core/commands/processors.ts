@@ -4,6 +4,7 @@ import {
 } from '../schema/processors.ts';
 import { available, handler } from './command.ts';
 import { present } from './present.ts';
+import { Switched } from './switched.ts';
 
 export const getVcpus = handler(guestGetVcpus, async ({ backend }) => {
   try {
@@ -17,6 +18,7 @@ export const getVcpus = handler(guestGetVcpus, async ({ backend }) => {
 /** One after the other; an error is told only where nothing was done before it, else how far it went. */
 export const setVcpus = handler(guestSetVcpus, async ({ backend, log }, { vcpus }) => {
   const switching = available(backend.processors?.online?.switching, 'processors.online.switching');
+  const switched = new Switched();
   let done = 0;
   for (const { 'logical-id': id, online } of vcpus) {
     try {
@@ -24,12 +26,14 @@ export const setVcpus = handler(guestSetVcpus, async ({ backend, log }, { vcpus 
     } catch (error) {
       const failure = withContext(`failed to switch logical processor #${id} ${online ? 'on' : 'off'}`, error);
       if (done === 0) throw failure;
+      log.account(() => `guest-set-vcpus: logical processors ${switched.text()}`);
       log.warning(() => `guest-set-vcpus stopped after ${done} of ${vcpus.length}: ${failure.message}`);
       return done;
     }
     done += 1;
-    log.account(() => `guest-set-vcpus: logical processor #${id} ${online ? 'on' : 'off'} line`);
+    switched.add(id, online, '');
   }
+  log.account(() => `guest-set-vcpus: logical processors ${switched.text()}`);
   return done;
 });
 

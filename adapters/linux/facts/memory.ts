@@ -1,11 +1,12 @@
 import { readFileSync, statSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 
 import { AgentError, osCode } from '../../../core/errors/agent-error.ts';
+import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
 import type { Memory, MemoryBlock, MemoryBlockChange } from '../../../core/ports/index.ts';
-import { failedBecause, fileError, namesIn } from '../kernel-files.ts';
+import { attributeOrErrno, exists, failedBecause, fileError, namesIn } from '../kernel-files.ts';
 import type { WriteAttribute } from './processors.ts';
 import { textFromBytes } from '../text.ts';
+import { turns } from '../turns.ts';
 
 const directory = '/sys/devices/system/memory/';
 
@@ -14,11 +15,17 @@ const blocksPerTurn = 256;
 
 /** guest-get-memory-blocks and its kin. `root` is put before every path: '' for the running system. */
 export function linuxMemory(root: string, writeAttribute: WriteAttribute): Memory {
+  const othersTurn = turns(blocksPerTurn);
   return {
     blocks: {
       list: () => blocks(root),
       blockSize: async () => blockSize(root),
-      switching: { set: (physIndex, online) => switchBlock(root, physIndex, online, writeAttribute) },
+      switching: {
+        async set(physIndex, online) {
+          await othersTurn();
+          return switchBlock(root, physIndex, online, writeAttribute);
+        },
+      },
     },
   };
 }
@@ -37,8 +44,9 @@ async function blocks(root: string): Promise<MemoryBlock[]> {
     .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   if (indexes.length === 0) throw AgentError.failed('guest reported zero memory blocks!');
   const list: MemoryBlock[] = [];
-  for (const [position, index] of indexes.entries()) {
-    if (position % blocksPerTurn === blocksPerTurn - 1) await setImmediate();
+  const othersTurn = turns(blocksPerTurn);
+  for (const index of indexes) {
+    await othersTurn();
     const found = block(root, index);
     if (found !== undefined) list.push(found);
   }
@@ -87,6 +95,8 @@ function blockSize(root: string): bigint {
 /**
  * The reference answers `success` together with an errno where the directory of all blocks can't be opened; this says
  * `operation-failed`, which it is. A block without `state` is always up: wanting it up is a success.
+ *
+ * The directory of all blocks is not listed: a machine has thousands of them, and a host switches as many in one call.
  */
 async function switchBlock(
   root: string,
@@ -94,26 +104,25 @@ async function switchBlock(
   online: boolean,
   writeAttribute: WriteAttribute,
 ): Promise<MemoryBlockChange> {
-  const notSupported: MemoryBlockChange = { response: 'operation-not-supported', errorCode: 2 };
+  const file = `${root}${directory}memory${physIndex}/state`;
+  const state = attributeOrErrno(file);
+  if (state === -posixNumber('ENOENT')) return withoutState(root, physIndex, online);
+  if (typeof state === 'number') return operationFailed(posixErrorOf(-state));
+  if (state === '') return operationFailed(undefined);
+  if (state.startsWith('online') === online) return { response: 'success' };
   try {
-    namesIn(`${root}${directory}`);
-  } catch (error) {
-    return osCode(error) === 'ENOENT' ? notSupported : operationFailed(error);
-  }
-  const place = `${directory}memory${physIndex}`;
-  try {
-    namesIn(`${root}${place}`);
-  } catch (error) {
-    return osCode(error) === 'ENOENT' ? { response: 'not-found', errorCode: 2 } : operationFailed(error);
-  }
-  try {
-    const state = attributeOf(root, place, 'state');
-    if (state === undefined) return online ? { response: 'success' } : notSupported;
-    if (state.startsWith('online') !== online) await writeAttribute(`${root}${place}/state`, online ? 'online' : 'offline');
+    await writeAttribute(file, online ? 'online' : 'offline');
     return { response: 'success' };
   } catch (error) {
     return operationFailed(error);
   }
+}
+
+function withoutState(root: string, physIndex: bigint, online: boolean): MemoryBlockChange {
+  const errorCode = posixNumber('ENOENT');
+  if (!exists(`${root}${directory}`)) return { response: 'operation-not-supported', errorCode };
+  if (!exists(`${root}${directory}memory${physIndex}`)) return { response: 'not-found', errorCode };
+  return online ? { response: 'success' } : { response: 'operation-not-supported', errorCode };
 }
 
 /** `EIO` stands for what is no system failure: an attribute that is empty. */

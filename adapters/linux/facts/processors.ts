@@ -2,18 +2,28 @@ import { AgentError, osCode, withContext } from '../../../core/errors/agent-erro
 import type { LogicalProcessor, Processors } from '../../../core/ports/index.ts';
 import { attributeIfAny, failedBecause, fileError, namesIn, readText } from '../kernel-files.ts';
 import { parseLoad, parseProcessorStatistics } from './processor-statistics.ts';
+import { turns } from '../turns.ts';
 
 /** Writes to an attribute in /sys in one write(2), off the event loop: taking a processor down can take a while. */
 export type WriteAttribute = (path: string, text: string) => Promise<void>;
 
 const directory = '/sys/devices/system/cpu';
 
+/** A host may switch as many in one call as a request holds: after so many of them others get their turn. */
+const processorsPerTurn = 256;
+
 /** guest-get-vcpus and its kin. `root` is put before every path: '' for the running system. */
 export function linuxProcessors(root: string, writeAttribute: WriteAttribute): Processors {
+  const othersTurn = turns(processorsPerTurn);
   return {
     online: {
       list: async () => processorNumbers(root).flatMap((id) => processor(root, id) ?? []),
-      switching: { set: (logicalId, online) => switchProcessor(root, logicalId, online, writeAttribute) },
+      switching: {
+        async set(logicalId, online) {
+          await othersTurn();
+          await switchProcessor(root, logicalId, online, writeAttribute);
+        },
+      },
     },
     statistics: {
       list: async () => {

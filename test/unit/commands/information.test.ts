@@ -95,6 +95,19 @@ describe('processors', () => {
     expect(host.log.texts('warning')).toEqual(["guest-set-vcpus stopped after 1 of 3: logical processor #0 can't be offlined"]);
   });
 
+  it('are told of in one line of the log, however many a host switches', async () => {
+    const host = guest();
+
+    await host.ask('guest-set-vcpus', '{"vcpus": [{"logical-id": 2, "online": false}, {"logical-id": 3, "online": false}, {"logical-id": 2, "online": true}]}');
+    await host.ask('guest-set-vcpus', '{"vcpus": [{"logical-id": 2, "online": true}, {"logical-id": 0, "online": false}]}');
+    await host.ask('guest-set-vcpus', '{"vcpus": []}');
+
+    expect(host.log.texts('account')).toEqual([
+      'guest-set-vcpus: logical processors 2-3 off line, 2 on line', 'guest-set-vcpus: logical processors 2 on line',
+      'guest-set-vcpus: logical processors none',
+    ]);
+  });
+
   it('have counters, those absent that the kernel does not keep', async () => {
     const host = guest();
     host.machine.processors.statistics = [
@@ -115,6 +128,21 @@ describe('processors', () => {
 });
 
 describe('memory blocks', () => {
+  it('are switched by one call of the port each, and told of in one line of the log', async () => {
+    const count = 300;
+    const host = guest({ memory: { blockSize: 1n, blocks: Array.from({ length: count }, (_, i) => ({ physIndex: BigInt(i), online: true, canOffline: true })) } });
+    const set = async (wanted: readonly object[]): Promise<void> => void (await host.ask('guest-set-memory-blocks', JSON.stringify({ 'mem-blks': wanted })));
+
+    await set(Array.from({ length: count }, (_, i) => ({ 'phys-index': i, online: false })));
+    await set(Array.from({ length: 40 }, (_, i) => ({ 'phys-index': 2 * i, online: true })));
+
+    expect(host.machine.faults.calls.filter((call) => call.startsWith('memory.'))).toHaveLength(count + 40);
+    const runs = Array.from({ length: 32 }, (_, i) => `${2 * i} on line: success`).join(', ');
+    expect(host.log.texts('account')).toEqual([
+      'guest-set-memory-blocks: blocks 0-299 off line: success', `guest-set-memory-blocks: blocks ${runs}, 8 more`,
+    ]);
+  });
+
   it('are listed by number, with their size elsewhere', async () => {
     const { ask } = guest({ memory: { blockSize: 134_217_728n, blocks: [{ physIndex: 7n, online: true, canOffline: false }] } });
 

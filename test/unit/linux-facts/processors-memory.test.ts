@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from 'vitest';
 
 import { linuxMemory } from '../../../adapters/linux/facts/memory.ts';
 import { linuxProcessors, type WriteAttribute } from '../../../adapters/linux/facts/processors.ts';
+import { nativeAddon } from '../../../adapters/linux/native.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
 import type { Memory, Processors } from '../../../core/ports/index.ts';
 import { layOut, type Machine } from '../../fixtures/machines/load.ts';
@@ -15,6 +16,20 @@ const onlineOf = (guest: Machine, writeAttribute = write): Required<NonNullable<
   linuxProcessors(guest.root, writeAttribute).online as Required<NonNullable<Processors['online']>>;
 const blocksOf = (guest: Machine, writeAttribute = write): Required<NonNullable<Memory['blocks']>> =>
   linuxMemory(guest.root, writeAttribute).blocks as Required<NonNullable<Memory['blocks']>>;
+
+/** Calls of the addon that ask the kernel for something, and the names that lists of directories brought. */
+function countingCalls(): { readonly count: () => number } {
+  const addon = nativeAddon() as unknown as Record<string, () => unknown>;
+  const names = (value: unknown): number => (typeof value === 'string' ? value.split('/').length : 0);
+  const spies = ['readText', 'readAttribute', 'exists', 'listDirectory', 'readLink', 'realPath'].map((name) => vi.spyOn(addon, name));
+  return {
+    count: () => {
+      const sum = spies.flatMap((spy) => spy.mock.results).reduce((calls, { value }) => calls + 1 + names(value), 0);
+      for (const spy of spies) spy.mockRestore();
+      return sum;
+    },
+  };
+}
 
 const fourProcessors = [
   '/sys/devices/system/cpu/cpu0/topology/', '/sys/devices/system/cpu/cpu10/online = 1', '/sys/devices/system/cpu/cpu2/online = 0',
@@ -179,6 +194,41 @@ describe('memory blocks', () => {
 
     expect(await blocksOf(guest).switching.set(10n, false)).toEqual({ response: 'operation-failed', errorCode: 5 });
     await expect(blocksOf(guest).list()).rejects.toThrow('pread sysfs file "state": unexpected EOF');
+  });
+
+  it('cost the same number of system calls each, however many there are and whatever is asked of them', async () => {
+    const callsFor = async (count: number): Promise<number> => {
+      using guest = layOut(Array.from({ length: count }, (_, i) => `/sys/devices/system/memory/memory${i}/state = online`).join('\n'));
+      const { switching } = blocksOf(guest);
+      const calls = countingCalls();
+      for (let block = 0n; block < count; block += 1n) await switching.set(block, true);
+      for (let block = 0n; block < count; block += 1n) await switching.set(block + 1_000_000n, true);
+      return calls.count();
+    };
+
+    const [few, many] = [await callsFor(20), await callsFor(300)];
+
+    expect(many / few).toBe(15);
+    expect(few).toBeLessThanOrEqual(20 * 5);
+  });
+
+  it('and processors let others have their turn of the event loop when many are switched that need no waiting', async () => {
+    using guest = layOut(`${memory}\n${fourProcessors}`);
+    const switchMany = { blocks: blocksOf(guest).switching, processors: onlineOf(guest).switching };
+
+    for (const [name, switching] of Object.entries(switchMany)) {
+      let turns = 0;
+      let going = true;
+      const other = (): void => {
+        turns += 1;
+        if (going) setImmediate(other);
+      };
+      setImmediate(other);
+      for (let call = 0; call < 2048; call += 1) await switching.set(10n, true);
+      going = false;
+
+      expect(turns, name).toBeGreaterThanOrEqual(2048 / 256);
+    }
   });
 
   it('that are unplugged between being listed and being looked at are left out', async () => {
