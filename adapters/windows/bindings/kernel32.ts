@@ -68,7 +68,7 @@ export const kernel32 = dll('kernel32.dll', {
     'uint32_t __stdcall QueryDosDeviceW(str16 name, _Out_ void *into, uint32_t length)'),
   ReadFile: prototype<(file: Pointer, into: Memory, length: number, read: Out<number> | null, overlapped: Pointer | null) => number>(
     'int __stdcall ReadFile(void *file, _Out_ void *into, uint32_t length, _Out_ uint32_t *read, void *overlapped)'),
-  RegisterWaitForSingleObject: prototype<(wait: Out<Pointer | null>, object: Pointer, callback: Pointer, context: null, ms: number, flags: number) => number>(
+  RegisterWaitForSingleObject: prototype<(wait: Out<Pointer | null>, object: Pointer, callback: Pointer, context: bigint, ms: number, flags: number) => number>(
     'int __stdcall RegisterWaitForSingleObject(_Out_ void **wait, void *object, void *callback, void *context, uint32_t ms, uint32_t flags)'),
   ResetEvent: prototype<(event: Pointer) => number>('int __stdcall ResetEvent(void *event)'),
   SetCommTimeouts: prototype<(device: Pointer, timeouts: Buffer) => number>('int __stdcall SetCommTimeouts(void *device, void *timeouts)'),
@@ -80,7 +80,7 @@ export const kernel32 = dll('kernel32.dll', {
   SetSystemTime: prototype<(time: Buffer) => number>('int __stdcall SetSystemTime(void *time)'),
   TerminateJobObject: prototype<(job: Pointer, code: number) => number>('int __stdcall TerminateJobObject(void *job, uint32_t code)'),
   UnmapViewOfFile: prototype<(view: Pointer) => number>('int __stdcall UnmapViewOfFile(void *view)'),
-  UnregisterWaitEx: prototype<(wait: Pointer, completion: null) => number>('int __stdcall UnregisterWaitEx(void *wait, void *completion)'),
+  UnregisterWaitEx: prototype<(wait: Pointer, completion: Pointer) => number>('int __stdcall UnregisterWaitEx(void *wait, void *completion)'),
   WriteFile: prototype<(file: Pointer, from: Memory, length: number, written: Out<number> | null, overlapped: Pointer | null) => number>(
     'int __stdcall WriteFile(void *file, void *from, uint32_t length, _Out_ uint32_t *written, void *overlapped)'),
 });
