@@ -22,7 +22,7 @@ export const kernel32 = dll('kernel32.dll', {
   CreateFileW: prototype<(path: string, access: number, share: number, security: Memory, disposition: number, flags: number, template: null) => Pointer>(
     'void *__stdcall CreateFileW(str16 path, uint32_t access, uint32_t share, void *security, uint32_t disposition, uint32_t flags, void *template)'),
   DeleteFileW: prototype<(path: string) => number>('int __stdcall DeleteFileW(str16 path)'),
-  DeviceIoControl: prototype<(device: Pointer, code: number, input: Memory, inputSize: number, output: Memory, outputSize: number, returned: Out<number>, overlapped: null) => number>(
+  DeviceIoControl: prototype<(device: Pointer, code: number, input: Memory, inputSize: number, output: Memory, outputSize: number, returned: Out<number> | null, overlapped: Pointer | null) => number>(
     'int __stdcall DeviceIoControl(void *device, uint32_t code, void *input, uint32_t inputSize, _Out_ void *output, uint32_t outputSize, _Out_ uint32_t *returned, void *overlapped)'),
   FileTimeToSystemTime: prototype<(fileTime: Buffer, systemTime: Buffer) => number>(
     'int __stdcall FileTimeToSystemTime(void *fileTime, _Out_ void *systemTime)'),

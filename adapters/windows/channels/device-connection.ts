@@ -3,7 +3,7 @@ import type { Connection, ConnectionSink } from '../../../core/ports/transport.t
 import type { OverlappedDevice } from './overlapped-device.ts';
 
 /** What is used of it. */
-export type Device = Pick<OverlappedDevice, 'read' | 'write' | 'close'>;
+export type Device = Pick<OverlappedDevice, 'read' | 'cancelRead' | 'write' | 'hostState' | 'close'>;
 
 /** More than this waiting to be sent: the session is asked to stop. */
 const highWater = 1024 * 1024;
@@ -14,6 +14,8 @@ const writeLimitMs = 60_000;
  * leaves (qemu-ga 10.2 asks ten times in a second).
  */
 const [firstPauseMs, longestPauseMs] = [20, 1_000];
+/** A driver that tells of hosts is not asked, except for a word of it that was lost. */
+const lookMs = 60_000;
 
 /** What vioser and other drivers say while no host is connected; qemu-ga 10.2 takes the same ones for a hang-up. */
 const noHost: ReadonlySet<string | undefined> = new Set(['ERROR_HANDLE_EOF', 'ERROR_NO_SYSTEM_RESOURCES', 'ERROR_OPERATION_ABORTED']);
@@ -33,13 +35,16 @@ export class DeviceConnection implements Connection {
   #waiting = 0;
   #full = false;
   #writing = false;
+  #reading = false;
   #paused: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined;
   #closing = false;
   #closed = false;
   /** Resolves when the driver next says that a host has come or gone; new before each read. */
   #word = Promise.withResolvers<void>();
-  /** Whether it has ever said so: from then on there is no need to ask. */
+  /** Whether it has ever said so: from then on there is hardly a need to ask. */
   #driverTells = false;
+  /** The read that ends was cancelled here. */
+  #readAgain = false;
 
   /**
    * @param tellsOfHosts a port of virtio-serial, where an empty read means that no host is there; a serial line never knows
@@ -108,6 +113,10 @@ export class DeviceConnection implements Connection {
         if (!this.#closed) this.#sink?.data(chunk);
         continue;
       }
+      if (this.#readAgain) {
+        this.#readAgain = false;
+        continue;
+      }
       // Told at once, also to a session that has paused: it may wait for a request that hangs.
       if (pause === 0 && this.#tellsOfHosts) this.#hostWent();
       pause = Math.min(longestPauseMs, Math.max(firstPauseMs, pause * 2));
@@ -116,8 +125,7 @@ export class DeviceConnection implements Connection {
   }
 
   async #mayHaveCome(pause: number): Promise<void> {
-    if (this.#driverTells) return this.#word.promise;
-    const timer = setTimeout(this.#word.resolve, pause).unref();
+    const timer = setTimeout(this.#word.resolve, this.#driverTells ? lookMs : pause).unref();
     await this.#word.promise;
     clearTimeout(timer);
   }
@@ -126,6 +134,21 @@ export class DeviceConnection implements Connection {
   hostMayHaveChanged(): void {
     this.#driverTells = true;
     this.#word.resolve();
+    void this.#dropForNobody();
+  }
+
+  /** The machine has slept, and the driver may have forgotten what it was asked and not told what happened. */
+  machineResumed(): void {
+    if (this.#closed) return;
+    this.#word.resolve();
+    if (!this.#reading) return;
+    this.#readAgain = true;
+    this.#device.cancelRead();
+  }
+
+  /** A read goes on waiting when its host goes, for the next one. */
+  async #dropForNobody(): Promise<void> {
+    if ((await this.#device.hostState()) === 'absent' && !this.#closed) this.#hostWent();
   }
 
   /** The device is to be removed: nothing of ours is to keep it when this returns. */
@@ -135,11 +158,14 @@ export class DeviceConnection implements Connection {
 
   /** Nothing where no host is there. */
   async #read(): Promise<Uint8Array> {
+    this.#reading = true;
     try {
       return await this.#device.read();
     } catch (error) {
       if (!this.#closed && !noHost.has(osCode(error))) this.#gone(error);
       return new Uint8Array();
+    } finally {
+      this.#reading = false;
     }
   }
 
@@ -149,9 +175,7 @@ export class DeviceConnection implements Connection {
       try {
         await this.#writeWhole(piece);
       } catch (error) {
-        if (this.#closed) break;
-        if (noHost.has(osCode(error))) this.#hostWent();
-        else this.#gone(error);
+        if (!this.#closed) this.#gone(error);
       }
       this.#waiting = this.#queue.reduce((sum, { length }) => sum + length, 0);
       if (this.#full && this.#waiting <= highWater / 2) {
@@ -167,11 +191,25 @@ export class DeviceConnection implements Connection {
   async #writeWhole(piece: Uint8Array): Promise<void> {
     let since = performance.now();
     for (let done = 0; done < piece.length && !this.#closed;) {
-      const taken = await this.#device.write(piece.subarray(done), writeLimitMs);
+      const taken = await this.#take(piece.subarray(done));
+      if (taken === undefined) return this.#hostWent();
       done += taken;
       if (taken > 0) since = performance.now();
       else if (performance.now() - since > writeLimitMs) return this.#hostWent();
       else await pauseOf(firstPauseMs);
+    }
+  }
+
+  /** How much the device takes: 0 while its queue is full, `undefined` where no host is there. @throws os error of the device */
+  async #take(bytes: Uint8Array): Promise<number | undefined> {
+    try {
+      return await this.#device.write(bytes, writeLimitMs);
+    } catch (error) {
+      if (this.#closed || noHost.has(osCode(error))) return undefined;
+      if (osCode(error) !== 'ERROR_CANT_WAIT') throw error;
+      // vioser's word for both: its queue is full, or no host is there.
+      const state = await this.#device.hostState();
+      return state === 'full' || state === 'ready' ? 0 : undefined;
     }
   }
 

@@ -7,6 +7,7 @@ import { DeviceConnection } from './device-connection.ts';
 import { watchDevice, type DeviceWatch, type SerialMethod } from './device-notification.ts';
 import { OverlappedDevice } from './overlapped-device.ts';
 import { portLeaves } from './port-arrival.ts';
+import { watchResume } from './resume-notification.ts';
 
 const GENERIC_READ_WRITE = 0xc000_0000;
 const OPEN_EXISTING = 3;
@@ -15,7 +16,7 @@ const FILE_FLAG_OVERLAPPED = 0x4000_0000;
 const hints: Readonly<Record<string, string>> = {
   ERROR_FILE_NOT_FOUND: 'this machine has no such port: add one on the host and install the VirtIO serial driver, or use --retry-path to wait for it',
   ERROR_PATH_NOT_FOUND: 'this machine has no such port: add one on the host and install the VirtIO serial driver, or use --retry-path to wait for it',
-  ERROR_ACCESS_DENIED: 'another program has it open, such as the service QEMU-GA (stop it: sc stop QEMU-GA), or the agent is not elevated',
+  ERROR_ACCESS_DENIED: 'another program has it open, such as the service QEMU-GA (stop it: sc stop QEMU-GA) or an earlier agent that has not ended because the host takes nothing from it, or the agent is not elevated',
 };
 
 /** A serial device: the port of virtio-serial, or a COM port. It is open for as long as the agent serves. */
@@ -27,6 +28,7 @@ export class WindowsTransport implements Transport {
   readonly #setLost: (error: Error) => void;
   #connection: DeviceConnection | undefined;
   #watch: DeviceWatch | undefined;
+  #resumed: DeviceWatch | undefined;
 
   constructor(method: SerialMethod, path: string) {
     this.#method = method;
@@ -41,7 +43,7 @@ export class WindowsTransport implements Transport {
     const handle = await this.#openDevice();
     if (this.#method === 'isa-serial') setTimeouts(handle, this.#path);
     const connection = new DeviceConnection(new OverlappedDevice(handle), this.#method === 'virtio-serial', (error) => {
-      this.#watch?.close();
+      this.#stopWatching();
       this.#setLost(withContext(`error reading channel '${this.#path}'`, error));
     });
     this.#connection = connection;
@@ -51,6 +53,7 @@ export class WindowsTransport implements Transport {
       connection.deviceGoes();
     };
     this.#watch = watchDevice(handle, { removed, hostChanged: () => connection.hostMayHaveChanged() });
+    this.#resumed = watchResume(() => connection.machineResumed());
     connected(connection);
   }
 
@@ -64,8 +67,13 @@ export class WindowsTransport implements Transport {
     throw AgentError.failed(`error opening channel '${this.#path}': ${failure.message}${hint === undefined ? '' : ` (${hint})`}`, failure);
   }
 
-  close(): Promise<void> {
+  #stopWatching(): void {
     this.#watch?.close();
+    this.#resumed?.close();
+  }
+
+  close(): Promise<void> {
+    this.#stopWatching();
     this.#connection?.destroy();
     return Promise.resolve();
   }

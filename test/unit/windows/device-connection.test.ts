@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { AgentError } from '../../../core/errors/agent-error.ts';
 import { DeviceConnection, type Device } from '../../../adapters/windows/channels/device-connection.ts';
 
 /** After everything that needs no answer of the device. */
@@ -20,8 +21,28 @@ class FakeDevice implements Device {
     });
   }
 
+  /** What the next writes throw; afterwards they succeed. */
+  readonly refusals: string[] = [];
+  state: 'absent' | 'full' | 'ready' | undefined;
+  readonly written: string[] = [];
+
   write(bytes: Uint8Array): Promise<number> {
+    const code = this.refusals.shift();
+    if (code !== undefined) return Promise.reject(AgentError.os({ code, errno: 554, osText: code }));
+    this.written.push(Buffer.from(bytes).toString());
     return Promise.resolve(bytes.length);
+  }
+
+  get asked(): number {
+    return this.#reads.length;
+  }
+
+  cancelRead(): void {
+    this.close();
+  }
+
+  hostState(): Promise<'absent' | 'full' | 'ready' | undefined> {
+    return Promise.resolve(this.state);
   }
 
   close(): void {
@@ -57,6 +78,85 @@ function connected() {
 }
 
 describe('a serial port of Windows', () => {
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('looks once in a minute while nobody is there, for a word of the driver that was lost', async () => {
+    vi.useFakeTimers();
+    const { device, connection, changed } = connected();
+    await device.answer('');
+    await changed;
+    connection.hostMayHaveChanged();
+    await device.answer('');
+    await vi.advanceTimersByTimeAsync(59_000);
+    const early = device.asked;
+
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    expect([early, device.asked]).toEqual([0, 1]);
+    connection.destroy();
+  });
+
+  it('keeps an answer for a host that is there and whose queue is full', async () => {
+    vi.useFakeTimers();
+    const { device, heard, connection } = connected();
+    device.refusals.push('ERROR_CANT_WAIT', 'ERROR_CANT_WAIT');
+    device.state = 'full';
+
+    connection.write('an answer');
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    expect(device.written).toEqual(['an answer']);
+    expect(heard).toEqual([]);
+    connection.destroy();
+  });
+
+  it.each(['absent', undefined] as const)('drops an answer where the driver says of its host: %s', async (state) => {
+    vi.useFakeTimers();
+    const { device, heard, connection } = connected();
+    device.refusals.push('ERROR_CANT_WAIT');
+    device.state = state;
+
+    connection.write('an answer');
+    await vi.advanceTimersByTimeAsync(1_000);
+    connection.write('another');
+    await vi.advanceTimersByTimeAsync(1_000);
+
+    expect(device.written).toEqual(['another']);
+    expect(heard).toEqual(['hostChanged']);
+    connection.destroy();
+  });
+
+  it('drops an answer that a host with a full queue has not taken for a minute', async () => {
+    vi.useFakeTimers();
+    const { device, heard, connection } = connected();
+    device.refusals.push(...Array.from({ length: 10_000 }, () => 'ERROR_CANT_WAIT'));
+    device.state = 'full';
+
+    connection.write('an answer');
+    await vi.advanceTimersByTimeAsync(59_000);
+    const early = [...heard];
+    await vi.advanceTimersByTimeAsync(2_000);
+
+    expect([early, heard]).toEqual([[], ['hostChanged']]);
+    connection.destroy();
+  });
+
+  it('reads anew after the machine has slept, and says nothing of it', async () => {
+    const { device, heard, connection } = connected();
+    await settled();
+
+    connection.machineResumed();
+    await settled();
+    const asked = device.asked;
+    await device.answer('of the same host');
+    await settled();
+
+    expect([asked, heard]).toEqual([1, ['of the same host']]);
+    connection.destroy();
+  });
+
   it('tells that its host has gone while the session has paused for a request that hangs', async () => {
     const { device, heard, connection, changed } = connected();
 

@@ -21,7 +21,7 @@ const parts: readonly Part[] = [
   { output: 'programs.exe', sources: [`${native}programs.cpp`] },
   { output: 'installer.dll', sources: [`${native}installer.cpp`], flags: ['-shared'] },
   { output: 'machine.dll', sources: [`${native}machine.cpp`, `${native}machine.def`], flags: ['-shared', '-lws2_32'] },
-  { output: 'doubles.dll', sources: [`${native}doubles.cpp`, `${native}doubles.def`], flags: ['-shared', '-ladvapi32', '-lws2_32'] },
+  { output: 'doubles.dll', sources: [`${native}doubles.cpp`, `${native}port-driver.cpp`, `${native}port-driver.h`, `${native}doubles.def`], flags: ['-shared', '-ladvapi32', '-lws2_32'] },
   {
     output: 'concierge-vss.dll',
     sources: [`${provider}provider.cpp`, `${provider}class-factory.cpp`, `${provider}registration.cpp`, `${provider}calls.cpp`, `${provider}service-recovery.cpp`, `${provider}provider.def`, `${provider}provider.h`, `${provider}channel.h`, `${provider}calls.h`],

@@ -31,8 +31,10 @@ const ours: Readonly<Record<string, string>> = { providerId: 'channel::providerI
 
 /** What mingw-w64 of Debian 12 does not have, with its source. */
 const undeclared: Readonly<Record<string, string>> = {
+  ERROR_CANT_WAIT: 'winerror.h of the Windows SDK: 554',
   ERROR_ELEVATION_REQUIRED: 'winerror.h of the Windows SDK: 740',
   ERROR_SHUTDOWN_IS_SCHEDULED: 'winerror.h of the Windows SDK: 1190',
+  DEVICE_NOTIFY_CALLBACK: 'winuser.h of the Windows SDK: 2',
   virtioPortClass: 'vioser.h of virtio-win: 6fde7521-1b65-48ae-b628-80be62016026',
 };
 

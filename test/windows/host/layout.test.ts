@@ -17,8 +17,9 @@ const undeclared: ReadonlyMap<string, string> = new Map([
   ['CM_Register_Notification', 'extern "C" CONFIGRET WINAPI CM_Register_Notification(PCM_NOTIFY_FILTER, PVOID, PCM_NOTIFY_CALLBACK, PHCMNOTIFICATION);'],
   ['CM_Unregister_Notification', 'extern "C" CONFIGRET WINAPI CM_Unregister_Notification(HCMNOTIFICATION);'],
   ['RtlGetVersion', 'extern "C" NTSTATUS WINAPI RtlGetVersion(OSVERSIONINFOEXW *);'],
-  ['CM_Register_Notification', 'extern "C" CONFIGRET WINAPI CM_Register_Notification(PCM_NOTIFY_FILTER, PVOID, PCM_NOTIFY_CALLBACK, PHCMNOTIFICATION);'],
-  ['CM_Unregister_Notification', 'extern "C" CONFIGRET WINAPI CM_Unregister_Notification(HCMNOTIFICATION);'],
+  ['DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS', 'struct DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS { ULONG (CALLBACK *Callback)(PVOID, ULONG, PVOID); PVOID Context; };'],
+  ['PowerRegisterSuspendResumeNotification', 'extern "C" DWORD WINAPI PowerRegisterSuspendResumeNotification(DWORD, HANDLE, PVOID *);'],
+  ['VIRTIO_PORT_INFO', 'struct VIRTIO_PORT_INFO { UINT Id; BOOLEAN OutVqFull, HostConnected, GuestConnected; CHAR Name[1]; };'],
 ]);
 
 /** mingw's IUnknown has a template of the same name beside the method. */

@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "port-driver.h"
+
 static void record(const char *format, ...) {
     char path[MAX_PATH];
     DWORD length = GetEnvironmentVariableA("CONCIERGE_DOUBLES_LOG", path, sizeof path);
@@ -87,6 +89,7 @@ static std::string rights(SECURITY_ATTRIBUTES *security) {
     return copy;
 }
 EXPORT HANDLE WINAPI DoubleCreateFileW(LPCWSTR path, DWORD access, DWORD share, SECURITY_ATTRIBUTES *security, DWORD disposition, DWORD flags, HANDLE like) {
+    if (isPort(path)) return openPort();
     // The device of viosock, below.
     if (wcscmp(path, L"\\\\.\\Viosock") == 0) return CreateFileW(L"NUL", GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE, nullptr, OPEN_EXISTING, 0, nullptr);
     if (security) record("CreateFile %s disposition=%lu rights=%s", utf8(path).c_str(), disposition, rights(security).c_str());
@@ -161,6 +164,19 @@ EXPORT SC_HANDLE WINAPI DoubleOpenServiceW(SC_HANDLE manager, LPCWSTR name, DWOR
     return answer("OpenService") ? OpenServiceW(manager, name, access) : nullptr;
 }
 
+// -- sleep: `Resume` makes the callback, as the system does on a thread of its own
+static DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS sleeper;
+EXPORT DWORD WINAPI DoublePowerRegisterSuspendResumeNotification(DWORD flags, HANDLE recipient, PVOID *registered) {
+    if (flags != 2) return ERROR_INVALID_PARAMETER;
+    sleeper = *(DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS *)recipient;
+    *registered = &sleeper;
+    return ERROR_SUCCESS;
+}
+EXPORT DWORD WINAPI DoubleResume(void) {
+    const ULONG resumeAutomatic = 0x12;
+    return sleeper.Callback ? sleeper.Callback(sleeper.Context, resumeAutomatic, nullptr) : ERROR_NOT_FOUND;
+}
+
 // -- devices that come and go: `Notify` makes the callbacks, as the system does on a thread of its own
 static struct { PCM_NOTIFY_CALLBACK callback; void *context; CM_NOTIFY_FILTER filter; } watches[16];
 static SRWLOCK watching = SRWLOCK_INIT;
@@ -203,6 +219,7 @@ EXPORT DWORD WINAPI DoubleNotify(int action, const GUID *guid) {
 }
 EXPORT BOOL WINAPI DoubleReadFile(HANDLE file, LPVOID into, DWORD length, LPDWORD read, LPOVERLAPPED overlapped) {
     record("ReadFile");
+    if (isPort(file)) return readPort(into, length, overlapped);
     return answer("ReadFile") ? ReadFile(file, into, length, read, overlapped) : FALSE;
 }
 
@@ -217,6 +234,7 @@ EXPORT BOOL WINAPI DoubleQueryServiceConfig2W(SC_HANDLE, DWORD level, LPBYTE int
 static const int vsockFamily = 77;
 struct VsockAddress { USHORT family, reserved; UINT port, cid; };
 EXPORT BOOL WINAPI DoubleDeviceIoControl(HANDLE device, DWORD code, LPVOID in, DWORD inSize, LPVOID out, DWORD outSize, LPDWORD returned, LPOVERLAPPED overlapped) {
+    if (isPort(device)) return askPort(code, out, outSize, overlapped);
     if (code != CTL_CODE(0x0801, 0xC03, METHOD_BUFFERED, FILE_ANY_ACCESS)) return DeviceIoControl(device, code, in, inSize, out, outSize, returned, overlapped);
     *(DWORD *)out = vsockFamily;
     *returned = sizeof(DWORD);
