@@ -1,7 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
 /** The examples import the package by its name, as their readers will. */
-const entries = Object.fromEntries(['kit', 'client'].map((entry) => [`concierge-ga/${entry}`, new URL(`${entry}/index.ts`, import.meta.url).pathname]));
+const entries = [['kit/contract', 'kit/contract'], ['kit', 'kit'], ['fake', 'kit/fake'], ['client', 'client']].map(([entry, folder]) =>
+  ({ find: new RegExp(`^concierge-ga/${entry}$`), replacement: new URL(`${folder}/index.ts`, import.meta.url).pathname }));
 
 /** One project per room of `test/`: unit tests use the fake only, the others say what they need. */
 const project = (name: string, extra: object = {}) => ({

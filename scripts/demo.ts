@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { exec, GuestClient, readFile, withFrozen, writeFile } from '../client/index.ts';
-import { createFakeGuest, type FakeGuest } from '../kit/index.ts';
+import { createFakeGuest, type FakeGuest } from '../kit/fake/index.ts';
 
 /** Somebody reads along; a pipe does not. */
 const reading = process.stdout.isTTY ? 900 : 0;

@@ -3,8 +3,9 @@ import { resolve } from 'node:path';
 
 import { AgentError } from '../../core/errors/agent-error.ts';
 import type { Backend } from '../../core/ports/index.ts';
-import { guardBackend } from '../../kit/border/guard-backend.ts';
-import { definitionIn, loadBackend, type BackendDefinition, type BackendOptions } from '../../kit/define-backend.ts';
+import { guardBackend } from './validation/guard-backend.ts';
+import { definitionIn, type BackendDefinition, type BackendOptions } from './backend-definition.ts';
+import { loadBackend } from './load-backend.ts';
 import { findPackage } from './find-package.ts';
 import { distrust } from './trusted-place.ts';
 

@@ -4,7 +4,9 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { createFakeMachine, scratchOnDisk, type Backend, type ContractSubject } from '../../kit/index.ts';
+import { createFakeMachine } from '../../kit/fake/index.ts';
+import { scratchOnDisk, type ContractSubject } from '../../kit/contract/index.ts';
+import type { Backend } from '../../kit/index.ts';
 
 /** A machine that has these channels, tried on a Unix socket. */
 export const subjectWith = (channels: NonNullable<Backend['channels']>) => async (): Promise<ContractSubject> => {

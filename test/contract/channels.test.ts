@@ -3,7 +3,7 @@ import { describe, it } from 'vitest';
 
 import { portableChannels } from '../../adapters/channels/portable-channels.ts';
 import { linuxChannels } from '../../adapters/linux/channels/linux-channels.ts';
-import { testBackend } from '../../kit/index.ts';
+import { testBackend } from '../../kit/contract/index.ts';
 import { subjectWith } from './channel-subject.ts';
 
 if (process.platform === 'win32') describe('channels', () => it.skip('keep their contract (need a Unix)', () => {}));

@@ -1,7 +1,5 @@
-import {
-  createFakeMachine, defaultDescription,
-  type ContractPrograms, type ContractSubject, type FakeMachine, type MachineDescription, type ProgramFunction, type ScratchFiles,
-} from '../../kit/index.ts';
+import { createFakeMachine, defaultDescription, type FakeMachine, type MachineDescription, type ProgramFunction } from '../../kit/fake/index.ts';
+import type { ContractPrograms, ContractSubject, ScratchFiles } from '../../kit/contract/index.ts';
 
 /** Programs that behave as the contract wants, as functions of the fake. */
 const programs: Readonly<Record<string, ProgramFunction>> = {

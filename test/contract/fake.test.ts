@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
 
-import { testBackend } from '../../kit/index.ts';
+import { testBackend } from '../../kit/contract/index.ts';
 import { fakeSubject } from './fake-subject.ts';
 
 await testBackend('fake', () => fakeSubject(), { describe, it });

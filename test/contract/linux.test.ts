@@ -4,7 +4,8 @@ import { hostname, networkInterfaces, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'vitest';
 
-import { posixPrograms, scratchOnDisk, testBackend, type Backend, type ContractSubject, type KnownFacts } from '../../kit/index.ts';
+import { posixPrograms, scratchOnDisk, testBackend, type ContractSubject, type KnownFacts } from '../../kit/contract/index.ts';
+import type { Backend } from '../../kit/index.ts';
 import { linuxHooksIn } from './linux-hooks.ts';
 
 /** The backend, or why it cannot be loaded here. */

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { portableChannels } from '../../adapters/channels/portable-channels.ts';
-import { posixPrograms, scratchOnDisk, testBackend, type Backend, type ContractSubject } from '../../kit/index.ts';
+import { posixPrograms, scratchOnDisk, testBackend, type ContractSubject } from '../../kit/contract/index.ts';
+import type { Backend } from '../../kit/index.ts';
 import { contractGroups } from '../../kit/contract/test-backend.ts';
 import { channelMutants } from '../mutants/channels.ts';
 import { diagnosisMutants } from '../mutants/diagnosis.ts';

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 
 import { linuxBackend } from '../../adapters/linux/module.ts';
-import { posixPrograms, scratchOnDisk, testBackend, type ContractSubject } from '../../kit/index.ts';
+import { posixPrograms, scratchOnDisk, testBackend, type ContractSubject } from '../../kit/contract/index.ts';
 
 const [base] = process.argv.slice(2);
 if (base === undefined) throw new Error('give an empty directory in which the file systems may be mounted');

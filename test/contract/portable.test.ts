@@ -8,7 +8,8 @@ import { describe, expect, it } from 'vitest';
 import { backend, portableBackend } from '../../examples/backend-portable/src/index.ts';
 import { power } from '../../examples/backend-portable/src/power.ts';
 import { sessionIn } from '../../examples/backend-portable/src/sessions.ts';
-import { guardBackend, loadBackend, posixPrograms, scratchOnDisk, testBackend, type ContractSubject } from '../../kit/index.ts';
+import { guardBackend } from '../../adapters/third-party/validation/guard-backend.ts';
+import { loadBackend, posixPrograms, scratchOnDisk, testBackend, type ContractSubject } from '../../kit/contract/index.ts';
 
 async function subject(): Promise<ContractSubject> {
   const scratchDirectory = await mkdtemp(join(tmpdir(), 'concierge-contract-'));

@@ -1,7 +1,4 @@
-import {
-  AgentError, posixError,
-  type Accounts, type Clock, type Hook, type HookPhase, type Host, type NetworkInterface, type NetworkRoute, type Power, type ShutdownMode, type SshKeys,
-} from '../../kit/index.ts';
+import { AgentError, posixError, type Accounts, type Clock, type Hook, type HookPhase, type Host, type NetworkInterface, type NetworkRoute, type Power, type ShutdownMode, type SshKeys } from '../../kit/index.ts';
 import { listing, planted, type Mutant } from './mutant.ts';
 
 type Setting = NonNullable<Clock['setting']>;

@@ -1,6 +1,4 @@
-import {
-  posixError, type LogicalProcessor, type Memory, type MemoryBlock, type MemoryBlockChange, type Processors,
-} from '../../kit/index.ts';
+import { posixError, type LogicalProcessor, type Memory, type MemoryBlock, type MemoryBlockChange, type Processors } from '../../kit/index.ts';
 import { listing, planted, type Mutant } from './mutant.ts';
 
 type Online = NonNullable<Processors['online']>;

@@ -30,7 +30,9 @@ describe('the package', () => {
     const project = await installed.project('user');
     writeFileSync(join(project, 'use.ts'), `
       import { GuestClient, connectUnix, withFrozen } from 'concierge-ga/client';
-      import { createFakeGuest, defineBackend, testBackend } from 'concierge-ga/kit';
+      import { createFakeGuest } from 'concierge-ga/fake';
+import { defineBackend } from 'concierge-ga/kit';
+import { testBackend } from 'concierge-ga/kit/contract';
       const guest = await createFakeGuest({ timeline: [{ at: 0, do: 'fill', of: '/' }] });
       const client = new GuestClient(guest.connect());
       const { 'host-name': name }: { readonly 'host-name': string } = await client.execute('guest-get-host-name');
@@ -141,7 +143,7 @@ describe('under Node 22', () => {
     const node = join(project, 'node_modules/node/bin/node');
     writeFileSync(join(project, 'use.mjs'), `
       import { readFile, GuestClient } from 'concierge-ga/client';
-      import { createFakeGuest } from 'concierge-ga/kit';
+      import { createFakeGuest } from 'concierge-ga/fake';
       import { buffer } from 'node:stream/consumers';
       const guest = await createFakeGuest({ machine: { files: { '/data/hello': 'hello' } } });
       const client = new GuestClient(guest.connect());

@@ -1,4 +1,4 @@
-import { testBackend } from '../../kit/index.ts';
+import { testBackend } from '../../kit/contract/index.ts';
 import { after, describe, it } from './runner.ts';
 import { windowsSubject } from './subject.ts';
 

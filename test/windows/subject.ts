@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import type { WindowsBackendOptions } from '../../adapters/windows/module.ts';
 import { windowsBackend } from '../../adapters/windows/module.ts';
-import type { ContractPrograms, ContractSubject, ScratchFiles } from '../../kit/index.ts';
+import type { ContractPrograms, ContractSubject, ScratchFiles } from '../../kit/contract/index.ts';
 import { built, doubledDlls } from './doubles.ts';
 import { vssDlls, vssScene } from './vss-double.ts';
 

@@ -1,6 +1,6 @@
 import type { Backend } from '../../../core/ports/index.ts';
-import { capabilitiesOf } from '../../../kit/capabilities.ts';
-import { loadBackend } from '../../../kit/define-backend.ts';
+import { capabilitiesOf } from '../../third-party/declared-capabilities.ts';
+import { loadBackend } from '../../third-party/load-backend.ts';
 import { builtInBackends } from '../../backends.ts';
 import type { Settings } from '../../config/settings.ts';
 import { thirdPartyDefinition } from '../../third-party/third-party-backend.ts';

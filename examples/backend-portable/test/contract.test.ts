@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { hostname, networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { posixPrograms, scratchOnDisk, testBackend, type ContractSubject } from 'concierge-ga/kit';
+import { posixPrograms, scratchOnDisk, testBackend, type ContractSubject } from 'concierge-ga/kit/contract';
 
 import { portableBackend } from '../src/index.ts';
 

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { loadBackend, scratchOnDisk, testBackend, type ContractSubject } from 'concierge-ga/kit';
+import { loadBackend, scratchOnDisk, testBackend, type ContractSubject } from 'concierge-ga/kit/contract';
 
 import { backend } from '../src/index.ts';
 

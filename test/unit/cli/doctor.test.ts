@@ -13,7 +13,7 @@ import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.t
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
 import type { Backend, Finding, Hook } from '../../../core/ports/index.ts';
-import { createFakeMachine } from '../../../kit/index.ts';
+import { createFakeMachine } from '../../../kit/fake/index.ts';
 
 let directory: string;
 

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 
 import { connectHybridVsock, connectUnix, GuestClient } from '../../../client/index.ts';
-import { createFakeGuest, streamConnection } from '../../../kit/index.ts';
+import { createFakeGuest } from '../../../kit/fake/index.ts';
+import { streamConnection } from '../../../kit/index.ts';
 
 let directory: string;
 const servers: { close(): unknown }[] = [];

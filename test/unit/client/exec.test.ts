@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 
 import { exec, GuestClient } from '../../../client/index.ts';
-import { createFakeGuest, type ProgramFunction } from '../../../kit/index.ts';
+import { createFakeGuest, type ProgramFunction } from '../../../kit/fake/index.ts';
 
 async function guestWith(program: ProgramFunction) {
   const guest = await createFakeGuest({ machine: { files: { '/usr/bin/program': { program } } } }, { realTime: true });

@@ -7,7 +7,7 @@ import { expect, it, vi } from 'vitest';
 
 import { GrowingPause } from '../../../client/growing-pause.ts';
 import { DEFAULT_PIECE, GuestClient, readFile, writeFile } from '../../../client/index.ts';
-import { createFakeGuest } from '../../../kit/index.ts';
+import { createFakeGuest } from '../../../kit/fake/index.ts';
 import { scriptedAgent } from './scripted-agent.ts';
 
 const content = Buffer.from(Array.from({ length: 100_000 }, (_, at) => at % 251));

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
 import { ClientError, GuestClient, writeFile, type ClientErrorKind } from '../../../client/index.ts';
-import { createFakeGuest } from '../../../kit/index.ts';
+import { createFakeGuest } from '../../../kit/fake/index.ts';
 import { returns, scriptedAgent } from './scripted-agent.ts';
 
 const ofKind = (kind: ClientErrorKind) => expect.objectContaining({ name: 'ClientError', kind });

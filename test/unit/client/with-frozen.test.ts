@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { GuestClient, withFrozen, type ClientErrorKind } from '../../../client/index.ts';
-import { createFakeGuest, type FakeGuestOptions, type Scenario } from '../../../kit/index.ts';
+import { createFakeGuest, type FakeGuestOptions, type Scenario } from '../../../kit/fake/index.ts';
 
 const ofKind = (kind: ClientErrorKind) => expect.objectContaining({ name: 'ClientError', kind });
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { createFakeMachine } from '../../../kit/index.ts';
+import { createFakeMachine } from '../../../kit/fake/index.ts';
 
 describe('the clock of the fake', () => {
   it('stands still until it is advanced', async () => {

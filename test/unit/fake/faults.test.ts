@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { createFakeMachine } from '../../../kit/index.ts';
+import { createFakeMachine } from '../../../kit/fake/index.ts';
 import { settled } from '../../../adapters/fake/clock.ts';
 
 const reading = { read: true, write: false, append: false, create: false, truncate: false };

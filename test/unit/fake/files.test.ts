@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { createFakeMachine, type FakeMachine, type OpenMode } from '../../../kit/index.ts';
+import { createFakeMachine, type FakeMachine } from '../../../kit/fake/index.ts';
+import type { OpenMode } from '../../../kit/index.ts';
 
 const writing: OpenMode = { read: false, write: true, append: false, create: true, truncate: true };
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { createFakeMachine, type FakeMachine, type FreezeSession } from '../../../kit/index.ts';
+import { createFakeMachine, type FakeMachine } from '../../../kit/fake/index.ts';
+import type { FreezeSession } from '../../../kit/index.ts';
 import { settled } from '../../../adapters/fake/clock.ts';
 
 const data = { id: '254:0', mountPoint: '/data' };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { createFakeMachine } from '../../../kit/index.ts';
+import { createFakeMachine } from '../../../kit/fake/index.ts';
 import { fakeBackend } from '../../../adapters/fake/module.ts';
 
 describe('the fake machine', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { createFakeMachine, type FakeMachine, type RunningProcess, type SpawnRequest } from '../../../kit/index.ts';
+import { createFakeMachine, type FakeMachine } from '../../../kit/fake/index.ts';
+import type { RunningProcess, SpawnRequest } from '../../../kit/index.ts';
 import { settled } from '../../../adapters/fake/clock.ts';
 
 async function spawn({ backend }: FakeMachine, request: Pick<SpawnRequest, 'path'> & Partial<SpawnRequest>): Promise<RunningProcess> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { FakeLog, FakeStateStore } from '../../../kit/index.ts';
+import { FakeLog, FakeStateStore } from '../../../kit/fake/index.ts';
 
 describe('the state store in memory', () => {
   it('hands no number out twice', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { FakeTransport, type Connection, type ConnectionSink, type FakeHostEnd } from '../../../kit/index.ts';
+import { FakeTransport, type FakeHostEnd } from '../../../kit/fake/index.ts';
+import type { Connection, ConnectionSink } from '../../../kit/index.ts';
 import { settled } from '../../../adapters/fake/clock.ts';
 
 interface Agent {

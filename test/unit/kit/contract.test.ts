@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 
-import { createFakeMachine, testBackend, type Backend, type ContractSubject, type FileSystem, type OpenFile } from '../../../kit/index.ts';
+import { createFakeMachine } from '../../../kit/fake/index.ts';
+import { testBackend, type ContractSubject } from '../../../kit/contract/index.ts';
+import type { Backend, FileSystem, OpenFile } from '../../../kit/index.ts';
 import { fakeSubject } from '../../contract/fake-subject.ts';
 
 interface Declared {

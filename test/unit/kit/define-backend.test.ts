@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import { createFakeMachine, defineBackend, definitionIn, loadBackend, type BackendDefinition } from '../../../kit/index.ts';
+import { createFakeMachine } from '../../../kit/fake/index.ts';
+import { defineBackend, type BackendDefinition } from '../../../kit/index.ts';
+import { definitionIn } from '../../../adapters/third-party/backend-definition.ts';
+import { loadBackend } from '../../../kit/contract/index.ts';
 
 const definition = (different: object = {}): BackendDefinition => ({
   id: 'acme-os',

@@ -7,7 +7,8 @@ import { connect } from 'node:net';
 import { dirname, join, resolve } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { FakeLog, type Channels, type FileAccess } from '../../../kit/index.ts';
+import { FakeLog } from '../../../kit/fake/index.ts';
+import type { Channels, FileAccess } from '../../../kit/index.ts';
 
 const root = resolve(import.meta.dirname, '../../..');
 const directory = join(root, '.cache/documentation');
@@ -48,8 +49,7 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
 it('the code of every page compiles', () => {
-  const paths = { 'concierge-ga/kit': [join(root, 'kit/index.ts')], 'concierge-ga/client': [join(root, 'client/index.ts')] };
-  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: { paths, typeRoots: [join(root, 'node_modules/@types')] }, include: ['**/*.ts'], exclude: [] }));
+  writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify({ extends: join(root, 'tsconfig.json'), compilerOptions: { typeRoots: [join(root, 'node_modules/@types')] }, include: ['**/*.ts'], exclude: [] }));
   const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
 
   expect(() => execFileSync(process.execPath, [compiler, '-p', join(directory, 'tsconfig.json')], { encoding: 'utf8', stdio: 'pipe' })).not.toThrow();
@@ -74,7 +74,7 @@ describe.each(pages.slice(1))('the page %s', (page) => {
 
 describe('the page writing-a-backend', () => {
   it('leads to a backend that loads and keeps its contract', async () => {
-    const { loadBackend } = await import('../../../kit/index.ts');
+    const { loadBackend } = await import('../../../kit/contract/index.ts');
     const { backend } = (await import(join(directory, 'writing-a-backend/src/index.ts'))) as { backend: Parameters<typeof loadBackend>[0] };
 
     const loaded = await loadBackend(backend);

@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import { AgentError, createFakeMachine, guardBackend, loadBackend, missingMethods, posixError, type Backend } from '../../../kit/index.ts';
+import { AgentError, posixError, type Backend } from '../../../kit/index.ts';
+import { createFakeMachine } from '../../../kit/fake/index.ts';
+import { guardBackend, missingMethods } from '../../../adapters/third-party/validation/guard-backend.ts';
+import { loadBackend } from '../../../kit/contract/index.ts';
 
 const machine = (): Backend => createFakeMachine().backend;
 const clock = machine().clock;

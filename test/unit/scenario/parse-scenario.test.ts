@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { createFakeGuest, parseScenario } from '../../../kit/index.ts';
+import { createFakeGuest, parseScenario } from '../../../kit/fake/index.ts';
 import { GuestClient } from '../../../client/index.ts';
 import { commandNames } from '../../../core/schema/index.ts';
 

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 // @ts-expect-error -- an example in plain JavaScript, as its readers write it
 import { backup as exampleBackup } from '../../../examples/backup.mjs';
 import { GuestClient } from '../../../client/index.ts';
-import { createFakeGuest, parseScenario, type FakeGuest } from '../../../kit/index.ts';
+import { createFakeGuest, parseScenario, type FakeGuest } from '../../../kit/fake/index.ts';
 import { commandNames } from '../../../core/schema/index.ts';
 
 const backup = exampleBackup as (connect: () => Promise<GuestClient>, copy: () => Promise<unknown>, limitMs?: number) => Promise<string>;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { GuestClient } from '../../../client/index.ts';
-import { createFakeGuest, type Entry, type MachineDescription } from '../../../kit/index.ts';
+import { createFakeGuest, type Entry, type MachineDescription } from '../../../kit/fake/index.ts';
 
 async function guestWith(timeline: readonly Entry[], machine: Partial<MachineDescription> = {}) {
   const guest = await createFakeGuest({ timeline, machine });

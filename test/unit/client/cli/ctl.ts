@@ -2,7 +2,7 @@ import { Readable, Writable } from 'node:stream';
 
 import { runProgram } from '../../../../client/cli/program.ts';
 import { GuestClient } from '../../../../client/index.ts';
-import { createFakeGuest, type FakeGuest, type FakeGuestOptions, type Scenario } from '../../../../kit/index.ts';
+import { createFakeGuest, type FakeGuest, type FakeGuestOptions, type Scenario } from '../../../../kit/fake/index.ts';
 
 export interface Told {
   readonly status: number;

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { DEFAULT_PIECE } from '../../../../client/index.ts';
 import { Base64Text } from '../../../../core/schema/types.ts';
-import { createFakeGuest } from '../../../../kit/index.ts';
+import { createFakeGuest } from '../../../../kit/fake/index.ts';
 import { ctl, ctlOn } from './ctl.ts';
 
 describe('tables for people', () => {

@@ -1,5 +1,5 @@
-import { capabilityGroups, hasCapability, type CapabilityGroup } from '../core/ports/capabilities.ts';
-import type { Backend } from '../core/ports/index.ts';
+import { capabilityGroups, hasCapability, type CapabilityGroup } from '../../core/ports/capabilities.ts';
+import type { Backend } from '../../core/ports/index.ts';
 
 /** What a backend can bring beside its clock: a port, or a group of one, with dots. */
 export type BackendCapability = Exclude<CapabilityGroup, 'clock'>;

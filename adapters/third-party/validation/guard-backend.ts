@@ -1,7 +1,7 @@
-import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
-import { capabilityGroups, groupOf, type CapabilityGroup } from '../../core/ports/capabilities.ts';
-import type { Backend } from '../../core/ports/index.ts';
-import { capabilitiesOf } from '../capabilities.ts';
+import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
+import { capabilityGroups, groupOf, type CapabilityGroup } from '../../../core/ports/capabilities.ts';
+import type { Backend } from '../../../core/ports/index.ts';
+import { capabilitiesOf } from '../declared-capabilities.ts';
 import { portMethods, type MethodContract } from './ports.ts';
 import type { Check } from './shape.ts';
 

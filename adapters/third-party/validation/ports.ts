@@ -1,4 +1,4 @@
-import type { CapabilityGroup } from '../../core/ports/capabilities.ts';
+import type { CapabilityGroup } from '../../../core/ports/capabilities.ts';
 import { count, failure, finite, flag, int64, listOf, nothing, oneOf, orUndefined, record, text, uint128, uint64, whole, withMethods, type Check } from './shape.ts';
 
 /** What a method answers; `objects`: ports of their own that it hands out. */
