@@ -1,6 +1,7 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import { systemError } from '../shared/system-error.ts';
+import { mustBeRegular, openTrusted, refusedWith } from '../shared/trust/trusted-file.ts';
 
 export interface PidFile {
   /** Takes the file away, unless it is another's by now. */
@@ -31,9 +32,10 @@ export function createPidFile(path: string, lock: ((fd: number) => void) | undef
 
 function open(path: string): number {
   try {
-    return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    if (process.platform === 'win32') return openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+    return openTrusted(path, { flags: constants.O_RDWR, create: 0o600, check: mustBeRegular });
   } catch (error) {
-    throw withContext(`Could not create '${path}'`, systemError(error, path));
+    throw refusedWith(`Could not create '${path}'`, systemError(error, path));
   }
 }
 

@@ -1,6 +1,6 @@
 import { close, constants, openSync, write } from 'node:fs';
-import { withContext } from '../../core/errors/agent-error.ts';
 import { systemError } from '../shared/system-error.ts';
+import { mustBeRegularOrTerminal, openTrusted, refusedWith } from '../shared/trust/trusted-file.ts';
 
 /** Where lines go: standard error or a file that is only appended to. */
 export interface LineSink {
@@ -23,9 +23,15 @@ export function openSink(file: string | undefined): LineSink {
   return new DescriptorSink(file);
 }
 
-const append = (file: string): number => openSync(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOCTTY, 0o600);
+const flags = constants.O_WRONLY | constants.O_APPEND;
 
-const unopened = (error: unknown, file: string | undefined): Error => withContext(`unable to open specified log file '${file ?? ''}'`, systemError(error, file));
+/** Without waiting for anybody: a FIFO would have the agent wait for a reader, at the start or while it serves. */
+const append = (file: string): number =>
+  process.platform === 'win32'
+    ? openSync(file, flags | constants.O_CREAT, 0o600)
+    : openTrusted(file, { flags, create: 0o600, systemGroups: true, terminals: true, check: mustBeRegularOrTerminal });
+
+const unopened = (error: unknown, file: string | undefined): Error => refusedWith(`unable to open specified log file '${file ?? ''}'`, systemError(error, file));
 
 /** One write at a time in the pool; what comes meanwhile is written together afterwards. */
 class DescriptorSink implements LineSink {

@@ -1,13 +1,16 @@
-import { closeSync, constants, ftruncateSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
+import { AgentError, messageOf, osCode, withContext } from '../../core/errors/agent-error.ts';
 import { systemError } from '../shared/system-error.ts';
+import type { StateDirectory } from './state-directory.ts';
 
 /**
  * Takes fcntl(2)'s write lock on the whole file, which ends with the process.
  * @throws os error `EAGAIN` or `EACCES` while another process has it
  */
 export type LockFile = (fd: number) => void;
+
+const lockName = 'concierge-ga.lock';
 
 export interface DirectoryLock {
   /** An agent has used this directory before. */
@@ -20,9 +23,9 @@ export interface DirectoryLock {
  * The process number is written where `mayWrite`.
  * @throws failed error that names the process that has it
  */
-export function lockDirectory(directory: string, lock: LockFile | undefined, mayWrite: boolean): DirectoryLock {
-  const path = join(directory, 'concierge-ga.lock');
-  const { fd, usedBefore } = openLock(path, directory);
+export function lockDirectory(directory: StateDirectory, lock: LockFile | undefined, mayWrite: boolean): DirectoryLock {
+  const path = join(directory.path, lockName);
+  const { fd, usedBefore } = openLock(directory);
   try {
     lock?.(fd);
     if (mayWrite) {
@@ -35,29 +38,28 @@ export function lockDirectory(directory: string, lock: LockFile | undefined, may
     const code = osCode(error);
     if (code !== 'EAGAIN' && code !== 'EACCES') throw withContext(`unable to lock ${path}`, systemError(error, path));
     throw AgentError.failed(
-      `another agent${owner} uses the state directory ${directory}: stop it, or give this one a directory of its own with --statedir`,
+      `another agent${owner} uses the state directory ${directory.path}: stop it, or give this one a directory of its own with --statedir`,
       error,
     );
   }
   return { usedBefore, release: () => closeSync(fd) };
 }
 
-function openLock(path: string, directory: string): { readonly fd: number; readonly usedBefore: boolean } {
-  const flags = constants.O_RDWR | (constants.O_NOFOLLOW ?? 0);
+function openLock(directory: StateDirectory): { readonly fd: number; readonly usedBefore: boolean } {
   try {
-    return { fd: openSync(path, flags), usedBefore: true };
+    return { fd: directory.open(lockName, constants.O_RDWR), usedBefore: true };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw unusable(directory, path, error);
+    if (osCode(error) !== 'ENOENT') throw unusable(directory.path, error);
   }
   try {
-    return { fd: openSync(path, flags | constants.O_CREAT, 0o600), usedBefore: false };
+    return { fd: directory.open(lockName, constants.O_RDWR | constants.O_CREAT, 0o600), usedBefore: false };
   } catch (error) {
-    throw unusable(directory, path, error);
+    throw unusable(directory.path, error);
   }
 }
 
-const unusable = (directory: string, path: string, error: unknown): AgentError =>
-  AgentError.failed(`unable to use the state directory ${directory}: ${systemError(error, path).message} (choose another with --statedir)`, error);
+const unusable = (directory: string, error: unknown): unknown =>
+  osCode(error) === undefined ? error : AgentError.failed(`unable to use the state directory ${directory}: ${messageOf(error)} (choose another with --statedir)`, error);
 
 function readOwner(fd: number): string {
   const bytes = Buffer.alloc(32);

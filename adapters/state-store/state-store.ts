@@ -1,5 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { FreezeMarkerData, StateStore } from '../../core/ports/index.ts';
 import { systemError } from '../shared/system-error.ts';
@@ -7,10 +6,13 @@ import { thisBoot, type Boot } from './boot.ts';
 import { lockDirectory, type DirectoryLock, type LockFile } from './directory-lock.ts';
 import { replaceDurably, replaceDurablySync, replaceSync } from './durable-file.ts';
 import { FreezeMarkerFile } from './freeze-marker-file.ts';
+import { StateDirectory } from './state-directory.ts';
 import { firstHandle, formatCounter, parseCounter, safeCounter } from './handle-counter.ts';
 
 /** How far the file is ahead of the numbers that were handed out, so that not every open writes to a disk. */
 const ahead = 64n;
+
+const counterName = 'qga.state';
 
 export interface StateStoreOptions {
   readonly directory: string;
@@ -32,6 +34,7 @@ export class FileStateStore implements StateStore {
   readonly directory: string;
   readonly #warn: (line: string) => void;
   readonly #boot: Boot;
+  readonly #place: StateDirectory;
   readonly #lock: DirectoryLock;
   readonly #counterPath: string;
   readonly #marker: FreezeMarkerFile;
@@ -43,18 +46,24 @@ export class FileStateStore implements StateStore {
 
   /** @throws failed error, one sentence for the administrator */
   constructor({ directory, warn, lock, boot = thisBoot(), now = () => BigInt(Date.now()) * 1_000_000n }: StateStoreOptions) {
-    this.directory = resolve(directory);
+    this.#place = openDirectory(directory);
+    this.directory = this.#place.path;
     this.#warn = warn;
     this.#boot = boot;
-    this.#counterPath = join(this.directory, 'qga.state');
-    this.#marker = new FreezeMarkerFile(this.directory, boot, warn);
-    // With a marker there, the directory itself may lie on a frozen disk: whoever writes to it would wait for a thaw.
-    const mayWrite = !this.#marker.exists;
-    if (mayWrite) this.#thawed.resolve();
-    if (mayWrite) makeDirectory(this.directory);
-    this.#lock = lockDirectory(this.directory, lock, mayWrite);
-    this.#next = this.#loadCounter(now, mayWrite);
-    this.#reserved = this.#next;
+    this.#counterPath = join(this.directory, counterName);
+    this.#marker = new FreezeMarkerFile(this.#place, boot, warn);
+    try {
+      // With a marker there, the directory itself may lie on a frozen disk: whoever writes to it would wait for a thaw.
+      const mayWrite = !this.#marker.exists;
+      if (mayWrite) this.#thawed.resolve();
+      if (mayWrite) this.#place.make();
+      this.#lock = lockDirectory(this.#place, lock, mayWrite);
+      this.#next = this.#loadCounter(now, mayWrite);
+      this.#reserved = this.#next;
+    } catch (error) {
+      this.#place.close();
+      throw error;
+    }
   }
 
   reserveHandles(count: number): Promise<bigint> {
@@ -77,7 +86,7 @@ export class FileStateStore implements StateStore {
     if (first + count > this.#reserved) {
       const reserved = first + count + ahead;
       try {
-        await replaceDurably(this.#counterPath, formatCounter(reserved));
+        await replaceDurably(this.#place, counterName, formatCounter(reserved));
       } catch (error) {
         this.#warn(`failed to write persistent state to ${this.#counterPath}: ${systemError(error).message}`);
         throw AgentError.failed('failed to commit persistent state to disk', error);
@@ -123,20 +132,17 @@ export class FileStateStore implements StateStore {
   close(): void {
     try {
       // With something still frozen, writing might wait for a thaw that nobody makes.
-      if (this.#next !== this.#reserved && !this.#marker.exists) replaceDurablySync(this.#counterPath, formatCounter(this.#next));
+      if (this.#next !== this.#reserved && !this.#marker.exists) replaceDurablySync(this.#place, counterName, formatCounter(this.#next));
     } catch (error) {
       this.#warn(`failed to write persistent state to ${this.#counterPath}: ${systemError(error).message}`);
     }
     this.#lock.release();
+    this.#place.close();
   }
 
   #loadCounter(now: () => bigint, mayWrite: boolean): bigint {
-    let text: string;
-    try {
-      text = readFileSync(this.#counterPath, 'utf8');
-    } catch (error) {
-      const failure = systemError(error, this.#counterPath);
-      if (osCode(failure) !== 'ENOENT') throw withContext(`error loading persistent state from path: ${this.#counterPath}`, failure);
+    const text = this.#readCounter();
+    if (text === undefined) {
       if (this.#lock.usedBefore) {
         this.#warn(`${this.#counterPath} is gone: file handles go on from a number that cannot have been used`);
         return this.#begin(safeCounter(now()), mayWrite);
@@ -149,12 +155,21 @@ export class FileStateStore implements StateStore {
     return this.#begin(safeCounter(now(), text), mayWrite);
   }
 
+  #readCounter(): string | undefined {
+    try {
+      return this.#place.read(counterName);
+    } catch (error) {
+      if (osCode(error) === undefined) throw error;
+      throw withContext(`error loading persistent state from path: ${this.#counterPath}`, error);
+    }
+  }
+
   #begin(counter: bigint, mayWrite: boolean): bigint {
     try {
       // Before the first number has been handed out there is nothing that must not be forgotten; two fsyncs take longer than
       // the rest of the start.
       const replace = counter === firstHandle ? replaceSync : replaceDurablySync;
-      if (mayWrite) replace(this.#counterPath, formatCounter(counter));
+      if (mayWrite) replace(this.#place, counterName, formatCounter(counter));
     } catch (error) {
       this.#lock.release();
       throw AgentError.failed(`failed to write persistent state to ${this.#counterPath}: ${systemError(error).message}`, error);
@@ -163,10 +178,10 @@ export class FileStateStore implements StateStore {
   }
 
   #setAside(): void {
-    const aside = `${this.#counterPath}.corrupt-${new Date().toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '')}`;
-    this.#warn(`${this.#counterPath} is damaged: it is kept as ${aside}, and file handles go on from a number that cannot have been used`);
+    const aside = `${counterName}.corrupt-${new Date().toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '')}`;
+    this.#warn(`${this.#counterPath} is damaged: it is kept as ${join(this.directory, aside)}, and file handles go on from a number that cannot have been used`);
     try {
-      renameSync(this.#counterPath, aside);
+      this.#place.rename(counterName, aside);
     } catch (error) {
       this.#warn(`unable to rename ${this.#counterPath}: ${systemError(error).message}`);
     }
@@ -178,21 +193,12 @@ function settled<T>(work: () => T): Promise<T> {
   return new Promise((done) => done(work()));
 }
 
-function makeDirectory(directory: string): void {
+/** What cannot even be looked at is told as the reference tells it, of the file that it looks for first. */
+function openDirectory(path: string): StateDirectory {
   try {
-    makeWithAncestors(directory);
+    return new StateDirectory(path);
   } catch (error) {
-    throw withContext(`unable to create (an ancestor of) the state directory '${directory}'`, systemError(error, directory));
-  }
-}
-
-/** Step by step: with `recursive`, Node never comes back from a directory that exists and answers ENOENT, such as /proc. */
-function makeWithAncestors(directory: string): void {
-  const parent = dirname(directory);
-  if (parent !== directory && !existsSync(parent)) makeWithAncestors(parent);
-  try {
-    mkdirSync(directory, { mode: 0o700 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !statSync(directory).isDirectory()) throw error;
+    if (osCode(error) === undefined) throw error;
+    throw withContext(`unable to access state file at path ${path}/qga.state.isfrozen`, error);
   }
 }

@@ -1,11 +1,12 @@
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
-import { messageOf } from '../../../core/errors/agent-error.ts';
+import { messageOf, osCode } from '../../../core/errors/agent-error.ts';
 import type { Finding } from '../../../core/ports/index.ts';
 import { obstacle } from '../../linux/channels/access.ts';
 import { thisBoot } from '../../state-store/boot.ts';
 import { FreezeMarkerFile } from '../../state-store/freeze-marker-file.ts';
+import { StateDirectory } from '../../state-store/state-directory.ts';
 
 /** Magic numbers of statfs(2) of what is never frozen. */
 const inMemory: ReadonlySet<number> = new Set([0x0102_1994, 0x8584_58f6]);
@@ -16,8 +17,11 @@ const leastFree = 1024 * 1024;
 export function stateFindings(statedir: string, access = accessSync): readonly Finding[] {
   const directory = resolve(statedir);
   try {
-    return [...placeFindings(directory, access), ...markerFindings(directory)];
+    const place = new StateDirectory(directory);
+    return [...placeFindings(directory, access), ...markerFindings(place)];
   } catch (error) {
+    // What the agent says when it refuses to start; the remedy is in it.
+    if (osCode(error) === undefined) return [bad('state directory', messageOf(error))];
     return [bad('state directory', `${directory}: ${messageOf(error)}`, 'choose another one with statedir')];
   }
 }
@@ -39,7 +43,7 @@ function placeFindings(directory: string, access: typeof accessSync): readonly F
   return [good('state directory', there === directory ? `${directory} can be written to` : `${directory} can be made`)];
 }
 
-function markerFindings(directory: string): readonly Finding[] {
+function markerFindings(directory: StateDirectory): readonly Finding[] {
   const marker = new FreezeMarkerFile(directory, thisBoot(), () => {});
   if (!marker.exists) return [good('freeze', 'nothing is marked as frozen')];
   return [warning('freeze', 'file systems are marked as frozen', 'a backup may be under way; where no agent runs: concierge-ga thaw')];

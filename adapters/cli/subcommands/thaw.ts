@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { FreezeController } from '../../../core/freeze/controller.ts';
 import type { Log, StateStore } from '../../../core/ports/index.ts';
@@ -7,6 +5,7 @@ import { encodeResult } from '../../../core/schema/encode.ts';
 import { freezeReport } from '../../../core/schema/freeze-report.ts';
 import { thisBoot } from '../../state-store/boot.ts';
 import { FreezeMarkerFile } from '../../state-store/freeze-marker-file.ts';
+import { StateDirectory } from '../../state-store/state-directory.ts';
 import type { SubcommandContext } from './index.ts';
 
 /**
@@ -15,10 +14,11 @@ import type { SubcommandContext } from './index.ts';
  * for guest-fsfreeze-thaw.
  */
 export async function run({ settings, flags, composition, print, complain }: SubcommandContext): Promise<number> {
-  const directory = resolve(settings.statedir);
+  const place = new StateDirectory(settings.statedir);
+  const directory = place.path;
   // A mistyped directory must not pass for a machine in which nothing is frozen.
-  if (!existsSync(directory)) complain(`there is no directory ${directory}: is it the agent's --statedir?`);
-  const marker = new FreezeMarkerFile(directory, thisBoot(), complain);
+  if (!place.exists) complain(`there is no directory ${directory}: is it the agent's --statedir?`);
+  const marker = new FreezeMarkerFile(place, thisBoot(), complain);
   if (marker.read() === undefined) {
     print(flags.has('json') ? '{"thawed":0}\n' : `nothing is marked as frozen in ${directory}\n`);
     return 0;

@@ -118,7 +118,7 @@ describe('the doctor', () => {
 
     const { about } = await examined({ words: [`--statedir=${join(directory, 'state', 'below')}`] });
 
-    expect(about('state directory')[0]).toMatchObject({ verdict: 'bad', detail: expect.stringContaining('ENOTDIR') });
+    expect(about('state directory')[0]).toMatchObject({ verdict: 'bad', detail: expect.stringContaining('state/below: Not a directory') });
   });
 
   it('calls a refused hook bad, and one that cannot veto a warning', async () => {

@@ -1,4 +1,5 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -25,6 +26,20 @@ describe('a pid file', () => {
     expect(whenLocked).toEqual(['123456789\n']);
     expect(readFileSync(path, 'utf8')).toBe(`${process.pid}\n`);
     expect(statSync(path).mode & 0o777).toBe(0o600);
+  });
+
+  it.skipIf(process.platform === 'win32')('is not written where others may have put a link or a FIFO', () => {
+    const elsewhere = join(directory, 'elsewhere');
+    writeFileSync(elsewhere, 'precious');
+    chmodSync(directory, 0o777);
+    symlinkSync('elsewhere', path);
+
+    expect(() => createPidFile(path, undefined)).toThrow(`Could not create '${path}': ${directory} can be written by everybody: run chmod o-w on it`);
+    chmodSync(directory, 0o700);
+    rmSync(path);
+    execFileSync('mkfifo', ['-m', '600', path]);
+    expect(() => createPidFile(path, undefined)).toThrow(`Could not create '${path}': Not a regular file`);
+    expect(readFileSync(elsewhere, 'utf8')).toBe('precious');
   });
 
   it('goes with its owner', () => {

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -220,6 +221,51 @@ describe('a log file', () => {
     expect(readFileSync(join(folder, 'log.1'), 'utf8')).toBe('1750000000.123456: error: one\n');
     expect(readFileSync(file, 'utf8')).toBe('1750000000.123456: error: two\n');
     expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
+  it.skipIf(process.platform === 'win32').each([
+    ['a FIFO', (file: string) => execFileSync('mkfifo', ['-m', '600', file]), 'Not a regular file nor a terminal'],
+    ['a directory', (file: string) => mkdirSync(file), 'Not a regular file nor a terminal'],
+    ['a device', (file: string) => symlinkSync('/dev/null', file), 'Not a regular file nor a terminal'],
+    ['a socket', (file: string) => execFileSync('python3', ['-c', `import socket; socket.socket(socket.AF_UNIX).bind('${file}')`]), 'Not a regular file nor a terminal'],
+    ['a file of everybody’s', (file: string) => (writeFileSync(file, ''), chmodSync(file, 0o666)), 'can be written by everybody: run chmod o-w on it'],
+  ])('is not %s: that is an error at the start, and the old file goes on at a rotation', async (_, make, reason) => {
+    const file = join(directory(), 'log');
+    const agent = new ProcessLog({ verbose: false, file });
+    renameSync(file, `${file}.1`);
+    make(file);
+
+    agent.reopen();
+    agent.warning('afterwards');
+    await agent.flush();
+
+    expect(() => new ProcessLog({ verbose: false, file })).toThrow(`unable to open specified log file '${file}': `);
+    const written = readFileSync(`${file}.1`, 'utf8');
+    expect(written).toContain(reason);
+    expect(written).toContain('warning: afterwards');
+  });
+
+  it.skipIf(process.platform === 'win32')('is not made where another user has left a link to it', () => {
+    const place = directory();
+    writeFileSync(join(place, 'precious'), '');
+    mkdirSync(join(place, 'shared'));
+    chmodSync(join(place, 'shared'), 0o777);
+    symlinkSync('../precious', join(place, 'shared/log'));
+
+    expect(() => new ProcessLog({ verbose: false, file: join(place, 'shared/log') })).toThrow(`${place}/shared can be written by everybody`);
+  });
+
+  it.skipIf(process.platform !== 'linux')('may be a terminal, whoever’s session it is', async () => {
+    const terminal = spawn('python3', ['-c', 'import os, pty, sys\nours, theirs = pty.openpty()\nprint(os.ttyname(theirs), flush=True)\nprint(os.read(ours, 999).decode(), flush=True)\nsys.stdin.read()']);
+    onTestFinished(() => void terminal.kill());
+    const said = terminal.stdout.setEncoding('utf8')[Symbol.asyncIterator]();
+    const file = String((await said.next()).value).trim();
+
+    const agent = new ProcessLog({ verbose: false, file });
+    agent.warning('seen');
+    await agent.flush();
+
+    expect((await said.next()).value).toContain('warning: seen');
   });
 
   it('that cannot be opened is an error at the start', () => {

@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -166,8 +167,102 @@ describe('the state directory', () => {
     rmSync(path('concierge-ga.lock'), { force: true });
     symlinkSync('elsewhere', path('concierge-ga.lock'));
 
-    expect(() => open()).toThrow(`unable to use the state directory ${directory}`);
+    expect(() => open()).toThrow(
+      `the state directory ${directory} is not used: ${path('concierge-ga.lock')} is a symbolic link: remove it, or choose another directory with --statedir`,
+    );
     expect(readFileSync(path('elsewhere'), 'utf8')).toBe('precious');
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a state directory that others may have written to', () => {
+  const isRoot = process.getuid?.() === 0;
+  const refused = (reason: string): string => `the state directory ${directory} is not used: ${reason}, or choose another directory with --statedir`;
+
+  it.skipIf(!isRoot)('is refused where it belongs to another user, and nothing is written there (needs root)', () => {
+    writeFileSync(path('qga.state.isfrozen'), '{"format":1}');
+    chownSync(directory, 65534, 65534);
+
+    expect(() => open()).toThrow(refused(`${directory} belongs to user 65534 and not to root: run chown root on it`));
+    expect(readdirSync(directory)).toEqual(['qga.state.isfrozen']);
+  });
+
+  it.skipIf(!isRoot)('is refused where one above it belongs to another user, be it missing itself (needs root)', () => {
+    chownSync(directory, 65534, 65534);
+
+    expect(() => open({ directory: path('a') })).toThrow(`the state directory ${path('a')} is not used: ${directory} belongs to user 65534 and not to root`);
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  it.skipIf(!isRoot)('is refused where a link of another user leads to it (needs root)', () => {
+    mkdirSync(path('real'), { mode: 0o700 });
+    symlinkSync('real', path('link'));
+    lchownSync(path('link'), 65534, 65534);
+
+    expect(() => open({ directory: path('link') })).toThrow(`${path('link')} belongs to user 65534`);
+  });
+
+  it.each([
+    ['everybody, even with the sticky bit', 0o1777, 'everybody: choose a place that is not below it'],
+    ['everybody', 0o777, 'everybody: run chmod o-w on it'],
+  ])('is refused where it can be written by %s', (_, mode, who) => {
+    chmodSync(directory, mode);
+
+    expect(() => open()).toThrow(refused(`${directory} can be written by ${who}`));
+  });
+
+  it.skipIf(!isRoot).each(['qga.state', 'qga.state.isfrozen', 'concierge-ga.lock'])('with %s of another user in it is refused (needs root)', (name) => {
+    writeFileSync(path(name), '{}');
+    chownSync(path(name), 65534, 65534);
+
+    expect(() => open()).toThrow(refused(`${path(name)} belongs to user 65534 and not to root: run chown root on it`));
+  });
+
+  it.each(['qga.state', 'qga.state.isfrozen', 'concierge-ga.lock'])('with a link in place of %s is refused', (name) => {
+    writeFileSync(path('elsewhere'), 'precious');
+    symlinkSync('elsewhere', path(name));
+
+    expect(() => open()).toThrow(refused(`${path(name)} is a symbolic link: remove it`));
+    expect(readFileSync(path('elsewhere'), 'utf8')).toBe('precious');
+  });
+
+  it.each(['qga.state', 'qga.state.isfrozen', 'concierge-ga.lock'])('with a FIFO in place of %s is refused, and not waited for', (name) => {
+    execFileSync('mkfifo', ['-m', '600', path(name)]);
+
+    expect(() => open()).toThrow(refused(`${path(name)} is no file: remove it`));
+  });
+
+  it('is not written to through a link in place of a new file: what was left there half written gives way', async () => {
+    writeFileSync(path('elsewhere'), 'precious');
+    for (const name of ['qga.state.new', 'qga.state.isfrozen.new']) symlinkSync('elsewhere', path(name));
+
+    const store = open();
+    await store.reserveHandles(1);
+    await store.writeFreezeMarker({ bootId: boot.id, targets: [], deadlineAt: 0n, recoveryData: {} });
+
+    expect(readFileSync(path('elsewhere'), 'utf8')).toBe('precious');
+    expect(readdirSync(directory).toSorted()).toEqual(['concierge-ga.lock', 'elsewhere', 'qga.state', 'qga.state.isfrozen']);
+  });
+
+  it('stays the one that was judged when its name is given to another', async () => {
+    const state = path('state');
+    const store = open({ directory: state });
+    renameSync(state, path('moved'));
+    mkdirSync(state);
+
+    await store.writeFreezeMarker({ bootId: boot.id, targets: [], deadlineAt: 0n, recoveryData: {} });
+
+    expect(readdirSync(state)).toEqual([]);
+    expect(readdirSync(path('moved'))).toContain('qga.state.isfrozen');
+  });
+
+  it('passes where all of it is the agent’s below a sticky directory of everybody’s', () => {
+    mkdirSync(path('shared'));
+    chmodSync(path('shared'), 0o1777);
+    mkdirSync(path('shared/own'), { mode: 0o755 });
+
+    open({ directory: path('shared/own') });
+
+    expect(readdirSync(path('shared/own'))).toContain('qga.state');
   });
 });
 

@@ -1,0 +1,98 @@
+import { closeSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
+
+import { nativeAddon, type NativeAddon } from '../../linux/native.ts';
+
+/** One directory, link or last component on the way to a place, as it was when the way led through it. */
+export interface PathStep {
+  readonly path: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** With the type (`S_IFMT`). */
+  readonly mode: number;
+  /** How many hard links there are. */
+  readonly names: number;
+  /** An access list (acl(5)) gives the rights of the group's bits to whomever it names. */
+  readonly accessList: boolean;
+}
+
+/** A path that was followed one component at a time, each opened relative to the one before it. */
+export interface PathWalk {
+  readonly steps: readonly PathStep[];
+  /** What is not there: a name in `directory`, and those behind it. */
+  readonly missing: readonly string[];
+  /** The last component's name in `directory`; '' where the path ends in the directory itself. */
+  readonly name: string;
+  /** What stopped the walk, 0 where it came to its end. */
+  readonly errno: number;
+  /** Descriptors of O_PATH, the caller's to close; −1 where there is none. */
+  readonly directory: number;
+  readonly place: number;
+}
+
+interface WalkAddon extends NativeAddon {
+  walkPath(path: string): PathWalk;
+  /** Off the event loop: the path may lie on a disk that hangs. */
+  walkPathAside(path: string): Promise<PathWalk>;
+}
+
+const absolute = (path: string): string => (isAbsolute(path) ? path : `${process.cwd()}/${path}`);
+
+const addon = (): WalkAddon | undefined => {
+  if (process.platform !== 'linux') return undefined;
+  try {
+    return nativeAddon() as WalkAddon;
+  } catch {
+    // Told by whoever cannot do without it.
+    return undefined;
+  }
+};
+
+/** Follows a path from the root, whatever the working directory is: what lies above it counts as well. */
+export const walkPath = (path: string): PathWalk => addon()?.walkPath(absolute(path)) ?? walkByName(absolute(path));
+
+/** The same off the event loop, for when a disk may hang. */
+export const walkPathAside = async (path: string): Promise<PathWalk> =>
+  (await addon()?.walkPathAside(absolute(path))) ?? walkByName(absolute(path));
+
+export function closeWalk({ directory, place }: Pick<PathWalk, 'directory' | 'place'>): void {
+  for (const descriptor of [directory, place]) if (descriptor >= 0) closeSync(descriptor);
+}
+
+/** MAXSYMLINKS of path_resolution(7). */
+const mostLinks = 40;
+
+/** Without descriptors, for systems other than Linux: what is seen is what was there a moment ago. */
+function walkByName(path: string): PathWalk {
+  const steps: PathStep[] = [];
+  let left = components(path);
+  let at = '/';
+  let links = 0;
+  const ended = (errno: number): PathWalk => ({ steps, missing: errno === 0 ? [] : left, name: '', errno, directory: -1, place: -1 });
+  try {
+    steps.push(step('/', lstatSync('/')));
+    while (left.length > 0) {
+      const [name = '', ...rest] = left;
+      const there = name === '..' ? dirname(at) : join(at, name);
+      const status = lstatSync(there);
+      steps.push(step(there, status));
+      if (status.isSymbolicLink()) {
+        links += 1;
+        if (links > mostLinks) return ended(40);
+        const target = readlinkSync(there);
+        if (isAbsolute(target)) at = '/';
+        left = [...components(target), ...rest];
+      } else {
+        at = there;
+        left = rest;
+      }
+    }
+    return ended(0);
+  } catch (error) {
+    return ended(Math.abs((error as NodeJS.ErrnoException).errno ?? 5));
+  }
+}
+
+const components = (path: string): readonly string[] => path.split('/').filter((name) => name !== '' && name !== '.');
+
+const step = (path: string, { uid, gid, mode, nlink }: Stats): PathStep => ({ path, uid, gid, mode, names: nlink, accessList: false });
