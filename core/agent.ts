@@ -30,7 +30,7 @@ export class Agent {
   constructor({ backend, handlers, freeze, log, stateStore, lists, version }: AgentOptions) {
     const policy = new Policy(lists);
     this.freeze = freeze;
-    this.dispatcher = new Dispatcher({ version, backend, handlers, policy, log, isFrozen: () => freeze?.isFrozen ?? false });
+    this.dispatcher = new Dispatcher({ version, backend, handlers, policy, log, freeze });
     this.#context = {
       backend,
       freeze,

@@ -22,6 +22,14 @@ export interface Outcome {
  */
 export const MAX_UNDER_WAY = 256;
 
+/** How far a freeze keeps commands away that could touch a disk. */
+export interface FreezeGate {
+  /** They are refused. */
+  readonly isFrozen: boolean;
+  /** They wait for this, which never rejects. */
+  readonly thawing: Promise<void> | undefined;
+}
+
 /** The commands of this machine: a handler whose port the backend lacks is not among them. */
 export class Dispatcher implements CommandCatalog {
   readonly version: string;
@@ -29,7 +37,7 @@ export class Dispatcher implements CommandCatalog {
   readonly base64Members: ReadonlySet<string>;
   readonly #handlers: ReadonlyMap<string, CommandHandler>;
   readonly #policy: Policy;
-  readonly #isFrozen: () => boolean;
+  readonly #freeze: FreezeGate | undefined;
   readonly #log: Log;
   #underWay = 0;
   /** Refusals that were logged: as many as there are commands and rules. */
@@ -40,12 +48,12 @@ export class Dispatcher implements CommandCatalog {
     backend: Backend;
     handlers: readonly CommandHandler[];
     policy: Policy;
-    isFrozen: () => boolean;
+    freeze: FreezeGate | undefined;
     log: Log;
   }) {
     this.version = options.version;
     this.#policy = options.policy;
-    this.#isFrozen = options.isFrozen;
+    this.#freeze = options.freeze;
     this.#log = options.log;
     this.#handlers = new Map(
       options.handlers
@@ -60,7 +68,7 @@ export class Dispatcher implements CommandCatalog {
   }
 
   list(): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[] {
-    const frozen = this.#isFrozen();
+    const frozen = this.#freeze?.isFrozen ?? false;
     return Array.from(this.#handlers.values(), ({ schema }) => ({ schema, enabled: this.#policy.judge(schema, frozen).allowed }));
   }
 
@@ -76,18 +84,31 @@ export class Dispatcher implements CommandCatalog {
       throw new AgentError('command-not-found', `The command ${request.execute} has not been found`);
     }
     const { schema } = handler;
-    const verdict = this.#policy.judge(schema, this.#isFrozen());
+    const thawing = schema.whileFrozen ? undefined : this.#freeze?.thawing;
+    if (thawing !== undefined) return this.#afterThaw(thawing, request, context);
+    const verdict = this.#policy.judge(schema, this.#freeze?.isFrozen ?? false);
     if (!verdict.allowed) {
       this.#tellRefusal(`refused ${schema.name}: ${verdict.rule}`);
       throw new AgentError('command-not-found', `Command ${schema.name} has been disabled: the command is not allowed`);
     }
     const args = validateArguments(schema.arguments, request.args);
     // What may be called while frozen is what a host needs to find out and to thaw.
-    if (this.#underWay >= MAX_UNDER_WAY && !schema.whileFrozen) {
-      throw AgentError.failed(`${MAX_UNDER_WAY} requests are being worked on already`);
-    }
+    if (!schema.whileFrozen) this.#demandRoom();
     const result = handler.run(context, args);
     return result instanceof Promise ? this.#whenDone(handler, result, context) : outcome(schema, result);
+  }
+
+  #demandRoom(): void {
+    if (this.#underWay >= MAX_UNDER_WAY) throw AgentError.failed(`${MAX_UNDER_WAY} requests are being worked on already`);
+  }
+
+  /** As if it had come after the thaw. */
+  async #afterThaw(thawing: Promise<void>, request: Request, context: CommandContext): Promise<Outcome> {
+    this.#demandRoom();
+    this.#underWay += 1;
+    await thawing;
+    this.#underWay -= 1;
+    return this.dispatch(request, context);
   }
 
   /** Once each as a warning, for the host is told no rule; again and again only for those who want to see everything. */

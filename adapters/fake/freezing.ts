@@ -51,7 +51,7 @@ export class FakeFreezing {
       survey: async () => this.#survey(),
       begin: (request) => this.#begin(request),
       recover: async (marker) => this.#recover(marker),
-      thawEverything: (only) => this.#thawEverything(only),
+      thawEverything: (only, except) => this.#thawEverything(only, except),
     };
   }
 
@@ -117,10 +117,10 @@ export class FakeFreezing {
     return guardian === undefined || guardian.holds.length === 0 ? undefined : guardian;
   }
 
-  async #thawEverything(only?: readonly FrozenTarget[]): Promise<readonly ThawOutcome[]> {
+  async #thawEverything(only?: readonly FrozenTarget[], except?: ReadonlySet<string>): Promise<readonly ThawOutcome[]> {
     const { fileSystems } = this.#options;
     const all = fileSystems.listed().map((superblock) => ({ id: superblock.id, mountPoint: fileSystems.nameOf(superblock) }));
-    const wanted = only === undefined ? all : all.filter(({ id }) => only.some((target) => target.id === id));
+    const wanted = all.filter(({ id }) => (only === undefined ? except?.has(id) !== true : only.some((target) => target.id === id)));
     const outcomes: ThawOutcome[] = [];
     const thawAll = async (): Promise<void> => {
       // oxlint-disable-next-line no-await-in-loop -- in mount order: what lies on another file system comes after it

@@ -8,7 +8,10 @@ import { present } from './present.ts';
 
 const controller = ({ freeze: its }: CommandContext) => available(its, 'fileSystem.freezing');
 
-export const freezeStatus = handler(guestFsfreezeStatus, (context) => controller(context).status);
+export const freezeStatus = handler(guestFsfreezeStatus, (context) => {
+  const its = controller(context);
+  return its.whenSettled(() => its.status);
+});
 
 export const freeze = handler(guestFsfreezeFreeze, (context) => {
   context.log.account('guest-fsfreeze called');
@@ -42,4 +45,7 @@ const signed = (value: bigint | undefined): bigint | undefined => (value === und
 const trimResult = ({ path, trimmed, minimum, error }: TrimOutcome) =>
   present({ path, trimmed: signed(trimmed), minimum: signed(minimum), error });
 
-export const freezeReport = handler(conciergeFsfreezeReport, (context) => controller(context).report());
+export const freezeReport = handler(conciergeFsfreezeReport, (context) => {
+  const its = controller(context);
+  return its.whenSettled(() => its.report());
+});

@@ -1,6 +1,7 @@
 import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
-import type { Backend } from '../ports/index.ts';
-import type { FreezeEnd, FreezeMarkerData, FreezeSession, FrozenTarget } from '../ports/freezing.ts';
+import type { Timer } from '../ports/clock.ts';
+import type { FreezeEnd, FreezeMarkerData, FreezeSession, FrozenTarget, ThawOutcome } from '../ports/freezing.ts';
+import type { Backend, Ready } from '../ports/index.ts';
 import { nanoseconds, type FreezeContext } from './context.ts';
 import { decide, planNow } from './decide.ts';
 import { HookRound } from './hooks.ts';
@@ -8,25 +9,34 @@ import { forgetMarker, hooksOnly, writeMarker } from './marker.ts';
 import type { FreezePlan } from './plan.ts';
 import { FreezeRecord, type FreezeReport } from './record.ts';
 import { recoverSession, thawLeftBehind } from './recovery.ts';
-import { beginSession, demandSuccess, endOf, firstFailure, newsOf, thawDirectly, thawSession } from './session.ts';
+import {
+  beginSession, demandSuccess, endOf, newsOf, settledBy, thawDirectly, thawSession, type BegunFreeze, type SessionThaw,
+} from './session.ts';
 import type { FreezeState, HeldFreeze } from './state.ts';
 
 /** How long after the deadline the agent takes the holder of the session for broken. */
 const overdueMs = 5_000;
 
+/** What would not thaw is tried again after so long, and then after twice as long each time. */
+const firstRetryMs = 2_000;
+const longestRetryMs = 60_000;
+
+/** An answer about the state waits for the freeze or thaw that is changing it, whose own limits are shorter mostly. */
+const changeLimitMs = 600_000;
+
 /**
  * Runs a freeze from the first hook to the last of its thaw. The rules:
  *
- * 1. One step at a time: freeze, thaw and the end of a session wait for their turn. Status, report and the ending of
- *    the agent do not.
+ * 1. One step at a time: freeze, thaw and the end of a session wait for their turn. The ending of the agent does not.
  * 2. The state is one value (`state.ts`): thawed → freezing → frozen → thawing → thawed. A freeze that fails goes from
  *    freezing to thawed; a thaw without a freeze from thawed to thawing; an agent that finds the freeze of an earlier
  *    one from thawed to frozen.
- * 3. Commands that could touch a disk are refused in every state but thawed.
- * 4. Status says `frozen` only when everything is, and no longer once the deadline has passed.
+ * 3. Commands that could touch a disk are refused while freezing and frozen, and wait while a freeze is being thawed.
+ * 4. Status says `frozen` only when everything is, and no longer once the deadline has passed. While the state is changing
+ *    it waits: an answer never contradicts what happens next.
  * 5. Nothing is frozen without a marker that lists it, and the marker stays as long as something may be frozen.
- * 6. What would not thaw remains in the state: the next thaw, the next freeze and the end of the agent try it again, and a
- *    freeze is refused while that fails.
+ * 6. What would not thaw remains in state, status and marker. It is tried again by itself until it thaws, and by every
+ *    thaw, the next freeze and the end of the agent; a freeze is refused while that fails and it is mounted.
  * 7. Whatever happens, a hook that ran is owed its thaw, and the log is held from before the first FIFREEZE until after
  *    the last FITHAW.
  */
@@ -38,6 +48,10 @@ export class FreezeController {
   #steps = 0;
   #record: FreezeRecord | undefined;
   #ending = false;
+  /** While freezing or thawing: resolves when that is over. */
+  #change: PromiseWithResolvers<void> | undefined;
+  #retry: Timer | undefined;
+  #retryMs = firstRetryMs;
 
   /** The controller of a backend that can freeze; `undefined` for one that can't. */
   static on({ fileSystem, hooks, clock }: Backend, rest: Pick<FreezeContext, 'stateStore' | 'log' | 'settings'>): FreezeController | undefined {
@@ -49,9 +63,14 @@ export class FreezeController {
     this.#context = context;
   }
 
-  /** Whether commands that could touch a disk are refused: from the first hook of a freeze to the last of its thaw. */
+  /** Whether commands that could touch a disk are refused: from the first hook of a freeze until it is being thawed. */
   get isFrozen(): boolean {
-    return this.#state.phase !== 'thawed';
+    return this.#state.phase === 'freezing' || this.#state.phase === 'frozen';
+  }
+
+  /** While a freeze is being thawed: resolves after its last hook. Commands that could touch a disk wait for it. */
+  get thawing(): Promise<void> | undefined {
+    return this.#state.phase === 'thawing' && this.#state.endsFreeze ? this.#change?.promise : undefined;
   }
 
   /**
@@ -60,16 +79,50 @@ export class FreezeController {
    */
   get status(): 'thawed' | 'frozen' {
     const held = this.#held;
-    if (held === undefined) return 'thawed';
+    if (held === undefined) return this.#state.remains.length > 0 && this.#state.phase !== 'freezing' ? 'frozen' : 'thawed';
     return held.deadline !== undefined && this.#context.clock.monotonic() >= held.deadline ? 'thawed' : 'frozen';
+  }
+
+  /**
+   * An answer about the state, once no freeze or thaw is changing it any more: a host whose freeze timed out, or that
+   * follows one whose host has gone, must not be told `thawed` by an agent that then freezes.
+   *
+   * @throws failed error (as a rejection) when that takes too long
+   */
+  whenSettled<T>(answer: () => T): Ready<T> {
+    const change = this.#state.phase === 'freezing' ? this.#change?.promise : this.thawing;
+    return change === undefined ? answer() : this.#afterChange(change, answer);
+  }
+
+  async #afterChange<T>(change: Promise<void>, answer: () => T): Promise<T> {
+    const late = Promise.withResolvers<'late'>();
+    const timer = this.#context.clock.after(changeLimitMs, () => late.resolve('late'));
+    const came = await Promise.race([change, late.promise]);
+    timer.cancel();
+    if (came === 'late') throw AgentError.failed(`file systems have been on their way between thawed and frozen for ${changeLimitMs / 1000} s`);
+    return answer();
+  }
+
+  #enter(state: FreezeState): void {
+    this.#state = state;
+    this.#retry?.cancel();
+    this.#retry = undefined;
+    if (state.phase === 'freezing' || state.phase === 'thawing') {
+      this.#change ??= Promise.withResolvers();
+      return;
+    }
+    this.#change?.resolve();
+    this.#change = undefined;
+    if (state.remains.length === 0) this.#retryMs = firstRetryMs;
+    else if (state.phase === 'thawed' && !this.#ending) this.#retryLater();
+  }
+
+  get #begun(): BegunFreeze | undefined {
+    return 'begun' in this.#state ? this.#state.begun : undefined;
   }
 
   get #held(): HeldFreeze | undefined {
     return 'held' in this.#state ? this.#state.held : undefined;
-  }
-
-  get #remains(): readonly FrozenTarget[] {
-    return 'remains' in this.#state ? this.#state.remains : [];
   }
 
   /** What the freeze that is on, or else the last one, did. */
@@ -85,10 +138,12 @@ export class FreezeController {
   /**
    * Freezes, and answers how many file systems were frozen; with 0 nothing is.
    *
+   * Waits for a thaw that is under way.
+   *
    * @throws command-not-found error while a freeze is on; failed or os error, a whole sentence: then nothing is frozen
    */
   async freeze(mountPoints?: readonly string[]): Promise<number> {
-    if (this.#state.phase !== 'thawed' || this.#ending) throw refusal();
+    if (this.isFrozen || this.#ending) throw refusal();
     return this.#inTurn(() => this.#freeze(mountPoints));
   }
 
@@ -105,7 +160,7 @@ export class FreezeController {
   /** Nothing stays frozen when the agent ends; a freeze that is under way is called off. Never rejects. */
   async thawBeforeExit(): Promise<void> {
     this.#ending = true;
-    if (this.#state.phase === 'thawed' && this.#remains.length === 0) return;
+    if (this.#state.phase === 'thawed' && this.#state.remains.length === 0) return;
     this.#context.log.warning('the agent ends: frozen file systems are thawed first');
     const trying = async (step: () => Promise<unknown> | undefined): Promise<void> => {
       try {
@@ -114,10 +169,9 @@ export class FreezeController {
         this.#context.log.error(() => `failed to clean up frozen filesystems: ${messageOf(error)}`);
       }
     };
-    const state = this.#state;
     // Where it cannot be called off, the freeze that is under way still undoes itself, and is waited for.
-    if (state.phase === 'freezing') await trying(() => state.begun?.session.thaw());
-    await trying(() => this.#inTurn(async () => (this.#held === undefined && this.#remains.length === 0 ? 0 : this.#thaw())));
+    await trying(() => this.#begun?.session.thaw());
+    await trying(() => this.#inTurn(async () => (this.#held === undefined && this.#state.remains.length === 0 ? 0 : this.#thaw())));
   }
 
   /**
@@ -155,7 +209,7 @@ export class FreezeController {
     const { log } = this.#context;
     try {
       const { failure, hookFailure } = await thawLeftBehind(marker, this.#context, record);
-      if (failure !== undefined) this.#state = { phase: 'thawed', remains: marker.targets };
+      if (failure !== undefined) this.#enter({ phase: 'thawed', remains: marker.targets });
       for (const error of [failure, hookFailure]) if (error !== undefined) log.error(error.message);
     } catch (error) {
       log.error(() => messageOf(error));
@@ -198,13 +252,13 @@ export class FreezeController {
     const { clock, log } = this.#context;
     if (this.#state.phase !== 'thawed' || this.#ending) throw refusal();
     const { remains } = this.#state;
-    this.#state = { phase: 'freezing', begun: undefined };
+    this.#enter({ phase: 'freezing', begun: undefined, remains });
     if (remains.length > 0) await this.#thawRemains(remains);
     const record = this.#startRecord();
     let hooks: HookRound | undefined;
     try {
       hooks = await HookRound.forFreeze(this.#context.hooks, record.hooks);
-      if (!hooks.isEmpty) await writeMarker(this.#context, [], 0n, hooksOnly);
+      if (!hooks.isEmpty) await writeMarker(this.#context, this.#state.remains, 0n, hooksOnly);
       await hooks.freeze();
       const held = await this.#freezeFileSystems(mountPoints, hooks, record);
       if (held !== undefined) {
@@ -232,9 +286,10 @@ export class FreezeController {
     const targets = levels.flat();
     const session = await beginSession(this.#context, levels);
     const begun = { session, targets, record };
-    this.#state = { phase: 'freezing', begun };
+    const { remains } = this.#state;
+    this.#enter({ phase: 'freezing', begun, remains });
     const deadlineAt = settings.deadlineMs === 0 ? 0n : clock.now() + nanoseconds(settings.deadlineMs);
-    await writeMarker(this.#context, targets, deadlineAt, session.recoveryData);
+    await writeMarker(this.#context, [...targets, ...remains], deadlineAt, session.recoveryData);
     log.info(() => `freezing ${targets.length} file systems; log lines wait in memory until the thaw`);
     await log.hold();
     await session.flush();
@@ -259,19 +314,26 @@ export class FreezeController {
   }
 
   /**
-   * What an earlier thaw could not thaw is in the marker, which this freeze would write anew: it has to be thawed first.
+   * What an earlier thaw could not thaw has to be thawed before anything is frozen. What is mounted nowhere any more and
+   * can't be thawed holds up no writer and hinders no freeze, but stays in the marker.
+   *
    * @throws failed error of what will not thaw even now; the marker stays
    */
   async #thawRemains(remains: readonly FrozenTarget[]): Promise<void> {
-    const { clock, log } = this.#context;
-    const { failure } = await thawDirectly(await this.#stillMounted(remains), this.#context, new FreezeRecord(clock.now()));
-    if (failure === undefined) return;
+    const { log } = this.#context;
+    const { failure } = await thawDirectly(remains, this.#context);
+    if (failure === undefined) {
+      this.#enter({ phase: 'freezing', begun: undefined, remains: [] });
+      return;
+    }
+    const mounted = await this.#stillMounted(remains);
+    if (mounted.length === 0) return;
     log.error(() => `no freeze while an earlier one is not undone: ${failure.message}`);
-    this.#state = { phase: 'thawed', remains };
+    this.#enter({ phase: 'thawed', remains });
     throw failure;
   }
 
-  /** What has been unmounted meanwhile is frozen no more. All of them, where the mounts cannot be listed. */
+  /** All of them, where the mounts cannot be listed. */
   async #stillMounted(targets: readonly FrozenTarget[]): Promise<readonly FrozenTarget[]> {
     try {
       const mounted = new Set((await this.#context.freezing.survey()).map(({ id }) => id));
@@ -287,17 +349,18 @@ export class FreezeController {
 
   /** Back to thawed, whatever there is to undo. Answers the first failure of a thaw hook. */
   async #undo(hooks: HookRound | undefined, failed: boolean): Promise<AgentError | undefined> {
-    const begun = this.#state.phase === 'freezing' ? this.#state.begun : undefined;
-    this.#state = { phase: 'freezing', begun: undefined };
-    const failure = begun === undefined ? undefined : (await thawSession(begun, this.#context)).failure;
+    const begun = this.#begun;
+    const { remains } = this.#state;
+    this.#enter({ phase: 'freezing', begun: undefined, remains });
+    const thaw = begun && await thawSession(begun, this.#context);
     if (failed) await hooks?.fail();
-    return this.#finish(hooks, failure, begun?.targets);
+    return this.#finish(hooks, thaw?.failure, [...(thaw?.remains ?? []), ...remains]);
   }
 
   // -- frozen -----------------------------------------------------------------------------------------------
 
   #hold(held: HeldFreeze): void {
-    this.#state = { phase: 'frozen', held };
+    this.#enter({ phase: 'frozen', held, remains: this.#state.remains });
     void endOf(held.session, this.#context).then((end) => this.#inTurn(() => this.#endedByItself(held, end)));
   }
 
@@ -316,12 +379,13 @@ export class FreezeController {
 
   async #endedByItself(held: HeldFreeze, end: FreezeEnd): Promise<void> {
     if (this.#held !== held) return;
-    this.#state = { phase: 'thawing', held, remains: [] };
+    const { remains } = this.#state;
+    this.#enter({ phase: 'thawing', held, endsFreeze: true, remains });
     held.overdue?.cancel();
     held.record.thawed(end.thawed);
     // Everything is thawed already, but for what a lost holder held.
-    const { failure } = await thawSession(held, this.#context);
-    await this.#finish(held.hooks, failure, held.targets);
+    const thaw = await thawSession(held, this.#context);
+    await this.#finish(held.hooks, thaw.failure, [...thaw.remains, ...remains]);
     this.#tellEnd(held, end);
   }
 
@@ -334,10 +398,10 @@ export class FreezeController {
   async #thaw(): Promise<number> {
     const { clock, hooks, log } = this.#context;
     const held = this.#held;
-    this.#state = { phase: 'thawing', held, remains: this.#remains };
+    this.#enter({ phase: 'thawing', held, endsFreeze: held !== undefined, remains: this.#state.remains });
     held?.overdue?.cancel();
-    const { thawed, failure, end } = await this.#thawFileSystems(held);
-    const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, held?.targets);
+    const { thawed, failure, remains, end } = await this.#thawFileSystems(held);
+    const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, remains);
     if (held !== undefined) {
       if (end !== undefined) this.#tellEnd(held, end);
       held.record.end('thaw', clock.now());
@@ -348,53 +412,92 @@ export class FreezeController {
     return thawed;
   }
 
-  async #thawFileSystems(held: HeldFreeze | undefined): Promise<{ thawed: number; failure: AgentError | undefined; end: FreezeEnd | undefined }> {
+  async #thawFileSystems(held: HeldFreeze | undefined): Promise<ThawedFileSystems> {
     const { clock, freezing, log } = this.#context;
     const asked = clock.now();
-    const thawed = new Set<string>();
+    const record = held?.record;
+    const outcomes: ThawOutcome[] = [];
+    const owed: FrozenTarget[] = [];
     let failure: AgentError | undefined;
     let end: FreezeEnd | undefined;
+    const note = (its: SessionThaw): void => {
+      failure ??= its.failure;
+      outcomes.push(...its.outcomes);
+      owed.push(...its.remains);
+    };
     if (held !== undefined) {
-      const its = await thawSession(held, this.#context);
-      failure = its.failure;
+      note(await thawSession(held, this.#context));
       // What the deadline thawed before this was asked is not this thaw's to count.
-      if (its.outcomes.some(({ thawedAt }) => thawedAt !== undefined && thawedAt < asked)) end = await newsOf(held.session, this.#context);
-      for (const { id, thawedAt = asked } of its.outcomes.filter((outcome) => outcome.thawed)) if (thawedAt >= asked) thawed.add(id);
+      if (outcomes.some(({ thawedAt }) => thawedAt !== undefined && thawedAt < asked)) end = await newsOf(held.session, this.#context);
     }
+    if (this.#state.remains.length > 0) note(await thawDirectly(this.#state.remains, this.#context, record));
+    const settled = settledBy(outcomes);
     try {
       // qemu-ga 10.2 thaws every file system that it lists, by whomever it was frozen.
-      const outcomes = await freezing.thawEverything();
-      held?.record.thawed(outcomes);
-      for (const { id } of outcomes.filter((outcome) => outcome.thawed)) thawed.add(id);
-      const settled = new Set(outcomes.filter((outcome) => outcome.thawed || outcome.error === undefined).map(({ id }) => id));
-      if (held?.targets.every(({ id }) => settled.has(id)) === true) failure = undefined;
-      failure ??= firstFailure(outcomes.filter(({ id }) => this.#remains.some((target) => target.id === id)));
+      const others = await freezing.thawEverything(undefined, new Set(outcomes.filter(({ thawed }) => thawed).map(({ id }) => id)));
+      record?.thawed(others);
+      for (const { leftOut } of others) if (leftOut !== undefined) log.warning(leftOut);
+      outcomes.push(...others);
+      for (const id of settledBy(others)) settled.add(id);
+      if (owed.every(({ id }) => settled.has(id))) failure = undefined;
     } catch (error) {
       // With a freeze of this agent's, everything that it froze is thawed already.
-      if (held === undefined) failure = withContext('failed to thaw', error);
+      if (held === undefined) failure ??= withContext('failed to thaw', error);
       else log.warning(() => `only what this agent froze was thawed: ${messageOf(error)}`);
     }
-    return { thawed: thawed.size, failure, end };
+    const thawed = new Set(outcomes.filter((outcome) => outcome.thawed && (outcome.thawedAt ?? asked) >= asked).map(({ id }) => id));
+    return { thawed: thawed.size, failure, remains: failure === undefined ? [] : owed.filter(({ id }) => !settled.has(id)), end };
   }
 
   /** After the last file system: the log goes on, the marker goes, hooks run. Answers the first failure of a hook. */
   async #finish(
     hooks: HookRound | undefined,
     failure: AgentError | undefined,
-    targets: readonly FrozenTarget[] = this.#remains,
+    remains: readonly FrozenTarget[],
   ): Promise<AgentError | undefined> {
     const { log } = this.#context;
-    const remains = failure === undefined ? [] : targets;
-    if (this.#state.phase === 'thawing') this.#state = { phase: 'thawing', held: undefined, remains };
+    if (this.#state.phase === 'thawing') this.#enter({ ...this.#state, held: undefined, remains });
     log.release();
     // The marker stays as long as something may be frozen, for whoever tries next.
     if (failure !== undefined) log.error(failure.message);
-    else await forgetMarker(this.#context);
+    if (remains.length === 0 && failure === undefined) await forgetMarker(this.#context);
     const hookFailure = await hooks?.thaw();
     if (hookFailure !== undefined) log.warning(hookFailure.message);
-    this.#state = { phase: 'thawed', remains };
+    this.#enter({ phase: 'thawed', remains });
     return hookFailure;
   }
+
+  // -- what would not thaw ----------------------------------------------------------------------------------
+
+  #retryLater(): void {
+    const { clock } = this.#context;
+    this.#retry = clock.after(this.#retryMs, () => void this.#inTurn(() => this.#thawAgain()));
+    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
+  }
+
+  async #thawAgain(): Promise<void> {
+    const { log } = this.#context;
+    const { phase, remains } = this.#state;
+    if (phase !== 'thawed' || remains.length === 0) return;
+    this.#enter({ phase: 'thawing', held: undefined, endsFreeze: false, remains });
+    const { failure } = await thawDirectly(remains, this.#context, this.#record);
+    if (failure === undefined) {
+      log.warning(() => `what would not thaw is thawed: ${remains.map(({ mountPoint }) => mountPoint).join(', ')}`);
+      await forgetMarker(this.#context);
+    } else {
+      log.debug(() => `tried again: ${failure.message}`);
+    }
+    this.#enter({ phase: 'thawed', remains: failure === undefined ? [] : remains });
+  }
+}
+
+interface ThawedFileSystems {
+  readonly thawed: number;
+  readonly failure: AgentError | undefined;
+  /** What is frozen still, for all that is known. */
+  readonly remains: readonly FrozenTarget[];
+  /** Where the freeze had ended before the thaw was asked for. */
+  readonly end: FreezeEnd | undefined;
 }
 
 const refusal = (): AgentError =>

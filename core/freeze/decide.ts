@@ -9,7 +9,7 @@ export async function planNow({ freezing, settings }: FreezeContext, mountPoints
   return planFreeze(await freezing.survey(), { mountPoints, excluded: settings.excluded });
 }
 
-/** The plan, with its surprises logged. Answers the order of freezing. @throws failed error naming what is no mount point */
+/** The plan, with its surprises logged. Answers the order of freezing. @throws failed error naming what is no mount point, or would hang */
 export async function decide(
   context: FreezeContext,
   mountPoints: readonly string[] | undefined,
@@ -29,5 +29,8 @@ export async function decide(
     else if (reason !== 'pseudo') log.debug(line);
   }
   for (const mountPoint of plan.cutCycles) log.warning(() => `${mountPoint} seems to rest on itself: it is frozen in mount order`);
+  for (const candidate of plan.levels.flat()) {
+    if (candidate.suspended !== undefined) throw AgentError.failed(`failed to freeze ${nameOf(candidate)}: ${candidate.suspended}`);
+  }
   return plan.levels.map((level) => level.map((candidate) => ({ id: candidate.id, mountPoint: nameOf(candidate) })));
 }

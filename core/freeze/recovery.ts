@@ -34,10 +34,10 @@ async function thawMarked(marker: FreezeMarkerData, context: FreezeContext, reco
   const session = await recoverSession(marker, context);
   if (session !== undefined) return thawSession({ session, targets, record }, context);
   if (targets.length > 0) return thawDirectly(targets, context, record);
-  if (marker.recoveryData['stage'] === hooksOnly.stage) return { outcomes: [], failure: undefined };
+  if (marker.recoveryData['stage'] === hooksOnly.stage) return { outcomes: [], failure: undefined, remains: [] };
   // A marker that lists nothing is qemu-ga's: anything may be frozen.
   const outcomes = await context.freezing.thawEverything();
-  return { outcomes, failure: firstFailure(outcomes) };
+  return { outcomes, failure: firstFailure(outcomes), remains: [] };
 }
 
 /** The session of the agent that is gone, where its holder can be reached. */

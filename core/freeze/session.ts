@@ -14,6 +14,8 @@ export interface SessionThaw {
   readonly outcomes: readonly ThawOutcome[];
   /** Of a file system that is frozen still, for all that is known. */
   readonly failure: AgentError | undefined;
+  /** With a failure: what it may be about. */
+  readonly remains: readonly FrozenTarget[];
 }
 
 /** @throws os error `failed to open DIR: STRERROR`, or what else kept the session from coming about */
@@ -61,22 +63,23 @@ export async function thawSession({ session, targets, record }: BegunFreeze, con
   try {
     outcomes = await session.thaw();
     record.thawed(outcomes);
-    if (firstFailure(outcomes) === undefined) return { outcomes, failure: undefined };
+    if (firstFailure(outcomes) === undefined) return { outcomes, failure: undefined, remains: [] };
   } catch (error) {
     context.log.error(() => `the holder of the freeze failed to thaw: ${messageOf(error)}`);
   }
   const direct = await thawDirectly(targets, context, record);
-  return { outcomes: [...outcomes, ...direct.outcomes], failure: direct.failure };
+  return { ...direct, outcomes: [...outcomes, ...direct.outcomes] };
 }
 
 /** Thaws without a session. Never rejects. */
-export async function thawDirectly(targets: readonly FrozenTarget[], { freezing }: FreezeContext, record: FreezeRecord): Promise<SessionThaw> {
+export async function thawDirectly(targets: readonly FrozenTarget[], { freezing }: FreezeContext, record?: FreezeRecord): Promise<SessionThaw> {
   try {
     const outcomes = await freezing.thawEverything(targets.toReversed());
-    record.thawed(outcomes);
-    return { outcomes, failure: firstFailure(outcomes) };
+    record?.thawed(outcomes);
+    const failure = firstFailure(outcomes);
+    return { outcomes, failure, remains: failure === undefined ? [] : targets };
   } catch (error) {
-    return { outcomes: [], failure: withContext('failed to thaw', error) };
+    return { outcomes: [], failure: withContext('failed to thaw', error), remains: targets };
   }
 }
 
@@ -85,3 +88,7 @@ export function firstFailure(outcomes: readonly ThawOutcome[]): AgentError | und
   const failed = outcomes.find(({ thawed, error }) => !thawed && error !== undefined);
   return failed?.error === undefined ? undefined : AgentError.failed(failed.error);
 }
+
+/** Ids of what is thawed for certain. */
+export const settledBy = (outcomes: readonly ThawOutcome[]): Set<string> =>
+  new Set(outcomes.filter(({ thawed, error, leftOut }) => thawed || (error === undefined && leftOut === undefined)).map(({ id }) => id));

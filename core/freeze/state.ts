@@ -4,12 +4,13 @@ import type { HookRound } from './hooks.ts';
 import type { BegunFreeze } from './session.ts';
 
 /** Where a freeze is, with what there is in that state and in no other. The head of `controller.ts` has the rules. */
-export type FreezeState = Thawed | Freezing | Frozen | Thawing;
+export type FreezeState = (Thawed | Freezing | Frozen | Thawing) & {
+  /** What is frozen still, for all that is known, after an earlier thaw that failed. */
+  readonly remains: readonly FrozenTarget[];
+};
 
 export interface Thawed {
   readonly phase: 'thawed';
-  /** What is frozen still, for all that is known, after a thaw that failed. */
-  readonly remains: readonly FrozenTarget[];
 }
 
 /** From the first hook to the last FIFREEZE. */
@@ -29,8 +30,8 @@ export interface Thawing {
   readonly phase: 'thawing';
   /** `undefined` for a thaw without a freeze, and once all of the freeze is thawed and only hooks are left to run. */
   readonly held: HeldFreeze | undefined;
-  /** As in `Thawed`: what this thaw has to make up for. */
-  readonly remains: readonly FrozenTarget[];
+  /** Whether this is the end of a freeze: then other commands wait for it, for a disk may be frozen still. */
+  readonly endsFreeze: boolean;
 }
 
 /** A freeze that is on. */

@@ -27,9 +27,12 @@ export interface Freezing {
   /**
    * Thaws whatever is frozen on the listed file systems, in the order given (all that the reference would list, in mount
    * order, where absent), by whomever it was frozen, calling until the system says that nothing is frozen any more. The
-   * way out after a crash, and what the reference does on every thaw.
+   * way out after a crash, and what the reference does on every thaw. A listed file system that cannot be reached and may be
+   * frozen still is an outcome with an `error`.
+   *
+   * @param except ids that the caller has just thawed itself: they need not be asked again
    */
-  thawEverything(only?: readonly FrozenTarget[]): Promise<readonly ThawOutcome[]>;
+  thawEverything(only?: readonly FrozenTarget[], except?: ReadonlySet<string>): Promise<readonly ThawOutcome[]>;
 }
 
 /** One superblock (Linux) or volume (Windows). */
@@ -49,6 +52,8 @@ export interface FreezeCandidate {
   readonly dirtyBytes?: bigint;
   /** How long writing them back is likely to take at the pace that the disk showed last, in milliseconds. */
   readonly flushEstimateMs?: number;
+  /** Why freezing it now would hang, as the end of a sentence: `dm-0 (vg-home), on which it lies, is suspended`. */
+  readonly suspended?: string;
 }
 
 export type LeftOutReason =
@@ -107,6 +112,8 @@ export interface ThawOutcome {
   readonly thawed: boolean;
   /** The whole sentence, `failed to thaw /data: Input/output error`: it may be frozen still. */
   readonly error?: string;
+  /** It was not asked, and why, as a whole sentence: asking would have hung. It need not be frozen. */
+  readonly leftOut?: string;
   readonly thawedAt?: bigint;
 }
 

@@ -56,7 +56,7 @@ const route: Check = (value, where) => {
 
 const findings = listOf(record({ subject: text, verdict: oneOf('good', 'warning', 'bad', 'by-hand'), detail: text }, { remedy: text }));
 
-const thawed = listOf(record({ id: text, mountPoint: text, thawed: flag }, { error: text, thawedAt: int64 }));
+const thawed = listOf(record({ id: text, mountPoint: text, thawed: flag }, { error: text, leftOut: text, thawedAt: int64 }));
 const session: MethodContract = {
   answer: withMethods('flush', 'freeze', 'thaw'),
   objects: {
@@ -98,7 +98,7 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
       { id: text, mountPoints: listOf(text), type: text, source: text, readOnly: flag, backing: listOf(text) },
       {
         leftOut: record({ reason: oneOf('read-only', 'network', 'fuse', 'overlay', 'pseudo', 'not-freezable', 'excluded', 'cannot-open', 'covered', 'no-device'), detail: text }),
-        dirtyBytes: uint64, flushEstimateMs: finite,
+        dirtyBytes: uint64, flushEstimateMs: finite, suspended: text,
       },
     )),
     begin: session,
