@@ -166,12 +166,6 @@ export class Session implements ConnectionSink {
     const { pieces } = returned;
     if (typeof pieces === 'string') return this.#send(head + pieces + tail, host);
     if (pieces instanceof Base64Piece) return this.#send(pieces.within(head, tail), host);
-    if (pieces instanceof Uint8Array) {
-      if (!this.#isCurrent(host)) return undefined;
-      this.#connection.write(head);
-      this.#connection.write(pieces);
-      return this.#send(tail, host);
-    }
     return this.#stream(head, pieces, tail, host);
   }
 

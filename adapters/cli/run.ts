@@ -5,6 +5,7 @@ import { compatibleWith, version } from '../config/product.ts';
 import { ProcessLog } from '../logging/process-log.ts';
 import { syslog } from '../logging/syslog.ts';
 import type { SystemLog } from '../shared/system-log.ts';
+import { within } from '../shared/within.ts';
 import { FileStateStore } from '../state-store/state-store.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 import type { AgentParts, Composition } from './composition.ts';
@@ -161,7 +162,7 @@ class Life {
     await this.#attempt('failed to remove the pid file', () => this.#pidFile?.remove());
     this.#store.close();
     log?.release();
-    await withinLimit(log?.flush());
+    if (log !== undefined) await within(lastLinesMs, log.flush());
     this.#watch?.stop();
   }
 
@@ -186,11 +187,3 @@ const absolute = (settings: Settings): Settings => ({
 
 /** A path may have a newline in it, and each line to the service manager is an order of its own. */
 const oneLine = (text: string): string => text.replaceAll(/[\r\n]/g, ' ');
-
-async function withinLimit(work: Promise<void> | undefined): Promise<void> {
-  if (work === undefined) return;
-  const limit = Promise.withResolvers<void>();
-  const timer = setTimeout(limit.resolve, lastLinesMs);
-  await Promise.race([work, limit.promise]);
-  clearTimeout(timer);
-}

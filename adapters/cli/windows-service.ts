@@ -1,3 +1,4 @@
+import { within } from '../shared/within.ts';
 import type { SystemLog } from '../shared/system-log.ts';
 import type { Foreground } from './daemon.ts';
 import type { RunResult } from './run.ts';
@@ -19,10 +20,7 @@ export async function runAsService(body: (service: Service) => Promise<RunResult
   const system = new EventLog();
   return liveAsService(async ({ ready }) => {
     const result = await body({ ready, say: (text) => system.report('error', text), system });
-    const limit = Promise.withResolvers<void>();
-    const timer = setTimeout(limit.resolve, lastEntriesMs);
-    await Promise.race([system.settled(), limit.promise]);
-    clearTimeout(timer);
+    await within(lastEntriesMs, system.settled());
     return result;
   }, (ended) => ('status' in ended ? ended.status : 1));
 }

@@ -1,4 +1,4 @@
-import { settingRows, configurationPaths, type SettingRow } from './settings-table.ts';
+import { settingRows, type SettingRow } from './settings-table.ts';
 
 /** The table of settings for `docs/configuration.md`; a test keeps the file equal to it. */
 export function settingsDocumentation(): string {
@@ -30,6 +30,3 @@ function fallback(row: SettingRow): string {
   if (value === undefined || String(value) === '') return '–';
   return `\`${String(value)}\``;
 }
-
-/** The places where a configuration file is looked for, as a sentence fragment. */
-export const searchOrder = (): string => configurationPaths.posix.map((path) => `\`${path}\``).join(', then ');

@@ -1,13 +1,22 @@
 import type { ProgramFunction } from './programs.ts';
 import { SparseBytes } from './sparse-bytes.ts';
-import type { Superblock } from './superblock.ts';
+
+/** What a file needs of the file system that holds it. */
+export interface Storage {
+  readonly id: string;
+  full: boolean;
+  readonly freeBytes: number;
+  occupiedBytes: number;
+  dirtyBytes: number;
+  writable(): void | Promise<void>;
+}
 
 interface InodeBase {
   /** Permission bits, `0o644`. */
   mode: number;
   uid: number;
   gid: number;
-  readonly superblock: Superblock;
+  readonly superblock: Storage;
 }
 
 export interface Directory extends InodeBase {
@@ -67,40 +76,40 @@ export interface Ownership {
   readonly gid?: number;
 }
 
-const base = (superblock: Superblock, own: Ownership, mode: number): InodeBase => ({
+const base = (superblock: Storage, own: Ownership, mode: number): InodeBase => ({
   superblock,
   mode: own.mode ?? mode,
   uid: own.uid ?? 0,
   gid: own.gid ?? 0,
 });
 
-export const newDirectory = (superblock: Superblock, parent?: Directory, own: Ownership = {}): Directory => ({
+export const newDirectory = (superblock: Storage, parent?: Directory, own: Ownership = {}): Directory => ({
   ...base(superblock, own, 0o755),
   kind: 'directory',
   entries: new Map(),
   parent,
 });
 
-export const newFile = (superblock: Superblock, own: Ownership = {}, program?: ProgramFunction): RegularFile => ({
+export const newFile = (superblock: Storage, own: Ownership = {}, program?: ProgramFunction): RegularFile => ({
   ...base(superblock, own, program === undefined ? 0o644 : 0o755),
   kind: 'file',
   content: new SparseBytes(),
   program,
 });
 
-export const newGenerated = (superblock: Superblock, generate: () => string, own: Ownership = {}): GeneratedFile => ({
+export const newGenerated = (superblock: Storage, generate: () => string, own: Ownership = {}): GeneratedFile => ({
   ...base(superblock, own, 0o444),
   kind: 'generated',
   generate,
 });
 
-export const newSymlink = (superblock: Superblock, target: string, own: Ownership = {}): SymbolicLink => ({
+export const newSymlink = (superblock: Storage, target: string, own: Ownership = {}): SymbolicLink => ({
   ...base(superblock, { ...own, mode: 0o777 }, 0o777),
   kind: 'symlink',
   target,
 });
 
-export const newFifo = (superblock: Superblock, own: Ownership = {}): Fifo => ({
+export const newFifo = (superblock: Storage, own: Ownership = {}): Fifo => ({
   ...base(superblock, own, 0o644),
   kind: 'fifo',
   readers: 0,
@@ -108,7 +117,7 @@ export const newFifo = (superblock: Superblock, own: Ownership = {}): Fifo => ({
   buffered: new Uint8Array(0),
 });
 
-export const newDevice = (superblock: Superblock, device: DeviceKind, own: Ownership = {}): Device => ({
+export const newDevice = (superblock: Storage, device: DeviceKind, own: Ownership = {}): Device => ({
   ...base(superblock, own, 0o666),
   kind: 'device',
   device,

@@ -1,7 +1,7 @@
 import type { DiskInfo, Disks } from '../../core/ports/file-system.ts';
 import { addressOfDisk } from './disk-address.ts';
 import { diskNodes } from './disk-nodes.ts';
-import { within } from './within.ts';
+import { within } from '../shared/within.ts';
 
 /** A disk that does not answer for so long is listed without its address. */
 const patienceMs = 5_000;

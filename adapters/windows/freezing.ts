@@ -9,7 +9,7 @@ import { SnapshotSet } from './vss/snapshot-set.ts';
 import { systemLimitMs, VssSession } from './vss/session.ts';
 import { windowsErrorOf } from './system-error.ts';
 import { windowsClock } from './clock.ts';
-import { within } from './within.ts';
+import { within } from '../shared/within.ts';
 
 const FILE_READ_ONLY_VOLUME = 0x0008_0000;
 const ERROR_PATH_NOT_FOUND = 3;

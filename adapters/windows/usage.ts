@@ -5,7 +5,7 @@ import { type DiskNodes, diskNodes } from './disk-nodes.ts';
 import { fileLane } from './lane.ts';
 import { textOf } from './layout.ts';
 import { type Volume, volumes } from './volumes.ts';
-import { within } from './within.ts';
+import { within } from '../shared/within.ts';
 
 /** For what a volume says of itself; a disk that does not answer costs its entry the sizes. */
 const patienceMs = 5_000;

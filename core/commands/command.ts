@@ -54,7 +54,7 @@ export class Base64Piece {
   }
 }
 
-export type AnswerPiece = Uint8Array | string | Base64Piece;
+export type AnswerPiece = string | Base64Piece;
 
 /**
  * An answer that is not printed from a value by the schema: text of the `return` value that is at hand already, or

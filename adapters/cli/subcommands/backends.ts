@@ -5,7 +5,7 @@ import { builtInBackends } from '../../backends.ts';
 import type { Settings } from '../../config/settings.ts';
 import { thirdPartyDefinition } from '../../third-party/third-party-backend.ts';
 import { commandsOf, lackingCommands, measured } from '../reference-commands.ts';
-import type { SubcommandContext } from './index.ts';
+import type { SubcommandContext } from '../subcommand.ts';
 
 interface Found {
   readonly name: string;

@@ -5,7 +5,7 @@ import { channelFindings, commandFindings, hookFindings, planFindings } from '..
 import { configurationFindings } from '../doctor/configuration-findings.ts';
 import { stateFindings } from '../doctor/state-findings.ts';
 import { afterRealTime, withinLimit, type After } from '../doctor/time-limit.ts';
-import type { RunSubcommand, SubcommandContext } from './index.ts';
+import type { RunSubcommand, SubcommandContext } from '../subcommand.ts';
 
 const order: readonly Finding['verdict'][] = ['bad', 'warning', 'good', 'by-hand'];
 

@@ -1,7 +1,7 @@
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { nameOf, planFreeze, type FreezePlan, type LeftOut } from '../../../core/freeze/plan.ts';
 import type { FreezeCandidate, Hook } from '../../../core/ports/index.ts';
-import type { SubcommandContext } from './index.ts';
+import type { SubcommandContext } from '../subcommand.ts';
 
 /** Prints the plan of a freeze. Nothing is opened for writing, flushed, frozen or run. */
 export async function run({ settings, words, flags, composition, print, complain }: SubcommandContext): Promise<number> {

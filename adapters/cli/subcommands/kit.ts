@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { version } from '../../config/product.ts';
 import { systemError } from '../../shared/system-error.ts';
-import type { SubcommandContext } from './index.ts';
+import type { SubcommandContext } from '../subcommand.ts';
 
 /** The template lies in the package, at the same place for the bundle and for the sources. */
 function templateDirectory(): string {

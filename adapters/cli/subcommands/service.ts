@@ -1,5 +1,5 @@
 import { AgentError } from '../../../core/errors/agent-error.ts';
-import type { SubcommandContext } from './index.ts';
+import type { SubcommandContext } from '../subcommand.ts';
 
 /** `concierge-ga service install|uninstall|start|stop`, on Windows. */
 export async function run({ words, settings, print }: SubcommandContext): Promise<number> {

@@ -6,7 +6,7 @@ import { freezeReport } from '../../../core/schema/freeze-report.ts';
 import { thisBoot } from '../../state-store/boot.ts';
 import { FreezeMarkerFile } from '../../state-store/freeze-marker-file.ts';
 import { StateDirectory } from '../../state-store/state-directory.ts';
-import type { SubcommandContext } from './index.ts';
+import type { SubcommandContext } from '../subcommand.ts';
 
 /**
  * Thaws what the marker in the state directory lists: through the guardian that holds it, else file system by file

@@ -1,6 +1,6 @@
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { version } from '../../config/product.ts';
-import type { SubcommandContext } from './index.ts';
+import type { SubcommandContext } from '../subcommand.ts';
 
 /** `concierge-ga vss install|uninstall`, on Windows. */
 export async function run({ words, print }: SubcommandContext): Promise<number> {

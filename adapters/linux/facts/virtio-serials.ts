@@ -1,3 +1,4 @@
+import { within } from '../../shared/within.ts';
 import { attribute } from '../kernel-files.ts';
 import { nativeAddon, type NativeAddon } from '../native.ts';
 import type { StampFile } from '../remembered-file.ts';
@@ -34,10 +35,7 @@ export function virtioSerial(root: string, diskPath: string, sequence: string | 
 export async function withSerials<T>(work: () => T): Promise<T> {
   const first = work();
   if (asked.size === 0) return first;
-  const late = Promise.withResolvers<void>();
-  const timer = setTimeout(late.resolve, limitMs);
-  await Promise.race([Promise.all(asked.values()), late.promise]);
-  clearTimeout(timer);
+  await within(limitMs, Promise.all(asked.values()));
   return work();
 }
 

@@ -1,7 +1,7 @@
 import { warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { Diagnosis, Finding } from '../../../core/ports/diagnosis.ts';
-import { within } from '../within.ts';
+import { within } from '../../shared/within.ts';
 import { byHand } from './checklist.ts';
 import { portFindings } from './port-findings.ts';
 import { eventSourceFindings, keyFileFindings, rightsFindings } from './security-findings.ts';

@@ -2,7 +2,7 @@ import { AgentError } from '../../../core/errors/agent-error.ts';
 import { guidValue } from '../com.ts';
 import { registryNumber } from '../registry.ts';
 import { waitFor } from '../wait.ts';
-import { within } from '../within.ts';
+import { within } from '../../shared/within.ts';
 import { joinApartment } from './apartment.ts';
 import { FreezeChannel } from './channel.ts';
 import {

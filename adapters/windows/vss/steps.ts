@@ -2,7 +2,7 @@ import { AgentError } from '../../../core/errors/agent-error.ts';
 import { createVssBackupComponents, IVssAsync, IVssBackupComponents } from '../bindings/vssapi.ts';
 import { comObject, type ComObject } from '../com.ts';
 import type { Out, Pointer } from '../koffi.ts';
-import { within } from '../within.ts';
+import { within } from '../../shared/within.ts';
 import { asyncFinished, asyncPending, vssError } from './codes.ts';
 import type { Limits } from './limits.ts';
 

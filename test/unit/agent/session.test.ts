@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { settled } from '../../../adapters/fake/clock.ts';
 import type { FakeHostEnd } from '../../../adapters/fake/transport.ts';
-import { handler, PreparedAnswer } from '../../../core/commands/command.ts';
+import { handler, Base64Piece, PreparedAnswer } from '../../../core/commands/command.ts';
 import { handlers } from '../../../core/commands/index.ts';
 import { MAX_UNDER_WAY } from '../../../core/dispatch.ts';
 import type { ConnectionSink } from '../../../core/ports/index.ts';
@@ -410,14 +410,14 @@ describe('a session', () => {
     expect(log.lines.map(({ text }) => text)).toContain('an answer broke off: the source dried up');
   });
 
-  it('sends prepared bytes between the head and the end of the answer', async () => {
-    const bytes = answering('test-bytes', () => new PreparedAnswer(new TextEncoder().encode('"raw"')));
+  it('sends prepared base64 between the head and the end of the answer', async () => {
+    const bytes = answering('test-bytes', () => new PreparedAnswer(new Base64Piece('"', new TextEncoder().encode('raw'), '"')));
     const { connect } = await agentOnFake({ handlers: bytes });
     const host = connect();
 
     host.send(request('test-bytes', undefined, 1));
 
-    expect(await host.nextLine()).toBe('{"return": "raw", "id": 1}');
+    expect(await host.nextLine()).toBe('{"return": "cmF3", "id": 1}');
   });
 
   it('turns what the schema forbids into an error that names the place', async () => {

@@ -6,7 +6,7 @@ import type { Composition } from '../../../adapters/cli/composition.ts';
 import { stateFindings } from '../../../adapters/cli/doctor/state-findings.ts';
 import { afterRealTime, withinLimit, type After } from '../../../adapters/cli/doctor/time-limit.ts';
 import { examine } from '../../../adapters/cli/subcommands/doctor.ts';
-import type { SubcommandContext } from '../../../adapters/cli/subcommands/index.ts';
+import type { SubcommandContext } from '../../../adapters/cli/subcommand.ts';
 import { readSettings } from '../../../adapters/config/settings.ts';
 import { examineChannel } from '../../../adapters/linux/channels/examine-channel.ts';
 import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
