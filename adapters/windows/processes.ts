@@ -1,12 +1,16 @@
-import { spawn, type ChildProcess } from 'node:child_process';
-
 import { AgentError } from '../../core/errors/agent-error.ts';
-import { isPosixCode, posixError } from '../../core/errors/posix-errno.ts';
+import { posixError } from '../../core/errors/posix-errno.ts';
 import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../core/ports/processes.ts';
+import { within } from '../shared/within.ts';
 import { kernel32 } from './bindings/kernel32.ts';
-import type { Pointer } from './koffi.ts';
+import { ChildPipe, nothing } from './child-pipe.ts';
+import { candidates, environmentBlock, quotedWhereNeeded, variables } from './command-line.ts';
+import { createProcess, type CreatedProcess } from './created-process.ts';
+import type { Out, Pointer } from './koffi.ts';
+import { fileLane } from './lane.ts';
+import { waitFor } from './wait.ts';
 
-type OutputListener = (stream: 'output' | 'errors', bytes: Uint8Array) => void;
+type OutputListener = Parameters<RunningProcess['onOutput']>[0];
 
 /** How long output is still taken after the end of a process whose pipe another one holds. */
 const graceMs = 1_000;
@@ -16,12 +20,8 @@ const longestLine = 32_766;
 
 const FILE_ATTRIBUTE_DIRECTORY = 0x10;
 const INVALID_FILE_ATTRIBUTES = 0xffff_ffff;
-const PROCESS_SET_QUOTA_AND_TERMINATE = 0x0101;
 
-/**
- * Programs of this machine, with arguments quoted by the rules of the C run-time library. The child is put into a job of
- * its own, so that killing it takes its children along.
- */
+/** Programs of this machine, with arguments quoted by the rules of the C run-time library. They live on when the agent ends. */
 export const windowsProcesses: Processes = {
   // Windows has no pipe for both that keeps the order as programs wrote it; the reference has no `merged` either.
   canMerge: false,
@@ -29,112 +29,123 @@ export const windowsProcesses: Processes = {
 };
 
 async function start(request: SpawnRequest): Promise<RunningProcess> {
+  const { path } = request;
   // Windows leaves out dots and blanks at the end: `x.bat. ` is a batch file too.
-  if (/\.(?:bat|cmd)[. ]*$/i.test(request.path)) {
+  if (/\.(?:bat|cmd)[. ]*$/i.test(path)) {
     // cmd.exe interprets the arguments of a batch file once more: quoting cannot be right for both.
-    throw AgentError.failed(`Failed to execute child process “${request.path}” (a batch file has to be run by cmd.exe, with /c)`);
+    throw AgentError.failed(`Failed to execute child process “${path}” (a batch file has to be run by cmd.exe, with /c)`);
   }
-  if (lineLength(request) > longestLine) throw posixError('E2BIG', { syscall: 'CreateProcess', path: request.path });
-  const child = spawn(request.path, request.arguments, {
-    stdio: [request.input === undefined ? 'ignore' : 'pipe', pipeOr(request.output), pipeOr(request.errors)],
-    windowsHide: true,
-    ...(request.environment === undefined ? {} : { env: variables(request.environment) }),
-  });
-  const ended = endOf(child);
-  await started(child, request.path);
-  feed(child, request.input);
-  const job = jobWith(child.pid ?? 0);
-  void ended.then(() => {
+  const commandLine = [path, ...request.arguments].map(quotedWhereNeeded).join(' ');
+  if (commandLine.length > longestLine) throw posixError('E2BIG', { syscall: 'CreateProcess', path });
+  const application = await found(request);
+  const pipes = await Streams.open(request);
+  try {
+    const created = await createProcess({
+      application, commandLine, ...pipes.childs,
+      ...(request.environment === undefined ? {} : { environment: environmentBlock(request.environment, process.env) }),
+    });
+    return running(created, pipes, request.input);
+  } catch (error) {
+    pipes.close();
+    throw startFailure(error, path);
+  } finally {
+    pipes.closeChilds();
+  }
+}
+
+/** The three streams of a child, and our ends of those that are pipes. */
+class Streams {
+  readonly input: ChildPipe | undefined;
+  readonly output: ChildPipe | undefined;
+  readonly errors: ChildPipe | undefined;
+  readonly childs: { readonly input: Pointer; readonly output: Pointer; readonly errors: Pointer };
+  readonly #nothing = nothing();
+
+  private constructor(input: ChildPipe | undefined, output: ChildPipe | undefined, errors: ChildPipe | undefined) {
+    this.input = input;
+    this.output = output;
+    this.errors = errors;
+    const end = (pipe: ChildPipe | undefined): Pointer => pipe?.childs ?? this.#nothing;
+    this.childs = { input: end(input), output: end(output), errors: end(errors) };
+  }
+
+  static async open({ input, output, errors }: SpawnRequest): Promise<Streams> {
+    const pipe = (direction: 'input' | 'output', wanted: boolean): Promise<ChildPipe | undefined> => (wanted ? ChildPipe.make(direction) : Promise.resolve(undefined));
+    return new Streams(await pipe('input', input !== undefined), await pipe('output', output !== 'discard'), await pipe('output', errors !== 'discard'));
+  }
+
+  /** Once the child has them, or there is none. */
+  closeChilds(): void {
+    for (const handle of new Set(Object.values(this.childs).concat(this.#nothing))) kernel32.CloseHandle(handle);
+  }
+
+  close(): void {
+    for (const pipe of [this.input, this.output, this.errors]) pipe?.close();
+  }
+}
+
+function running({ pid, process: handle, job }: CreatedProcess, streams: Streams, input: Uint8Array | undefined): RunningProcess {
+  let over = false;
+  // What comes before the listener.
+  const early: Parameters<OutputListener>[] = [];
+  let heard: OutputListener = (...piece) => void early.push(piece);
+  void streams.input?.feed(input ?? new Uint8Array());
+  const complete = Promise.all([
+    streams.output?.readOn((bytes) => heard('output', bytes)),
+    streams.errors?.readOn((bytes) => heard('errors', bytes)),
+  ]);
+  const finished = (async (): Promise<ProcessEnd> => {
+    await waitFor(handle).signalled;
+    over = true;
+    const code: Out<number> = [1];
+    kernel32.GetExitCodeProcess(handle, code);
+    await within(graceMs, complete);
+    heard = () => {};
+    streams.close();
+    kernel32.CloseHandle(handle);
     if (job !== undefined) kernel32.CloseHandle(job);
-  });
+    return processEnd(code[0]);
+  })();
   return {
-    pid: child.pid ?? 0,
-    finished: ended,
-    onOutput(listener: OutputListener) {
-      child.stdout?.on('data', (bytes: Buffer) => listener('output', bytes));
-      child.stderr?.on('data', (bytes: Buffer) => listener('errors', bytes));
+    pid,
+    finished,
+    onOutput(listener) {
+      heard = listener;
+      for (const piece of early.splice(0)) listener(...piece);
     },
     kill() {
-      if (child.exitCode !== null) return;
-      if (job === undefined || kernel32.TerminateJobObject(job, 1) === 0) child.kill();
+      if (over) return;
+      if (job === undefined || kernel32.TerminateJobObject(job, 1) === 0) kernel32.TerminateProcess(handle, 1);
     },
   };
 }
 
-const pipeOr = (sink: SpawnRequest['errors']): 'pipe' | 'ignore' => (sink === 'discard' ? 'ignore' : 'pipe');
-
-function variables(pairs: readonly string[]): Record<string, string> {
-  const env: Record<string, string> = {};
-  for (const pair of pairs) {
-    // Names of the system's own begin with an equals sign: `=C:`.
-    const at = pair.indexOf('=', 1);
-    if (at > 0) env[pair.slice(0, at)] = pair.slice(at + 1);
+/** The file that a name means. @throws os error `ENOENT`, or `EACCES` for a folder */
+async function found({ path, environment }: SpawnRequest): Promise<string> {
+  const searchPath = (environment === undefined ? undefined : variables(environment).get('PATH')?.slice('PATH='.length)) ?? process.env['PATH'] ?? '';
+  for (const candidate of candidates(path, searchPath)) {
+    const attributes = await attributesOf(candidate);
+    if (attributes !== undefined && (attributes & FILE_ATTRIBUTE_DIRECTORY) === 0) return candidate;
   }
-  return env;
+  const attributes = /[\\/]/.test(path) ? await attributesOf(path) : undefined;
+  if (attributes === undefined) throw posixError('ENOENT', { syscall: 'CreateProcess', path });
+  throw posixError((attributes & FILE_ATTRIBUTE_DIRECTORY) === 0 ? 'ENOEXEC' : 'EACCES', { syscall: 'CreateProcess', path });
 }
 
-function started(child: ChildProcess, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    child.once('spawn', () => {
-      child.on('error', () => {});
-      resolve();
-    });
-    child.once('error', (error: NodeJS.ErrnoException) => reject(spawnFailure(error.code === 'ENOENT' ? (reasonAgainst(path) ?? error) : error, path)));
-  });
+async function attributesOf(path: string): Promise<number | undefined> {
+  const { result } = await fileLane.run(() => kernel32.GetFileAttributesW.async(path));
+  return result === INVALID_FILE_ATTRIBUTES ? undefined : result;
 }
 
-function spawnFailure(error: NodeJS.ErrnoException, path: string): AgentError {
-  // libuv has no name for ERROR_ELEVATION_REQUIRED and ERROR_BAD_EXE_FORMAT.
-  if (error.code === 'UNKNOWN') return posixError('ENOEXEC', { syscall: 'CreateProcess', path });
-  if (error.code !== undefined && isPosixCode(error.code)) return posixError(error.code, { syscall: 'CreateProcess', path });
-  return AgentError.failed(error.message, error);
-}
+const meanings: Readonly<Record<string, 'ENOENT' | 'EACCES' | 'E2BIG' | 'ENOEXEC'>> = {
+  ERROR_FILE_NOT_FOUND: 'ENOENT', ERROR_PATH_NOT_FOUND: 'ENOENT', ERROR_ACCESS_DENIED: 'EACCES', ERROR_FILENAME_EXCED_RANGE: 'E2BIG',
+  ERROR_BAD_EXE_FORMAT: 'ENOEXEC', ERROR_ELEVATION_REQUIRED: 'ENOEXEC', ERROR_EXE_MACHINE_TYPE_MISMATCH: 'ENOEXEC', ERROR_INVALID_NAME: 'ENOENT',
+};
 
-/** libuv looks for `.com` and `.exe` only, and says of everything else that it does not exist. */
-function reasonAgainst(path: string): NodeJS.ErrnoException | undefined {
-  const attributes = /[\\/]/.test(path) ? kernel32.GetFileAttributesW(path) : INVALID_FILE_ATTRIBUTES;
-  if (attributes === INVALID_FILE_ATTRIBUTES) return undefined;
-  return Object.assign(new Error(), { code: (attributes & FILE_ATTRIBUTE_DIRECTORY) === 0 ? 'ENOEXEC' : 'EACCES' });
-}
-
-/** At least: quoting adds to it. */
-const lineLength = ({ path, arguments: args }: SpawnRequest): number => args.reduce((sum, word) => sum + word.length + 1, path.length);
-
-function feed(child: ChildProcess, input: Uint8Array | undefined): void {
-  // A program that ends without having read its input is no error.
-  child.stdin?.on('error', () => {});
-  child.stdin?.end(input);
-}
-
-function endOf(child: ChildProcess): Promise<ProcessEnd> {
-  return new Promise((resolve) => {
-    let end: ProcessEnd = { exitCode: 1 };
-    let grace: NodeJS.Timeout | undefined;
-    child.once('exit', (code) => {
-      end = processEnd(code ?? 1);
-      grace = setTimeout(() => {
-        child.stdout?.destroy();
-        child.stderr?.destroy();
-        resolve(end);
-      }, graceMs);
-    });
-    child.once('close', () => {
-      clearTimeout(grace);
-      resolve(end);
-    });
-  });
+function startFailure(error: unknown, path: string): unknown {
+  const code = AgentError.is(error) ? meanings[error.os?.code ?? ''] : undefined;
+  return code === undefined ? error : posixError(code, { syscall: 'CreateProcess', path });
 }
 
 /** From 0xC0000000 up it is the NTSTATUS of what ended the process; both as signed numbers, as the reference has them. */
 export const processEnd = (code: number): ProcessEnd => (code >>> 0 >= 0xc000_0000 ? { signal: code | 0 } : { exitCode: code | 0 });
-
-function jobWith(pid: number): Pointer | undefined {
-  const process = kernel32.OpenProcess(PROCESS_SET_QUOTA_AND_TERMINATE, 0, pid);
-  if (process === 0n) return undefined;
-  const job = kernel32.CreateJobObjectW(null, null);
-  const assigned = job !== 0n && kernel32.AssignProcessToJobObject(job, process) !== 0;
-  kernel32.CloseHandle(process);
-  if (assigned) return job;
-  if (job !== 0n) kernel32.CloseHandle(job);
-  return undefined;
-}

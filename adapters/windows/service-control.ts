@@ -1,5 +1,6 @@
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import { advapi32, HKEY_LOCAL_MACHINE, SC_ACTION, SERVICE_DESCRIPTION, SERVICE_FAILURE_ACTIONS, SERVICE_FAILURE_ACTIONS_FLAG, SERVICE_STATUS, SERVICE_STATUS_PROCESS } from './bindings/advapi32.ts';
+import { quoted } from './command-line.ts';
 import { lastError } from './dll.ts';
 import { keepAlive, koffi, type Pointer } from './koffi.ts';
 import { readFields, structure, wide } from './layout.ts';
@@ -157,6 +158,3 @@ function withService<T>(use: (service: Pointer) => T): T {
     }
   });
 }
-
-/** By the rules of the C run-time library: backslashes count double before a quote only. */
-export const quoted = (word: string): string => `"${word.replaceAll(/(\\*)"/g, '$1$1\\"').replace(/(\\+)$/, '$1$1')}"`;

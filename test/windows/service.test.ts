@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { replaceDlls } from '../../adapters/windows/dll.ts';
-import { quoted } from '../../adapters/windows/service-control.ts';
+import { quoted } from '../../adapters/windows/command-line.ts';
 import { registryText } from '../../adapters/windows/registry.ts';
 import { EventLog, installService, startService, stopService, uninstallService } from '../../adapters/windows/module.ts';
 import { built, CallLog, setVariable } from './doubles.ts';

@@ -17,10 +17,15 @@ export const kernel32 = dll('kernel32.dll', {
   CreateFileMappingW: prototype<(file: Pointer, security: Memory, protect: number, high: number, low: number, name: string) => Pointer>(
     'void *__stdcall CreateFileMappingW(void *file, void *security, uint32_t protect, uint32_t high, uint32_t low, str16 name)'),
   CreateJobObjectW: prototype<(security: null, name: null) => Pointer>('void *__stdcall CreateJobObjectW(void *security, str16 name)'),
+  CreateNamedPipeW: prototype<(name: string, mode: number, pipeMode: number, most: number, output: number, input: number, timeout: number, security: Memory) => Pointer>(
+    'void *__stdcall CreateNamedPipeW(str16 name, uint32_t mode, uint32_t pipeMode, uint32_t most, uint32_t output, uint32_t input, uint32_t timeout, void *security)'),
+  CreateProcessW: prototype<(application: string, commandLine: Buffer, process: null, thread: null, inherit: number, flags: number, environment: Buffer | null, directory: null, startup: Buffer, information: Buffer) => number>(
+    'int __stdcall CreateProcessW(str16 application, void *commandLine, void *process, void *thread, int inherit, uint32_t flags, void *environment, str16 directory, void *startup, _Out_ void *information)'),
   CreateThread: prototype<(security: null, stack: number, start: Pointer, parameter: Buffer | Pointer, flags: number, id: Out<number>) => Pointer>(
     'void *__stdcall CreateThread(void *security, size_t stack, void *start, void *parameter, uint32_t flags, _Out_ uint32_t *id)'),
   CreateFileW: prototype<(path: string, access: number, share: number, security: Memory, disposition: number, flags: number, template: null) => Pointer>(
     'void *__stdcall CreateFileW(str16 path, uint32_t access, uint32_t share, void *security, uint32_t disposition, uint32_t flags, void *template)'),
+  DeleteProcThreadAttributeList: prototype<(list: Buffer) => void>('void __stdcall DeleteProcThreadAttributeList(void *list)'),
   DeleteFileW: prototype<(path: string) => number>('int __stdcall DeleteFileW(str16 path)'),
   DeviceIoControl: prototype<(device: Pointer, code: number, input: Memory, inputSize: number, output: Memory, outputSize: number, returned: Out<number> | null, overlapped: Pointer | null) => number>(
     'int __stdcall DeviceIoControl(void *device, uint32_t code, void *input, uint32_t inputSize, _Out_ void *output, uint32_t outputSize, _Out_ uint32_t *returned, void *overlapped)'),
@@ -41,6 +46,7 @@ export const kernel32 = dll('kernel32.dll', {
   GetDriveTypeW: prototype<(root: string) => number>('uint32_t __stdcall GetDriveTypeW(str16 root)'),
   GetDynamicTimeZoneInformation: prototype<(zone: Buffer) => number>('uint32_t __stdcall GetDynamicTimeZoneInformation(_Out_ void *zone)'),
   GetFileAttributesW: prototype<(path: string) => number>('uint32_t __stdcall GetFileAttributesW(str16 path)'),
+  GetExitCodeProcess: prototype<(process: Pointer, code: Out<number>) => number>('int __stdcall GetExitCodeProcess(void *process, _Out_ uint32_t *code)'),
   GetFinalPathNameByHandleW: prototype<(file: Pointer, path: Buffer, length: number, flags: number) => number>(
     'uint32_t __stdcall GetFinalPathNameByHandleW(void *file, _Out_ void *path, uint32_t length, uint32_t flags)'),
   GetFileType: prototype<(file: Pointer) => number>('uint32_t __stdcall GetFileType(void *file)'),
@@ -55,6 +61,8 @@ export const kernel32 = dll('kernel32.dll', {
     'int __stdcall GetVolumeInformationW(str16 root, _Out_ void *label, uint32_t labelLength, _Out_ uint32_t *serial, _Out_ uint32_t *longestName, _Out_ uint32_t *flags, _Out_ void *type, uint32_t typeLength)'),
   GetVolumePathNamesForVolumeNameW: prototype<(volume: string, names: Buffer, length: number, needed: Out<number>) => number>(
     'int __stdcall GetVolumePathNamesForVolumeNameW(str16 volume, _Out_ void *names, uint32_t length, _Out_ uint32_t *needed)'),
+  InitializeProcThreadAttributeList: prototype<(list: Buffer | null, count: number, flags: number, size: Buffer) => number>(
+    'int __stdcall InitializeProcThreadAttributeList(void *list, uint32_t count, uint32_t flags, void *size)'),
   LoadLibraryExW: prototype<(file: string, reserved: Pointer, flags: number) => Pointer>(
     'void *__stdcall LoadLibraryExW(str16 file, void *reserved, uint32_t flags)'),
   LocalFree: prototype<(memory: Pointer) => Pointer>('void *__stdcall LocalFree(void *memory)'),
@@ -71,6 +79,7 @@ export const kernel32 = dll('kernel32.dll', {
   RegisterWaitForSingleObject: prototype<(wait: Out<Pointer | null>, object: Pointer, callback: Pointer, context: bigint, ms: number, flags: number) => number>(
     'int __stdcall RegisterWaitForSingleObject(_Out_ void **wait, void *object, void *callback, void *context, uint32_t ms, uint32_t flags)'),
   ResetEvent: prototype<(event: Pointer) => number>('int __stdcall ResetEvent(void *event)'),
+  ResumeThread: prototype<(thread: Pointer) => number>('uint32_t __stdcall ResumeThread(void *thread)'),
   SetCommTimeouts: prototype<(device: Pointer, timeouts: Buffer) => number>('int __stdcall SetCommTimeouts(void *device, void *timeouts)'),
   SetEvent: prototype<(event: Pointer) => number>('int __stdcall SetEvent(void *event)'),
   SetFilePointerEx: prototype<(file: Pointer, distance: bigint, position: Buffer, method: number) => number>(
@@ -79,8 +88,11 @@ export const kernel32 = dll('kernel32.dll', {
     'int __stdcall SetNamedPipeHandleState(void *pipe, _Inout_ uint32_t *mode, void *most, void *timeout)'),
   SetSystemTime: prototype<(time: Buffer) => number>('int __stdcall SetSystemTime(void *time)'),
   TerminateJobObject: prototype<(job: Pointer, code: number) => number>('int __stdcall TerminateJobObject(void *job, uint32_t code)'),
+  TerminateProcess: prototype<(process: Pointer, code: number) => number>('int __stdcall TerminateProcess(void *process, uint32_t code)'),
   UnmapViewOfFile: prototype<(view: Pointer) => number>('int __stdcall UnmapViewOfFile(void *view)'),
   UnregisterWaitEx: prototype<(wait: Pointer, completion: Pointer) => number>('int __stdcall UnregisterWaitEx(void *wait, void *completion)'),
+  UpdateProcThreadAttribute: prototype<(list: Buffer, flags: number, attribute: bigint, value: Buffer, size: number, previous: null, returned: null) => number>(
+    'int __stdcall UpdateProcThreadAttribute(void *list, uint32_t flags, size_t attribute, void *value, size_t size, void *previous, void *returned)'),
   WriteFile: prototype<(file: Pointer, from: Memory, length: number, written: Out<number> | null, overlapped: Pointer | null) => number>(
     'int __stdcall WriteFile(void *file, void *from, uint32_t length, _Out_ uint32_t *written, void *overlapped)'),
 });
@@ -120,4 +132,13 @@ export const SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX = layout('SYSTEM_LOGICAL_PR
 
 export const PROCESSOR_GROUP_INFO = layout('PROCESSOR_GROUP_INFO', 'windows.h', 48, {
   MaximumProcessorCount: [0, 'u8'], ActiveProcessorCount: [1, 'u8'], ActiveProcessorMask: [40, 'u64'],
+});
+
+export const STARTUPINFOEXW = layout('STARTUPINFOEXW', 'windows.h', 112, {
+  'StartupInfo.cb': [0, 'u32'], 'StartupInfo.dwFlags': [60, 'u32'], 'StartupInfo.wShowWindow': [64, 'u16'], 'StartupInfo.hStdInput': [80, 'pointer'],
+  'StartupInfo.hStdOutput': [88, 'pointer'], 'StartupInfo.hStdError': [96, 'pointer'], lpAttributeList: [104, 'pointer'],
+});
+
+export const PROCESS_INFORMATION = layout('PROCESS_INFORMATION', 'windows.h', 24, {
+  hProcess: [0, 'pointer'], hThread: [8, 'pointer'], dwProcessId: [16, 'u32'], dwThreadId: [20, 'u32'],
 });
