@@ -23,12 +23,15 @@ export class ClientError extends Error {
   readonly kind: ClientErrorKind;
   /** `CommandNotFound` or `GenericError`, for `refused`. */
   readonly agentClass: string | undefined;
+  /** Of a program that has not ended in time (`exec`): its number in the guest, where it goes on. */
+  readonly pid: bigint | undefined;
 
-  constructor(kind: ClientErrorKind, message: string, options: { agentClass?: string; cause?: unknown } = {}) {
+  constructor(kind: ClientErrorKind, message: string, options: { agentClass?: string; pid?: bigint; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ClientError';
     this.kind = kind;
     this.agentClass = options.agentClass;
+    this.pid = options.pid;
     Object.defineProperty(this, brand, { value: true });
   }
 

@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer';
+import { statSync } from 'node:fs';
 import { connect as connectSocket, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
@@ -44,6 +45,38 @@ function openSocket(path: string): Socket {
   return socket;
 }
 
+/** What the error of connect(2) on a Unix socket means. Node's own text names the path a second time. */
+function whyNot({ code, message }: NodeJS.ErrnoException, path: string): string {
+  switch (code) {
+    case 'ENOENT':
+    case 'ENOTDIR':
+      return 'there is no such socket';
+    case 'EACCES':
+    case 'EPERM':
+      return 'this user is not permitted to';
+    case 'ECONNREFUSED':
+      return isSocket(path) ? 'nobody listens there' : 'it is no socket';
+    case 'EAGAIN':
+      return 'nobody takes the connection: others wait for it already';
+    case 'EPROTOTYPE':
+      return 'it is a socket of another kind';
+    case 'EINVAL':
+    case 'ENAMETOOLONG':
+      return 'the path is too long for a socket';
+    default:
+      return code ?? message;
+  }
+}
+
+function isSocket(path: string): boolean {
+  try {
+    return statSync(path).isSocket();
+  } catch {
+    // A name of the abstract namespace.
+    return true;
+  }
+}
+
 /**
  * Opens a Unix socket: QEMU's chardev of the agent's port, or an agent that listens itself.
  *
@@ -66,7 +99,7 @@ export function connectUnix(path: string, { timeoutMs = 5_000, signal }: Connect
     };
     if (signal?.aborted === true) return onAbort();
     signal?.addEventListener('abort', onAbort);
-    socket.once('error', (error) => give(new ClientError('closed', `cannot connect to ${path}: ${error.message}`, { cause: error })));
+    socket.once('error', (error) => give(new ClientError('closed', `cannot connect to ${path}: ${whyNot(error, path)}`, { cause: error })));
     socket.once('connect', () => {
       settle();
       resolve(socket);

@@ -56,7 +56,7 @@ export async function exec(client: GuestClient, path: string, options: ExecOptio
       };
     }
     const left = until - performance.now();
-    if (left <= 0) throw new ClientError('timeout', `${path} (process ${pid}) has not ended within ${options.withinMs} ms`);
+    if (left <= 0) throw new ClientError('timeout', `${path} (process ${pid}) has not ended within ${options.withinMs} ms`, { pid });
     await pause.wait(left);
   }
 }

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { Readable, Writable } from 'node:stream';
 import { callbackify } from 'node:util';
 
+import { ClientError } from './client-error.ts';
 import { GrowingPause } from './growing-pause.ts';
 import type { CallOptions, GuestClient } from './guest-client.ts';
 import { GuestFile, type FilePiece } from './guest-file.ts';
@@ -17,6 +18,11 @@ export interface FileOptions extends CallOptions {
   readonly pieceBytes?: number;
 }
 
+export interface PiecesOptions extends FileOptions {
+  /** Milliseconds for which the guest may say that there is more and send nothing; absent: for ever, as with a FIFO. */
+  readonly silentMs?: number;
+}
+
 /** @throws RangeError for what no request can bring */
 function pieceOf({ pieceBytes = DEFAULT_PIECE }: FileOptions): number {
   if (!Number.isSafeInteger(pieceBytes) || pieceBytes < 1) throw new RangeError(`pieceBytes should be a whole number from 1 on, not ${pieceBytes}`);
@@ -27,19 +33,28 @@ function pieceOf({ pieceBytes = DEFAULT_PIECE }: FileOptions): number {
  * The pieces of a file in the guest, one after the other; while one is used, the guest reads the next. The handle in the
  * guest is closed at the end, after an error, and when the walk is left early.
  *
+ * @throws ClientError `timeout` after `silentMs`, and those of `GuestFile`
  * @param left aborted where nobody waits for a next piece any more: a FIFO may never have one
  */
-export async function* piecesOf(client: GuestClient, path: string, options: FileOptions = {}, left?: AbortSignal): AsyncGenerator<FilePiece, void, void> {
+export async function* piecesOf(client: GuestClient, path: string, options: PiecesOptions = {}, left?: AbortSignal): AsyncGenerator<FilePiece, void, void> {
   const size = pieceOf(options);
   const file = await GuestFile.open(client, path, 'rb', options);
   const pause = new GrowingPause(left === undefined || options.signal === undefined ? left ?? options.signal : AbortSignal.any([left, options.signal]));
+  const { silentMs = Number.POSITIVE_INFINITY } = options;
+  let silentSince: number | undefined;
   let next = file.read(size, options);
   try {
     for (;;) {
       const piece = await next;
       // A FIFO or a terminal that has nothing to say yet.
-      if (piece.length > 0) pause.restart();
-      else if (!piece.isLast) await pause.wait();
+      if (piece.length > 0) {
+        silentSince = undefined;
+        pause.restart();
+      } else if (!piece.isLast) {
+        silentSince ??= performance.now();
+        if (performance.now() - silentSince >= silentMs) throw new ClientError('timeout', `${path}: the guest says that there is more, and has sent nothing for ${silentMs} ms`);
+        await pause.wait(silentMs);
+      }
       if (!piece.isLast) next = file.read(size, options);
       // Nobody may be waiting for it when it fails; the next turn does.
       next.catch(() => undefined);

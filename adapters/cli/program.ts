@@ -1,9 +1,11 @@
 import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
+import { closestName } from '../../core/errors/closest-name.ts';
+import { harmlessLines } from '../../core/errors/harmless-text.ts';
 import { dumpConfiguration } from '../config/dump.ts';
 import { helpText } from '../config/help.ts';
 import { versionLine } from '../config/product.ts';
 import { readRegularFile } from '../config/read-regular-file.ts';
-import { readSettings, type Request } from '../config/settings.ts';
+import { readSettings, type Request, type SettingsSource } from '../config/settings.ts';
 import type { Platform } from '../config/settings-table.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 import type { Composition } from './composition.ts';
@@ -27,7 +29,9 @@ export interface ProgramOptions {
 }
 
 /** Reads the command line and does what it says. Answers how the process is to end; never throws. */
-export async function runProgram(options: ProgramOptions): Promise<RunResult> {
+export async function runProgram(given: ProgramOptions): Promise<RunResult> {
+  // Messages name what was typed and what lies on disks.
+  const options = { ...given, complain: (text: string) => given.complain(harmlessLines(text)) };
   const { program, process, words } = options;
   if (process.platform === 'win32' && words.some((word) => asksForService.test(word))) {
     const { runAsService } = await import('./windows-service.ts');
@@ -59,13 +63,14 @@ async function obey(options: ProgramOptions, background: Background | undefined)
   const subcommand = subcommands.find(({ name }) => name === words[0]);
   const { own, rest } = splitFlags(subcommand, words);
   const activated = subcommand === undefined ? await socketOf(process, background !== undefined) : undefined;
-  const request = readSettings({
+  const source: SettingsSource = {
     words: rest,
     configurationVariable: process.env['QGA_CONF'],
     platform,
     readFile: readRegularFile,
     ...(activated === undefined ? {} : { handedOver: { fd: 3, method: activated.method } }),
-  });
+  };
+  const { request, problem } = readAll(source, subcommand);
   request.complaints.forEach(complain);
   switch (request.kind) {
     case 'version':
@@ -91,24 +96,55 @@ async function obey(options: ProgramOptions, background: Background | undefined)
     case 'run':
       break;
   }
-  if (subcommand === undefined) {
-    // qemu-ga passes over words; whoever writes one of these means it, and an agent that starts instead is the last thing wanted.
-    const misplaced = request.words.find((word) => subcommands.some(({ name }) => name === word));
-    if (misplaced !== undefined) throw AgentError.failed(`'${misplaced}' has to come first: ${program} ${misplaced} [<options>]`);
-  }
-  if (subcommand !== undefined) return { status: await runSubcommand(subcommand, own, request, options) };
+  if (subcommand === undefined) refuseWords(request.words, program);
+  else return { status: await runSubcommand(subcommand, own, { ...request, problem }, options) };
   return runAgent(request, activated, background, options);
+}
+
+/** The settings; for a subcommand that can do without, those that are left where they cannot be used as a whole, and why. */
+function readAll(source: SettingsSource, subcommand: SubcommandEntry | undefined): { readonly request: Request; readonly problem: string | undefined } {
+  const request = readSettings(source);
+  if (request.kind !== 'refused' || subcommand?.withoutConfiguration !== true) return { request, problem: undefined };
+  const rest = [source.words, []].map((words) => readSettings({ ...source, words, withoutFile: true })).find(({ kind }) => kind === 'run');
+  return { request: rest ?? request, problem: request.reason };
+}
+
+/**
+ * An agent that starts instead of what was meant is the last thing wanted. Under the name of qemu-ga, which passes over words,
+ * only those are refused that are surely meant.
+ */
+function refuseWords(words: readonly string[], program: string): void {
+  const names = subcommands.map(({ name }) => name);
+  const misplaced = words.find((word) => names.includes(word));
+  if (misplaced !== undefined) throw AgentError.failed(`'${misplaced}' has to come first: ${program} ${misplaced} [<options>]`);
+  const [first] = words;
+  if (first === undefined || isReferenceName(program)) return;
+  throw AgentError.failed(`there is no command '${first}'${suggestion(first, names)}`);
+}
+
+/** Of a program called `/usr/sbin/qemu-ga` or `qemu-ga.exe`. */
+const isReferenceName = (program: string): boolean => /(?:^|[/\\])qemu-ga(?:\.exe)?$/i.test(program);
+
+/** Subcommands of concierge-ctl that somebody may look for here. */
+const ofHost = ['info', 'fs', 'net', 'users', 'os', 'status', 'trim', 'exec', 'cp', 'shell', 'raw'];
+
+function suggestion(word: string, names: readonly string[]): string {
+  const there = `there are ${names.join(', ')}`;
+  if (['help', 'version'].includes(word)) return `: did you mean --${word}? (${there})`;
+  const meant = closestName(word, [...names, ...ofHost]);
+  if (meant === undefined) return `: ${there}`;
+  return names.includes(meant) ? `: did you mean ${meant}? (${there})` : `: did you mean 'concierge-ctl ${meant}', which is for the host? (${there})`;
 }
 
 const withoutAddon = 'without the native addon two agents on one state directory do not notice each other, and nothing goes to syslog';
 
 type RunRequest = Extract<Request, { settings: unknown }>;
 
-async function runSubcommand(entry: SubcommandEntry, flags: ReadonlySet<string>, request: RunRequest, options: ProgramOptions): Promise<number> {
+async function runSubcommand(entry: SubcommandEntry, flags: ReadonlySet<string>, request: RunRequest & { readonly problem: string | undefined }, options: ProgramOptions): Promise<number> {
   const [{ run }] = await Promise.all([entry.load(), processAddon()]);
   request.warnings.forEach(options.complain);
-  const { settings, words, file, warnings } = request;
-  return run({ settings, configuration: { file, warnings }, words, flags, composition: await options.composition(), print: options.print, complain: options.complain });
+  const { settings, words, file, warnings, problem } = request;
+  return run({ settings, configuration: { file, warnings, ...(problem === undefined ? {} : { problem }) }, words, flags, composition: await options.composition(), print: options.print, complain: options.complain });
 }
 
 async function runAgent(

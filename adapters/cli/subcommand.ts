@@ -5,7 +5,12 @@ import type { Composition } from './composition.ts';
 export interface SubcommandContext {
   readonly settings: Settings;
   /** Where the settings are from, and what was passed over in it. */
-  readonly configuration: { readonly file: string | undefined; readonly warnings: readonly string[] };
+  readonly configuration: {
+    readonly file: string | undefined;
+    readonly warnings: readonly string[];
+    /** Why it cannot be used: then the settings are defaults. Only for a subcommand that looks for such things. */
+    readonly problem?: string;
+  };
   /** Words of the command line that are neither options nor flags of the subcommand. */
   readonly words: readonly string[];
   /** Flags of the subcommand that were given, without dashes. */

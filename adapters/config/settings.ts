@@ -1,3 +1,4 @@
+import { channelMethods } from '../channels/methods.ts';
 import { closestName } from '../../core/errors/closest-name.ts';
 import { isMissing, loadConfiguration, type ReadFile } from './configuration-file.ts';
 import { readCommandLine, type CommandLineOption } from './command-line.ts';
@@ -21,6 +22,8 @@ export interface SettingsSource {
   readonly readFile: ReadFile;
   /** A listening socket from the service manager: it replaces method and path. */
   readonly handedOver?: { readonly fd: number; readonly method: string };
+  /** Passes over configuration files, also one that is named: for a look at a machine whose file is broken. */
+  readonly withoutFile?: boolean;
 }
 
 /** What the command line asks for. `complaints` are getopt's lines, to be printed behind the program's name in any case. */
@@ -76,13 +79,19 @@ export function readSettings(source: SettingsSource): Request {
 
   const settings = complete(values, source);
   if (settings === undefined) {
-    return {
-      kind: 'refused',
-      reason: `must specify a path for this channel (--method=${values.method} has no default: add --path=${values.method === 'vsock-listen' ? 'CID:PORT' : 'PATH'})`,
-      complaints,
-    };
+    return { kind: 'refused', reason: whyNoPath(values.method, source.platform), complaints };
   }
   return { kind: dump ? 'dump' : 'run', settings, warnings, words, file: read.file, complaints };
+}
+
+/** Of a method that has no path, or is none. */
+function whyNoPath(method: string, platform: Platform): string {
+  const known = channelMethods[platform].map(({ name }): string => name);
+  if (known.includes(method)) {
+    return `must specify a path for this channel (--method=${method} has no default: add --path=${method === 'vsock-listen' ? 'CID:PORT' : 'PATH'})`;
+  }
+  const meant = known.find((name) => method !== '' && name.startsWith(method)) ?? closestName(method, known);
+  return `must specify a path for this channel: no method is named '${method}': there are ${known.join(', ')}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
 }
 
 function fallbacks(platform: Platform): Values {
@@ -98,6 +107,7 @@ function readFiles(
   values: Values,
   warnings: string[],
 ): { readonly file: string | undefined } | { readonly problem: string } {
+  if (source.withoutFile === true) return { file: undefined };
   const named = items.findLast((item) => item.kind === 'option' && item.option.does === 'config');
   const given = named?.kind === 'option' ? named.value : undefined;
   const variable = source.configurationVariable;

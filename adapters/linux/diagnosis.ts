@@ -51,9 +51,14 @@ function rights(root: string): readonly Finding[] {
   return [unwell(
     'rights',
     `without ${missing.map(([, name, without]) => `${name} (${without})`).join(', ')}`,
-    'run the agent as root, and this command too; see CapabilityBoundingSet= of its unit',
+    isRoot(root)
+      ? 'root is kept from them: see CapabilityBoundingSet= of the unit, or the settings of the container'
+      : 'run the agent as root, and this command too; see CapabilityBoundingSet= of its unit',
   )];
 }
+
+/** Uid:	0	0	0	0 */
+const isRoot = (root: string): boolean => /^Uid:\s*\d+\s+0\s/m.test(latin1Text(`${root}/proc/self/status`) ?? '');
 
 /** Freezing in a namespace of one's own is freezing what the rest of the machine may not even have mounted. */
 function mountNamespace(root: string): readonly Finding[] {
@@ -68,7 +73,7 @@ function mountNamespace(root: string): readonly Finding[] {
       'take out of the unit what makes one: PrivateTmp=, ProtectSystem=, ReadOnlyPaths= and their like',
     )];
   } catch {
-    return [warning(subject, 'that of process 1 cannot be seen, so whether it is the machine’s own stays open', 'run this command as root')];
+    return [warning(subject, 'that of process 1 cannot be seen, so whether it is the machine’s own stays open', isRoot(root) ? 'look at it from outside of the container, or with CAP_SYS_PTRACE' : 'run this command as root')];
   }
 }
 

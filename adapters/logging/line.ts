@@ -1,3 +1,4 @@
+import { harmless } from '../../core/errors/harmless-text.ts';
 import type { LogLevel } from '../../core/ports/index.ts';
 
 /** Something that was said. */
@@ -18,17 +19,10 @@ export const formatLine = ({ level, text, at }: Entry): string =>
   `${at / 1_000_000_000n}.${String((at % 1_000_000_000n) / 1000n).padStart(6, '0')}: ${level}: ${text}\n`;
 
 /**
- * A text that stays one line, whatever was put into it: control characters are written as escapes, so that nobody can
- * forge a line of the log with a newline in a path, or move a terminal's cursor.
+ * A text that stays one line, whatever was put into it: nobody can forge a line of the log with a newline in a path, move a
+ * terminal's cursor, or turn the direction of what stands behind it.
  */
 export function onOneLine(text: string): string {
   const cut = text.length > longest ? `${text.slice(0, longest)}… (${text.length - longest} more)` : text;
-  return cut.replace(/[\x00-\x1f\x7f-\x9f\u2028\u2029]/g, escape);
+  return harmless(cut);
 }
-
-const names: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
-
-const escape = (character: string): string => {
-  const code = character.codePointAt(0) ?? 0;
-  return names[character] ?? (code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16)}`);
-};

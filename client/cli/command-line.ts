@@ -3,12 +3,12 @@ import { UsageError } from './usage-error.ts';
 
 /** Flags that may stand anywhere before `--`. */
 export const globalFlags: readonly FlagSyntax[] = [
-  { name: 'socket', placeholder: 'PATH' },
-  { name: 'vsock', placeholder: 'PATH:PORT' },
-  { name: 'timeout', placeholder: 'SECONDS' },
-  { name: 'json' },
-  { name: 'help' },
-  { name: 'version' },
+  { name: 'socket', placeholder: 'PATH', doc: 'The socket of the agent\'s port in QEMU, or of an agent that listens itself; also CONCIERGE_SOCKET.' },
+  { name: 'vsock', placeholder: 'PATH:PORT', doc: 'A hybrid socket of Cloud Hypervisor or Firecracker, and the port in the guest.' },
+  { name: 'timeout', placeholder: 'SECONDS', doc: 'How long to wait for an answer; 5 by default, 0 for ever.' },
+  { name: 'json', doc: 'Print what the agent answered, for programs.' },
+  { name: 'help', doc: 'Print this, or with a subcommand what it is about, and end.' },
+  { name: 'version', doc: 'Print the version and end.' },
 ];
 
 export interface CommandLine {

@@ -30,6 +30,8 @@ void runProgram({
   stdout: process.stdout,
   stderr: process.stderr,
   isWatched: process.stderr.isTTY,
+  isScreen: process.stdout.isTTY,
+  isTyped: process.stdin.isTTY,
 }).then((status) => {
   process.exitCode = status;
   // Standard input may be one that never ends, and nothing is left to be done.

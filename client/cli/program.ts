@@ -1,9 +1,12 @@
 import { messageOf } from '../../core/errors/agent-error.ts';
+import { harmless, harmlessLines } from '../../core/errors/harmless-text.ts';
 import { ClientError, type ClientErrorKind } from '../client-error.ts';
 import { connectHybridVsock, connectUnix } from '../connect.ts';
 import { GuestClient } from '../guest-client.ts';
-import { globalFlags, readCommandLine, type CommandLine } from './command-line.ts';
-import { flagsOf, subcommandOf, subcommands } from './subcommands.ts';
+import { readCommandLine, type CommandLine } from './command-line.ts';
+import { withFrozenHint } from './frozen-hint.ts';
+import { flagsOf, subcommandNamed, subcommandOf } from './subcommands.ts';
+import { isEndingSignal, statusOfSignal } from './signals.ts';
 import type { SubcommandEntry, Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -31,26 +34,32 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
       return 0;
     }
     if (line.flags.has('help') || line.subcommand === 'help') {
-      stdout.write(helpText());
+      const { helpText, subcommandHelp } = await import('./help-text.ts');
+      const about = line.subcommand === 'help' ? line.words[0] : line.subcommand;
+      stdout.write(about === undefined ? helpText() : subcommandHelp(subcommandNamed(about)));
       return 0;
     }
     return await obey(subcommandOf(line), line, options);
   } catch (error) {
     const message = messageOf(error);
-    stderr.write(`concierge-ctl: ${message}${error instanceof UsageError ? " (try 'concierge-ctl --help')" : ''}\n`);
+    stderr.write(`concierge-ctl: ${harmless(message)}${error instanceof UsageError ? " (try 'concierge-ctl --help')" : ''}\n`);
     if (error instanceof UsageError) return 2;
+    if (ClientError.is(error) && isEndingSignal(error.cause)) return statusOfSignal(error.cause);
     return ClientError.is(error) ? statusOf[error.kind] : 1;
   }
 }
 
 async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramOptions): Promise<number> {
   const { run } = await entry.load();
-  const { stdin, stdout, stderr, isWatched } = options;
+  const { stdin, stdout, stderr, isWatched, isScreen = false, isTyped = false, signals = process } = options;
   const open = options.connect ?? ((given: CommandLine) => channelOf(given, options.environment));
   const client = entry.needsGuest === false ? undefined : await open(line);
   try {
     return await run({
-      stdin, stdout, stderr, isWatched,
+      stdin, stdout, stderr, isWatched, isScreen, isTyped, signals,
+      ...(isTyped && isWatched ? { ask: async (question: string) => (await import('./ask.ts')).ask(question, stdin, stderr) } : {}),
+      print: (text) => void stdout.write(harmlessLines(text)),
+      complain: (text) => void stderr.write(harmlessLines(text)),
       words: line.words,
       flags: line.flags,
       json: line.flags.has('json'),
@@ -58,18 +67,10 @@ async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramO
       client: client as GuestClient,
     });
   } catch (error) {
-    throw client === undefined ? error : await explained(client, error);
+    throw client === undefined ? error : await withFrozenHint(client, error);
   } finally {
     client?.close();
   }
-}
-
-/** A frozen agent refuses most commands in words that say nothing of it: qemu-ga's, which hosts compare. */
-async function explained(client: GuestClient, error: unknown): Promise<unknown> {
-  if (!ClientError.is(error) || !error.message.includes('has been disabled')) return error;
-  const status = await client.execute('guest-fsfreeze-status').catch(() => undefined);
-  if (status !== 'frozen') return error;
-  return new ClientError('refused', `${error.message} while the guest is frozen (concierge-ctl thaw ends that)`, { cause: error });
 }
 
 async function channelOf({ flags }: CommandLine, environment: ProgramOptions['environment']): Promise<GuestClient> {
@@ -85,24 +86,4 @@ async function channelOf({ flags }: CommandLine, environment: ProgramOptions['en
   const path = flags.get('socket') ?? environment['CONCIERGE_SOCKET'];
   if (path === undefined || path === '') throw new UsageError('say which guest: --socket PATH (or CONCIERGE_SOCKET), or --vsock PATH:PORT');
   return new GuestClient(await connectUnix(path), limits);
-}
-
-function helpText(): string {
-  const left = subcommands.map(({ name, usage }) => `  ${name} ${usage}`.trimEnd());
-  const flags = globalFlags.map(({ name, placeholder }) => `[--${name}${placeholder === undefined ? '' : ` ${placeholder}`}]`);
-  return [
-    `Usage: concierge-ctl ${flags.join(' ')}`,
-    '                     SUBCOMMAND [...]',
-    'Asks a guest through the socket of its agent, and gives it orders.',
-    '',
-    ...subcommands.map(({ summary }, index) => {
-      const head = left[index] ?? '';
-      return head.length > 34 ? `${head}\n${' '.repeat(36)}${summary}` : `${head.padEnd(36)}${summary}`;
-    }),
-    '',
-    'The socket is that of the agent\'s port in QEMU, or of an agent that listens itself; CONCIERGE_SOCKET names it, too.',
-    '--vsock is for the hybrid sockets of Cloud Hypervisor and Firecracker.',
-    'Exit status: 0 done, 1 refused, 2 misused, 3 no channel, 4 no answer in time; with exec that of the program.',
-    '',
-  ].join('\n');
 }

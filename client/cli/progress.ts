@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 
-import { bytesText, printable } from './table.ts';
+import { harmless } from '../../core/errors/harmless-text.ts';
+import { bytesText } from './table.ts';
 
 /** How often the line is drawn anew, in milliseconds. */
 const drawEveryMs = 100;
@@ -16,7 +17,7 @@ export class Progress {
 
   constructor(out: Writable, name: string, size: number | undefined) {
     this.#out = out;
-    this.#name = printable(name);
+    this.#name = harmless(name);
     this.#size = size;
   }
 

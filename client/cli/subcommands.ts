@@ -1,3 +1,4 @@
+import { closestName } from '../../core/errors/closest-name.ts';
 import type { CommandLine } from './command-line.ts';
 import type { FlagSyntax, SubcommandEntry } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
@@ -11,21 +12,28 @@ export const subcommands: readonly SubcommandEntry[] = [
   { name: 'os', usage: '', summary: 'The operating system.', flags: [], load: () => import('./subcommands/os.ts') },
   {
     name: 'freeze', usage: '[--dry-run] [MOUNTPOINT...]', summary: 'Freezes file systems, all or those named. With --dry-run: what would happen.',
-    flags: [{ name: 'dry-run' }], words: Infinity, load: () => import('./subcommands/freeze.ts'),
+    flags: [{ name: 'dry-run', doc: 'Touch nothing; tell what would be frozen, in which order, and what not.' }], words: Infinity,
+    details: 'What is frozen stays so until `concierge-ctl thaw`, or the deadline of the guest; all that writes there waits. A dry run asks Concierge\'s agent for\nits plan; of any other agent it lists the file systems with a device of their own.', load: () => import('./subcommands/freeze.ts'),
   },
   { name: 'thaw', usage: '', summary: 'Thaws them.', flags: [], load: () => import('./subcommands/thaw.ts') },
   { name: 'status', usage: '', summary: 'Whether the guest is frozen, and what the last freeze did.', flags: [], load: () => import('./subcommands/status.ts') },
   {
     name: 'trim', usage: '[--minimum BYTES]', summary: 'Discards unused blocks of every file system.',
-    flags: [{ name: 'minimum', placeholder: 'BYTES' }], load: () => import('./subcommands/trim.ts'),
+    flags: [{ name: 'minimum', placeholder: 'BYTES', doc: 'Leave free ranges of fewer bytes alone.' }], load: () => import('./subcommands/trim.ts'),
   },
   {
     name: 'exec', usage: '[--stdin] [--within SECONDS] -- PROGRAM [ARGUMENT...]', summary: 'Runs a program, waits, and ends with its status (255: it could not be run).',
-    flags: [{ name: 'stdin' }, { name: 'within', placeholder: 'SECONDS' }], words: Infinity, load: () => import('./subcommands/exec.ts'),
+    details: 'Exit status: the program\'s own; 128 and the signal that ended it; 124 when it has not ended within --within (it goes on in the guest);\n255 when it could not be run, or the guest could not be asked.',
+    flags: [{ name: 'stdin', doc: 'Give the program what comes on standard input, read to its end first.' }, { name: 'within', placeholder: 'SECONDS', doc: 'How long to wait for its end; for ever without.' }], words: Infinity, load: () => import('./subcommands/exec.ts'),
   },
   {
     name: 'cp', usage: 'guest:PATH PATH | PATH guest:PATH', summary: 'Copies a file out of the guest or into it; - is standard output or input.',
-    flags: [], words: 2, load: () => import('./subcommands/cp.ts'),
+    details: 'A file here gets its name when all of it is there. One that is replaced keeps its mode and is asked about where somebody can be asked.\nThe protocol knows nothing of the mode of a file in the guest.',
+    flags: [
+      { name: 'mode', placeholder: 'OCTAL', doc: 'Mode of the file here, such as 600.' },
+      { name: 'force', doc: 'Replace a file here without asking.' },
+    ],
+    words: 2, load: () => import('./subcommands/cp.ts'),
   },
   { name: 'shell', usage: '', summary: 'A conversation: one command or subcommand a line, with completion.', flags: [], load: () => import('./subcommands/shell.ts') },
   { name: 'raw', usage: "NAME ['{ARGUMENTS}']", summary: 'Any command with any arguments, as JSON; also one whole request.', flags: [], words: 2, load: () => import('./subcommands/raw.ts') },
@@ -38,10 +46,19 @@ export const subcommands: readonly SubcommandEntry[] = [
 /** Flags of a subcommand, by its name. */
 export const flagsOf = (name: string): readonly FlagSyntax[] => subcommands.find((entry) => entry.name === name)?.flags ?? [];
 
+/** @throws UsageError that says what was meant */
+export function subcommandNamed(given: string | undefined): SubcommandEntry {
+  const entry = subcommands.find(({ name }) => name === given);
+  if (entry !== undefined) return entry;
+  if (given === undefined) throw new UsageError('say what to do');
+  const names = subcommands.map(({ name }) => name);
+  const meant = closestName(given, names);
+  throw new UsageError(`there is no '${given}': there are ${names.join(', ')}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
+}
+
 /** The subcommand that a command line names. @throws UsageError where there is none, or it does not take so many words */
 export function subcommandOf({ subcommand, words }: CommandLine): SubcommandEntry {
-  const entry = subcommands.find(({ name }) => name === subcommand);
-  if (entry === undefined) throw new UsageError(subcommand === undefined ? 'say what to do' : `there is no '${subcommand}': there are ${subcommands.map(({ name }) => name).join(', ')}`);
+  const entry = subcommandNamed(subcommand);
   const tooMany = words[entry.words ?? 0];
   if (tooMany !== undefined) throw new UsageError(`'${tooMany}' is one word too many: ${entry.name} takes ${entry.usage === '' ? 'none' : entry.usage}`);
   return entry;

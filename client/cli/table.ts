@@ -1,5 +1,4 @@
-/** What a guest says may hold control characters, and a table has lines and a terminal obeys. */
-export const printable = (text: string): string => (/[\p{Cc}\p{Cf}\u2028\u2029]/u.test(text) ? JSON.stringify(text).replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '?') : text);
+import { harmless } from '../../core/errors/harmless-text.ts';
 
 export interface Column {
   readonly title: string;
@@ -9,7 +8,7 @@ export interface Column {
 
 /** A table for people: aligned columns under a head, no lines. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(printable))];
+  const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(harmless))];
   const widths = columns.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]): string =>
     columns
@@ -21,7 +20,7 @@ export function table(columns: readonly Column[], rows: readonly (readonly strin
 
 /** Names and values, one pair a line; pairs without a value are left out. */
 export function pairs(given: readonly (readonly [name: string, value: string | undefined])[]): string {
-  const there = given.flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, printable(value)] as const]));
+  const there = given.flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, harmless(value)] as const]));
   const width = Math.max(0, ...there.map(([name]) => name.length));
   return there.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join('');
 }

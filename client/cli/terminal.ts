@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 import type { GuestClient } from '../guest-client.ts';
@@ -9,9 +10,22 @@ export interface Terminal {
   readonly stderr: Writable;
   /** Whether somebody watches standard error: progress is only for people. */
   readonly isWatched: boolean;
+  /** Whether standard output is a terminal, which obeys what is in the bytes of a guest. */
+  readonly isScreen?: boolean;
+  /** Whether standard input is a terminal: only then somebody can be asked. */
+  readonly isTyped?: boolean;
+  /** Where signals come from; the process where absent. */
+  readonly signals?: EventEmitter;
 }
 
+/** Standard output and standard error are for bytes alone; text goes through `print` and `complain`. */
 export interface SubcommandContext extends Terminal {
+  /** Text to standard output. Whatever a guest put into it has no effect on a terminal; line feeds and tabs are kept. */
+  readonly print: (text: string) => void;
+  /** The same to standard error. */
+  readonly complain: (text: string) => void;
+  /** Asks somebody who is there; absent where nobody is. */
+  readonly ask?: (question: string) => Promise<string>;
   readonly client: GuestClient;
   /** What stands behind the subcommand and is no flag. */
   readonly words: readonly string[];
@@ -28,6 +42,7 @@ export interface FlagSyntax {
   readonly name: string;
   /** What stands for the value in the help; absent: it takes none. */
   readonly placeholder?: string;
+  readonly doc: string;
 }
 
 export interface SubcommandEntry {
@@ -35,6 +50,8 @@ export interface SubcommandEntry {
   /** What stands behind it: `guest:PATH DESTINATION`. */
   readonly usage: string;
   readonly summary: string;
+  /** Whole sentences for its own help, beyond the summary. */
+  readonly details?: string;
   readonly flags: readonly FlagSyntax[];
   /** How many words it takes at most; absent: none. */
   readonly words?: number;

@@ -1,7 +1,8 @@
 import { withContext } from '../errors/agent-error.ts';
+import { nameOf } from '../freeze/plan.ts';
 import type { TrimOutcome } from '../ports/index.ts';
 import {
-  conciergeFsfreezeReport, guestFsfreezeFreeze, guestFsfreezeFreezeList, guestFsfreezeStatus, guestFsfreezeThaw, guestFstrim,
+  conciergeFsfreezePlan, conciergeFsfreezeReport, guestFsfreezeFreeze, guestFsfreezeFreezeList, guestFsfreezeStatus, guestFsfreezeThaw, guestFstrim,
 } from '../schema/freezing.ts';
 import { available, handler, type CommandContext } from './command.ts';
 import { present } from './present.ts';
@@ -48,4 +49,26 @@ const trimResult = ({ path, trimmed, minimum, error }: TrimOutcome) =>
 export const freezeReport = handler(conciergeFsfreezeReport, (context) => {
   const its = controller(context);
   return its.whenSettled(() => its.report());
+});
+
+export const freezePlan = handler(conciergeFsfreezePlan, async (context, { mountpoints }) => {
+  const { levels, leftOut, unmatched, cutCycles, idleExclusions = [] } = await controller(context).plan(mountpoints);
+  const hooks = (await context.backend.hooks?.list()) ?? [];
+  return {
+    filesystems: levels.flatMap((level, index) =>
+      level.map((candidate) => present({
+        mountpoint: nameOf(candidate),
+        'also-mounted-at': candidate.mountPoints.slice(1),
+        type: candidate.type,
+        source: candidate.source,
+        level: index + 1,
+        'dirty-bytes': candidate.dirtyBytes,
+        'flush-estimate-ms': candidate.flushEstimateMs === undefined ? undefined : Math.round(candidate.flushEstimateMs),
+      }))),
+    'left-out': leftOut.map(({ mountPoint, ...why }) => ({ mountpoint: mountPoint, ...why })),
+    unmatched,
+    'idle-exclusions': idleExclusions,
+    'cut-cycles': cutCycles,
+    hooks: hooks.map(({ name, refused }) => present({ name, refused })),
+  };
 });

@@ -4,7 +4,7 @@ import { addAuthorizedKeys, getAuthorizedKeys, removeAuthorizedKeys, setUserPass
 import { getDisks, getDiskstats, getFsinfo } from './disks.ts';
 import { exec, execStatus } from './exec.ts';
 import { fileClose, fileFlush, fileOpen, fileRead, fileSeek, fileWrite } from './files.ts';
-import { freeze, freezeList, freezeReport, freezeStatus, fstrim, thaw } from './freezing.ts';
+import { freeze, freezeList, freezePlan, freezeReport, freezeStatus, fstrim, thaw } from './freezing.ts';
 import { getDevices, getHostName, getOsinfo, getTimezone, getUsers } from './identity.ts';
 import { getMemoryBlockInfo, getMemoryBlocks, setMemoryBlocks } from './memory.ts';
 import { getInterfaces, getRoute } from './network.ts';
@@ -60,6 +60,7 @@ const byName: Readonly<Record<CommandName, CommandHandler>> = {
   'guest-get-load': getLoad,
   'guest-network-get-route': getRoute,
   '__org.concierge_fsfreeze-report': freezeReport,
+  '__org.concierge_fsfreeze-plan': freezePlan,
 };
 
 /** In the order of the schema. */

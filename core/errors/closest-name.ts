@@ -8,7 +8,8 @@ export function closestName(given: string, names: readonly string[]): string | u
     // No name is nearer than that.
     if (Math.abs(name.length - given.length) >= least) continue;
     const changes = distance(given.toLowerCase(), name.toLowerCase(), new Map());
-    if (changes < least) {
+    // With every letter changed it is another name.
+    if (changes < least && changes < name.length) {
       least = changes;
       best = name;
     }

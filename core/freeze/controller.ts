@@ -190,6 +190,7 @@ export class FreezeController {
       return;
     }
     log.warning('a previous agent left file systems frozen: they stay so until guest-fsfreeze-thaw or the deadline');
+    record.deadlineAt = marker.deadlineAt;
     record.froze(marker.targets.map((target) => ({ ...target, result: 'frozen' })));
     const round = await HookRound.forThaw(hooks, record.hooks);
     this.#hold({ session, hooks: round, targets: marker.targets, record, ...this.#whatIsLeft(marker, session) });
@@ -289,6 +290,7 @@ export class FreezeController {
     const { remains } = this.#state;
     this.#enter({ phase: 'freezing', begun, remains });
     const deadlineAt = settings.deadlineMs === 0 ? 0n : clock.now() + nanoseconds(settings.deadlineMs);
+    record.deadlineAt = deadlineAt;
     await writeMarker(this.#context, [...targets, ...remains], deadlineAt, session.recoveryData);
     log.info(() => `freezing ${targets.length} file systems; log lines wait in memory until the thaw`);
     await log.hold();

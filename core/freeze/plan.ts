@@ -26,6 +26,8 @@ export interface FreezePlan {
    * system). Empty in any sane machine; there the order follows the mount order.
    */
   readonly cutCycles: readonly string[];
+  /** Excluded mount points at which nothing is mounted: a typing error there leaves something frozen that should not be. Absent: none. */
+  readonly idleExclusions?: readonly string[];
 }
 
 /** The name of a file system on the wire: its oldest mount point. */
@@ -54,11 +56,13 @@ export function planFreeze(candidates: readonly FreezeCandidate[], request: Plan
   }
 
   const { nodes, cutCycles } = rank(candidates, selected);
+  const idleExclusions = [...excluded].filter((mountPoint) => !known.has(mountPoint));
   return {
     levels: levelsOf(nodes),
     leftOut,
     unmatched: wanted === undefined ? [] : [...wanted].filter((mountPoint) => !known.has(mountPoint)),
     cutCycles,
+    ...(idleExclusions.length > 0 && { idleExclusions }),
   };
 }
 

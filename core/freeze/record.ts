@@ -8,6 +8,7 @@ export type FreezeEnding = 'thaw' | 'failure' | 'nothing-frozen' | FreezeEnd['re
 export interface FreezeReport {
   readonly status: 'thawed' | 'frozen';
   readonly 'started-at'?: bigint;
+  readonly 'deadline-at'?: bigint;
   readonly 'ended-at'?: bigint;
   readonly 'ended-by'?: FreezeEnding;
   readonly detail?: string;
@@ -41,6 +42,8 @@ export class FreezeRecord {
   readonly startedAt: bigint;
   readonly hooks: HookResult[] = [];
   leftOut: readonly LeftOut[] = [];
+  /** Wall clock, nanoseconds; 0: none. */
+  deadlineAt = 0n;
   #outcomes: readonly FreezeOutcome[] = [];
   readonly #thaws = new Map<string, ThawOutcome>();
   #end: { readonly by: FreezeEnding; readonly at: bigint; readonly detail?: string } | undefined;
@@ -70,6 +73,7 @@ export class FreezeRecord {
     return {
       status,
       'started-at': this.startedAt,
+      ...(status === 'frozen' && this.deadlineAt !== 0n && { 'deadline-at': this.deadlineAt }),
       ...(this.#end !== undefined && { 'ended-at': this.#end.at, 'ended-by': this.#end.by }),
       ...(this.#end?.detail !== undefined && { detail: this.#end.detail }),
       filesystems: this.#outcomes.map((outcome) => this.#fileSystem(outcome)),

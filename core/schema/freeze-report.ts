@@ -30,6 +30,7 @@ const hook = struct('ConciergeHookResult', {
 export const freezeReport = struct('ConciergeFreezeReport', {
   status: required(enumOf('GuestFsfreezeStatus', ['thawed', 'frozen']), 'How it is now.'),
   'started-at': optional(int, 'When the freeze was asked for, in nanoseconds since 1970-01-01 UTC; absent: there was none.'),
+  'deadline-at': optional(int, 'While it is on: when it ends by itself, at the latest (`freeze-timeout`); absent: never.'),
   'ended-at': optional(int, 'When it ended.'),
   'ended-by': optional(str, 'What ended it: `thaw`, `failure`, `nothing-frozen`, `deadline`, `holder-lost`, `system-limit`.'),
   detail: optional(str, 'The same as a sentence.'),

@@ -1,4 +1,5 @@
 import { command } from './command.ts';
+import { freezePlan } from './freeze-plan.ts';
 import { freezeReport } from './freeze-report.ts';
 import { enumOf, int, listOf, optional, required, str, struct } from './types.ts';
 
@@ -88,5 +89,18 @@ export const conciergeFsfreezeReport = command({
     + 'left out and why, what the hooks said and how it ended.',
   result: freezeReport,
   whileFrozen: true,
+  needs: 'fileSystem.freezing',
+});
+
+export const conciergeFsfreezePlan = command({
+  name: '__org.concierge_fsfreeze-plan',
+  since: 'concierge 0.1',
+  summary:
+    'Tells what a freeze would do now: which file systems it would freeze, in which order, what it would leave out and why, and '
+    + 'which hooks it would run. Nothing is opened for writing, flushed, frozen or run.',
+  arguments: {
+    mountpoints: optional(listOf(str), 'As for guest-fsfreeze-freeze-list. Absent: all.'),
+  },
+  result: freezePlan,
   needs: 'fileSystem.freezing',
 });

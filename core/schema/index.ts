@@ -4,7 +4,7 @@ import { guestGetDisks, guestGetDiskstats, guestGetFsinfo } from './disks.ts';
 import { guestExec, guestExecStatus } from './exec.ts';
 import { guestFileClose, guestFileFlush, guestFileOpen, guestFileRead, guestFileSeek, guestFileWrite } from './files.ts';
 import {
-  conciergeFsfreezeReport, guestFsfreezeFreeze, guestFsfreezeFreezeList, guestFsfreezeStatus, guestFsfreezeThaw, guestFstrim,
+  conciergeFsfreezePlan, conciergeFsfreezeReport, guestFsfreezeFreeze, guestFsfreezeFreezeList, guestFsfreezeStatus, guestFsfreezeThaw, guestFstrim,
 } from './freezing.ts';
 import { guestGetDevices, guestGetHostName, guestGetOsinfo, guestGetTimezone, guestGetUsers } from './identity.ts';
 import { guestGetMemoryBlockInfo, guestGetMemoryBlocks, guestSetMemoryBlocks } from './memory.ts';
@@ -61,6 +61,7 @@ export const commands = [
   guestGetLoad,
   guestNetworkGetRoute,
   conciergeFsfreezeReport,
+  conciergeFsfreezePlan,
 ] as const satisfies readonly CommandSchema[];
 
 /** Every command, as a union: the host's client finds arguments and result by the name. */

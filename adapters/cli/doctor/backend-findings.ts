@@ -4,6 +4,7 @@ import { nameOf, planFreeze } from '../../../core/freeze/plan.ts';
 import type { Backend, Channels, Finding } from '../../../core/ports/index.ts';
 import type { Settings } from '../../config/settings.ts';
 import { channelPath } from '../../channels/index.ts';
+import { forbiddenCommands, neededByLibvirt } from './configuration-findings.ts';
 import { commandsOf, lackingCommands, measured } from '../reference-commands.ts';
 
 /** From here on a backup's host may lose patience. */
@@ -38,16 +39,17 @@ export async function planFindings({ fileSystem }: Backend, excluded: readonly s
   const freezing = fileSystem?.freezing;
   if (freezing === undefined) return [warning('freeze plan', 'this machine has nothing that freezes file systems', 'backups are consistent after a crash only')];
   try {
-    const { levels, leftOut, cutCycles } = planFreeze(await freezing.survey(), { excluded, mountPoints: undefined });
+    const { levels, leftOut, cutCycles, idleExclusions = [] } = planFreeze(await freezing.survey(), { excluded, mountPoints: undefined });
     const frozen = levels.flat();
     const flushMs = Math.max(0, ...frozen.map(({ flushEstimateMs = 0 }) => flushEstimateMs));
     const overlooked = leftOut.filter(({ reason }) => reason === 'covered' || reason === 'cannot-open');
     return [
       frozen.length === 0
-        ? warning('freeze plan', 'nothing would be frozen', 'concierge-ga freeze --dry-run gives the reason for each file system')
+        ? warning('freeze plan', `nothing would be frozen: ${leftOut.length === 1 ? '1 file system is' : `${leftOut.length} file systems are`} left out`, 'concierge-ga freeze --dry-run --json gives the reason for each')
         : good('freeze plan', frozen.map(nameOf).join(', ')),
       ...(flushMs < longFlushMs ? [] : [warning('freeze plan', `flushing is likely to take ${Math.round(flushMs / 1000)} s now`, 'let backups begin when less is written')]),
       ...overlooked.map(({ mountPoint, detail }) => warning('freeze plan', `${mountPoint} is left out: ${detail}`, 'unmount what covers it')),
+      ...idleExclusions.map((mountPoint) => warning('freeze plan', `fsfreeze-exclude names ${mountPoint}, where nothing is mounted`, 'write the mount point as `findmnt` shows it, or take it out')),
       ...cutCycles.map((mountPoint) => warning('freeze plan', `file systems rest on each other in a ring, cut open at ${mountPoint}`, 'take one of them out with fsfreeze-exclude')),
     ];
   } catch (error) {
@@ -56,8 +58,12 @@ export async function planFindings({ fileSystem }: Backend, excluded: readonly s
 }
 
 /** Which commands exist on this machine. */
-export function commandFindings(backend: Backend): readonly Finding[] {
+export function commandFindings(backend: Backend, settings: Settings): readonly Finding[] {
   const brought = commandsOf(backend);
   const absent = lackingCommands(brought);
-  return [good('commands', `${brought.length} of ${measured.length}${absent.length === 0 ? '' : `; this machine has nothing for ${absent.join(', ')}`}`)];
+  const forbidden = forbiddenCommands(settings);
+  const withheld = brought.filter((name) => forbidden.includes(name));
+  const make = neededByLibvirt.some((name) => withheld.includes(name)) ? warning : good;
+  const lack = absent.length === 0 ? '' : `; this machine has nothing for ${absent.join(', ')}`;
+  return [make('commands', `${brought.length} of ${measured.length}${lack}${withheld.length === 0 ? '' : `; the configuration forbids ${withheld.length} of them`}`)];
 }

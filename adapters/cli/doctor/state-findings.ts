@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path';
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf, osCode } from '../../../core/errors/agent-error.ts';
 import type { Finding } from '../../../core/ports/index.ts';
-import { obstacle } from '../../linux/channels/access.ts';
+import { asRoot, obstacle } from '../../linux/channels/access.ts';
 import { thisBoot } from '../../state-store/boot.ts';
 import { FreezeMarkerFile } from '../../state-store/freeze-marker-file.ts';
 import { StateDirectory } from '../../state-store/state-directory.ts';
@@ -30,17 +30,31 @@ function placeFindings(directory: string, access: typeof accessSync): readonly F
   const there = nearest(directory);
   const inTheWay = obstacle(there, constants.W_OK, access);
   if (inTheWay === 'read-only') {
-    return [bad('state directory', `${there} is on a file system that is mounted read-only`, 'choose a directory of a tmpfs with statedir, such as /run/concierge-ga')];
+    return [bad('state directory', `${there} is on a file system that is mounted read-only`, `choose a directory of a tmpfs with statedir${suchAs(directory)}`)];
   }
   if (inTheWay === 'not-permitted') {
-    return [bad('state directory', `${there} may not be written to by this user`, 'run the agent as root, or choose another one with statedir')];
+    return [bad('state directory', `${there} may not be written to by this user`, `${asRoot('root is kept from it: see lsattr, SELinux or AppArmor')}, or choose another one with statedir`)];
   }
   const { type, bavail, bsize } = statfsSync(there);
   if (bavail * bsize < leastFree) return [bad('state directory', `${there} is full: no freeze can be marked, and none will be made`, 'make room there')];
   if (process.platform === 'linux' && !inMemory.has(type)) {
-    return [warning('state directory', `${there} is on a disk, which a freeze may freeze too`, 'choose a directory of a tmpfs, such as /run/concierge-ga')];
+    return [warning('state directory', `${there} is on a disk, which a freeze may freeze too`, `choose a directory of a tmpfs with statedir${suchAs(directory)}`)];
   }
   return [good('state directory', there === directory ? `${directory} can be written to` : `${directory} can be made`)];
+}
+
+/** A directory of a tmpfs that would do, where there is one: not the one that is set already. */
+function suchAs(directory: string): string {
+  const better = ['/run/concierge-ga', '/run/qemu-ga'].find((one) => one !== directory && isInMemory(one));
+  return better === undefined ? ': mount one where none is' : `, such as ${better}`;
+}
+
+function isInMemory(directory: string): boolean {
+  try {
+    return inMemory.has(statfsSync(nearest(directory)).type);
+  } catch {
+    return false;
+  }
 }
 
 function markerFindings(directory: StateDirectory): readonly Finding[] {

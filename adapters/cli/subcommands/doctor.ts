@@ -1,5 +1,6 @@
 import { bad } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
+import { harmless, harmlessJson } from '../../../core/errors/harmless-text.ts';
 import type { Finding } from '../../../core/ports/index.ts';
 import { channelFindings, commandFindings, hookFindings, planFindings } from '../doctor/backend-findings.ts';
 import { configurationFindings } from '../doctor/configuration-findings.ts';
@@ -19,7 +20,7 @@ export const run: RunSubcommand = (context) => examine(context, afterRealTime);
 
 export async function examine({ settings, configuration, flags, composition, print }: SubcommandContext, after: After): Promise<number> {
   const findings = [...configurationFindings(settings, configuration), ...stateFindings(settings.statedir), ...(await systemFindings(settings, composition, after))];
-  print(flags.has('json') ? `${JSON.stringify(findings, undefined, 2)}\n` : asText(findings));
+  print(flags.has('json') ? `${harmlessJson(JSON.stringify(findings, undefined, 2))}\n` : asText(findings));
   return findings.some(({ verdict }) => verdict === 'bad') ? 1 : 0;
 }
 
@@ -30,7 +31,7 @@ async function systemFindings(settings: SubcommandContext['settings'], compositi
       ...(await withinLimit('channel', lookMs, channelFindings(await composition.channelsOf(backend), settings), after)),
       ...(await withinLimit('freeze hooks', lookMs, hookFindings(backend), after)),
       ...(await withinLimit('freeze plan', lookMs, planFindings(backend, settings.fsfreezeExclude), after)),
-      ...commandFindings(backend),
+      ...commandFindings(backend, settings),
       ...(backend.diagnosis === undefined ? [] : await withinLimit('diagnosis', diagnosisMs, backend.diagnosis.examine(), after)),
     ];
   } catch (error) {
@@ -45,12 +46,9 @@ function asText(findings: readonly Finding[]): string {
   return `${paragraphs.join('\n')}\n${summary(findings)}\n`;
 }
 
-/** A path may have a newline in it, and a line is one finding. */
-const printable = (text: string): string => text.replace(/[\x00-\x1f\x7f]/g, (character) => JSON.stringify(character).slice(1, -1));
-
 function lines({ verdict, subject, detail, remedy }: Finding, width: number): string {
-  const first = `${verdict.padEnd('warning'.length)}  ${subject.padEnd(width)}  ${printable(detail)}\n`;
-  return remedy === undefined ? first : `${first}${' '.repeat('warning'.length + width + 4)}→ ${printable(remedy)}\n`;
+  const first = `${verdict.padEnd('warning'.length)}  ${subject.padEnd(width)}  ${harmless(detail)}\n`;
+  return remedy === undefined ? first : `${first}${' '.repeat('warning'.length + width + 4)}→ ${harmless(remedy)}\n`;
 }
 
 function summary(findings: readonly Finding[]): string {

@@ -1,4 +1,5 @@
 import { AgentError } from '../../../core/errors/agent-error.ts';
+import { harmless, harmlessJson } from '../../../core/errors/harmless-text.ts';
 import { nameOf, planFreeze, type FreezePlan, type LeftOut } from '../../../core/freeze/plan.ts';
 import type { FreezeCandidate, Hook } from '../../../core/ports/index.ts';
 import type { SubcommandContext } from '../subcommand.ts';
@@ -15,7 +16,8 @@ export async function run({ settings, words, flags, composition, print, complain
     mountPoints: words.length === 0 ? undefined : words,
   });
   const hookList = (await hooks?.list()) ?? [];
-  print(flags.has('json') ? `${JSON.stringify(asJson(plan, hookList), undefined, 2)}\n` : asText(plan, hookList));
+  print(flags.has('json') ? `${harmlessJson(JSON.stringify(asJson(plan, hookList), undefined, 2))}\n` : asText(plan, hookList));
+  for (const mountPoint of plan.idleExclusions ?? []) complain(`fsfreeze-exclude names ${mountPoint}, where nothing is mounted`);
   for (const mountPoint of plan.unmatched) complain(`nothing is mounted at ${mountPoint}`);
   return plan.unmatched.length === 0 ? 0 : 1;
 }
@@ -35,28 +37,36 @@ const asJson = (plan: FreezePlan, hooks: readonly Hook[]) => ({
   leftOut: plan.leftOut,
   cutCycles: plan.cutCycles,
   unmatched: plan.unmatched,
+  idleExclusions: plan.idleExclusions ?? [],
   hooks: hooks.map(({ name, refused }) => ({ name, ...(refused === undefined ? {} : { refused }) })),
 });
 
 function asText(plan: FreezePlan, hooks: readonly Hook[]): string {
   const frozen = plan.levels.flatMap((level, index) => level.map((candidate) => [`  ${index + 1}`, ...cells(candidate)]));
   const sections = [
-    ['Hooks, before anything is frozen:', ...hooks.map(({ name, refused }) => `  ${name}${refused === undefined ? '' : ` (will not run: ${refused})`}`)],
+    ['Hooks, before anything is frozen:', ...hooks.map(({ name, refused }) => `  ${harmless(name)}${refused === undefined ? '' : ` (will not run: ${harmless(refused)})`}`)],
     ['To be frozen, all of one level side by side, level 1 first:', ...aligned(frozen)],
-    ['To be left out:', ...aligned(plan.leftOut.filter(isDisk).map(({ mountPoint, type, detail }) => [`  ${printable(mountPoint)}`, type, detail]))],
-    ['Rings of file systems that rest on each other, cut open here:', ...plan.cutCycles.map((mountPoint) => `  ${mountPoint}`)],
+    ['To be left out:', ...aligned(plan.leftOut.filter(isDisk).map(({ mountPoint, type, detail }) => [`  ${harmless(mountPoint)}`, type, harmless(detail)]))],
+    ['Rings of file systems that rest on each other, cut open here:', ...plan.cutCycles.map((mountPoint) => `  ${harmless(mountPoint)}`)],
   ];
   const filled = sections.filter((section) => section.length > 1).map((section) => `${section.join('\n')}\n`);
-  return filled.length === 0 ? 'Nothing would be frozen.\n' : filled.join('\n');
+  return [...(frozen.length === 0 ? [whyNothing(plan)] : []), ...filled].join('\n');
+}
+
+function whyNothing({ leftOut }: FreezePlan): string {
+  if (leftOut.length === 0) return 'Nothing would be frozen: nothing is mounted that could be.\n';
+  const hidden = leftOut.filter((one) => !isDisk(one)).length;
+  const listed = hidden === 0 ? '' : `; ${hidden === leftOut.length ? 'they' : `${hidden} of them`} keep nothing on a disk and are listed with --json alone`;
+  return `Nothing would be frozen: ${leftOut.length === 1 ? '1 file system is' : `${leftOut.length} file systems are`} left out${listed}.\n`;
 }
 
 /** /proc, /sys and their like would bury the rest; `--json` has them too. */
 const isDisk = ({ reason }: LeftOut): boolean => reason !== 'pseudo';
 
 const cells = (candidate: FreezeCandidate): readonly string[] => [
-  printable(nameOf(candidate)),
+  harmless(nameOf(candidate)),
   candidate.type,
-  printable(candidate.source),
+  harmless(candidate.source),
   candidate.dirtyBytes === undefined ? '' : `${size(candidate.dirtyBytes)} to be flushed${likely(candidate.flushEstimateMs)}`,
 ];
 
@@ -64,9 +74,6 @@ const likely = (ms: number | undefined): string => {
   if (ms === undefined) return '';
   return ms < 100 ? ', at once' : `, in about ${(ms / 1000).toFixed(1)} s`;
 };
-
-/** Mount points may have newlines, and a table has lines. */
-const printable = (text: string): string => (/[\x00-\x1f\x7f]/.test(text) ? JSON.stringify(text) : text);
 
 function aligned(rows: readonly (readonly string[])[]): readonly string[] {
   const widths: number[] = [];

@@ -3,6 +3,8 @@ import type { RunSubcommand } from '../subcommand.ts';
 export interface SubcommandEntry {
   readonly name: string;
   readonly summary: string;
+  /** Goes on with defaults where the configuration cannot be used. */
+  readonly withoutConfiguration?: true;
   /** Its own flags, besides the options of the agent that say which machine and which state directory are meant. */
   readonly flags: readonly string[];
   readonly load: () => Promise<{ readonly run: RunSubcommand }>;
@@ -20,6 +22,7 @@ export const subcommands: readonly SubcommandEntry[] = [
     name: 'doctor',
     summary: 'Look at everything that the agent needs, and say what is wrong and what to do about it. Changes nothing. [--json]',
     flags: ['json'],
+    withoutConfiguration: true,
     load: () => import('./doctor.ts'),
   },
   {

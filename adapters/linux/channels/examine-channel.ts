@@ -5,7 +5,7 @@ import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { Finding } from '../../../core/ports/index.ts';
 import type { LinuxMethod } from '../../channels/methods.ts';
-import { obstacle } from './access.ts';
+import { asRoot, obstacle } from './access.ts';
 import { deviceHolder } from './device-holder.ts';
 import { MAXIMUM_PATH } from './unix-listen.ts';
 import { parseVsockAddress } from '../../shared/vsock-address.ts';
@@ -56,7 +56,7 @@ function lookAtDevice(path: string, access: typeof accessSync, holderOf: typeof 
       ? [good, `${holder} has it open`]
       : [warning, `${holder} has it open, and only one agent can`, 'stop that one, where it is not this agent under another name'];
   }
-  if (obstacle(path, readAndWrite, access) !== undefined) return [bad, 'it may not be opened by this user', 'run the agent as root'];
+  if (obstacle(path, readAndWrite, access) !== undefined) return [bad, 'it may not be opened by this user', asRoot('root is kept from it by a container’s device rules, SELinux or AppArmor: allow it there')];
   return [good, 'it is there, and nobody has it open'];
 }
 
@@ -73,7 +73,7 @@ function lookAtSocket(path: string, access: typeof accessSync): Verdict {
   if (typeof tryStat(directory) === 'string') return [bad, `there is no directory ${directory}`, `mkdir -p ${directory}`];
   const inTheWay = obstacle(directory, readAndWrite, access);
   if (inTheWay === 'read-only') return [bad, `${directory} is on a file system that is mounted read-only`, 'choose another `path`, such as one in /run'];
-  return inTheWay === undefined ? [good, 'the socket can be made'] : [bad, `${directory} may not be written to by this user`, 'run the agent as root, or choose another `path`'];
+  return inTheWay === undefined ? [good, 'the socket can be made'] : [bad, `${directory} may not be written to by this user`, `${asRoot('root is kept from it: see lsattr, SELinux or AppArmor')}, or choose another \`path\``];
 }
 
 function lookAtVsock(address: string): Verdict {

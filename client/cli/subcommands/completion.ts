@@ -37,10 +37,10 @@ ${globalFlags.map((flag) => `complete -c concierge-ctl -l ${flag.name}${flag.pla
 `,
 };
 
-export const run: RunSubcommand = async ({ words, stdout }) => {
+export const run: RunSubcommand = async ({ words, print }) => {
   const [shell = ''] = words;
   const script = Object.hasOwn(scripts, shell) ? scripts[shell] : undefined;
   if (script === undefined) throw new UsageError(`say for which shell: ${Object.keys(scripts).join(', ')}`);
-  stdout.write(script());
+  print(script());
   return 0;
 };

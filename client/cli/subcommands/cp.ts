@@ -1,15 +1,20 @@
 import { Buffer } from 'node:buffer';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { StringDecoder } from 'node:string_decoder';
 import type { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
+import { harmlessLines } from '../../../core/errors/harmless-text.ts';
+import { ClientError } from '../../client-error.ts';
 import { DEFAULT_PIECE, piecesOf, writeFile } from '../../files.ts';
 import { GuestFile, type FilePiece } from '../../guest-file.ts';
 import type { GuestClient } from '../../guest-client.ts';
 import { jsonText } from '../print-json.ts';
 import { Progress } from '../progress.ts';
+import { openPlace, type FileToBe } from '../file-to-be.ts';
 import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
+import { untilSignal } from '../signals.ts';
 import { UsageError } from '../usage-error.ts';
 
 const prefix = 'guest:';
@@ -28,8 +33,13 @@ export const run: RunSubcommand = async (context) => {
   if (from === undefined || to === undefined || more.length > 0) throw new UsageError('say what and whereto: cp guest:PATH PATH, or cp PATH guest:PATH (- is standard input or output)');
   const fromGuest = from.startsWith(prefix);
   if (fromGuest === to.startsWith(prefix)) throw new UsageError(`exactly one side is in the guest: write it ${prefix}PATH`);
+  if (context.flags.has('mode') && (!fromGuest || to === '-')) throw new UsageError('--mode is for a file here: the protocol cannot set that of one in the guest');
   if (context.json && to === '-') throw new UsageError('--json and the contents of the file cannot both go to standard output');
-  const copy = fromGuest ? await download(context, from.slice(prefix.length), to) : await upload(context, from, to.slice(prefix.length));
+  return await untilSignal(context.signals ?? process, (signal) => copyUntil(signal, context, from, to, fromGuest));
+};
+
+async function copyUntil(signal: AbortSignal, context: SubcommandContext, from: string, to: string, fromGuest: boolean): Promise<number> {
+  const copy = fromGuest ? await download(context, from.slice(prefix.length), to, signal) : await upload(context, from, to.slice(prefix.length), signal);
   const progress = context.isWatched ? new Progress(context.stderr, fromGuest ? from : to, copy.size) : undefined;
   let bytes = 0;
   try {
@@ -40,21 +50,34 @@ export const run: RunSubcommand = async (context) => {
   } finally {
     progress?.done();
   }
-  if (context.json) context.stdout.write(`${jsonText({ from, to, bytes })}\n`);
+  if (context.json) context.print(`${jsonText({ from, to, bytes })}\n`);
   return 0;
-};
+}
 
-async function download({ client, stdout, isWatched }: SubcommandContext, path: string, to: string): Promise<Copy> {
+/** `--mode` as a number. @throws UsageError */
+function modeOf({ flags }: SubcommandContext): number | undefined {
+  const text = flags.get('mode');
+  if (text === undefined) return undefined;
+  if (!/^[0-7]{3,4}$/.test(text)) throw new UsageError(`--mode is three or four octal digits, not '${text}'`);
+  return Number.parseInt(text, 8);
+}
+
+async function download(context: SubcommandContext, path: string, to: string, signal: AbortSignal): Promise<Copy> {
+  const { client, flags, stdout, isWatched, isScreen = false } = context;
+  const mode = modeOf(context);
   if (path === '') throw new UsageError(`write which file: ${prefix}PATH`);
   const size = isWatched ? await sizeInGuest(client, path) : undefined;
-  const pieces = piecesOf(client, path);
-  if (to === '-') return { size, run: (moved) => toStream(pieces, stdout, moved) };
+  // A guest that says for ever that there is more must not keep a script for ever.
+  const timeout = flags.get('timeout');
+  const silentMs = timeout === undefined ? 5_000 : Number(timeout) * 1000;
+  const pieces = piecesOf(client, path, { signal, ...(silentMs > 0 ? { silentMs } : {}) });
+  if (to === '-') return { size, run: (moved) => toStream(pieces, stdout, isScreen, moved) };
   // Nothing is truncated here before the guest has opened the file and read from it.
   const first = await pieces.next();
   const name = path.split(/[/\\]/).at(-1) ?? path;
-  let sink: FileHandle;
+  let sink: FileToBe;
   try {
-    sink = await open((await isDirectory(to)) ? join(to, name) : to, 'w');
+    sink = await openPlace((await isDirectory(to)) ? join(to, name) : to, mode, context);
   } catch (error) {
     await pieces.return();
     throw error;
@@ -62,13 +85,14 @@ async function download({ client, stdout, isWatched }: SubcommandContext, path: 
   return { size, run: (moved) => toFile(first, pieces, sink, moved) };
 }
 
-async function toFile(first: IteratorResult<FilePiece, void>, pieces: AsyncGenerator<FilePiece, void, void>, sink: FileHandle, moved: Moved): Promise<void> {
+async function toFile(first: IteratorResult<FilePiece, void>, pieces: AsyncGenerator<FilePiece, void, void>, sink: FileToBe, moved: Moved): Promise<void> {
   try {
     for (let piece = first; piece.done !== true; piece = await pieces.next()) {
-      await writeAll(sink, piece.value.bytes);
+      await writeAll(sink.handle, piece.value.bytes);
       moved(piece.value.length);
       piece.value.release();
     }
+    await sink.keep();
   } finally {
     await pieces.return();
     await sink.close();
@@ -87,21 +111,23 @@ async function writeAll(sink: FileHandle, pieces: readonly Uint8Array[]): Promis
   }
 }
 
-/** Standard output is not ours to close. */
-async function toStream(pieces: AsyncGenerator<FilePiece, void, void>, sink: Writable, moved: Moved): Promise<void> {
+/** Standard output is not ours to close. A terminal would obey what is in the bytes. */
+async function toStream(pieces: AsyncGenerator<FilePiece, void, void>, sink: Writable, isScreen: boolean, moved: Moved): Promise<void> {
+  const write = (data: Uint8Array | string): Promise<void> =>
+    new Promise((resolve, reject) => void sink.write(data, (error) => (error == null ? resolve() : reject(error))));
+  const decoder = new StringDecoder('utf8');
   for await (const piece of pieces) {
-    for (const bytes of piece.bytes) {
-      await new Promise<void>((resolve, reject) => void sink.write(bytes, (error) => (error == null ? resolve() : reject(error))));
-    }
+    for (const bytes of piece.bytes) await write(isScreen ? harmlessLines(decoder.write(Buffer.from(bytes))) : bytes);
     moved(piece.length);
     piece.release();
   }
+  if (isScreen) await write(harmlessLines(decoder.end()));
 }
 
-async function upload({ client, stdin }: SubcommandContext, from: string, to: string): Promise<Copy> {
+async function upload({ client, stdin }: SubcommandContext, from: string, to: string, signal: AbortSignal): Promise<Copy> {
   if (from === '-') {
     if (to === '' || to.endsWith('/')) throw new UsageError('say what the file is to be called in the guest');
-    return { size: undefined, run: (moved) => fromStream(stdin, writeFile(client, to), moved) };
+    return { size: undefined, run: (moved) => fromStream(stdin, writeFile(client, to, { signal }), moved, signal) };
   }
   const path = to === '' || to.endsWith('/') ? `${to}${basename(from)}` : to;
   const source = await open(from, 'r');
@@ -111,7 +137,7 @@ async function upload({ client, stdin }: SubcommandContext, from: string, to: st
     // Read before the guest is told anything: what cannot be read here empties no file there.
     const reader = new FileReader(source);
     const first = await reader.next();
-    return { size: facts.size === 0 ? undefined : facts.size, run: (moved) => fromFile(first, reader, client, path, moved) };
+    return { size: facts.size === 0 ? undefined : facts.size, run: (moved) => fromFile(first, reader, client, path, moved, signal) };
   } catch (error) {
     await source.close();
     throw error;
@@ -154,15 +180,15 @@ class FileReader {
   }
 }
 
-async function fromFile(first: Buffer, reader: FileReader, client: GuestClient, path: string, moved: Moved): Promise<void> {
+async function fromFile(first: Buffer, reader: FileReader, client: GuestClient, path: string, moved: Moved, signal: AbortSignal): Promise<void> {
   try {
     let following = reader.next();
-    const file = await GuestFile.open(client, path, 'wb', {});
+    const file = await GuestFile.open(client, path, 'wb', { signal });
     let piece = first;
     try {
       while (piece.length > 0) {
         const next = following;
-        await file.write(piece, {}, () => {
+        await file.write(piece, { signal }, () => {
           // While the guest writes, this side has time.
           following = reader.next();
           return next;
@@ -180,13 +206,16 @@ async function fromFile(first: Buffer, reader: FileReader, client: GuestClient, 
   }
 }
 
-async function fromStream(source: Readable, sink: Writable, moved: Moved): Promise<void> {
-  await pipeline(source, async function* count(chunks: AsyncIterable<Buffer>) {
+async function fromStream(source: Readable, sink: Writable, moved: Moved, signal: AbortSignal): Promise<void> {
+  const copying = pipeline(source, async function* count(chunks: AsyncIterable<Buffer>) {
     for await (const chunk of chunks) {
       yield chunk;
       moved(chunk.length);
     }
-  }, sink);
+  }, sink, { signal });
+  await copying.catch((error: unknown) => {
+    throw signal.aborted ? new ClientError('aborted', 'the copy was given up', { cause: signal.reason }) : error;
+  });
 }
 
 /** Best effort, for the progress alone: a pseudo file has no size, and a FIFO no end. */

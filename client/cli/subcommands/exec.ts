@@ -1,15 +1,22 @@
+import type { Buffer } from 'node:buffer';
 import { buffer } from 'node:stream/consumers';
+import type { Writable } from 'node:stream';
 
+import { messageOf } from '../../../core/errors/agent-error.ts';
+import { harmless, harmlessLines } from '../../../core/errors/harmless-text.ts';
 import { ClientError } from '../../client-error.ts';
 import { exec } from '../../exec.ts';
+import { withFrozenHint } from '../frozen-hint.ts';
 import { jsonText } from '../print-json.ts';
 import type { RunSubcommand } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 
 /** As ssh(1) has it: the program's own status where it ran, 255 where it could not be asked. */
 const notRun = 255;
+/** As timeout(1) has it. */
+const notEnded = 124;
 
-export const run: RunSubcommand = async ({ client, words, flags, json, stdin, stdout, stderr }) => {
+export const run: RunSubcommand = async ({ client, words, flags, json, stdin, stdout, stderr, isScreen, isWatched, print, complain }) => {
   const [path, ...rest] = words;
   if (path === undefined) throw new UsageError('say which program: concierge-ctl exec -- PROGRAM [ARGUMENT...]');
   const within = flags.get('within');
@@ -21,16 +28,21 @@ export const run: RunSubcommand = async ({ client, words, flags, json, stdin, st
       ...(within === undefined ? {} : { withinMs: Number(within) * 1000 }),
     });
     if (json) {
-      stdout.write(`${jsonText(result)}\n`);
+      print(`${jsonText(result)}\n`);
     } else {
-      stdout.write(result.stdout);
-      stderr.write(result.stderr);
-      if (result.truncated) stderr.write('concierge-ctl: the output was longer than the agent keeps; the rest is lost\n');
+      passOn(result.stdout, stdout, isScreen === true);
+      passOn(result.stderr, stderr, isWatched);
+      if (result.truncated) complain('concierge-ctl: the output was longer than the agent keeps; the rest is lost\n');
     }
     return result.exitCode ?? 128 + (result.signal ?? 0);
   } catch (error) {
     if (!ClientError.is(error)) throw error;
-    stderr.write(`concierge-ctl: ${error.message}\n`);
-    return notRun;
+    complain(`concierge-ctl: ${harmless(messageOf(await withFrozenHint(client, error)))}\n`);
+    return error.pid === undefined ? notRun : notEnded;
   }
 };
+
+/** To a file or a program as it is; to a terminal without what it would obey. */
+function passOn(bytes: Buffer, to: Writable, isTerminal: boolean): void {
+  to.write(isTerminal ? harmlessLines(bytes.toString('utf8')) : bytes);
+}

@@ -2,10 +2,10 @@ import { jsonText } from '../print-json.ts';
 import { bytesText, table } from '../table.ts';
 import type { RunSubcommand } from '../terminal.ts';
 
-export const run: RunSubcommand = async ({ client, json, stdout }) => {
+export const run: RunSubcommand = async ({ client, json, print }) => {
   const list = await client.execute('guest-get-fsinfo');
   if (json) {
-    stdout.write(`${jsonText(list)}\n`);
+    print(`${jsonText(list)}\n`);
     return 0;
   }
   // qemu-ga answers the latest mount first.
@@ -16,7 +16,7 @@ export const run: RunSubcommand = async ({ client, json, stdout }) => {
     const disks = one.disk.map(({ dev, serial }) => [dev, serial === undefined ? undefined : `(${serial})`].filter(Boolean).join(' '));
     return [one.mountpoint, one.type, one.name, bytesText(total), bytesText(used), percent, disks.filter((disk) => disk !== '').join(', ')];
   });
-  stdout.write(table(
+  print(table(
     [{ title: 'MOUNTED ON' }, { title: 'TYPE' }, { title: 'DEVICE' }, { title: 'SIZE', right: true }, { title: 'USED', right: true }, { title: 'USE', right: true }, { title: 'DISKS' }],
     rows,
   ));

@@ -13,7 +13,7 @@ async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-export const run: RunSubcommand = async ({ client, json, stdout }) => {
+export const run: RunSubcommand = async ({ client, json, print }) => {
   const agent = await client.execute('guest-info');
   const host = await orNothing(client.execute('guest-get-host-name'));
   const os = await orNothing(client.execute('guest-get-osinfo'));
@@ -21,12 +21,12 @@ export const run: RunSubcommand = async ({ client, json, stdout }) => {
   const zone = await orNothing(client.execute('guest-get-timezone'));
   const frozen = await orNothing(client.execute('guest-fsfreeze-status'));
   if (json) {
-    stdout.write(`${jsonText({ agent, 'host-name': host?.['host-name'], os, time, 'time-zone': zone, freeze: frozen })}\n`);
+    print(`${jsonText({ agent, 'host-name': host?.['host-name'], os, time, 'time-zone': zone, freeze: frozen })}\n`);
     return 0;
   }
   const commands = agent.supported_commands;
   const off = commands.filter(({ enabled }) => !enabled).map(({ name }) => name);
-  stdout.write(pairs([
+  print(pairs([
     ['agent', agent.version],
     ['host name', host?.['host-name']],
     ['system', os?.['pretty-name'] ?? os?.name],

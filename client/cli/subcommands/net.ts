@@ -2,10 +2,10 @@ import { jsonText } from '../print-json.ts';
 import { bytesText, table } from '../table.ts';
 import type { RunSubcommand } from '../terminal.ts';
 
-export const run: RunSubcommand = async ({ client, json, stdout }) => {
+export const run: RunSubcommand = async ({ client, json, print }) => {
   const list = await client.execute('guest-network-get-interfaces');
   if (json) {
-    stdout.write(`${jsonText(list)}\n`);
+    print(`${jsonText(list)}\n`);
     return 0;
   }
   const rows = list.flatMap(({ name, 'hardware-address': hardware = '', 'ip-addresses': addresses = [], statistics }) => {
@@ -14,7 +14,7 @@ export const run: RunSubcommand = async ({ client, json, stdout }) => {
     // One line for each address; what belongs to the interface stands in the first.
     return (texts.length === 0 ? [''] : texts).map((text, index) => (index === 0 ? [...first, text] : ['', '', '', '', text]));
   });
-  stdout.write(table(
+  print(table(
     [{ title: 'NAME' }, { title: 'HARDWARE' }, { title: 'RECEIVED', right: true }, { title: 'SENT', right: true }, { title: 'ADDRESSES' }],
     rows,
   ));

@@ -2,9 +2,9 @@ import { jsonText } from '../print-json.ts';
 import { pairs } from '../table.ts';
 import type { RunSubcommand } from '../terminal.ts';
 
-export const run: RunSubcommand = async ({ client, json, stdout }) => {
+export const run: RunSubcommand = async ({ client, json, print }) => {
   const os = await client.execute('guest-get-osinfo');
-  stdout.write(
+  print(
     json
       ? `${jsonText(os)}\n`
       : pairs([

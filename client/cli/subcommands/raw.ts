@@ -4,12 +4,12 @@ import type { RunSubcommand } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 
 /** `raw NAME [ARGUMENTS]`, or one whole request as `virsh qemu-agent-command` takes it. */
-export const run: RunSubcommand = async ({ client, words, stdout }) => {
+export const run: RunSubcommand = async ({ client, words, print }) => {
   const [first, second, ...more] = words;
   if (first === undefined || more.length > 0) throw new UsageError("say which command: raw NAME ['{ARGUMENTS}'], or raw '{\"execute\": …}'");
   const { name, args } = first.trimStart().startsWith('{') ? wholeRequest(first) : { name: first, args: second ?? '{}' };
   if (!args.trimStart().startsWith('{')) throw new UsageError(`arguments are a JSON object, not ${args}`);
-  stdout.write(`${jsonText(await client.executeRaw(name, oneLine(args)))}\n`);
+  print(`${jsonText(await client.executeRaw(name, oneLine(args)))}\n`);
   return 0;
 };
 

@@ -1,9 +1,11 @@
 import { createInterface } from 'node:readline/promises';
 
 import { messageOf } from '../../../core/errors/agent-error.ts';
+import { harmless } from '../../../core/errors/harmless-text.ts';
 import { commands } from '../../../core/schema/index.ts';
 import { readCommandLine } from '../command-line.ts';
 import { encodeArguments } from '../../encode-arguments.ts';
+import { withFrozenHint } from '../frozen-hint.ts';
 import { jsonText } from '../print-json.ts';
 import { flagsOf, subcommandOf, subcommands } from '../subcommands.ts';
 import { pairs } from '../table.ts';
@@ -13,11 +15,17 @@ import { UsageError } from '../usage-error.ts';
 
 /** Subcommands that make sense in a conversation. */
 const inside = subcommands.filter(({ name, needsGuest }) => name !== 'shell' && needsGuest !== false);
-const own = { help: [], exit: [], ...Object.fromEntries(inside.map(({ name, flags }) => [name, [...flags, { name: 'json' }].map((flag) => `--${flag.name}`)])) };
+/** Words of the conversation itself. */
+const ownWords: Readonly<Record<string, string>> = {
+  help: 'Lists all that can be typed, or with a name behind it tells of one.',
+  exit: 'Ends the conversation, as does Ctrl-D.',
+  quit: 'The same.',
+};
+const own = { help: [], exit: [], quit: [], ...Object.fromEntries(inside.map(({ name, flags }) => [name, [...flags, { name: 'json' }].map((flag) => `--${flag.name}`)])) };
 
 /** A conversation: one command a line, `NAME ARGUMENT=VALUE…`, or a subcommand; with completion. */
 export const run: RunSubcommand = async (context) => {
-  const { client, stdin, stdout, isWatched } = context;
+  const { client, stdin, stdout, isWatched, print } = context;
   const lines = createInterface({
     input: stdin,
     output: stdout,
@@ -28,7 +36,7 @@ export const run: RunSubcommand = async (context) => {
       return [[...fitting], begun];
     },
   });
-  if (isWatched) stdout.write('One command a line, as in: guest-file-open path=/etc/hostname, or fs. Tab completes, help explains, Ctrl-D ends.\n');
+  if (isWatched) print('One command a line, as in: guest-file-open path=/etc/hostname, or fs. Tab completes, help explains, exit, quit or Ctrl-D ends.\n');
   let ended = false;
   lines.once('close', () => (ended = true));
   // Input that has come to its end still has lines to be read, but nobody to be prompted.
@@ -39,9 +47,9 @@ export const run: RunSubcommand = async (context) => {
   let failed = false;
   for await (const line of lines) {
     const [name, ...rest] = wordsOf(line);
-    if (name === 'exit') break;
-    const problem = await answer(context, name, rest);
-    if (problem !== undefined) stdout.write(`${problem}\n`);
+    if (name === 'exit' || name === 'quit') break;
+    const problem = await answer(isWatched ? { ...context, ask: (question) => lines.question(harmless(question)) } : context, name, rest);
+    if (problem !== undefined) print(`${harmless(problem)}\n`);
     failed ||= problem !== undefined;
     if (!client.isOpen) return 3;
     prompt();
@@ -54,18 +62,18 @@ export const run: RunSubcommand = async (context) => {
 /** Answers what went wrong. */
 async function answer(context: SubcommandContext, name: string | undefined, rest: readonly string[]): Promise<string | undefined> {
   if (name === undefined) return undefined;
-  const { client, stdout } = context;
+  const { client, print } = context;
   try {
-    if (name === 'help') stdout.write(helpOn(rest[0]));
+    if (name === 'help') print(helpOn(rest[0]));
     else if (inside.some((entry) => entry.name === name)) await subcommand(context, [name, ...rest]);
     else {
       const schema = schemaOf(name);
       const args = schema === undefined ? '{}' : encodeArguments(schema, typedArguments(schema, rest)).join('');
-      stdout.write(`${jsonText(await client.executeRaw(name, args))}\n`);
+      print(`${jsonText(await client.executeRaw(name, args))}\n`);
     }
     return undefined;
   } catch (error) {
-    return messageOf(error);
+    return messageOf(await withFrozenHint(client, error));
   }
 }
 
@@ -80,6 +88,7 @@ async function subcommand(context: SubcommandContext, words: readonly string[]):
 }
 
 function helpOn(name: string | undefined): string {
+  if (name !== undefined && Object.hasOwn(ownWords, name)) return `${name}: ${ownWords[name] ?? ''}\n`;
   const entry = inside.find((one) => one.name === name);
   if (entry !== undefined) return `${`${entry.name} ${entry.usage}`.trimEnd()}: ${entry.summary}\n`;
   const schema = name === undefined ? undefined : schemaOf(name);
@@ -89,6 +98,7 @@ function helpOn(name: string | undefined): string {
   }
   if (name !== undefined) throw new UsageError(`there is no '${name}': help alone lists what there is`);
   return pairs([
+    ...Object.entries(ownWords),
     ...inside.map((one) => [one.name, one.summary] as const),
     ...commands.map((command) => [command.name, command.summary.split('. ', 1)[0]] as const),
   ]);

@@ -4,9 +4,12 @@ import { reportText } from '../report-text.ts';
 import { fileSystemsText } from '../table.ts';
 import { reportOf } from './status.ts';
 
-export const run: RunSubcommand = async ({ client, json, stdout }) => {
+export const run: RunSubcommand = async ({ client, json, print }) => {
   const count = await client.execute('guest-fsfreeze-thaw', {}, { timeoutMs: 180_000 });
-  const report = await reportOf(client);
-  stdout.write(json ? `${jsonText({ thawed: count, report })}\n` : `${fileSystemsText(count)} thawed\n${report === undefined ? '' : reportText(report)}`);
+  // Where nothing was frozen, the report is that of a freeze long ago.
+  const report = count === 0n ? undefined : await reportOf(client);
+  if (json) print(`${jsonText({ thawed: count, report })}\n`);
+  else if (count === 0n) print('nothing was frozen (concierge-ctl status tells of the last freeze)\n');
+  else print(`${fileSystemsText(count)} thawed\n${report === undefined ? '' : reportText(report)}`);
   return 0;
 };

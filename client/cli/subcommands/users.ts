@@ -2,13 +2,13 @@ import { jsonText } from '../print-json.ts';
 import { table, timeText } from '../table.ts';
 import type { RunSubcommand } from '../terminal.ts';
 
-export const run: RunSubcommand = async ({ client, json, stdout }) => {
+export const run: RunSubcommand = async ({ client, json, print }) => {
   const list = await client.execute('guest-get-users');
   if (!json && list.length === 0) {
-    stdout.write('nobody is logged in\n');
+    print('nobody is logged in\n');
     return 0;
   }
-  stdout.write(
+  print(
     json
       ? `${jsonText(list)}\n`
       : table([{ title: 'USER' }, { title: 'DOMAIN' }, { title: 'SINCE' }], list.map(({ user, domain = '', 'login-time': since }) => [user, domain, timeText(since * 1000)])),

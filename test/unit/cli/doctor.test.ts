@@ -8,6 +8,7 @@ import { afterRealTime, withinLimit, type After } from '../../../adapters/cli/do
 import { examine } from '../../../adapters/cli/subcommands/doctor.ts';
 import type { SubcommandContext } from '../../../adapters/cli/subcommand.ts';
 import { readSettings } from '../../../adapters/config/settings.ts';
+import { asRoot } from '../../../adapters/linux/channels/access.ts';
 import { examineChannel } from '../../../adapters/linux/channels/examine-channel.ts';
 import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
 import { AgentError } from '../../../core/errors/agent-error.ts';
@@ -80,12 +81,31 @@ describe('the doctor', () => {
   it.each([
     [['--block-rpcs=guest-inof'], 'configuration', "no command is named 'guest-inof', which is in block-rpcs or allow-rpcs"],
     [['--allow-rpcs=guest-ping'], 'forbidden commands', 'libvirt cannot do without guest-sync, guest-sync-delimited, guest-info'],
+    [['--block-rpcs=guest-fsfreeze-freeze'], 'forbidden commands', 'no backup can freeze the file systems: guest-fsfreeze-freeze'],
+    [['--fsfreeze-exclude=/dta'], 'freeze plan', 'fsfreeze-exclude names /dta, where nothing is mounted'],
     [['--freeze-timeout=0'], 'freeze-timeout', 'a freeze has no deadline: if the host dies in a backup, the guest stays frozen'],
   ])('warns of %j', async (words, subject, detail) => {
     const { status, about } = await examined({ words });
 
     expect(about(subject)).toContainEqual(expect.objectContaining({ verdict: 'warning', detail }));
     expect(status).toBe(0);
+  });
+
+  it('calls nothing good that libvirt cannot do without', async () => {
+    const { about } = await examined({ words: ['--allow-rpcs=guest-ping'] });
+
+    expect([...about('forbidden commands'), ...about('commands')].filter(({ verdict }) => verdict === 'good')).toEqual([]);
+    expect(about('commands')[0]?.detail).toContain('the configuration forbids 42 of them');
+  });
+
+  it('lists what is forbidden where nobody misses it', async () => {
+    expect((await examined({ words: ['--block-rpcs=guest-exec'] })).about('forbidden commands')).toEqual([{ subject: 'forbidden commands', verdict: 'good', detail: 'guest-exec' }]);
+  });
+
+  it('says that a configuration cannot be used', async () => {
+    const { status, about } = await examined({ configuration: { file: undefined, warnings: [], problem: 'a group is missing' } });
+
+    expect([status, about('configuration')[0]]).toEqual([1, expect.objectContaining({ verdict: 'bad', detail: expect.stringContaining('a group is missing') })]);
   });
 
   it('names the configuration file and what was passed over in it', async () => {
@@ -201,8 +221,17 @@ describe('the doctor', () => {
     ['EROFS', 'is on a file system that is mounted read-only'],
     ['EACCES', 'may not be written to by this user'],
   ])('tells by %s that a state directory or the one of a socket %s', (code, detail) => {
+    expect(asRoot('look at the attributes', 0)).toBe('look at the attributes');
+    expect(asRoot('look at the attributes', 1000)).toBe('run the agent as root');
     expect(stateFindings(directory, refusing(code))[0]).toMatchObject({ verdict: 'bad', detail: `${directory} ${detail}` });
     expect(examineChannel('unix-listen', join(directory, 's'), refusing(code))).toMatchObject([{ verdict: 'bad', detail: expect.stringContaining(`${directory} ${detail}`) }]);
+  });
+
+  it('sends nobody to the directory that is set already', () => {
+    const [finding] = stateFindings('/run/concierge-ga', refusing('EROFS'));
+
+    expect(finding).toMatchObject({ verdict: 'bad', remedy: expect.stringMatching(/^choose a directory of a tmpfs with statedir/) });
+    expect(finding?.remedy).not.toContain('/run/concierge-ga');
   });
 
   it('says of a socket whose path is too long how long it may be', () => {

@@ -32,13 +32,19 @@ const backend = (candidates: readonly FreezeCandidate[], thaw: readonly ThawOutc
     },
   });
 
-async function program(words: readonly string[], { environment = {}, machine }: { environment?: NodeJS.ProcessEnv; machine?: Backend } = {}) {
+interface Called {
+  readonly environment?: NodeJS.ProcessEnv;
+  readonly machine?: Backend;
+  readonly as?: string;
+}
+
+async function program(words: readonly string[], { environment = {}, machine, as = '/usr/sbin/qemu-ga' }: Called = {}) {
   const output = { out: '', err: '' };
   const result = await runProgram({
-    program: '/usr/sbin/qemu-ga',
+    program: as,
     words,
     process: { env: environment, pid: 1, platform: 'linux' } as unknown as NodeJS.Process,
-    composition: async () => ({ createBackend: async () => machine } as unknown as Composition),
+    composition: async () => ({ createBackend: async () => machine, channelsOf: async () => ({ methods: [] }) } as unknown as Composition),
     print: (text) => {
       output.out += text;
     },
@@ -62,6 +68,47 @@ describe('the program', () => {
     [['--', 'freeze', '--dry-run'], 'freeze'],
   ])('starts no agent for %j, whose command is not first', async (words, name) => {
     expect(await program(words)).toEqual({ out: '', err: `/usr/sbin/qemu-ga: '${name}' has to come first: /usr/sbin/qemu-ga ${name} [<options>]\n`, status: 1 });
+  });
+
+  it.each([
+    [['doctro'], 'doctro', 'did you mean doctor?'],
+    [['help'], 'help', 'did you mean --help?'],
+    [['stauts'], 'stauts', "did you mean 'concierge-ctl status', which is for the host?"],
+    [['-v', 'frobnicate'], 'frobnicate', 'there are freeze, doctor, thaw'],
+  ])('starts no agent for %j, and says what was meant', async (words, word, meant) => {
+    const { err, status } = await program(words, { as: '/usr/bin/concierge-ga' });
+
+    expect(status).toBe(1);
+    expect(err).toMatch(new RegExp(`^/usr/bin/concierge-ga: there is no command '${word}': .*\\n$`));
+    expect(err).toContain(meant);
+  });
+
+  it.each(['/usr/sbin/qemu-ga', 'qemu-ga', 'C:\\x\\qemu-ga.exe'])('passes over words under the name %s, as qemu-ga does', async (as) => {
+    expect((await program(['-m', 'unix-listen', '-p', '/no/such', 'stray'], { as })).err).not.toContain('there is no command');
+  });
+
+  it('shows what was typed without harm to the terminal', async () => {
+    const { err } = await program(['\u001b]0;x\u0007\u202e'], { as: 'concierge-ga' });
+
+    expect(err).toContain("'\\x1b]0;x\\x07\\u202e'");
+  });
+
+  it('names the methods that there are where one is none', async () => {
+    expect((await program(['-m', 'virtio'])).err).toBe(
+      "/usr/sbin/qemu-ga: must specify a path for this channel: no method is named 'virtio': there are unix-listen, virtio-serial, isa-serial, vsock-listen (did you mean virtio-serial?)\n",
+    );
+  });
+
+  it.each([
+    [['-c', '/no/such/file'], 'No such file or directory'],
+    [['--freeze-timeout=soon'], "'soon' is not a number of seconds"],
+  ])('looks at everything else although %j cannot be used', async (words, problem) => {
+    const { out, status } = await program(['doctor', '--json', ...words], { machine: backend([]) });
+
+    const findings = JSON.parse(out) as readonly { subject: string; verdict: string; detail: string }[];
+    expect(status).toBe(1);
+    expect(findings[0]).toMatchObject({ subject: 'configuration', verdict: 'bad', detail: expect.stringContaining(problem) as string });
+    expect(findings.map(({ subject }) => subject)).toEqual(expect.arrayContaining(['state directory', 'freeze plan', 'commands']));
   });
 
   it('helps, and packagers find what they look for', async () => {
@@ -126,8 +173,8 @@ describe('freeze --dry-run', () => {
       status: 0,
       err: '',
       out: `To be frozen, all of one level side by side, level 1 first:
-  1  "/loop\\n"  ext4  /dev/loop0
-  2  /          ext4  /dev/x      5.0 MiB to be flushed, in about 1.2 s
+  1  /loop\\n  ext4  /dev/loop0
+  2  /        ext4  /dev/x      5.0 MiB to be flushed, in about 1.2 s
 
 To be left out:
   /nfs  ext4  the server keeps it
@@ -154,6 +201,33 @@ To be left out:
 
   it('leaves out what is excluded by the agent’s own options', async () => {
     expect((await program(['freeze', '--dry-run', '--fsfreeze-exclude=/'], { machine })).out).toContain('/ is excluded by configuration');
+  });
+
+  it('says of an excluded mount point that it is none', async () => {
+    const { out, err, status } = await program(['freeze', '--dry-run', '--json', '--fsfreeze-exclude=/dta'], { machine });
+
+    expect(JSON.parse(out)).toMatchObject({ idleExclusions: ['/dta'] });
+    expect([err, status]).toEqual(['/usr/sbin/qemu-ga: fsfreeze-exclude names /dta, where nothing is mounted\n', 0]);
+  });
+
+  const leftOut = (mountPoint: string, reason: 'network' | 'pseudo'): FreezeCandidate => candidate(mountPoint, { leftOut: { reason, detail: 'x' } });
+
+  it.each([
+    [[], 'nothing is mounted that could be.'],
+    [[leftOut('/proc', 'pseudo')], '1 file system is left out; they keep nothing on a disk and are listed with --json alone.'],
+    [[leftOut('/proc', 'pseudo'), leftOut('/nfs', 'network')], '2 file systems are left out; 1 of them keep nothing on a disk and are listed with --json alone.'],
+    [[leftOut('/nfs', 'network'), leftOut('/nfs2', 'network')], '2 file systems are left out.'],
+  ])('says why nothing would be frozen (%#)', async (candidates, why) => {
+    expect((await program(['freeze', '--dry-run'], { machine: backend(candidates) })).out).toMatch(new RegExp(`^Nothing would be frozen: ${why}\n`));
+  });
+
+  it('lets no name reach the terminal or a program as it is', async () => {
+    const odd = backend([candidate('/\u202egpj\u009b', { source: '\u001b]0;x\u0007' })]);
+    const text = await program(['freeze', '--dry-run'], { machine: odd });
+    const json = await program(['freeze', '--dry-run', '--json'], { machine: odd });
+
+    expect(`${text.out}${json.out}`.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(JSON.parse(json.out)).toMatchObject({ levels: [[{ mountPoint: '/\u202egpj\u009b' }]] });
   });
 
   it('is the only freeze that there is from here', async () => {

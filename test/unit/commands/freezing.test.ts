@@ -18,7 +18,7 @@ function freezingGuest() {
     settings: { deadlineMs: 600_000, withinMs: 10_000, excluded: [], unknownMountPoints: 'error' },
   });
   const context = contextOf(machine.backend, { freeze });
-  return { log: context.log, ask: (name: string, args?: string) => exchange(context, name, args) };
+  return { machine, log: context.log, ask: (name: string, args?: string) => exchange(context, name, args) };
 }
 
 it('freezes, says so, reports on it and thaws', async () => {
@@ -34,6 +34,28 @@ it('freezes, says so, reports on it and thaws', async () => {
   expect(report.status).toBe('frozen');
   expect(report.filesystems).toHaveLength(4);
   expect(log.texts('account')).toEqual(['guest-fsfreeze called', 'guest-fsthaw called']);
+});
+
+it('tells what a freeze would do, and touches nothing', async () => {
+  const { ask } = freezingGuest();
+
+  const plan = JSON.parse(await ask('__org.concierge_fsfreeze-plan', '{"mountpoints": ["/boot", "/proc", "/dta"]}')) as Record<string, object[]>;
+
+  expect(plan['filesystems']).toEqual([expect.objectContaining({ mountpoint: '/boot', level: 1, 'also-mounted-at': [] })]);
+  expect(plan['left-out']).toEqual([expect.objectContaining({ mountpoint: '/proc', reason: 'pseudo' })]);
+  expect([plan['unmatched'], plan['idle-exclusions'], plan['cut-cycles'], plan['hooks']]).toEqual([['/dta'], [], [], []]);
+  expect(await ask('guest-fsfreeze-status')).toBe('"thawed"');
+});
+
+it('says until when it is frozen', async () => {
+  const { ask, machine } = freezingGuest();
+  const began = machine.clock.now();
+  await ask('guest-fsfreeze-freeze');
+  const report = await ask('__org.concierge_fsfreeze-report');
+  await ask('guest-fsfreeze-thaw');
+
+  expect(report).toContain(`"deadline-at": ${began + 600_000_000_000n}`);
+  expect(await ask('__org.concierge_fsfreeze-report')).not.toContain('deadline-at');
 });
 
 it('freezes only what is listed, and nothing for an empty list', async () => {

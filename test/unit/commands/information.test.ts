@@ -22,8 +22,9 @@ describe('session', () => {
     };
 
     expect(version).toBe('10.2.0');
-    expect(commands).toHaveLength(45);
-    expect(commands.slice(0, 3)).toEqual([
+    expect(commands).toHaveLength(46);
+    expect(commands.slice(0, 4)).toEqual([
+      { enabled: true, name: '__org.concierge_fsfreeze-plan', 'success-response': true },
       { enabled: true, name: '__org.concierge_fsfreeze-report', 'success-response': true },
       { enabled: true, name: 'guest-network-get-route', 'success-response': true },
       { enabled: true, name: 'guest-get-load', 'success-response': true },

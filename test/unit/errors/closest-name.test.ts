@@ -23,6 +23,11 @@ describe('the name that was meant', () => {
     expect(closestName(given, names)).toBeUndefined();
   });
 
+  it('is no short one of which no letter is right', () => {
+    expect(closestName('-V', ['fs', 'os'])).toBeUndefined();
+    expect(closestName('fx', ['fs', 'os'])).toBe('fs');
+  });
+
   it('is the nearer of two', () => {
     expect(closestName('block-rpc', ['blocks-rpc', 'block-rpcs', 'block-rpcx'])).toBe('blocks-rpc');
     expect(closestName('hook-a', ['hook-abc', 'hook-ab'])).toBe('hook-ab');

@@ -47,10 +47,10 @@ describe('a line of the log', () => {
   it('is one line, whatever a path or a message brings', async () => {
     const { log: agent, lines } = log();
 
-    agent.warning('no /a\n1750000000.000000: error: forged\r\t\u001b[2J\u0085\u2028');
+    agent.warning('no /a\n1750000000.000000: error: forged\r\t\u001b[2J\u0085\u2028\u202e');
     await agent.flush();
 
-    expect(lines.written).toEqual(['1750000000.123456: warning: no /a\\n1750000000.000000: error: forged\\r\\t\\x1b[2J\\x85\\u2028\n']);
+    expect(lines.written).toEqual(['1750000000.123456: warning: no /a\\n1750000000.000000: error: forged\\r\\t\\x1b[2J\\x85\\u2028\\u202e\n']);
   });
 
   it('is cut where it is very long', async () => {

@@ -28,6 +28,7 @@ describe('the schema', () => {
       'guest-get-users', 'guest-get-timezone', 'guest-get-osinfo', 'guest-get-devices', 'guest-ssh-get-authorized-keys',
       'guest-ssh-add-authorized-keys', 'guest-ssh-remove-authorized-keys', 'guest-get-diskstats', 'guest-get-cpustats',
       'guest-get-load', 'guest-network-get-route', '__org.concierge_fsfreeze-report',
+      '__org.concierge_fsfreeze-plan',
     ]);
   });
 

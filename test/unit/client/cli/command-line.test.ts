@@ -32,7 +32,9 @@ describe('the command line', () => {
     [['fs'], 2, 'say which guest'],
     [['--vsock', 'nonsense', 'fs'], 2, '--vsock takes'],
     [['--timeout', 'soon', '--socket', '/x', 'fs'], 2, '--timeout takes'],
-    [['--socket', '/no/such/socket', 'fs'], 3, 'cannot connect to /no/such/socket'],
+    [['--socket', '/no/such/socket', 'fs'], 3, 'concierge-ctl: cannot connect to /no/such/socket: there is no such socket\n'],
+    [['--socket', '/dev/null', 'fs'], 3, 'concierge-ctl: cannot connect to /dev/null: it is no socket\n'],
+    [['--socket', `/${'x'.repeat(200)}`, 'fs'], 3, 'the path is too long for a socket\n'],
     [['--vsock', '/no/such/socket:5', 'fs'], 3, 'cannot connect to /no/such/socket'],
   ])('%j ends with status %i', async (words, status, message) => {
     const stderr = new PassThrough();
@@ -53,12 +55,31 @@ describe('words', () => {
     [['thaw', 'now'], "'now' is one word too many: thaw takes none"],
     [['cp', 'a', 'b', 'c'], "'c' is one word too many: cp takes guest:PATH PATH | PATH guest:PATH"],
     [['thraw'], "there is no 'thraw': there are info, fs,"],
+    [['stauts'], 'did you mean status?'],
   ])('that nobody asked for, as in %j, are told and not passed over', async (words, message) => {
     expect(await ctl(words)).toMatchObject({ status: 2, err: expect.stringContaining(message) });
   });
 
   it.each([[['-h']], [['help']], [['thaw', '-h']], [['--help', 'thaw']]])('%j asks for help', async (words) => {
     expect(await ctl(words)).toMatchObject({ status: 0, out: expect.stringContaining('Usage: concierge-ctl') });
+  });
+});
+
+describe('help', () => {
+  it.each([
+    [['cp', '--help'], ['Usage: concierge-ctl [OPTIONS] cp guest:PATH PATH', '--mode OCTAL', '--socket PATH']],
+    [['help', 'exec'], ['Usage: concierge-ctl [OPTIONS] exec', '--within SECONDS', '124 when it has not ended']],
+    [['thaw', '-h'], ['Usage: concierge-ctl [OPTIONS] thaw']],
+  ])('%j is that of the subcommand', async (words, texts) => {
+    const { status, out } = await ctl(words);
+
+    expect(status).toBe(0);
+    for (const text of texts) expect(out).toContain(text);
+    expect(out).not.toContain('users');
+  });
+
+  it('of nothing that there is says what was meant', async () => {
+    expect(await ctl(['help', 'exce'])).toMatchObject({ status: 2, err: expect.stringContaining('did you mean exec?') });
   });
 });
 

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 
 import { runProgram } from '../../../../client/cli/program.ts';
@@ -13,6 +14,11 @@ export interface Told {
 export interface CtlOptions extends FakeGuestOptions {
   readonly input?: string;
   readonly watched?: boolean;
+  /** Standard output is a terminal. */
+  readonly screen?: boolean;
+  /** Standard input is a terminal. */
+  readonly typed?: boolean;
+  readonly signals?: EventEmitter;
 }
 
 const collector = () => {
@@ -27,7 +33,12 @@ const collector = () => {
 };
 
 /** concierge-ctl with this command line on a fake guest. */
-export async function ctlOn(guest: FakeGuest, words: readonly string[], { input = '', watched = false }: CtlOptions = {}): Promise<Told> {
+export async function ctlOn(guest: FakeGuest, words: readonly string[], options: CtlOptions = {}): Promise<Told> {
+  return ctlWith(async () => new GuestClient(guest.connect(), { timeoutMs: 1000 }), words, options);
+}
+
+/** concierge-ctl with this command line, on whatever guest it connects to. */
+export async function ctlWith(connect: () => Promise<GuestClient>, words: readonly string[], { input = '', watched = false, screen = false, typed = false, signals }: CtlOptions = {}): Promise<Told> {
   const [out, err] = [collector(), collector()];
   const status = await runProgram({
     words,
@@ -37,7 +48,10 @@ export async function ctlOn(guest: FakeGuest, words: readonly string[], { input 
     stdout: out.stream,
     stderr: err.stream,
     isWatched: watched,
-    connect: async () => new GuestClient(guest.connect(), { timeoutMs: 1000 }),
+    isScreen: screen,
+    isTyped: typed,
+    ...(signals === undefined ? {} : { signals }),
+    connect,
   });
   return { status, out: out.text(), err: err.text() };
 }

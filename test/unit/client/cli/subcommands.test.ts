@@ -1,13 +1,15 @@
+import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { DEFAULT_PIECE } from '../../../../client/index.ts';
+import { DEFAULT_PIECE, GuestClient } from '../../../../client/index.ts';
 import { Base64Text } from '../../../../core/schema/types.ts';
 import { createFakeGuest } from '../../../../kit/fake/index.ts';
-import { ctl, ctlOn } from './ctl.ts';
+import { scriptedAgent, type ScriptedOptions } from '../scripted-agent.ts';
+import { ctl, ctlOn, ctlWith, type CtlOptions } from './ctl.ts';
 
 describe('tables for people', () => {
   it('fs lists file systems in mount order with their use', async () => {
@@ -54,6 +56,57 @@ describe('tables for people', () => {
   });
 });
 
+describe('text of a guest', () => {
+  /** Changes a title, erases with C1, turns the direction, is invisible. */
+  const evil = '\u001b]0;owned\u0007\u009b2J\u202e\u200b';
+  const escaped = '\\x1b]0;owned\\x07\\x9b2J\\u202e\\u200b';
+  const onEvil = (words: readonly string[], answer: ScriptedOptions['answer'], options?: CtlOptions) =>
+    ctlWith(async () => new GuestClient(scriptedAgent(answer === undefined ? {} : { answer }).host, { timeoutMs: 1000 }), words, options);
+  const refusing: ScriptedOptions['answer'] = (_name, id) => `{"error": {"class": "GenericError", "desc": ${ascii(evil)}}${id}}\n`;
+  const ascii = (text: string): string => JSON.stringify(text).replaceAll(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+
+  it.each([['fs'], ['raw', 'guest-ping'], ['exec', '--', 'x'], ['thaw'], ['cp', 'guest:/x', '-']])('has no effect on a terminal as the error of %s', async (...words) => {
+    const { out, err } = await onEvil(words, refusing);
+
+    expect(`${out}${err}`).toContain(escaped);
+    expect(`${out}${err}`.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  it('has none in a conversation', async () => {
+    const { out } = await onEvil(['shell'], refusing, { input: 'guest-ping\nfs\nraw x\n' });
+
+    expect(out.split('\n').filter((line) => line.includes(escaped))).toHaveLength(3);
+    expect(out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  it('has none as a state, nor as a reason that nobody knows', async () => {
+    const { out } = await onEvil(['status'], (name, id) => name === 'guest-fsfreeze-status'
+      ? `{"return": ${ascii(evil)}${id}}\n`
+      : `{"return": {"status": "thawed", "started-at": 1, "ended-at": 2, "ended-by": ${ascii(evil)}, "filesystems": [], "left-out": [], "hooks": []}${id}}\n`);
+
+    expect(out.split('\n')[0]).toBe(escaped);
+    expect(out).toContain(`by ${escaped}`);
+    expect(out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  });
+
+  it('is escaped in JSON, member names too, and stays the same value', async () => {
+    const { out } = await onEvil(['raw', 'x'], (_name, id) => `{"return": {${ascii(evil)}: ${ascii(evil)}}${id}}\n`);
+
+    expect(JSON.parse(out)).toEqual({ [evil]: evil });
+    expect(out.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(out).toContain('\\u009b2J\\u202e');
+  });
+
+  it('from a program or a file has none on a terminal, and is what it is anywhere else', async () => {
+    const scenario = { machine: { files: { '/data/f': `${evil}\n\tü`, '/usr/bin/p': { program: ({ print, complain }: { print: (text: string) => void; complain: (text: string) => void }) => (print(`${evil}\n`), complain(evil), 0) } } } };
+
+    expect(await ctl(['exec', '--', 'p'], scenario)).toMatchObject({ out: `${evil}\n`, err: evil });
+    expect(await ctl(['exec', '--', 'p'], scenario, { screen: true, watched: true })).toMatchObject({ out: `${escaped}\n`, err: escaped });
+    expect((await ctl(['cp', 'guest:/data/f', '-'], scenario)).out).toBe(`${evil}\n\tü`);
+    expect((await ctl(['cp', 'guest:/data/f', '-'], scenario, { screen: true })).out).toBe(`${escaped}\n\tü`);
+  });
+});
+
 it('--json prints what the agent answered, integers exact', async () => {
   const { out } = await ctl(['net', '--json'], {
     machine: {
@@ -75,9 +128,10 @@ describe('freezing', () => {
     const thawed = await ctlOn(guest, ['thaw']);
 
     expect(frozen.out).toMatch(/^4 file systems frozen$/m);
-    expect(frozen.err).toContain('concierge-ctl thaw');
+    expect(frozen.err).toMatch(/stays frozen until it is thawed, at the latest until \d{4}-.*Z by the guest's clock \(concierge-ctl thaw\)/);
     expect(held).toHaveLength(4);
-    expect(state.out).toMatch(/^frozen$/m);
+    expect(state.out).toMatch(/^frozen\nstays so until it is thawed, at the latest until \d{4}-/);
+    expect(state.out).toMatch(/^frozen \S+Z, until \S+Z at the latest$/m);
     expect(thawed.out).toMatch(/^4 file systems thawed$/m);
     expect(guest.machine.fileSystems.frozen).toEqual([]);
   });
@@ -91,20 +145,50 @@ describe('freezing', () => {
     expect(guest.machine.fileSystems.frozen).toEqual(['/boot']);
   });
 
-  it('a dry run asks the program of the guest, and touches nothing', async () => {
-    const guest = await createFakeGuest({ machine: { files: { '/usr/bin/concierge-ga': { program: ({ argv, print }) => print(`plan of ${argv.slice(1).join(' ')}\n`) } } } }, { realTime: true });
+  it('tells that it has no deadline where it has none', async () => {
+    const guest = await createFakeGuest({}, { freezeTimeoutMs: 0 });
+
+    expect((await ctlOn(guest, ['freeze'])).err).toContain('stays frozen until it is thawed: it has no deadline');
+    await ctlOn(guest, ['thaw']);
+  });
+
+  it('a thaw of nothing tells nothing of a freeze long ago', async () => {
+    const guest = await createFakeGuest();
+    await ctlOn(guest, ['freeze']);
+    await ctlOn(guest, ['thaw']);
+
+    expect((await ctlOn(guest, ['thaw'])).out).toBe('nothing was frozen (concierge-ctl status tells of the last freeze)\n');
+    expect(JSON.parse((await ctlOn(guest, ['thaw', '--json'])).out)).toEqual({ thawed: 0 });
+  });
+
+  it('a dry run asks the agent for its plan, runs nothing in the guest and touches nothing', async () => {
+    const guest = await createFakeGuest({}, { realTime: true, blockRpcs: ['guest-exec'] });
 
     const { status, out } = await ctlOn(guest, ['freeze', '--dry-run', '/data']);
+    const json = JSON.parse((await ctlOn(guest, ['freeze', '--dry-run', '--json'])).out) as { filesystems: object[] };
 
-    expect([status, out]).toEqual([0, 'plan of freeze --dry-run /data\n']);
+    expect(status).toBe(0);
+    expect(out).toMatch(/^LEVEL  MOUNTED ON  TYPE  DEVICE +TO BE FLUSHED\n    1  \/data /);
+    expect(json.filesystems).toHaveLength(4);
     expect(guest.machine.fileSystems.frozen).toEqual([]);
   });
 
-  it('a dry run without that program lists what could be frozen, and says so', async () => {
-    const { out, err } = await ctl(['freeze', '--dry-run']);
+  it('a dry run of nothing says why', async () => {
+    expect(await ctl(['freeze', '--dry-run', '/proc'])).toMatchObject({ status: 0, out: expect.stringMatching(/^nothing would be frozen: 1 file system is left out, all of them listed with --json\n/) });
+    expect(await ctl(['freeze', '--dry-run', '/nope'])).toMatchObject({ status: 1, out: 'nothing would be frozen: nothing is mounted that could be\n', err: 'concierge-ctl: nothing is mounted at /nope\n' });
+  });
 
-    expect(out).toBe('/mnt/backup\n/data\n/boot\n/\n');
-    expect(err).toContain('no concierge-ga');
+  it('a dry run of another agent lists what could be frozen, and says so', async () => {
+    const answers: Readonly<Record<string, string>> = { 'guest-get-fsinfo': '[{"name": "vda2", "mountpoint": "/data", "type": "xfs", "disk": []}, {"name": "vda1", "mountpoint": "/", "type": "ext4", "disk": []}]' };
+    const other = (words: readonly string[]) => ctlWith(async () => new GuestClient(scriptedAgent({
+      answer: (name, id) => answers[name] === undefined
+        ? `{"error": {"class": "CommandNotFound", "desc": "The command ${name} has not been found"}${id}}\n`
+        : `{"return": ${answers[name]}${id}}\n`,
+    }).host), words);
+    const text = await other(['freeze', '--dry-run']);
+
+    expect(text).toMatchObject({ status: 0, out: '/data\n/\n', err: expect.stringContaining('not Concierge') });
+    expect(JSON.parse((await other(['freeze', '--dry-run', '--json', '/'])).out)).toEqual({ filesystems: [{ mountpoint: '/', type: 'ext4', source: 'vda1', level: 1 }] });
   });
 });
 
@@ -138,7 +222,7 @@ describe('exec', () => {
 
   it('ends with 255 where nothing ran', async () => {
     expect(await ctl(['exec', '--', '/no/such'])).toMatchObject({ status: 255, err: expect.stringContaining('No such file or directory') });
-    expect(await ctl(['exec', '--within', '0.01', '--', 'sleep', '60'])).toMatchObject({ status: 255, err: expect.stringContaining('has not ended') });
+    expect(await ctl(['exec', '--within', '0.01', '--', 'sleep', '60'])).toMatchObject({ status: 124, err: expect.stringContaining('has not ended') });
   });
 });
 
@@ -204,6 +288,77 @@ describe('cp', () => {
     expect(releases).toBeGreaterThanOrEqual(2);
   });
 
+  it('keeps the mode of what it replaces and what links to it, or takes the one that is given', async () => {
+    const there = join(directory, 'there');
+    await writeFile(there, 'old');
+    await chmod(there, 0o640);
+    await symlink('there', join(directory, 'link'));
+    const modeOf = async (path: string): Promise<number> => (await stat(path)).mode & 0o7777;
+
+    await ctl(['cp', 'guest:/data/a', join(directory, 'link')], { machine: { files: { '/data/a': 'new' } } });
+    const kept = await modeOf(there);
+    await ctl(['cp', '--mode', '600', 'guest:/data/a', there], { machine: { files: { '/data/a': 'newer' } } });
+    await ctl(['cp', '--mode', '755', 'guest:/data/a', join(directory, 'fresh')], { machine: { files: { '/data/a': 'x' } } });
+
+    expect([kept, await modeOf(there), await modeOf(join(directory, 'fresh'))]).toEqual([0o640, 0o600, 0o755]);
+    expect([await readFile(there, 'utf8'), (await readdir(directory)).sort()]).toEqual(['newer', ['fresh', 'link', 'there']]);
+  });
+
+  it('leaves what is here as it was when the copy fails in the middle', async () => {
+    const there = join(directory, 'there');
+    await writeFile(there, 'precious');
+    const guest = await createFakeGuest({ timeline: [{ on: 'guest-file-read', nth: 3, do: 'connection-drops' }] }, { realTime: true });
+    guest.machine.files.write('/data/long', Buffer.alloc(4 * DEFAULT_PIECE, 'a'));
+
+    const { status } = await ctlOn(guest, ['cp', 'guest:/data/long', there]);
+
+    expect([status, await readFile(there, 'utf8'), await readdir(directory)]).toEqual([3, 'precious', ['there']]);
+  });
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'])('given up by %s it leaves nothing behind, here or in the guest', async (signal) => {
+    const signals = new EventEmitter();
+    const guest = await createFakeGuest({ timeline: [{ on: 'guest-file-read', nth: 3, do: 'answer-lost' }] }, { realTime: true });
+    guest.machine.files.write('/data/long', Buffer.alloc(4 * DEFAULT_PIECE, 'a'));
+
+    const copying = ctlOn(guest, ['cp', 'guest:/data/long', join(directory, 'there')], { signals });
+    await vi.waitFor(async () => expect(await readdir(directory)).toHaveLength(1));
+    signals.emit(signal);
+
+    expect([(await copying).status, await readdir(directory), signals.listenerCount(signal)]).toEqual([{ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[signal], [], 0]);
+    expect(guest.machine.faults.calls.filter((call) => call.startsWith('fileSystem.files.openFile.close'))).toHaveLength(1);
+  });
+
+  it('asks before it replaces a file, where somebody can be asked', async () => {
+    const there = join(directory, 'there');
+    await writeFile(there, 'precious');
+    const scenario = { machine: { files: { '/data/a': 'new' } } };
+    const asked = { typed: true, watched: true };
+
+    const no = await ctl(['cp', 'guest:/data/a', there], scenario, { ...asked, input: 'n\n' });
+    const kept = await readFile(there, 'utf8');
+    const nobody = await ctl(['cp', 'guest:/data/a', there], scenario, asked);
+    const yes = await ctl(['cp', 'guest:/data/a', there], scenario, { ...asked, input: 'y\n' });
+    const forced = await ctl(['cp', '--force', 'guest:/data/a', there], scenario, { ...asked, input: 'n\n' });
+
+    expect([no.status, kept, nobody.status, yes.status, forced.status]).toEqual([1, 'precious', 1, 0, 0]);
+    expect(no.err).toContain(`${there} is there already. Replace it? [y/N] `);
+    expect(forced.err).not.toContain('Replace it?');
+    expect(await readFile(there, 'utf8')).toBe('new');
+  });
+
+  it('refuses a mode that is none, and one for a file in the guest', async () => {
+    expect(await ctl(['cp', '--mode', 'rw', 'guest:/a', 'b'])).toMatchObject({ status: 2, err: expect.stringContaining('octal') });
+    expect(await ctl(['cp', '--mode', '600', 'b', 'guest:/a'])).toMatchObject({ status: 2, err: expect.stringContaining('--mode is for a file here') });
+  });
+
+  it('ends when the guest says for ever that there is more and sends nothing', async () => {
+    const answers: Readonly<Record<string, string>> = { 'guest-file-open': '7', 'guest-file-read': '{"count": 0, "buf-b64": "", "eof": false}', 'guest-file-close': '{}' };
+    const client = async () => new GuestClient(scriptedAgent({ answer: (name, id) => `{"return": ${answers[name]}${id}}\n` }).host);
+
+    expect(await ctlWith(client, ['cp', '--timeout', '0.02', 'guest:/x', join(directory, 'x')])).toMatchObject({ status: 4, err: expect.stringContaining('has sent nothing for 20 ms') });
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   it('leaves what is here alone when the guest has no such file', async () => {
     await writeFile(join(directory, 'kept'), 'precious');
 
@@ -256,6 +411,16 @@ describe('cp', () => {
   });
 });
 
+it.each([['fs'], ['freeze', '--dry-run'], ['trim'], ['cp', 'guest:/data/a', '-'], ['raw', 'guest-get-fsinfo']])('a refusal of %s for the sake of a freeze says so', async (...words) => {
+  const guest = await createFakeGuest({}, { realTime: true });
+  await ctlOn(guest, ['freeze']);
+
+  expect(await ctlOn(guest, words)).toMatchObject({ status: 1, err: expect.stringContaining('while the guest is frozen (concierge-ctl thaw ends that)') });
+  expect((await ctlOn(guest, ['exec', '--', 'x'])).err).toContain('while the guest is frozen (concierge-ctl thaw ends that)');
+  expect((await ctlOn(guest, ['shell'], { input: `${words.join(' ')}\n` })).out).toContain('while the guest is frozen (concierge-ctl thaw ends that)');
+  await ctlOn(guest, ['thaw']);
+});
+
 it('a refusal for the sake of a freeze says so', async () => {
   const guest = await createFakeGuest({}, { realTime: true });
   await ctlOn(guest, ['freeze']);
@@ -291,6 +456,18 @@ describe('shell', () => {
     expect(out).toContain('guest-sync: ');
     expect(out).toContain('"host-name": "fake"');
     expect(out).not.toMatch(/^\d{19}$/m);
+  });
+
+  it.each(['quit', 'exit'])('ends with %s', async (word) => {
+    const { status, out } = await ctl(['shell'], {}, { input: `help ${word}\n${word}\nguest-get-host-name\n` });
+
+    expect(status).toBe(0);
+    expect(out).toMatch(new RegExp(`^${word}: `));
+    expect(out).not.toContain('host-name');
+  });
+
+  it('lists its own words among those that can be typed', async () => {
+    expect((await ctl(['shell'], {}, { input: 'help\n' })).out).toMatch(/^help +Lists[^]*^exit +Ends[^]*^quit +The same/m);
   });
 
   it('does subcommands too, in the same conversation', async () => {
