@@ -21,8 +21,11 @@ export function parseMarker(text: string): FreezeMarkerData | undefined {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** No path has a zero byte, nor more than PATH_MAX; a volume's name on Windows is shorter still. */
+const isPath = (value: unknown): boolean => typeof value === 'string' && value.length <= 4096 && !value.includes('\0');
+
 const isTarget = (value: unknown): value is FreezeMarkerData['targets'][number] =>
-  isRecord(value) && typeof value['id'] === 'string' && typeof value['mountPoint'] === 'string';
+  isRecord(value) && isPath(value['id']) && isPath(value['mountPoint']);
 
 const isTextRecord = (value: unknown): value is Readonly<Record<string, string>> =>
   isRecord(value) && Object.values(value).every((one) => typeof one === 'string');

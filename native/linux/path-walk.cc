@@ -82,6 +82,11 @@ PathWalk WalkPath(const std::string& path, bool into_magic, const OnStep& on_ste
   if (!begin(path.front() == '/' ? "/" : ".")) return stopped(errno);
   while (!left.empty()) {
     const std::string name = left.front();
+    // What links lead to is put in front of what the path itself has left.
+    if (left.size() == 1 && !walk.named_in) {
+      walk.named_in = Descriptor(fcntl(walk.directory.get(), F_DUPFD_CLOEXEC, 0));
+      walk.named = name;
+    }
     Descriptor next = OpenAt(walk.directory, name, O_NOFOLLOW);
     if (!next) return stopped(errno);
     struct stat status;

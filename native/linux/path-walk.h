@@ -24,6 +24,9 @@ struct PathWalk {
   // The directory in which the walk ended, and what is looked for in it; no name where the path ends in the directory itself.
   Descriptor directory;
   std::string name;
+  // The same as the path itself has it, before its last component is followed as a link: the name that a program is called by.
+  Descriptor named_in;
+  std::string named;
   // The last component, opened with O_PATH; empty where it is missing.
   Descriptor place;
   // The last component is a link that only the kernel can follow.

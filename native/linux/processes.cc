@@ -242,7 +242,7 @@ std::vector<std::string> OwnEnvironment() {
   return environment;
 }
 
-// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd) → { pid, kill, discard }
+// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd, directory?, name?) → { pid, kill, discard }
 Napi::Value Spawn(const Napi::CallbackInfo& info) {
   ProgramRequest request;
   request.path = SystemString(info[0]);
@@ -251,6 +251,10 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   request.has_input = !info[3].IsUndefined();
   request.output = static_cast<Sink>(info[4].As<Napi::Number>().Uint32Value());
   request.errors = static_cast<Sink>(info[5].As<Napi::Number>().Uint32Value());
+  if (info[8].IsNumber()) {
+    request.directory = info[8].As<Napi::Number>().Int32Value();
+    request.name = SystemString(info[9]);
+  }
   const char* path = getenv("PATH");
   auto work = [request = std::move(request), agent_path = std::string(path != nullptr ? path : "/bin:/usr/bin")] {
     return StartProgram(request, agent_path);

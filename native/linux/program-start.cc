@@ -1,6 +1,7 @@
 #include "program-start.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -67,6 +68,7 @@ const char* Find(const std::vector<std::string>& environment, const char* name) 
 
 // Where a program may lie, in order. PATH of the given environment, else the agent's, else the system's default.
 std::vector<std::string> Candidates(const ProgramRequest& request, const std::string& agent_path) {
+  if (request.directory >= 0) return {"/proc/self/fd/" + std::to_string(kHeldDirectory) + "/" + request.name};
   if (request.path.find('/') != std::string::npos) return {request.path};
   if (request.path.empty()) throw SystemError(ENOENT, "execve", request.path);
   const char* given = Find(request.environment, "PATH");
@@ -88,6 +90,7 @@ struct Child {
   char** arguments;
   char** environment;
   int descriptors[3];
+  int directory;
   int error = 0;
 };
 
@@ -101,11 +104,23 @@ bool IsText(const char* path) {
   return count >= 0 && memchr(start, '\0', static_cast<size_t>(count)) == nullptr;
 }
 
-void CloseOthers() {
-  if (syscall(SYS_close_range, 3, ~0U, 0) == 0) return;
+void CloseRange(int first, int last) {
+  if (first > last || syscall(SYS_close_range, first, last, 0) == 0) return;
   struct rlimit limit;
   const int end = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < 65536 ? static_cast<int>(limit.rlim_cur) : 65536;
-  for (int descriptor = 3; descriptor < end; descriptor++) close(descriptor);
+  for (int descriptor = first; descriptor <= std::min(last, end); descriptor++) close(descriptor);
+}
+
+// All but the three and, where there is one, the directory of the program.
+bool KeepOnly(int directory) {
+  if (directory < 0) {
+    CloseRange(3, INT_MAX);
+    return true;
+  }
+  if (directory != kHeldDirectory && dup2(directory, kHeldDirectory) < 0) return false;
+  CloseRange(3, kHeldDirectory - 1);
+  CloseRange(kHeldDirectory + 1, INT_MAX);
+  return fcntl(kHeldDirectory, F_SETFD, 0) == 0;
 }
 
 // Node has raised its own limit to the hard one. Programs count on the usual one, for select(2) knows no more.
@@ -128,7 +143,10 @@ int ChildMain(void* argument) {
       _exit(127);
     }
   }
-  CloseOthers();
+  if (!KeepOnly(child.directory)) {
+    child.error = errno;
+    _exit(127);
+  }
   LowerDescriptorLimit();
   sigset_t none;
   sigemptyset(&none);
@@ -203,7 +221,7 @@ StartedProgram StartProgram(const ProgramRequest& request, const std::string& ag
 
   const Descriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) throw SystemError("open", "/dev/null");
-  Child child{programs, arguments.data() + 1, environment.data(), {null.get(), null.get(), null.get()}};
+  Child child{programs, arguments.data() + 1, environment.data(), {null.get(), null.get(), null.get()}, request.directory};
   // Ends of the child; gone from here when this function returns.
   Pipe input, streams[2];
   if (request.has_input) {

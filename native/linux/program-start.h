@@ -12,6 +12,9 @@
 
 namespace concierge {
 
+// Out of the way of the numbers that shell scripts take for themselves.
+constexpr int kHeldDirectory = 199;
+
 enum Stream : uint32_t { kOutput = 0, kErrors = 1 };
 
 enum class Sink : uint32_t { kDiscard = 0, kCapture = 1, kMerge = 2 };
@@ -21,6 +24,10 @@ struct ProgramRequest {
   std::string path;
   std::vector<std::string> arguments;
   std::vector<std::string> environment;
+  // Where it is not −1: the directory that has `name`, which is executed instead of whatever the path leads to by now. The
+  // program has the directory as its descriptor kHeldDirectory, for an interpreter opens its script by name.
+  int directory = -1;
+  std::string name;
   bool has_input = false;
   Sink output = Sink::kDiscard;
   Sink errors = Sink::kDiscard;

@@ -61,11 +61,14 @@ Napi::Object ToJavaScript(Napi::Env env, Way& way) {
   result.Set("name", way.walk.name);
   result.Set("errno", Napi::Number::New(env, way.walk.error));
   result.Set("directory", Napi::Number::New(env, way.walk.directory.Release()));
+  result.Set("named", way.walk.named);
+  result.Set("namedIn", Napi::Number::New(env, way.walk.named_in.Release()));
   result.Set("place", Napi::Number::New(env, way.walk.place.Release()));
   return result;
 }
 
-// (path) → { steps, missing, name, errno, directory, place }; the two descriptors are the caller's to close, −1 for none.
+// (path) → { steps, missing, name, errno, directory, named, namedIn, place }; the descriptors are the caller's to close, −1 for
+// none.
 Napi::Value WalkNow(const Napi::CallbackInfo& info) {
   Way way = Walk(SystemString(info[0]));
   return ToJavaScript(info.Env(), way);

@@ -28,11 +28,14 @@ export async function hookFindings({ hooks }: Backend): Promise<readonly Finding
     const refused = list.filter((hook) => hook.refused !== undefined);
     if (refused.length === 0) return [good('freeze hooks', list.length === 0 ? 'there are none' : list.map(({ name }) => name).join(', '))];
     return refused.map(({ name, refused: reason = '', canVeto }) =>
-      (canVeto ? bad : warning)('freeze hooks', `${name} ${reason}${canVeto ? ': every freeze will fail' : ''}`, 'correct its owner and mode (root, 755; its directory too), or take it out'));
+      (canVeto ? bad : warning)('freeze hooks', `${because(name, reason)}${canVeto ? ': every freeze will fail' : ''}`, 'correct its owner and mode (root, 755; its directory too), or take it out'));
   } catch (error) {
     return [bad('freeze hooks', messageOf(error), 'correct the hook directory')];
   }
 }
+
+/** The reason names the hook itself, or a directory above it. */
+const because = (name: string, reason: string): string => (reason.startsWith(name) ? reason : reason.startsWith('/') ? `${name}: ${reason}` : `${name} ${reason}`);
 
 /** What a freeze would do now. */
 export async function planFindings({ fileSystem }: Backend, excluded: readonly string[]): Promise<readonly Finding[]> {

@@ -221,7 +221,12 @@ export const thawOutcome = (target: FrozenTarget, error: number, thawedAt: bigin
   ...(error !== 0 && { error: `failed to thaw ${target.mountPoint}: ${posixErrorOf(error).message}` }),
 });
 
-export const numbers = (fields: readonly string[]): readonly bigint[] => fields.map((field) => BigInt(field));
+/** @throws failed error for what is no number: the link counts as lost then */
+export const numbers = (fields: readonly string[]): readonly bigint[] =>
+  fields.map((field) => {
+    if (!/^-?\d{1,20}$/.test(field)) throw AgentError.failed('the freeze guardian said something else where a number belongs');
+    return BigInt(field);
+  });
 
 function explain(reason = ''): Pick<FreezeEnd, 'reason' | 'detail'> {
   switch (reason) {

@@ -18,6 +18,9 @@ export interface LinuxFreezingOptions {
   readonly flushLimitMs?: number;
 }
 
+/** What `begin` makes of 16 bytes; a marker is a file, and files are damaged. */
+const cookiePattern = /^[0-9a-f]{32}$/;
+
 /** For opening mount points, which a dead disk can hold up for ever. */
 const openLimitMs = 30_000;
 
@@ -67,11 +70,13 @@ export class LinuxFreezing implements Freezing {
 
   async recover(marker: FreezeMarkerData): Promise<FreezeSession | undefined> {
     const { cookie, directory } = marker.recoveryData;
-    if (cookie === undefined || directory === undefined) return undefined;
-    const link = await connectToGuardian(directory);
-    const greeting = await link?.next(['session'], openLimitMs);
-    if (link === undefined || greeting?.fields[0] !== cookie) {
-      link?.close();
+    if (cookie === undefined || !cookiePattern.test(cookie) || directory?.startsWith('/') !== true) return undefined;
+    const found = await connectToGuardian(directory);
+    if (found === undefined) return undefined;
+    const { link, pid } = found;
+    const greeting = await link.next(['session'], openLimitMs);
+    if (greeting?.fields[0] !== cookie) {
+      link.close();
       return undefined;
     }
     if (greeting.fields[1] !== 'frozen') {
@@ -82,7 +87,7 @@ export class LinuxFreezing implements Freezing {
     }
     return this.#session({
       link,
-      signal: signalling(link, Number(greeting.fields[2])),
+      signal: signalling(link, pid),
       targets: marker.targets,
       recoveryData: marker.recoveryData,
       freezeWithinMs: 0,
@@ -116,7 +121,8 @@ export class LinuxFreezing implements Freezing {
     link.listen((verb, [error = '0', thawedAt = '0']) => {
       const target = targets[outcomes.length];
       if (verb !== 'swept' || target === undefined) return;
-      outcomes.push(thawOutcome(target, Number(error), BigInt(thawedAt)));
+      const [code = 0n, at = 0n] = numbers([error, thawedAt]);
+      outcomes.push(thawOutcome(target, Number(code), at));
       if (outcomes.length === targets.length) resolve();
     });
     link.send(`${places(targets, mounted).map((place) => `sweep ${place}\n`).join('')}dismiss\n`);

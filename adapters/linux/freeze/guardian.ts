@@ -1,8 +1,10 @@
 import { closeSync, constants, existsSync, openSync } from 'node:fs';
-import { connect, Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 
-import { withContext } from '../../../core/errors/agent-error.ts';
+import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
+import { closeWalk, walkPathAside } from '../../shared/trust/path-walk.ts';
+import { agentUser, whyDistrusted } from '../../shared/trust/rule.ts';
 import { addonPath, nativeAddon, type NativeAddon } from '../native.ts';
 
 interface GuardianAddon extends NativeAddon {
@@ -13,6 +15,8 @@ interface GuardianAddon extends NativeAddon {
   startGuardian(path: string, name: string): Promise<{ readonly pid: number; readonly fd: number }>;
   /** Resolves when the process has ended; its number belongs to nobody else before. */
   reapGuardian(pid: number): Promise<void>;
+  /** Who listens at a path, known by SO_PEERCRED. */
+  connectToPeer(path: string): { readonly fd: number; readonly pid: number; readonly uid: number };
 }
 
 /** Where the guardian lies: beside the addon. @throws failed error where that is missing */
@@ -43,6 +47,9 @@ export function heldGuardian(path: string): string {
 const held = new Map<string, string>();
 
 export const guardianSocketName = 'freeze-guardian.sock';
+
+/** More than the longest line there is: whoever says more without an end to it is no guardian. */
+const longestLine = 64 * 1024;
 
 export type LineListener = (verb: string, fields: readonly string[]) => void;
 
@@ -118,10 +125,16 @@ export class GuardianLink {
   #take(piece: string): void {
     const lines = (this.#text + piece).split('\n');
     this.#text = lines.pop() ?? '';
-    for (const line of lines) {
-      const [verb = '', ...fields] = line.split(' ');
-      for (const listener of this.#listeners) listener(verb, fields);
+    try {
+      for (const line of lines) {
+        const [verb = '', ...fields] = line.split(' ');
+        for (const listener of this.#listeners) listener(verb, fields);
+      }
+    } catch {
+      // It says what is none of the protocol: it counts as lost, for there is no telling what it does.
+      this.close();
     }
+    if (this.#text.length > longestLine) this.close();
   }
 }
 
@@ -156,22 +169,34 @@ export const signalling = (link: GuardianLink, pid: number): StartedGuardian['si
   }
 };
 
-/** Finds the guardian that an earlier agent left behind; `undefined` where none listens. */
-export async function connectToGuardian(stateDirectory: string): Promise<GuardianLink | undefined> {
-  let directory: number;
+/** A guardian that an earlier agent left behind. */
+export interface FoundGuardian {
+  readonly link: GuardianLink;
+  /** Of the process that listened at the socket, by the kernel's word. */
+  readonly pid: number;
+}
+
+/**
+ * Finds the guardian that an earlier agent left behind; `undefined` where none listens.
+ *
+ * @throws failed error where somebody else could have put the socket there, or listens at it
+ */
+export async function connectToGuardian(stateDirectory: string): Promise<FoundGuardian | undefined> {
+  const walk = await walkPathAside(stateDirectory);
   try {
-    directory = openSync(stateDirectory, constants.O_RDONLY | constants.O_DIRECTORY);
-  } catch {
-    return undefined;
-  }
-  // Through /proc, because the path of a socket ends at 107 bytes (unix(7)).
-  const socket = connect({ path: `/proc/self/fd/${directory}/${guardianSocketName}` });
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  socket.once('connect', () => resolve(true));
-  socket.once('error', () => resolve(false));
-  try {
-    return (await promise) ? new GuardianLink(socket) : undefined;
+    const agent = agentUser();
+    const distrusted = whyDistrusted(walk.steps, agent);
+    if (distrusted !== undefined) throw AgentError.failed(`the state directory ${stateDirectory} is not used: ${distrusted}`);
+    if (walk.place < 0) return undefined;
+    // Through /proc, because the path of a socket ends at 107 bytes (unix(7)).
+    const { fd, pid, uid } = (nativeAddon() as GuardianAddon).connectToPeer(`/proc/self/fd/${walk.place}/${guardianSocketName}`);
+    if ((uid === 0 || uid === agent.uid) && pid > 1) return { link: new GuardianLink(new Socket({ fd, readable: true, writable: true })), pid };
+    closeSync(fd);
+    throw AgentError.failed(`who listens at ${stateDirectory}/${guardianSocketName} is process ${pid} of user ${uid}, and no guardian of this agent`);
+  } catch (error) {
+    if (osCode(error) !== undefined) return undefined;
+    throw error;
   } finally {
-    closeSync(directory);
+    closeWalk(walk);
   }
 }

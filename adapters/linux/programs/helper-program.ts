@@ -1,6 +1,6 @@
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import type { ProcessEnd, Processes, RunningProcess } from '../../../core/ports/processes.ts';
-import { processes as systemProcesses } from './processes.ts';
+import { processes as systemProcesses, type HeldProgram } from './processes.ts';
 import { textFromBytes } from '../text.ts';
 
 /** How much of a helper's output is kept; it goes into an error text whole. */
@@ -11,6 +11,8 @@ export interface HelperProgram {
   /** Searched in PATH where it has no slash. */
   readonly program: string;
   readonly arguments: readonly string[];
+  /** Where it lies, judged and held; `program` is then only its name. */
+  readonly held?: HeldProgram;
   readonly input?: Uint8Array;
   /** What it is for, as the error texts say it: `shutdown`, `execute fsfreeze hook`. */
   readonly action: string;
@@ -47,6 +49,7 @@ export async function helperOutcome(helper: HelperProgram, processes: Processes 
       arguments: helper.arguments,
       output: 'capture',
       errors: 'merge',
+      ...(helper.held === undefined ? {} : { held: helper.held }),
       ...(helper.input === undefined ? {} : { input: helper.input }),
     });
   } catch (error) {

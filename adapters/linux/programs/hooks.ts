@@ -1,10 +1,12 @@
-import type { Stats } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
+import { constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import type { Hook, HookOutcome, HookPhase, Hooks } from '../../../core/ports/hooks.ts';
 import type { Processes } from '../../../core/ports/processes.ts';
+import { closeWalk, walkPathAside, type PathWalk } from '../../shared/trust/path-walk.ts';
+import { agentUser, whyDistrusted } from '../../shared/trust/rule.ts';
 import { helperOutcome } from './helper-program.ts';
 import { failedBecause } from '../kernel-files.ts';
 import { processes as systemProcesses } from './processes.ts';
@@ -45,73 +47,95 @@ export function linuxHooks(options: LinuxHooksOptions): Hooks {
 async function configuredScript(options: LinuxHooksOptions): Promise<Hook[]> {
   const { script } = options;
   if (script === undefined || script === '') return [];
-  const own: Hook = { name: script, canVeto: true, run: (phase) => runScript(script, phase, options) };
-  if (!script.includes('/')) return [own];
-  const status = await statusOf(script);
-  if (status === undefined) {
-    const beside = await hooksIn(join(dirname(script), 'fsfreeze-hook.d'), options);
-    return beside.length > 0 ? beside : [own];
+  const path = script.includes('/') ? script : ((await foundInPath(script)) ?? script);
+  const own: Hook = { name: script, canVeto: true, run: (phase) => runScript(path, script, phase, options) };
+  return looking(path, async (walk) => {
+    if (script.includes('/') && walk.errno !== 0) {
+      const beside = await hooksIn(join(dirname(script), 'fsfreeze-hook.d'), options);
+      if (beside.length > 0) return beside;
+    }
+    return [{ ...own, ...refusal(walk) }];
+  });
+}
+
+/** The first one, as execvp(3) takes it: where it lies is judged like everything else. */
+async function foundInPath(script: string): Promise<string | undefined> {
+  for (const directory of (process.env['PATH'] ?? '/bin:/usr/bin').split(':')) {
+    const path = `${directory === '' ? '.' : directory}/${script}`;
+    if (await looking(path, async (walk) => isExecutable(walk))) return path;
   }
-  const refused = whyUnsafe(status, script);
-  return [{ ...own, ...(refused !== undefined && { refused }) }];
+  return undefined;
 }
 
 async function hooksIn(directory: string, options: LinuxHooksOptions): Promise<Hook[]> {
   if (directory === '') return [];
-  const status = await statusOf(directory);
-  if (status === undefined) return [];
-  const names = (await namesIn(directory)).filter((name) => !name.startsWith('.') && !passedOver.some((ending) => name.endsWith(ending)));
-  if (names.length > mostHooks) throw AgentError.failed(`${directory} holds more than ${mostHooks} freeze hooks`);
-  const unsafe = whyUnsafe(status, directory);
-  const hooks = await Promise.all(names.map(async (name): Promise<Hook[]> => {
-    const path = join(directory, name);
-    const file = await statusOf(path);
+  return looking(directory, async (walk) => {
+    if (walk.errno !== 0) return [];
+    const names = (await namesIn(walk, directory)).filter((name) => !name.startsWith('.') && !passedOver.some((ending) => name.endsWith(ending)));
+    if (names.length > mostHooks) throw AgentError.failed(`${directory} holds more than ${mostHooks} freeze hooks`);
+    const unsafe = refusal(walk);
+    const hooks = await Promise.all(names.map((name) => hookAt(join(directory, name), unsafe, options)));
+    return hooks.flat();
+  });
+}
+
+const hookAt = (path: string, unsafe: Pick<Hook, 'refused'>, options: LinuxHooksOptions): Promise<Hook[]> =>
+  looking(path, async (walk): Promise<Hook[]> => {
     // Not executable: switched off.
-    if (file === undefined || !file.isFile() || (file.mode & 0o111) === 0) return [];
-    const refused = unsafe ?? whyUnsafe(file, path);
+    if (!isExecutable(walk)) return [];
     return [{
       name: path,
-      ...(refused !== undefined && { refused }),
-      canVeto: !name.endsWith(noVeto),
-      run: (phase) => run(path, phase, `execute fsfreeze hook ${path}`, options),
+      ...refusal(walk),
+      ...unsafe,
+      canVeto: !path.endsWith(noVeto),
+      run: (phase) => run(path, path, phase, `execute fsfreeze hook ${path}`, options),
     }];
-  }));
-  return hooks.flat();
-}
+  });
 
-/** Who may write to a hook may run anything as the agent. */
-function whyUnsafe(status: Stats, path: string): string | undefined {
-  const agent = process.geteuid?.() ?? 0;
-  if (status.uid !== 0 && status.uid !== agent) return `${path} belongs to user ${status.uid}, neither root nor the agent's`;
-  if ((status.mode & 0o002) !== 0) return `${path} can be written by everybody`;
-  // The group root is root's own.
-  if ((status.mode & 0o020) !== 0 && status.gid !== 0) return `${path} can be written by the group ${status.gid}`;
-  return undefined;
-}
-
-/** The script knows two words and has no part in `freezefail`. */
-const runScript = async (script: string, phase: HookPhase, options: LinuxHooksOptions): Promise<HookOutcome> =>
-  phase === 'freezefail' ? { ok: true, output: '', durationNs: 0n } : run(script, phase, 'execute fsfreeze hook', options);
-
-async function run(path: string, phase: HookPhase, action: string, options: LinuxHooksOptions): Promise<HookOutcome> {
-  const start = process.hrtime.bigint();
-  const helper = { program: path, arguments: [phase], action, timeLimitMs: options.timeLimitMs };
-  const { output, error } = await helperOutcome(helper, options.processes ?? systemProcesses);
-  return { ok: error === undefined, output, ...(error !== undefined && { error }), durationNs: process.hrtime.bigint() - start };
-}
-
-async function statusOf(path: string): Promise<Stats | undefined> {
+/** Goes the way to a path, and lets go of it when it has been looked at. */
+async function looking<T>(path: string, look: (walk: PathWalk) => Promise<T>): Promise<T> {
+  const walk = await walkPathAside(path);
   try {
-    return await stat(path);
-  } catch {
-    return undefined;
+    return await look(walk);
+  } finally {
+    closeWalk(walk);
   }
 }
 
+function isExecutable({ errno, steps }: PathWalk): boolean {
+  const mode = steps.at(-1)?.mode ?? 0;
+  return errno === 0 && (mode & constants.S_IFMT) === constants.S_IFREG && (mode & 0o111) !== 0;
+}
+
+/** Who may write to a hook, or to a directory above it, may run anything as the agent. */
+function refusal({ steps, errno }: PathWalk): Pick<Hook, 'refused'> {
+  const refused = whyDistrusted(steps, agentUser(), { passed: errno !== 0 });
+  return refused === undefined ? {} : { refused };
+}
+
+/** The script knows two words and has no part in `freezefail`. */
+const runScript = async (path: string, script: string, phase: HookPhase, options: LinuxHooksOptions): Promise<HookOutcome> =>
+  phase === 'freezefail' ? { ok: true, output: '', durationNs: 0n } : run(path, script, phase, 'execute fsfreeze hook', options);
+
+/** The way is gone again and judged again: what is executed is in the very directory that was found to be safe. */
+async function run(path: string, name: string, phase: HookPhase, action: string, options: LinuxHooksOptions): Promise<HookOutcome> {
+  const start = process.hrtime.bigint();
+  const { output, error } = await looking(path, async (walk) => {
+    const { refused } = refusal(walk);
+    if (refused !== undefined) return { output: '', error: `child process has failed to ${action}: ${refused}` };
+    // One that is missing by now is told of by the call that cannot execute it.
+    const held = walk.errno === 0 && walk.namedIn >= 0 ? { held: { directory: walk.namedIn, name: walk.named } } : {};
+    const helper = { program: name, ...held, arguments: [phase], action, timeLimitMs: options.timeLimitMs };
+    return helperOutcome(helper, options.processes ?? systemProcesses);
+  });
+  return { ok: error === undefined, output, ...(error !== undefined && { error }), durationNs: process.hrtime.bigint() - start };
+}
+
 /** In the order of their bytes, whatever the locale. */
-async function namesIn(directory: string): Promise<string[]> {
+async function namesIn(walk: PathWalk, directory: string): Promise<string[]> {
   try {
-    return (await readdir(directory)).toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    const names = await readdir(walk.place >= 0 ? `/proc/self/fd/${walk.place}` : directory);
+    return names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   } catch (error) {
     throw failedBecause(`failed to list the freeze hooks in ${directory}`, error);
   }

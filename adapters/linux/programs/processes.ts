@@ -15,7 +15,21 @@ interface ProcessesAddon extends NativeAddon {
     errors: number,
     onOutput: (stream: number, bytes: Uint8Array) => void,
     onEnd: (exited: boolean, status: number) => void,
+    directory?: number,
+    name?: string,
   ): Promise<{ readonly pid: number; readonly kill: () => void; readonly discard: (stream: number) => void }>;
+}
+
+/** A program by the directory that holds it, whatever its path leads to by now; the path is only what it is called. */
+export interface HeldProgram {
+  /** A descriptor, open until the program has been started. */
+  readonly directory: number;
+  readonly name: string;
+}
+
+/** What a program of this machine can be started by besides. */
+export interface LinuxSpawnRequest extends SpawnRequest {
+  readonly held?: HeldProgram;
 }
 
 type OutputListener = (stream: 'output' | 'errors', bytes: Uint8Array) => void;
@@ -26,7 +40,7 @@ const sinks = { discard: 0, capture: 1, merge: 2 } as const;
 export const processes: Processes = {
   canMerge: true,
 
-  async spawn(request: SpawnRequest): Promise<RunningProcess> {
+  async spawn(request: LinuxSpawnRequest): Promise<RunningProcess> {
     // Nothing comes before the caller had its turn: the event loop is asked for output only after this has resolved.
     let listener: OutputListener | undefined;
     const ended = Promise.withResolvers<ProcessEnd>();
@@ -39,6 +53,8 @@ export const processes: Processes = {
       sinks[request.errors],
       (stream, bytes) => listener?.(stream === 0 ? 'output' : 'errors', bytes),
       (exited, status) => ended.resolve(exited ? { exitCode: status } : { signal: status }),
+      request.held?.directory,
+      request.held?.name,
     );
     return {
       pid: started.pid,

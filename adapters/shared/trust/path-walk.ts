@@ -25,8 +25,11 @@ export interface PathWalk {
   readonly name: string;
   /** What stopped the walk, 0 where it came to its end. */
   readonly errno: number;
-  /** Descriptors of O_PATH, the caller's to close; −1 where there is none. */
+  /** The last component of the path itself, before it is followed as a link: what a program is called by. */
+  readonly named: string;
+  /** Descriptors of O_PATH, the caller's to close; −1 where there is none. `namedIn` is the directory of `named`. */
   readonly directory: number;
+  readonly namedIn: number;
   readonly place: number;
 }
 
@@ -55,8 +58,8 @@ export const walkPath = (path: string): PathWalk => addon()?.walkPath(absolute(p
 export const walkPathAside = async (path: string): Promise<PathWalk> =>
   (await addon()?.walkPathAside(absolute(path))) ?? walkByName(absolute(path));
 
-export function closeWalk({ directory, place }: Pick<PathWalk, 'directory' | 'place'>): void {
-  for (const descriptor of [directory, place]) if (descriptor >= 0) closeSync(descriptor);
+export function closeWalk({ directory, namedIn, place }: PathWalk): void {
+  for (const descriptor of [directory, namedIn, place]) if (descriptor >= 0) closeSync(descriptor);
 }
 
 /** MAXSYMLINKS of path_resolution(7). */
@@ -68,7 +71,7 @@ function walkByName(path: string): PathWalk {
   let left = components(path);
   let at = '/';
   let links = 0;
-  const ended = (errno: number): PathWalk => ({ steps, missing: errno === 0 ? [] : left, name: '', errno, directory: -1, place: -1 });
+  const ended = (errno: number): PathWalk => ({ steps, missing: errno === 0 ? [] : left, name: '', named: '', errno, directory: -1, namedIn: -1, place: -1 });
   try {
     steps.push(step('/', lstatSync('/')));
     while (left.length > 0) {

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
@@ -111,8 +111,8 @@ it('refuses what others can write to, be it the hook or its directory', async ()
   chmodSync(join(directory, 'hooks.d'), 0o777);
   const [byDirectory] = await hooks();
 
-  expect(byMode?.refused).toBe(`${path} can be written by everybody`);
-  expect(byDirectory?.refused).toBe(`${join(directory, 'hooks.d')} can be written by everybody`);
+  expect(byMode?.refused).toBe(`${path} can be written by everybody: run chmod o-w on it`);
+  expect(byDirectory?.refused).toBe(`${join(directory, 'hooks.d')} can be written by everybody: run chmod o-w on it`);
 });
 
 it.skipIf(!isRoot)('refuses what belongs to another user or can be written by another group (needs root)', async () => {
@@ -158,4 +158,86 @@ it('starts a hook with SIGPIPE at its default, so that pipelines in it end', asy
 
   const ignored = BigInt(`0x${noted()[0]?.split(/\s+/)[1]}`);
   expect(ignored & (1n << 12n)).toBe(0n);
+});
+
+it('executes a script through the directory that was judged, in which it finds what lies beside it', async () => {
+  mkdirSync(join(directory, 'fsfreeze-hook.d'), { mode: 0o755 });
+  install('fsfreeze-hook.d/10-beside');
+  // As the one that comes with QEMU finds its directory.
+  const script = install('fsfreeze-hook', 'for each in "$(dirname -- "$0")/fsfreeze-hook.d"/*; do "$each" "$@"; done');
+  const [hook] = await hooks({ script });
+
+  expect(await hook?.run('freeze')).toMatchObject({ ok: true, output: '' });
+  expect(noted()).toEqual(['10-beside freeze']);
+});
+
+it('calls a hook by the name of the link that leads to it', async () => {
+  mkdirSync(join(directory, 'share'), { mode: 0o755 });
+  install('share/hook');
+  symlinkSync('../share/hook', join(directory, 'hooks.d/10-called'));
+  const [hook] = await hooks();
+
+  await hook?.run('freeze');
+
+  expect(noted()).toEqual(['10-called freeze']);
+});
+
+it('gives a program that is no script its path as its name, and leaves it no other descriptor than its directory', async () => {
+  copyFileSync('/bin/ls', join(directory, 'hooks.d/10-ls'));
+  chmodSync(join(directory, 'hooks.d/10-ls'), 0o755);
+  const script = install('look', 'tr "\\0" "\\n" < /proc/$$/cmdline | head -n 1; ls -l /proc/$$/fd | sed -n "s/.* -> //p" | sort -u');
+  const [look, program] = await hooks({ script });
+
+  const seen = (await look?.run('freeze'))?.output.split('\n') ?? [];
+  const failed = await program?.run('freeze');
+
+  expect(seen.filter((one) => one !== '' && !/^(\/bin\/.*sh|\/dev\/null|pipe:.*|\/.*\/look)$/.test(one))).toEqual([directory]);
+  expect(failed?.error).toContain(`${join(directory, 'hooks.d/10-ls')}: cannot access 'freeze'`);
+});
+
+it('judges every directory above, and links on the way', async () => {
+  const script = install('a-hook');
+  mkdirSync(join(directory, 'open'));
+  symlinkSync('../a-hook', join(directory, 'open/link'));
+  chmodSync(join(directory, 'open'), 0o777);
+  symlinkSync(directory, join(directory, 'open/directory'));
+
+  const [byLink] = await hooks({ script: join(directory, 'open/link') });
+  const [byDirectory] = await linuxHooks({ script: join(directory, 'open/directory/a-hook'), directory: '', timeLimitMs: 0 }).list();
+  const [direct] = await hooks({ script });
+
+  expect([byLink?.refused, byDirectory?.refused]).toEqual(Array.from({ length: 2 }, () => `${directory}/open can be written by everybody: run chmod o-w on it`));
+  expect(direct?.refused).toBeUndefined();
+});
+
+it.skipIf(!isRoot)('is not run where it, or a directory above it, has become somebody else’s since it was listed (needs root)', async () => {
+  const script = install('fsfreeze-hook');
+  const [hook] = await hooks({ script });
+  chownSync(directory, 65534, 65534);
+
+  const outcome = await hook?.run('freeze');
+  chownSync(directory, 0, 0);
+
+  expect(outcome).toMatchObject({ ok: false, error: `child process has failed to execute fsfreeze hook: ${directory} belongs to user 65534 and not to root: run chown root on it` });
+  expect(noted()).toEqual([]);
+});
+
+it('searches PATH for a name without a slash, and judges what it finds there', async () => {
+  const before = process.env['PATH'];
+  mkdirSync(join(directory, 'bin'), { mode: 0o755 });
+  install('bin/concierge-test-hook');
+  process.env['PATH'] = `${directory}/nothing:${directory}/bin:${before ?? ''}`;
+  try {
+    const [trusted] = await hooks({ script: 'concierge-test-hook' });
+    await trusted?.run('freeze');
+    chmodSync(join(directory, 'bin'), 0o777);
+    const [refused] = await hooks({ script: 'concierge-test-hook' });
+    const outcome = await trusted?.run('freeze');
+
+    expect(noted()).toEqual(['concierge-test-hook freeze']);
+    expect(refused?.refused).toBe(`${directory}/bin can be written by everybody: run chmod o-w on it`);
+    expect(outcome?.ok).toBe(false);
+  } finally {
+    process.env['PATH'] = before;
+  }
 });

@@ -301,7 +301,11 @@ describe('the freeze marker', () => {
     expect(warnings[0]).toContain('was written in an earlier boot');
   });
 
-  it.each([['empty, as qemu-ga leaves it', ''], ['cut off', '{"format":1,"bootId":"th'], ['of another shape', '{"targets":[1]}']])(
+  it.each([['empty, as qemu-ga leaves it', ''], ['cut off', '{"format":1,"bootId":"th'], ['of another shape', '{"targets":[1]}'],
+    ['with a deadline that is no number', JSON.stringify({ format: 1, bootId: boot.id, deadlineAt: '1e9', targets: [], recoveryData: {} })],
+    ['with a deadline that is too long', JSON.stringify({ format: 1, bootId: boot.id, deadlineAt: '9'.repeat(400), targets: [], recoveryData: {} })],
+    ['with a mount point that is no path', JSON.stringify({ format: 1, bootId: boot.id, deadlineAt: '1', targets: [{ id: '8:1', mountPoint: '/a\0b' }], recoveryData: {} })],
+    ['with a number where a text belongs', JSON.stringify({ format: 1, bootId: boot.id, deadlineAt: '1', targets: [], recoveryData: { pid: 17 } })]])(
     'that is %s says that something is frozen, not what',
     async (_, text) => {
       writeFileSync(path('qga.state.isfrozen'), text);
