@@ -26,6 +26,7 @@ const coreModule = (settings: Settings): ContainerModule =>
               excluded: settings.fsfreezeExclude,
               unknownMountPoints: settings.freezeListUnknown === 'ignore' ? 'ignore' : 'error',
             },
+            fileMode: Number.parseInt(settings.fileMode, 8),
             lists: { allow: settings.allowRpcs, block: settings.blockRpcs },
             version: `${compatibleWith}.0+concierge.${version}`,
           }),

@@ -15,6 +15,8 @@ export interface AgentOptions {
   readonly log: Log;
   readonly stateStore: StateStore;
   readonly lists: PolicyLists;
+  /** Mode of a file that guest-file-open creates; 0644 where absent. */
+  readonly fileMode?: number;
   /** What guest-info reports as `version`. */
   readonly version: string;
 }
@@ -27,7 +29,7 @@ export class Agent {
   readonly #sessions = new Set<Session>();
   readonly #budget = new InputBudget();
 
-  constructor({ backend, handlers, freeze, log, stateStore, lists, version }: AgentOptions) {
+  constructor({ backend, handlers, freeze, log, stateStore, lists, version, fileMode }: AgentOptions) {
     const policy = new Policy(lists);
     this.freeze = freeze;
     this.dispatcher = new Dispatcher({ version, backend, handlers, policy, log, freeze });
@@ -35,7 +37,7 @@ export class Agent {
       backend,
       freeze,
       log,
-      files: new FileHandleTable(backend.fileSystem?.files, stateStore),
+      files: new FileHandleTable(backend.fileSystem?.files, stateStore, fileMode),
       processes: new ProcessTable(backend.processes, backend.clock),
       catalog: this.dispatcher,
     };

@@ -22,7 +22,7 @@ function tableRow(row: SettingRow): string {
 }
 
 const typeName = (row: SettingRow): string =>
-  row.choices?.join(' or ') ?? { boolean: 'true or false', text: 'text', list: 'names, with commas', seconds: 'seconds', choice: 'word' }[row.kind];
+  row.choices?.join(' or ') ?? { boolean: 'true or false', text: 'text', list: 'names, with commas', seconds: 'seconds', choice: 'word', mode: 'octal' }[row.kind];
 
 function fallback(row: SettingRow): string {
   if (row.key === 'path') return 'by method, below';

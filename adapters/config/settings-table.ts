@@ -4,7 +4,7 @@ import type { OptionSyntax } from './getopt.ts';
 
 export type Platform = 'posix' | 'windows';
 
-type Kind = 'boolean' | 'text' | 'list' | 'seconds' | 'choice';
+type Kind = 'boolean' | 'text' | 'list' | 'seconds' | 'choice' | 'mode';
 
 /** One setting: its key in the file, its option, what it is for. Parser, help, dump and manual are made from it. */
 export interface SettingRow {
@@ -145,6 +145,15 @@ export const settingsTable = {
     choices: ['error', 'ignore'],
     fallback: both('error'),
     doc: 'What guest-fsfreeze-freeze-list does with a mount point that is none: `error` names it, `ignore` passes over it as qemu-ga does.',
+  },
+  fileMode: {
+    ...own,
+    key: 'file-mode',
+    kind: 'mode',
+    option: option(undefined, 'file-mode'),
+    placeholder: 'MODE',
+    fallback: both('0644'),
+    doc: 'Mode of a file that guest-file-open creates, whatever the umask: three octal digits. qemu-ga has 0666, with which everybody may write to it.',
   },
   vsockAllow: {
     ...list('vsock-allow', option(undefined, 'vsock-allow'), 'The only CIDs that may talk to vsock-listen, with commas. Without it that is the host, CID 2.', {

@@ -150,6 +150,7 @@ function set(values: Values, name: keyof Values, row: SettingRow, value: string 
     if (!/^\d{1,9}$/.test(value)) return `'${value}' is not a number of seconds`;
     into[name] = Number(value);
   } else {
+    if (row.kind === 'mode' && !/^0?[0-7]{3}$/.test(value)) return `'${value}' is not a mode of three octal digits`;
     if (row.choices?.includes(value) === false) return `'${value}' is not one of ${row.choices.join(', ')}`;
     into[name] = value;
   }

@@ -24,7 +24,7 @@ export function fakeFileAccess({ tree, who, workingDirectory }: FileAccessOption
 
   /**
    * A link whose target is missing is not created through: the file is made with `O_EXCL`, which follows no link,
-   * so that exactly the files that are new get mode 0666.
+   * so that exactly the files that are new get the mode that is asked for.
    */
   const createMissing = async (path: string, mode: OpenMode): Promise<OpenFile | undefined> => {
     const missing = () => {
@@ -44,7 +44,7 @@ export function fakeFileAccess({ tree, who, workingDirectory }: FileAccessOption
     if (entry.mount.readOnly || superblock.readOnly) throw fail('EROFS');
     if (!permits(entry.parent, who, 'write')) throw fail('EACCES');
     if (superblock.full) throw fail('ENOSPC');
-    const file = newFile(superblock, { mode: 0o666, uid: who.uid, gid: who.gid });
+    const file = newFile(superblock, { mode: mode.permissions ?? 0o644, uid: who.uid, gid: who.gid });
     entry.parent.entries.set(entry.name, file);
     return openInode(file, mode, path);
   };

@@ -27,8 +27,10 @@ export interface OpenMode {
   readonly write: boolean;
   /** Every write goes to the end of the file, wherever the position is. */
   readonly append: boolean;
-  /** Create where it is missing. A file that is created gets mode 0666, whatever the umask (qemu-ga 10.2). */
+  /** Create where it is missing. */
   readonly create: boolean;
+  /** Mode of a file that is created, whatever the umask; absent: 0644. Of no meaning where files have no mode. */
+  readonly permissions?: number;
   /** Cut an existing file to length 0. */
   readonly truncate: boolean;
 }
@@ -38,6 +40,9 @@ export interface FileAccess {
    * Opens `path` without becoming its controlling terminal and without waiting for the other side of a FIFO.
    * A relative path is relative to the agent's working directory. A directory can be opened for reading (the first
    * read then fails with `EISDIR`).
+   *
+   * With `create`, a file or FIFO that another user has left in a directory with the sticky bit is not opened, and no link that
+   * another user has left in a sticky directory of everybody's is followed, whatever the system is set to (`EACCES`).
    *
    * @throws os error of open(2): `ENOENT`, `EACCES`, `ENXIO` (a FIFO without reader, for writing), `ELOOP` …
    */

@@ -13,8 +13,8 @@ export const guestFileOpen = command({
     path: required(str, 'Where it is; a relative path counts from the working directory of the agent.'),
     mode: optional(
       str,
-      'As in fopen(3): `r` (default), `w`, `a`, `r+`, `w+`, `a+`, each also with `b`. A file that is created can be read and '
-        + 'written by everybody (mode 0666, whatever the umask).',
+      'As in fopen(3): `r` (default), `w`, `a`, `r+`, `w+`, `a+`, each also with `b`. A file that is created has mode 0644, '
+        + 'whatever the umask, or the one of the setting `file-mode`.',
     ),
   },
   result: int,

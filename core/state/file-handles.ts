@@ -31,15 +31,18 @@ const notFound = (handle: bigint): AgentError => AgentError.failed(`handle '${ha
 export class FileHandleTable {
   readonly #access: FileAccess | undefined;
   readonly #store: Pick<StateStore, 'reserveHandles'>;
+  readonly #permissions: number;
   readonly #entries = new Map<bigint, Entry>();
   #opening = 0;
   #next = 0n;
   #reservedUpTo = 0n;
   #reserving: Promise<void> | undefined;
 
-  constructor(access: FileAccess | undefined, store: Pick<StateStore, 'reserveHandles'>) {
+  /** `permissions`: mode of a file that is created. */
+  constructor(access: FileAccess | undefined, store: Pick<StateStore, 'reserveHandles'>, permissions = 0o644) {
     this.#access = access;
     this.#store = store;
+    this.#permissions = permissions;
   }
 
   /** Open files and those that are being opened. */
@@ -59,7 +62,7 @@ export class FileHandleTable {
     try {
       // Before the file: where no number can be had, none is created.
       await this.#reserve();
-      const file = await this.#access.open(path, mode);
+      const file = await this.#access.open(path, mode.create ? { ...mode, permissions: this.#permissions } : mode);
       // Others may have taken the number meanwhile, and more than one of them the same: it is looked at and taken in one go.
       while (!this.#hasNumber) {
         try {

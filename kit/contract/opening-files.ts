@@ -11,7 +11,7 @@ export const opening: readonly FileCase[] = [
     },
   })),
   ...(['w', 'w+', 'a', 'a+'] as const).map((name): FileCase => ({
-    name: `mode ${name} creates a missing file, readable and writable by all whatever the umask`,
+    name: `mode ${name} creates a missing file with mode 0644 whatever the umask`,
     run: async (files, { scratch, scratchDirectory }) => {
       const path = `${scratchDirectory}/new`;
 
@@ -19,9 +19,20 @@ export const opening: readonly FileCase[] = [
 
       assert.equal(Buffer.from(await scratch.read(path)).toString(), 'made');
       const permissions = await scratch.mode(path);
-      if (permissions !== undefined) assert.equal(permissions, 0o666);
+      if (permissions !== undefined) assert.equal(permissions, 0o644);
     },
   })),
+  {
+    name: 'a file that is created has the mode that is asked for, whatever the umask',
+    run: async (files, { scratch, scratchDirectory }) => {
+      const path = `${scratchDirectory}/new`;
+
+      await (await files.open(path, { ...mode('w'), permissions: 0o626 })).close();
+
+      const permissions = await scratch.mode(path);
+      if (permissions !== undefined) assert.equal(permissions, 0o626);
+    },
+  },
   {
     name: 'the permissions of a file that is there stay as they are',
     run: async (files, { scratch, scratchDirectory }) => {

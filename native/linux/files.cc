@@ -12,6 +12,7 @@
 
 #include "addon.h"
 #include "descriptor.h"
+#include "path-walk.h"
 
 namespace concierge {
 
@@ -35,31 +36,94 @@ struct File {
   bool can_read_now = false;
 };
 
-Descriptor Open(const std::string& path, int flags, bool create) {
-  // O_NOCTTY: a terminal must not become ours. O_NONBLOCK: a FIFO's other side may never come.
-  flags |= O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
-  if (!create) {
-    Descriptor file(Retry([&] { return open(path.c_str(), flags); }));
-    if (!file) throw SystemError("open", path);
-    return file;
-  }
-  Descriptor file(Retry([&] { return open(path.c_str(), flags | O_CREAT | O_EXCL, 0); }));
-  if (!file) {
-    if (errno != EEXIST) throw SystemError("open", path);
-    return Open(path, flags, false);
-  }
-  // Mode 0 until here, so that nobody else could open it, then 0666 whatever the umask (qemu-ga 10.2).
-  if (fchmod(file.get(), 0666) < 0) {
+// No file is made.
+constexpr int kNoPermissions = -1;
+// How often somebody may exchange what a path leads to between the look and the open.
+constexpr int kTries = 8;
+
+// Everybody may write, and nobody may take away what is another's: there others leave what they like for the agent to find.
+bool IsShared(const struct stat& directory, mode_t writers) { return (directory.st_mode & S_ISVTX) != 0 && (directory.st_mode & writers) != 0; }
+
+bool IsOfOther(const struct stat& thing, const struct stat& directory) { return thing.st_uid != geteuid() && thing.st_uid != directory.st_uid; }
+
+// protected_regular (2) and protected_fifos (2) of proc_sys_fs(5): what another user left in such a directory is not opened by
+// who would have made it.
+bool IsPlanted(const struct stat& file, const struct stat& directory) {
+  return (S_ISREG(file.st_mode) || S_ISFIFO(file.st_mode)) && IsShared(directory, S_IWOTH | S_IWGRP) && IsOfOther(file, directory);
+}
+
+// Goes the way as the kernel does, with its protected_symlinks (proc_sys_fs(5)) whatever that is set to, and for links in the middle
+// of the way too.
+PathWalk WalkProtected(const std::string& path) {
+  struct stat directory = {};
+  return WalkPath(path, true, [&](const Descriptor&, const PathStep& step) {
+    if (S_ISDIR(step.status.st_mode)) directory = step.status;
+    if (S_ISLNK(step.status.st_mode) && IsShared(directory, S_IWOTH) && IsOfOther(step.status, directory)) throw SystemError(EACCES, "protected_symlinks", path);
+  });
+}
+
+Descriptor Create(const PathWalk& walk, const std::string& path, int flags, int permissions) {
+  Descriptor file(Retry([&] { return openat(walk.named_in.get(), walk.named.c_str(), flags | O_CREAT | O_EXCL | O_NOFOLLOW, 0); }));
+  if (!file) return file;
+  // Mode 0 until here, so that nobody else could open it, then the one that was asked for, whatever the umask.
+  if (fchmod(file.get(), static_cast<mode_t>(permissions)) < 0) {
     const SystemError error("fchmod", path);
-    unlink(path.c_str());
+    unlinkat(walk.named_in.get(), walk.named.c_str(), 0);
     throw error;
   }
   return file;
 }
 
-std::shared_ptr<File> OpenFile(const std::string& path, int flags, bool create) {
+// Throws EACCES where another user may have left the file for the agent to find.
+void RefusePlanted(const PathWalk& walk, const Descriptor& file, const std::string& path) {
+  struct stat found, directory;
+  if (fstat(file.get(), &found) < 0 || fstat(walk.directory.get(), &directory) < 0) throw SystemError("fstat", path);
+  if (IsPlanted(found, directory)) throw SystemError(EACCES, "protected_regular", path);
+}
+
+Descriptor OpenExisting(const PathWalk& walk, const std::string& path, int flags, bool would_create) {
+  const bool by_kernel = walk.magic || walk.name.empty();
+  if (would_create && !by_kernel) RefusePlanted(walk, walk.place, path);
+  const std::string& name = walk.name.empty() ? "." : walk.name;
+  Descriptor file(Retry([&] { return openat(walk.directory.get(), name.c_str(), (flags & ~O_TRUNC) | (walk.magic ? 0 : O_NOFOLLOW)); }));
+  if (!file) return file;
+  if (would_create && !by_kernel) RefusePlanted(walk, file, path);
+  // Not before it is known to be the right one. What is no regular file has nothing to cut off.
+  struct stat status;
+  if ((flags & O_TRUNC) != 0 && fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) && ftruncate(file.get(), 0) < 0) throw SystemError("open", path);
+  return file;
+}
+
+Descriptor Open(const std::string& path, int flags, int permissions) {
+  const bool create = permissions != kNoPermissions;
+  // O_NOCTTY: a terminal must not become ours. O_NONBLOCK: a FIFO's other side may never come.
+  flags |= O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+  for (int tries = 1;; tries++) {
+    const PathWalk walk = WalkProtected(path);
+    Descriptor file;
+    int error = walk.error;
+    if (error == 0) {
+      file = OpenExisting(walk, path, flags, create);
+      error = file ? 0 : errno;
+      // A link has come, or the file has gone, since it was looked at.
+      if (tries < kTries && ((error == ELOOP && !walk.magic) || (error == ENOENT && create))) continue;
+    } else if (error == ENOENT && create && walk.named_in) {
+      file = Create(walk, path, flags, permissions);
+      error = file ? 0 : errno;
+      if (error == EEXIST && tries < kTries) continue;
+      // A link that leads nowhere: nothing is made at its end.
+      if (error == EEXIST) error = ENOENT;
+    } else if (error == ENOENT && create && walk.missing.size() == 2 && walk.missing.back() == ".") {
+      error = EISDIR;
+    }
+    if (error != 0) throw SystemError(error, "open", path);
+    return file;
+  }
+}
+
+std::shared_ptr<File> OpenFile(const std::string& path, int flags, int permissions) {
   auto file = std::make_shared<File>();
-  file->descriptor = Open(path, flags, create);
+  file->descriptor = Open(path, flags, permissions);
   struct stat status;
   if (fstat(file->descriptor.get(), &status) < 0) throw SystemError("fstat", path);
   file->type = status.st_mode & S_IFMT;
@@ -217,10 +281,10 @@ struct FileClass {
   Napi::FunctionReference constructor;
 };
 
-// (path: string, flags: number, create: boolean)
+// (path: string, flags: number, permissions: number of a file that is made, −1 for none)
 Napi::Value OpenFromJavaScript(const Napi::CallbackInfo& info) {
   auto work = [path = SystemString(info[0]), flags = info[1].As<Napi::Number>().Int32Value(),
-               create = info[2].As<Napi::Boolean>().Value()] { return OpenFile(path, flags, create); };
+               permissions = info[2].As<Napi::Number>().Int32Value()] { return OpenFile(path, flags, permissions); };
   return OnIoThread(info.Env(), std::move(work), [](Napi::Env env, std::shared_ptr<File>& file) {
     AddonData& data = AddonData::Of(env);
     const Napi::Object object = data.PartData<FileClass>().constructor.New({});

@@ -23,6 +23,12 @@ Descriptor OpenAt(const Descriptor& directory, const std::string& name, int flag
   return Descriptor(Retry([&] { return openat(directory.get(), name.c_str(), flags | O_PATH | O_CLOEXEC); }));
 }
 
+// A directory with O_DIRECTORY: without it O_PATH stops at an automount that nobody has asked for yet (open(2)).
+Descriptor OpenNext(const Descriptor& directory, const std::string& name) {
+  Descriptor next = OpenAt(directory, name, O_NOFOLLOW | O_DIRECTORY);
+  return next || errno != ENOTDIR ? std::move(next) : OpenAt(directory, name, O_NOFOLLOW);
+}
+
 std::string ReadLink(const Descriptor& link) {
   char target[PATH_MAX];
   const ssize_t length = readlinkat(link.get(), "", target, sizeof target);
@@ -87,7 +93,7 @@ PathWalk WalkPath(const std::string& path, bool into_magic, const OnStep& on_ste
       walk.named_in = Descriptor(fcntl(walk.directory.get(), F_DUPFD_CLOEXEC, 0));
       walk.named = name;
     }
-    Descriptor next = OpenAt(walk.directory, name, O_NOFOLLOW);
+    Descriptor next = OpenNext(walk.directory, name);
     if (!next) return stopped(errno);
     struct stat status;
     if (fstat(next.get(), &status) < 0) return stopped(errno);

@@ -85,6 +85,7 @@ export const differences: Readonly<Record<string, Difference>> = {
     head: `{"error": {"class": "GenericError", "desc": "failed to open file '`,
     tail: `files/x\\u0000y' (mode: 'w'): the path has a zero byte"}}`,
   }),
+  'file/probe: permissions of new file': answer('file-mode', '0o644'),
   'file/probe: name of that file': answer('nul-in-path', ''),
 
   'exec/status again': answer('exec-asked-again', '{"return": {"exitcode": 0, "exited": true}}'),

@@ -1,20 +1,46 @@
 import { constants } from 'node:fs';
 
+import { AgentError } from '../../../core/errors/agent-error.ts';
 import type { FileAccess, OpenMode } from '../../../core/ports/file-system.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 import { LinuxOpenFile, type NativeFile } from './open-file.ts';
 
 interface FilesAddon extends NativeAddon {
-  /** `create`: with mode 0666 whatever the umask, where it is missing; an existing file is left as it is. */
-  openFile(path: string, flags: number, create: boolean): Promise<NativeFile>;
+  /**
+   * `permissions` of a file that is made, whatever the umask; −1 to make none. An existing file keeps its own.
+   * @throws `EACCES` with the name of the rule as the call where another user may have left a link or a file to be found
+   */
+  openFile(path: string, flags: number, permissions: number): Promise<NativeFile>;
 }
+
+/** Others may read it. */
+const ownersAlone = 0o644;
 
 /** The files of this machine. A path is the kernel's to interpret: relative ones start at the working directory. */
 export const files: FileAccess = {
   async open(path, mode) {
-    return new LinuxOpenFile(await (nativeAddon() as FilesAddon).openFile(path, openFlags(mode), mode.create));
+    try {
+      const permissions = mode.create ? (mode.permissions ?? ownersAlone) : -1;
+      return new LinuxOpenFile(await (nativeAddon() as FilesAddon).openFile(path, openFlags(mode), permissions));
+    } catch (error) {
+      throw explained(error);
+    }
   },
 };
+
+/** Why it is not permitted, where it is the agent and not the kernel that does not. */
+const rules: ReadonlyMap<string | undefined, string> = new Map([
+  ['protected_symlinks', 'a link of another user in a directory that everybody may write to is not followed'],
+  ['protected_regular', 'a file of another user in a directory that others may write to is not opened with this mode'],
+]);
+
+function explained(error: unknown): unknown {
+  if (!AgentError.is(error) || error.os === undefined) return error;
+  const rule = rules.get(error.os.syscall);
+  if (rule === undefined) return error;
+  const os = { ...error.os, syscall: 'open', osText: `${error.os.osText} (${rule})` };
+  return new AgentError('os', `${error.message} (${rule})`, { os, cause: error });
+}
 
 /** Flags of open(2) but O_CREAT and those that every open has (O_NOCTTY, O_NONBLOCK, O_CLOEXEC). */
 export function openFlags(mode: OpenMode): number {

@@ -72,6 +72,9 @@ export async function helperOutcome(helper: HelperProgram, processes: Processes 
   return { output, ...(error === undefined ? {} : { error }) };
 }
 
+/** The reference's line for a program that cannot be executed, with what the system says of it. */
+export const notExecuted = (action: string, program: string, osText: string): string => `${failedTo(action)}: failed to exec '${program}': ${osText}\n`;
+
 const failedTo = (action: string): string => `child process has failed to ${action}`;
 const suffix = (output: string): string => (output === '' ? '' : `: ${output}`);
 
@@ -84,7 +87,7 @@ function endFailure(action: string, end: ProcessEnd, output: string): string | u
 /** In the reference the child itself prints this line, and its end is an ordinary failure. */
 function startFailure(helper: HelperProgram, error: unknown): string {
   if (AgentError.is(error) && error.os?.syscall === 'execve') {
-    return `${failedTo(helper.action)}: failed to exec '${helper.program}': ${error.os.osText}\n`;
+    return notExecuted(helper.action, helper.program, error.os.osText);
   }
   return `failed to create child process: ${messageOf(error)}`;
 }

@@ -3,11 +3,12 @@ import { constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { AgentError } from '../../../core/errors/agent-error.ts';
+import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
 import type { Hook, HookOutcome, HookPhase, Hooks } from '../../../core/ports/hooks.ts';
 import type { Processes } from '../../../core/ports/processes.ts';
 import { closeWalk, walkPathAside, type PathWalk } from '../../shared/trust/path-walk.ts';
 import { agentUser, whyDistrusted } from '../../shared/trust/rule.ts';
-import { helperOutcome } from './helper-program.ts';
+import { helperOutcome, notExecuted } from './helper-program.ts';
 import { failedBecause } from '../kernel-files.ts';
 import { processes as systemProcesses } from './processes.ts';
 
@@ -47,7 +48,8 @@ export function linuxHooks(options: LinuxHooksOptions): Hooks {
 async function configuredScript(options: LinuxHooksOptions): Promise<Hook[]> {
   const { script } = options;
   if (script === undefined || script === '') return [];
-  const path = script.includes('/') ? script : ((await foundInPath(script)) ?? script);
+  const path = script.includes('/') ? script : await foundInPath(script);
+  if (path === undefined) return [{ name: script, canVeto: true, run: async (phase) => missing(script, phase) }];
   const own: Hook = { name: script, canVeto: true, run: (phase) => runScript(path, script, phase, options) };
   return looking(path, async (walk) => {
     if (script.includes('/') && walk.errno !== 0) {
@@ -117,15 +119,21 @@ function refusal({ steps, errno }: PathWalk): Pick<Hook, 'refused'> {
 const runScript = async (path: string, script: string, phase: HookPhase, options: LinuxHooksOptions): Promise<HookOutcome> =>
   phase === 'freezefail' ? { ok: true, output: '', durationNs: 0n } : run(path, script, phase, 'execute fsfreeze hook', options);
 
+const missing = (script: string, phase: HookPhase): HookOutcome =>
+  phase === 'freezefail'
+    ? { ok: true, output: '', durationNs: 0n }
+    : { ok: false, output: '', error: notExecuted('execute fsfreeze hook', script, posixErrorOf(posixNumber('ENOENT')).message), durationNs: 0n };
+
 /** The way is gone again and judged again: what is executed is in the very directory that was found to be safe. */
 async function run(path: string, name: string, phase: HookPhase, action: string, options: LinuxHooksOptions): Promise<HookOutcome> {
   const start = process.hrtime.bigint();
   const { output, error } = await looking(path, async (walk) => {
     const { refused } = refusal(walk);
     if (refused !== undefined) return { output: '', error: `child process has failed to ${action}: ${refused}` };
-    // One that is missing by now is told of by the call that cannot execute it.
-    const held = walk.errno === 0 && walk.namedIn >= 0 ? { held: { directory: walk.namedIn, name: walk.named } } : {};
-    const helper = { program: name, ...held, arguments: [phase], action, timeLimitMs: options.timeLimitMs };
+    // Not started by its path to be told so: by then somebody may have put something there.
+    if (walk.errno !== 0) return { output: '', error: notExecuted(action, name, posixErrorOf(walk.errno).message) };
+    const held = { directory: walk.namedIn, name: walk.named };
+    const helper = { program: name, held, arguments: [phase], action, timeLimitMs: options.timeLimitMs };
     return helperOutcome(helper, options.processes ?? systemProcesses);
   });
   return { ok: error === undefined, output, ...(error !== undefined && { error }), durationNs: process.hrtime.bigint() - start };

@@ -8,8 +8,8 @@ import { systemError } from './system-error.ts';
 
 const { O_RDONLY, O_WRONLY, O_RDWR, O_APPEND, O_TRUNC, O_CREAT, O_EXCL, O_NONBLOCK, O_NOCTTY } = constants;
 
-/** What a created file is to have, whatever the umask. */
-const everybody = 0o666;
+/** What a created file is to have, whatever the umask, where nobody says. */
+const usual = 0o644;
 
 const flagsOf = ({ read, write, append, truncate }: OpenMode): number =>
   (read && write ? O_RDWR : write ? O_WRONLY : O_RDONLY) | (append ? O_APPEND : 0) | (truncate ? O_TRUNC : 0) | O_NONBLOCK | O_NOCTTY;
@@ -33,13 +33,14 @@ export const files: FileAccess = {
 async function openOrCreate(path: string, mode: OpenMode): Promise<FileHandle> {
   const flags = flagsOf(mode);
   if (!mode.create) return open(path, flags);
+  const { permissions = usual } = mode;
   try {
-    const made = await open(path, flags | O_CREAT | O_EXCL, everybody);
-    await made.chmod(everybody);
+    const made = await open(path, flags | O_CREAT | O_EXCL, permissions);
+    await made.chmod(permissions);
     return made;
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
     // There already, or a link to something that is not: then open(2) makes it.
-    return open(path, flags | O_CREAT, everybody);
+    return open(path, flags | O_CREAT, permissions);
   }
 }

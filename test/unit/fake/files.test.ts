@@ -59,7 +59,7 @@ describe('files of the fake', () => {
     await expect(write(machine, '/etc/new', Buffer.from('x'))).rejects.toThrow('Permission denied');
     await write(machine, '/home/bob/note', Buffer.from('x'));
 
-    expect(machine.files.stat('/home/bob/note')).toMatchObject({ uid: 1001, gid: 1001, mode: 0o666 });
+    expect(machine.files.stat('/home/bob/note')).toMatchObject({ uid: 1001, gid: 1001, mode: 0o644 });
   });
 
   it('lead through links, parents and mounts as in a real tree', () => {

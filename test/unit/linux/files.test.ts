@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, existsSync, lchownSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { osCode } from '../../../core/errors/agent-error.ts';
@@ -36,7 +36,7 @@ async function readAll(file: OpenFile): Promise<string> {
 }
 
 describe('opening files', () => {
-  it('creates a file with mode 0666 whatever the umask', async () => {
+  it('creates a file with mode 0644 whatever the umask', async () => {
     const path = join(scratchDirectory(), 'new');
     const before = process.umask(0o077);
 
@@ -46,7 +46,7 @@ describe('opening files', () => {
       process.umask(before);
     }
 
-    expect(statSync(path).mode & 0o777).toBe(0o666);
+    expect(statSync(path).mode & 0o777).toBe(0o644);
   });
 
   it('leaves the mode of a file that is there', async () => {
@@ -108,6 +108,133 @@ describe('opening files', () => {
     expect(await reader.read(Buffer.alloc(10))).toBe(0);
     await reader.close();
     expect(await codeOf(() => files.open(path, mode('w')))).toBe('ENXIO');
+  });
+});
+
+describe('a directory in which everybody may write, with the sticky bit', () => {
+  const isRoot = process.getuid?.() === 0;
+  const other = 65534;
+  const notFollowed = 'Permission denied (a link of another user in a directory that everybody may write to is not followed)';
+  const notOpened = 'Permission denied (a file of another user in a directory that others may write to is not opened with this mode)';
+
+  function shared(permissions = 0o1777): { readonly directory: string; readonly precious: string } {
+    const scratch = scratchDirectory();
+    const directory = join(scratch, 'shared');
+    mkdirSync(directory);
+    chmodSync(directory, permissions);
+    const precious = join(scratch, 'precious');
+    writeFileSync(precious, 'precious');
+    return { directory, precious };
+  }
+
+  it.skipIf(!isRoot).each(['r', 'r+', 'w', 'a'] as const)('has no link of another user followed with mode %s (needs root)', async (name) => {
+    const { directory, precious } = shared();
+    symlinkSync(precious, join(directory, 'link'));
+    lchownSync(join(directory, 'link'), other, other);
+
+    await expect(files.open(join(directory, 'link'), mode(name))).rejects.toMatchObject({ message: notFollowed, os: { code: 'EACCES', osText: notFollowed, syscall: 'open' } });
+    expect(readFileSync(precious, 'utf8')).toBe('precious');
+  });
+
+  it.skipIf(!isRoot)('has no such link followed in the middle of a path, or at the end of another link (needs root)', async () => {
+    const { directory, precious } = shared();
+    symlinkSync('..', join(directory, 'up'));
+    lchownSync(join(directory, 'up'), other, other);
+    symlinkSync(precious, join(directory, 'link'));
+    lchownSync(join(directory, 'link'), other, other);
+    symlinkSync(join(directory, 'link'), join(directory, '..', 'mine'));
+
+    await expect(files.open(join(directory, 'up/precious'), mode('w'))).rejects.toThrow(notFollowed);
+    await expect(files.open(join(directory, '../mine'), mode('w'))).rejects.toThrow(notFollowed);
+    expect(readFileSync(precious, 'utf8')).toBe('precious');
+  });
+
+  it.skipIf(!isRoot)('has the links of the agent’s user and of its owner followed (needs root)', async () => {
+    const { directory, precious } = shared();
+    symlinkSync(precious, join(directory, 'mine'));
+    symlinkSync(precious, join(directory, 'owners'));
+    chownSync(directory, other, other);
+    lchownSync(join(directory, 'owners'), other, other);
+
+    for (const name of ['mine', 'owners']) await (await files.open(join(directory, name), mode('r'))).close();
+  });
+
+  it.skipIf(!isRoot)('has no file of another user opened by who would have made it (needs root)', async () => {
+    for (const permissions of [0o1777, 0o1775]) {
+      const { directory } = shared(permissions);
+      const path = join(directory, 'planted');
+      writeFileSync(path, 'theirs');
+      chownSync(path, other, other);
+
+      for (const name of ['w', 'w+', 'a', 'a+'] as const) await expect(files.open(path, mode(name))).rejects.toMatchObject({ message: notOpened });
+      for (const name of ['r', 'r+'] as const) await (await files.open(path, mode(name))).close();
+      expect(readFileSync(path, 'utf8')).toBe('theirs');
+    }
+  });
+
+  it.skipIf(!isRoot)('has no FIFO of another user opened by who would have made it (needs root)', async () => {
+    const { directory } = shared();
+    execFileSync('mkfifo', [join(directory, 'fifo')]);
+    chownSync(join(directory, 'fifo'), other, other);
+
+    await expect(files.open(join(directory, 'fifo'), mode('w'))).rejects.toThrow(notOpened);
+  });
+
+  it.skipIf(!isRoot)('without the sticky bit has none of these rules, as the kernel has it (needs root)', async () => {
+    const { directory, precious } = shared(0o777);
+    symlinkSync(precious, join(directory, 'link'));
+    lchownSync(join(directory, 'link'), other, other);
+
+    await (await files.open(join(directory, 'link'), mode('w'))).close();
+
+    expect(readFileSync(precious, 'utf8')).toBe('');
+  });
+
+  it('has files made, found again and cut off that are the agent’s own', async () => {
+    const { directory } = shared();
+
+    for (const text of ['one', 'two']) {
+      const file = await files.open(join(directory, 'own'), mode('w'));
+      await file.write(bytes(text));
+      await file.close();
+    }
+
+    expect(readFileSync(join(directory, 'own'), 'utf8')).toBe('two');
+  });
+});
+
+describe('a path', () => {
+  it.each([
+    ['w', 'new/', 'EISDIR'],
+    ['r', 'file/', 'ENOTDIR'],
+    ['w', 'directory/.', 'EISDIR'],
+    ['r', 'ring', 'ELOOP'],
+    ['w', 'ring', 'ELOOP'],
+    ['w', 'missing/new', 'ENOENT'],
+    ['w', '', 'ENOENT'],
+  ] as const)('means for mode %s what open(2) makes of it: %s is %s', async (name, path, code) => {
+    const directory = scratchDirectory();
+    mkdirSync(join(directory, 'directory'));
+    writeFileSync(join(directory, 'file'), '');
+    symlinkSync('ring', join(directory, 'ring'));
+
+    expect(await codeOf(() => files.open(path === '' ? '' : `${directory}/${path}`, mode(name)))).toBe(code);
+  });
+
+  it('may go through what the kernel alone can follow', async () => {
+    const path = join(scratchDirectory(), 'file');
+    writeFileSync(path, 'text');
+    const held = openSync(path, 'r+');
+    renameSync(path, `${path}.moved`);
+
+    const file = await files.open(`/proc/self/fd/${held}`, mode('r'));
+    const through = await files.open(`/proc/self/root${path}.moved`, mode('r'));
+
+    expect([await readAll(file), await readAll(through)]).toEqual(['text', 'text']);
+    await file.close();
+    await through.close();
+    await (await files.open('/proc/mounts', mode('r'))).close();
+    closeSync(held);
   });
 });
 
