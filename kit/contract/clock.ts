@@ -23,6 +23,33 @@ const cases: readonly ContractCase<Clock>[] = [
     },
   },
   {
+    name: 'both clocks go on',
+    run: async (clock, subject) => {
+      const before = { now: clock.now(), monotonic: clock.monotonic() };
+      const fired = new Promise<void>((resolve) => void clock.after(20, resolve));
+
+      await timePasses(subject, 100);
+      await fired;
+
+      assert.ok(clock.now() > before.now, 'the wall clock stands still');
+      assert.ok(clock.monotonic() > before.monotonic, 'the monotonic clock stands still');
+    },
+  },
+  {
+    name: 'monotonic time is in nanoseconds, as the wall clock is',
+    run: async (clock, subject) => {
+      const before = { now: clock.now(), monotonic: clock.monotonic() };
+      const fired = new Promise<void>((resolve) => void clock.after(20, resolve));
+
+      await timePasses(subject, 100);
+      await fired;
+      const passed = { now: clock.now() - before.now, monotonic: clock.monotonic() - before.monotonic };
+
+      // A thousandth or a thousandfold is another unit; anything between may be a clock that is being set meanwhile.
+      assert.ok(passed.monotonic > passed.now / 100n && passed.monotonic < passed.now * 100n, `${passed.monotonic} while the wall clock went on by ${passed.now}`);
+    },
+  },
+  {
     name: 'a timer calls back once, not before its time',
     run: async (clock, subject) => {
       const start = clock.monotonic();

@@ -67,6 +67,8 @@ export interface ContractOptions {
   readonly only?: readonly string[];
   /** Groups, and sentences of groups, that are known not to hold yet, with the reason: skipped, visibly. */
   readonly except?: Readonly<Record<string, string>>;
+  /** How long one sentence may take before it counts as broken, in milliseconds; default 60 000. What hangs goes on without the suite. */
+  readonly sentenceLimitMs?: number;
 }
 
 const nothing = async (): Promise<void> => {};
@@ -96,7 +98,7 @@ export async function testBackend(
       describe(group.capability, () => {
         if (missing !== undefined) it.skip(`keeps its contract (${missing})`, nothing);
         for (const { sentence, reason, run } of tests) {
-          if (reason === undefined) it(sentence, () => withSubject(factory, run));
+          if (reason === undefined) it(sentence, () => withSubject(factory, (subject) => inTime(sentence, run(subject), options.sentenceLimitMs ?? 60_000)));
           else it.skip(`${sentence} (${reason})`, nothing);
         }
       });
@@ -139,5 +141,16 @@ async function withSubject(factory: () => ContractSubject | Promise<ContractSubj
     }
   } finally {
     clearInterval(alive);
+  }
+}
+
+/** A backend whose session never ends, or whose call never answers, breaks its sentence and not the suite. */
+async function inTime(sentence: string, test: Promise<void>, limitMs: number): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error(`not kept within ${limitMs} ms, and not broken either: ${sentence}`)), limitMs);
+  try {
+    await Promise.race([test, late.promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }

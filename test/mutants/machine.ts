@@ -33,6 +33,28 @@ export const machineMutants: readonly Mutant[] = [
     }),
   },
   {
+    fault: 'monotonic time stands still', group: 'clock', caughtBy: 'both clocks go on',
+    plant: planted<Clock>('clock', (clock) => {
+      const reading = clock.monotonic();
+      return { monotonic: () => reading };
+    }),
+  },
+  {
+    fault: 'the wall clock stands still', group: 'clock', caughtBy: 'both clocks go on',
+    plant: planted<Clock>('clock', (clock) => {
+      const reading = clock.now();
+      return { now: () => reading };
+    }),
+  },
+  {
+    fault: 'monotonic time is in milliseconds', group: 'clock', caughtBy: 'monotonic time is in nanoseconds, as the wall clock is',
+    plant: planted<Clock>('clock', (clock) => ({ monotonic: () => clock.monotonic() / 1_000_000n })),
+  },
+  {
+    fault: 'monotonic time is in microseconds', group: 'clock', caughtBy: 'monotonic time is in nanoseconds, as the wall clock is',
+    plant: planted<Clock>('clock', (clock) => ({ monotonic: () => clock.monotonic() / 1000n })),
+  },
+  {
     fault: 'a timer that is cancelled after it has fired fires again', group: 'clock', caughtBy: 'a timer may be cancelled twice, and after it has fired',
     plant: planted<Clock>('clock', (clock) => ({ after: (ms: number, callback: () => void) => {
       clock.after(ms, callback);

@@ -1,5 +1,5 @@
 import { cpSync, existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { version } from '../../config/product.ts';
@@ -25,26 +25,48 @@ export async function run({ words, print }: SubcommandContext): Promise<number> 
   if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) {
     throw AgentError.failed(`'${name}' cannot be a package's name: call the directory something in lower-case words with hyphens, such as backend-acme`);
   }
-  write(directory, name);
+  const template = templateDirectory();
+  const source = sourceOf(dirname(dirname(template)), directory);
+  write(template, directory, { name, source });
   print(
-    `${directory} has a backend with a clock, files and host information, and tests that hold it to the contract.\n\n`
-    + `  cd ${given}\n  npm install\n  npm test\n\n`
-    + 'It depends on the npm package concierge-ga. From a clone: npm pack there, and here npm install PATH/concierge-ga-VERSION.tgz first.\n'
+    `${directory} has a backend with a clock, files and host information, an example of freezing, and tests that hold it to the contract.\n\n`
+    + `  cd ${given}\n  npm install\n  npm test\n  npm run agent\n\n`
+    + `It depends on concierge-ga ${source}.\n`
+    + (isBuilt(template) ? '' : 'That is a clone whose entry points are not built: npm run build:package there first.\n')
     + 'Then: docs/writing-a-backend.md in the package concierge-ga.\n',
   );
   return 0;
 }
 
-function write(directory: string, name: string): void {
+const isBuilt = (template: string): boolean => existsSync(join(template, '../../lib/kit/index.js'));
+
+/** What npm is to install: the release where this package is from a registry, else the package itself where it lies. */
+function sourceOf(packageDirectory: string, from: string): string {
+  try {
+    const lock = JSON.parse(readFileSync(join(packageDirectory, '../.package-lock.json'), 'utf8')) as {
+      readonly packages?: Readonly<Record<string, { readonly resolved?: string }>>;
+    };
+    if (/^https?:/.test(lock.packages?.['node_modules/concierge-ga']?.resolved ?? '')) return `^${version}`;
+  } catch {
+    // Installed by something else than npm, or a clone.
+  }
+  return `file:${relative(from, packageDirectory)}`;
+}
+
+/** Files of the template that are copied as they are: they have no name in them. */
+const isText = (name: string): boolean => /\.(?:ts|json|md)$/.test(name);
+
+function write(template: string, directory: string, { name, source }: { readonly name: string; readonly source: string }): void {
+  const id = name.replace(/^(?:concierge-)?backend-/, '');
   try {
     if (existsSync(directory) && readdirSync(directory).length > 0) throw AgentError.failed(`${directory} is not empty: name a new directory`);
-    cpSync(templateDirectory(), directory, { recursive: true });
+    cpSync(template, directory, { recursive: true });
     // npm leaves files of this name out of what it packs.
     renameSync(join(directory, 'gitignore'), join(directory, '.gitignore'));
-    for (const file of ['package.json', 'README.md', 'src/index.ts', 'test/contract.test.ts']) {
+    for (const file of readdirSync(directory, { recursive: true, encoding: 'utf8' }).filter(isText)) {
       const path = join(directory, file);
-      const id = name.replace(/^(?:concierge-)?backend-/, '');
-      writeFileSync(path, readFileSync(path, 'utf8').replaceAll('backend-template', name).replaceAll('template-os', id).replaceAll('CONCIERGE_VERSION', version));
+      const text = readFileSync(path, 'utf8');
+      writeFileSync(path, text.replaceAll('backend-template', name).replaceAll('template-os', id).replaceAll('CONCIERGE_VERSION', version).replaceAll('CONCIERGE_SOURCE', source));
     }
   } catch (error) {
     throw systemError(error, directory);
