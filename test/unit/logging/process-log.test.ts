@@ -258,14 +258,16 @@ describe('a log file', () => {
   it.skipIf(process.platform !== 'linux')('may be a terminal, whoever’s session it is', async () => {
     const terminal = spawn('python3', ['-c', 'import os, pty, sys\nours, theirs = pty.openpty()\nprint(os.ttyname(theirs), flush=True)\nprint(os.read(ours, 999).decode(), flush=True)\nsys.stdin.read()']);
     onTestFinished(() => void terminal.kill());
-    const said = terminal.stdout.setEncoding('utf8')[Symbol.asyncIterator]();
-    const file = String((await said.next()).value).trim();
+    let said = '';
+    terminal.stdout.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
+    await expect.poll(() => said).toContain('\n');
+    const file = said.trim();
 
     const agent = new ProcessLog({ verbose: false, file });
     agent.warning('seen');
     await agent.flush();
 
-    expect((await said.next()).value).toContain('warning: seen');
+    await expect.poll(() => said).toContain('warning: seen');
   });
 
   it('that cannot be opened is an error at the start', () => {
