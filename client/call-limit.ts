@@ -38,9 +38,9 @@ export class CallLimit implements Disposable {
 }
 
 /** Fails at once when it is given up, not when its turn comes: what it waits for goes on. @throws ClientError `aborted` */
-export function unlessAborted<T>(turn: Promise<T>, signal: AbortSignal): Promise<T> {
+export function unlessAborted<T>(turn: Promise<T>, signal: AbortSignal, sentence = 'the call was given up'): Promise<T> {
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => reject(new ClientError('aborted', 'the call was given up', { cause: signal.reason }));
+    const giveUp = (): void => reject(new ClientError('aborted', sentence, { cause: signal.reason }));
     if (signal.aborted) giveUp();
     signal.addEventListener('abort', giveUp, { once: true });
     void turn.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp));

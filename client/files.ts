@@ -74,7 +74,10 @@ export async function* piecesOf(client: GuestClient, path: string, options: Piec
 export function readFile(client: GuestClient, path: string, options: FileOptions = {}): Readable {
   const left = new AbortController();
   async function* chunks(): AsyncGenerator<Uint8Array> {
-    for await (const { bytes } of piecesOf(client, path, options, left.signal)) yield* bytes;
+    for await (const { bytes } of piecesOf(client, path, options, left.signal)) {
+      // Not `yield*`: a stream that is aborted throws into this generator, and an array's iterator cannot be thrown into.
+      for (const one of bytes) yield one;
+    }
   }
   const stream = Readable.from(chunks(), { objectMode: false, highWaterMark: 1 });
   // A generator hears that it is left between two pieces alone.

@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer';
 import { randomInt } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 
+import { messageOf } from '../core/errors/agent-error.ts';
 import { jsonString } from '../core/protocol/json-text.ts';
 import { SENTINEL } from '../core/protocol/response.ts';
 import { isJsonObject, type JsonValue } from '../core/protocol/value.ts';
@@ -93,6 +94,8 @@ export class GuestClient {
     stream.on('error', (error: Error) => this.#end(new ClientError('closed', `the channel broke: ${error.message}`, { cause: error })));
     stream.on('end', () => this.#end(new ClientError('closed', 'the agent closed the channel')));
     stream.on('close', () => this.#end(new ClientError('closed', 'the agent closed the channel')));
+    // Nothing tells of an end that was before.
+    if (stream.destroyed) this.#end(new ClientError('closed', 'the channel was closed already'));
     // A stream that was paused while somebody greeted the other side does not flow by a listener alone.
     stream.resume();
   }
@@ -127,9 +130,16 @@ export class GuestClient {
     });
   }
 
-  /** Calls any command by name, with any arguments, and answers the `return` value as it came: for names of no schema. */
+  /**
+   * Calls any command by name, with any arguments, and answers the `return` value as it came: for names of no schema.
+   *
+   * @param argumentsJson one JSON object
+   * @throws ClientError, or a TypeError for a text that is none: nothing has been sent then
+   */
   async executeRaw(name: string, argumentsJson = '{}', options: CallOptions = {}): Promise<JsonValue> {
-    return this.#enqueue(options, async (limit) => asSent(await this.#call(name, [argumentsJson], limit)));
+    if (typeof name !== 'string') throw new TypeError('the name of a command is a string');
+    const text = oneObject(argumentsJson);
+    return this.#enqueue(options, async (limit) => asSent(await this.#call(name, [text], limit)));
   }
 
   /** Throws away whatever the agent still has to say, and makes sure that it listens. */
@@ -297,6 +307,20 @@ export class GuestClient {
     this.#ended ??= error;
     this.#waiting?.failed(this.#ended);
   }
+}
+
+/** Text that is one object and one line: anything else would be a second request, or a part of the next. @throws TypeError */
+function oneObject(json: unknown): string {
+  if (typeof json !== 'string') throw new TypeError('arguments are the text of a JSON object, not a value');
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (error) {
+    throw new TypeError(`arguments are the text of a JSON object: ${messageOf(error)}`, { cause: error });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError('arguments are the text of a JSON object');
+  // A line feed can only stand between the parts of JSON, where a blank does as well; to an agent it ends a request.
+  return json.replaceAll(/[\r\n]/g, ' ');
 }
 
 /** What nobody can read is no answer to a resynchronisation, and nothing else. */

@@ -4,5 +4,6 @@ export { connectHybridVsock, connectUnix, type ConnectOptions } from './connect.
 export { exec, type ExecOptions, type ExecResult } from './exec.ts';
 export { DEFAULT_PIECE, readFile, writeFile, type FileOptions, type WriteOptions } from './files.ts';
 export { GuestClient, type CallOptions, type ClientOptions, type Input, type Output } from './guest-client.ts';
+export { jsonReplacer } from './json-replacer.ts';
 export { withFrozen, type FrozenGuest, type FrozenOptions } from './with-frozen.ts';
 export { commandNames, type CommandName } from '../core/schema/index.ts';

@@ -1,5 +1,9 @@
+import process from 'node:process';
+
 import { messageOf } from '../core/errors/agent-error.ts';
+import { unlessAborted } from './call-limit.ts';
 import { ClientError } from './client-error.ts';
+import { GrowingPause } from './growing-pause.ts';
 import type { GuestClient } from './guest-client.ts';
 
 export interface FrozenOptions {
@@ -11,6 +15,15 @@ export interface FrozenOptions {
   readonly thawTimeoutMs?: number;
   /** A new conversation with the same guest, to thaw through where the channel was lost meanwhile. Closed afterwards. */
   readonly reconnect?: () => Promise<GuestClient>;
+  /** Milliseconds for which `reconnect` is tried again after a failure. Default 30 seconds, or `thawTimeoutMs` where that is less. */
+  readonly reconnectForMs?: number;
+  /** Gives up: the guest is thawed at once, without a wait for the work. */
+  readonly signal?: AbortSignal;
+  /**
+   * SIGINT, SIGTERM and SIGHUP give up, too, and have their own effect on the process afterwards, unless somebody else listens
+   * to them. Default true: without it a Ctrl-C leaves the guest frozen. False for a program that gives up by `signal` itself.
+   */
+  readonly handleSignals?: boolean;
 }
 
 /** What `work` is told, and may ask. */
@@ -19,68 +32,132 @@ export interface FrozenGuest {
   readonly count: bigint;
   /** Throws `hold-lost` when the guest is not frozen any more. Ask before a snapshot is declared good. */
   readonly check: () => Promise<void>;
+  /** Aborted when the freeze is given up: what goes on from then on copies a guest that writes. */
+  readonly signal: AbortSignal;
 }
+
+const endingSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /**
  * Freezes, does the work, and thaws in every case: also when the freeze ran out of time (it may still have happened),
- * and when the work failed.
+ * when the work failed, and when it is given up by `signal` or by a signal to the process.
  *
  * @throws ClientError `hold-lost` when the guest was thawed before the work was done, so that a snapshot that is not
  * consistent is never taken for one; `left-frozen` when the thaw could not be delivered, with what went wrong before as
- * its cause
+ * its cause; `aborted` when it was given up
  */
 export async function withFrozen<T>(client: GuestClient, work: (guest: FrozenGuest) => Promise<T>, options: FrozenOptions = {}): Promise<T> {
-  const hold = new Hold(client, options);
-  const count = await hold.freeze();
-  let result: T;
+  const { signal, handleSignals = true } = options;
+  const gaveUp = new AbortController();
+  const giveUp = (): void => gaveUp.abort(signal?.reason);
+  if (signal?.aborted === true) throw new ClientError('aborted', 'the freeze was given up before it began', { cause: signal.reason });
+  signal?.addEventListener('abort', giveUp, { once: true });
+  using watch = handleSignals ? new ProcessSignals((name) => gaveUp.abort(name)) : undefined;
   try {
-    result = await work({ count, check: () => hold.check() });
-    // Nothing that can be frozen: then there is no hold to lose.
-    if (count > 0n) await hold.check();
-  } catch (error) {
-    await hold.thaw(error);
-    throw error;
+    return await new Hold(client, options, gaveUp.signal).around(work);
+  } finally {
+    signal?.removeEventListener('abort', giveUp);
+    watch?.giveBack();
   }
-  const thawed = await hold.thaw(undefined);
-  if (count > 0n && thawed === 0n) {
-    throw new ClientError('hold-lost', 'the guest was thawed before it was told to: what was copied meanwhile may not be consistent');
+}
+
+/** Keeps the first signal from ending the process, and lets it do that afterwards. */
+class ProcessSignals implements Disposable {
+  readonly #listeners: ReadonlyMap<(typeof endingSignals)[number], () => void>;
+  #first: (typeof endingSignals)[number] | undefined;
+
+  constructor(came: (name: string) => void) {
+    this.#listeners = new Map(endingSignals.map((name) => [name, () => {
+      this.#first ??= name;
+      came(name);
+    }]));
+    for (const [name, listener] of this.#listeners) process.on(name, listener);
   }
-  return result;
+
+  /** The guest is thawed: the signal has the effect that it would have had, where nobody else sees to it. */
+  giveBack(): void {
+    this[Symbol.dispose]();
+    if (this.#first !== undefined && process.listenerCount(this.#first) === 0) process.kill(process.pid, this.#first);
+  }
+
+  [Symbol.dispose](): void {
+    for (const [name, listener] of this.#listeners) process.off(name, listener);
+  }
 }
 
 class Hold {
   readonly #client: GuestClient;
   readonly #options: FrozenOptions;
+  readonly #gaveUp: AbortSignal;
   readonly #thawCall: { readonly timeoutMs: number };
+  /** By which Concierge's freeze is told from a later one, where it has one. */
+  #deadline: bigint | undefined;
 
-  constructor(client: GuestClient, options: FrozenOptions) {
+  constructor(client: GuestClient, options: FrozenOptions, gaveUp: AbortSignal) {
     this.#client = client;
     this.#options = options;
+    this.#gaveUp = gaveUp;
     this.#thawCall = { timeoutMs: options.thawTimeoutMs ?? 180_000 };
   }
 
-  async freeze(): Promise<bigint> {
+  async around<T>(work: (guest: FrozenGuest) => Promise<T>): Promise<T> {
+    const count = await this.#freeze();
+    let result: T;
+    try {
+      this.#deadline = count > 0n ? await this.#deadlineNow() : undefined;
+      result = await this.#unlessGivenUp(work({ count, check: () => this.#check(), signal: this.#gaveUp }));
+      // Nothing that can be frozen: then there is no hold to lose.
+      if (count > 0n) await this.#check();
+    } catch (error) {
+      await this.#thaw(error);
+      throw error;
+    }
+    const thawed = await this.#thaw(undefined);
+    if (thawed < count) {
+      const what = thawed === 0n ? 'the guest was thawed' : `${count - thawed} of ${count} file systems were thawed`;
+      throw new ClientError('hold-lost', `${what} before it was told to: what was copied meanwhile may not be consistent`);
+    }
+    return result;
+  }
+
+  async #freeze(): Promise<bigint> {
     const { mountPoints, freezeTimeoutMs = 600_000 } = this.#options;
-    const call = { timeoutMs: freezeTimeoutMs };
+    const call = { timeoutMs: freezeTimeoutMs, signal: this.#gaveUp };
     try {
       return mountPoints === undefined
         ? await this.#client.execute('guest-fsfreeze-freeze', {}, call)
         : await this.#client.execute('guest-fsfreeze-freeze-list', { mountpoints: mountPoints }, call);
     } catch (error) {
       // A refusal has frozen nothing; after anything else nobody knows.
-      if (!ClientError.is(error) || error.kind !== 'refused') await this.thaw(error);
+      if (!ClientError.is(error) || error.kind !== 'refused') await this.#thaw(error);
       throw error;
     }
   }
 
-  async check(): Promise<void> {
-    if ((await this.#client.execute('guest-fsfreeze-status', {}, this.#thawCall)) !== 'frozen') {
+  /** Work that does not listen must not keep the guest frozen. */
+  #unlessGivenUp<T>(working: Promise<T>): Promise<T> {
+    return unlessAborted(working, this.#gaveUp, 'the freeze was given up');
+  }
+
+  async #check(): Promise<void> {
+    const isHeld = (await this.#client.execute('guest-fsfreeze-status', {}, this.#thawCall)) === 'frozen';
+    if (!isHeld || (this.#deadline !== undefined && (await this.#deadlineNow()) !== this.#deadline)) {
       throw new ClientError('hold-lost', 'the guest was thawed before the work was done: what was copied meanwhile is not consistent');
     }
   }
 
+  /** When the freeze that is on will end by itself. `undefined` where there is no such time, or the agent does not tell. */
+  async #deadlineNow(): Promise<bigint | undefined> {
+    try {
+      return (await this.#client.execute('__org.concierge_fsfreeze-report', {}, { ...this.#thawCall, signal: this.#gaveUp }))['deadline-at'];
+    } catch (error) {
+      if (ClientError.is(error) && error.kind === 'refused') return undefined;
+      throw error;
+    }
+  }
+
   /** @param cause what went wrong before, for the error of a thaw that fails */
-  async thaw(cause: unknown): Promise<bigint> {
+  async #thaw(cause: unknown): Promise<bigint> {
     try {
       return await this.#thawAnyhow();
     } catch (error) {
@@ -90,13 +167,24 @@ class Hold {
   }
 
   async #thawAnyhow(): Promise<bigint> {
-    const { reconnect } = this.#options;
+    const { reconnect, reconnectForMs = Math.min(30_000, this.#thawCall.timeoutMs) } = this.#options;
     try {
       return await this.#client.execute('guest-fsfreeze-thaw', {}, this.#thawCall);
     } catch (error) {
-      if (reconnect === undefined || !ClientError.is(error) || error.kind === 'refused') throw error;
-      using another = await reconnect();
-      return await another.execute('guest-fsfreeze-thaw', {}, this.#thawCall);
+      if (reconnect === undefined || !isOfChannel(error)) throw error;
+      const pause = new GrowingPause(undefined);
+      for (const until = performance.now() + reconnectForMs; ; await pause.wait()) {
+        try {
+          using another = await reconnect();
+          return await another.execute('guest-fsfreeze-thaw', {}, this.#thawCall);
+        } catch (again) {
+          // An agent that has died takes a while to come back, and a connection may break again.
+          if (!isOfChannel(again) || performance.now() >= until) throw again;
+        }
+      }
     }
   }
 }
+
+/** Of the way to the agent, not of what it said. */
+const isOfChannel = (error: unknown): boolean => ClientError.is(error) && error.kind !== 'refused';

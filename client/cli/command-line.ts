@@ -43,7 +43,8 @@ export function readCommandLine(given: readonly string[], flagsOf: (subcommand: 
       continue;
     }
     const [, name = '', attached] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
-    const syntax = [...globalFlags, ...(subcommand === undefined ? [] : flagsOf(subcommand))].find((flag) => flag.name === name);
+    // A subcommand may have its own meaning for a flag.
+    const syntax = [...(subcommand === undefined ? [] : flagsOf(subcommand)), ...globalFlags].find((flag) => flag.name === name);
     if (syntax === undefined) throw new UsageError(`there is no flag --${name}${subcommand === undefined ? '' : ` of ${subcommand}`}`);
     if (syntax.placeholder === undefined) {
       if (attached !== undefined) throw new UsageError(`--${name} takes no value`);

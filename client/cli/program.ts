@@ -65,6 +65,7 @@ async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramO
       json: line.flags.has('json'),
       // Only what needs no guest is run without one.
       client: client as GuestClient,
+      reconnect: () => open(line),
     });
   } catch (error) {
     throw client === undefined ? error : await withFrozenHint(client, error);
@@ -73,8 +74,9 @@ async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramO
   }
 }
 
-async function channelOf({ flags }: CommandLine, environment: ProgramOptions['environment']): Promise<GuestClient> {
-  const timeout = flags.get('timeout');
+async function channelOf({ flags, subcommand }: CommandLine, environment: ProgramOptions['environment']): Promise<GuestClient> {
+  // That of `frozen` is for all of it, and not for each answer.
+  const timeout = subcommand === 'frozen' ? undefined : flags.get('timeout');
   if (timeout !== undefined && !/^\d+(\.\d+)?$/.test(timeout)) throw new UsageError(`--timeout takes a number of seconds, not '${timeout}'`);
   const limits = timeout === undefined ? {} : { timeoutMs: Number(timeout) * 1000 };
   const vsock = flags.get('vsock');

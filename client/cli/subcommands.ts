@@ -15,6 +15,25 @@ export const subcommands: readonly SubcommandEntry[] = [
     flags: [{ name: 'dry-run', doc: 'Touch nothing; tell what would be frozen, in which order, and what not.' }], words: Infinity,
     details: 'What is frozen stays so until `concierge-ctl thaw`, or the deadline of the guest; all that writes there waits. A dry run asks Concierge\'s agent for\nits plan; of any other agent it lists the file systems with a device of their own.', load: () => import('./subcommands/freeze.ts'),
   },
+  {
+    name: 'frozen', usage: '[--only MOUNTPOINT,...] [--timeout SECONDS] -- COMMAND [ARGUMENT...]', summary: 'Freezes, runs a command of this host, and thaws in any case.',
+    details: [
+      'The guest is thawed when the command has ended, when the freeze or the command fails, when --timeout is over, and on SIGINT, SIGTERM and',
+      'SIGHUP; if this program is killed, the guest thaws by its own deadline. Exit status: that of the command, where all was frozen from its',
+      'beginning to its end, and 128 and the signal that ended it. Else, whatever the command said:',
+      '  122  the freeze did not hold: a copy that was made is not consistent',
+      '  123  the thaw could not be delivered: the guest stays frozen until its deadline',
+      '  124  --timeout was over',
+      '  125  the guest was not frozen, and the command not run',
+      '  126  the command cannot be run',
+      '  127  there is no such command',
+    ].join('\n'),
+    flags: [
+      { name: 'only', placeholder: 'MOUNTPOINT,...', doc: 'Freeze only what is mounted there.' },
+      { name: 'timeout', placeholder: 'SECONDS', doc: 'How long all of it may take. A command that is not done then is ended.' },
+    ],
+    words: Infinity, load: () => import('./subcommands/frozen.ts'),
+  },
   { name: 'thaw', usage: '', summary: 'Thaws them.', flags: [], load: () => import('./subcommands/thaw.ts') },
   { name: 'status', usage: '', summary: 'Whether the guest is frozen, and what the last freeze did.', flags: [], load: () => import('./subcommands/status.ts') },
   {

@@ -134,7 +134,7 @@ export class FaultyConnection implements Connection {
     const lines = (this.#line + Buffer.from(chunk).toString('latin1')).split('\n');
     this.#line = (lines.pop() ?? '').slice(-65_536);
     for (const line of lines) {
-      const command = /['"]execute['"]\s*:\s*['"]([\w-]+)['"]/.exec(line)?.[1];
+      const command = /['"]execute['"]\s*:\s*['"]([\w.-]+)['"]/.exec(line)?.[1];
       if (command !== undefined) this.#requests.push({ command, fault: this.#options.asked(command) });
     }
   }

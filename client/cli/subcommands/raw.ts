@@ -1,4 +1,5 @@
 import { messageOf } from '../../../core/errors/agent-error.ts';
+import type { GuestClient } from '../../guest-client.ts';
 import { jsonText } from '../print-json.ts';
 import type { RunSubcommand } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
@@ -9,12 +10,18 @@ export const run: RunSubcommand = async ({ client, words, print }) => {
   if (first === undefined || more.length > 0) throw new UsageError("say which command: raw NAME ['{ARGUMENTS}'], or raw '{\"execute\": …}'");
   const { name, args } = first.trimStart().startsWith('{') ? wholeRequest(first) : { name: first, args: second ?? '{}' };
   if (!args.trimStart().startsWith('{')) throw new UsageError(`arguments are a JSON object, not ${args}`);
-  print(`${jsonText(await client.executeRaw(name, oneLine(args)))}\n`);
+  print(`${jsonText(await callWith(client, name, args))}\n`);
   return 0;
 };
 
-/** A line feed ends a request in an agent's eyes, though not in JSON's. */
-const oneLine = (json: string): string => json.replaceAll(/[\r\n]+/g, ' ');
+/** What the client does not take as arguments was typed wrong. */
+async function callWith(client: GuestClient, name: string, args: string): Promise<unknown> {
+  try {
+    return await client.executeRaw(name, args);
+  } catch (error) {
+    throw error instanceof TypeError ? new UsageError(error.message) : error;
+  }
+}
 
 /** The arguments keep their own text: large integers stay exact. */
 function wholeRequest(text: string): { readonly name: string; readonly args: string } {

@@ -14,7 +14,7 @@ import { completionsOf, schemaOf, typedArguments, wordsOf } from '../typed-argum
 import { UsageError } from '../usage-error.ts';
 
 /** Subcommands that make sense in a conversation. */
-const inside = subcommands.filter(({ name, needsGuest }) => name !== 'shell' && needsGuest !== false);
+const inside = subcommands.filter(({ name, needsGuest }) => name !== 'shell' && name !== 'frozen' && needsGuest !== false);
 /** Words of the conversation itself. */
 const ownWords: Readonly<Record<string, string>> = {
   help: 'Lists all that can be typed, or with a name behind it tells of one.',

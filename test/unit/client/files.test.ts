@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
-import { Readable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { expect, it, vi } from 'vitest';
@@ -199,4 +199,23 @@ it.each(['given up', 'destroyed'])('a file that never says anything is asked no 
   await new Promise((resolve) => void stream.once('close', resolve));
 
   expect(closed).toHaveBeenCalledOnce();
+});
+
+it.each(['at its beginning', 'between two pieces'])('a copy that is aborted %s is an AbortError', async (when) => {
+  const guest = await createFakeGuest({}, { realTime: true });
+  guest.machine.files.write('/data/long', Buffer.alloc(5 * DEFAULT_PIECE, 'a'));
+  using client = new GuestClient(guest.connect());
+  const controller = new AbortController();
+  const sink = new Writable({
+    write: (_chunk, _encoding, done) => {
+      controller.abort();
+      setImmediate(done);
+    },
+  });
+
+  const copying = pipeline(readFile(client, '/data/long'), sink, { signal: controller.signal });
+  if (when === 'at its beginning') controller.abort();
+
+  await expect(copying).rejects.toMatchObject({ name: 'AbortError' });
+  await vi.waitFor(() => expect(guest.machine.faults.calls.filter((call) => call.startsWith('fileSystem.files.openFile.close'))).toHaveLength(when === 'at its beginning' ? 0 : 1));
 });

@@ -380,3 +380,47 @@ it('resynchronises when it is told to', async () => {
 
   expect(syncs).toBe(2);
 });
+
+describe('raw arguments', () => {
+  it.each([
+    ['{}\n{"execute": "guest-shutdown"}'],
+    ['{}, "id": 1}\n{"execute": "guest-shutdown"'],
+    ['{"a": 1'],
+    ['[]'],
+    ['null'],
+    [''],
+    [{ path: '/x' }],
+    [7],
+  ])('%j are refused before a byte is sent, and the next call works', async (text) => {
+    const agent = scriptedAgent({ answer: returns('{}') });
+    using client = new GuestClient(agent.host);
+
+    await expect(client.executeRaw('guest-x', text as string)).rejects.toBeInstanceOf(TypeError);
+    await client.execute('guest-ping');
+
+    expect(agent.requests).toEqual(['guest-ping']);
+  });
+
+  it('may have lines, which are sent as one', async () => {
+    const agent = scriptedAgent({ answer: returns('{}') });
+    using client = new GuestClient(agent.host);
+
+    await client.executeRaw('guest-x', '{\r\n  "a": 9007199254740993\n}');
+
+    expect(agent.requests).toEqual(['guest-x']);
+  });
+
+  it('need a name that is one', async () => {
+    using client = new GuestClient(scriptedAgent().host);
+
+    await expect(client.executeRaw({} as string)).rejects.toBeInstanceOf(TypeError);
+  });
+});
+
+it('a stream that is closed already is told at once', async () => {
+  const { host } = scriptedAgent();
+  host.destroy();
+  await setImmediate();
+
+  await expect(new GuestClient(host).execute('guest-ping')).rejects.toMatchObject({ kind: 'closed' });
+});
