@@ -17,7 +17,7 @@ export interface Hook {
    * A hook whose refusal or failure vetoes the freeze. All are but those that the administrator marked otherwise.
    */
   readonly canVeto: boolean;
-  /** Runs to the end or to the hook's time limit, then kills it with all its children. Never rejects. */
+  /** Runs to the end or to the hook's time limit, then kills it with all that it has started. Never rejects. */
   run(phase: HookPhase): Promise<HookOutcome>;
 }
 

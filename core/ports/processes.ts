@@ -34,7 +34,8 @@ export interface RunningProcess {
   discard?(stream: 'output' | 'errors'): void;
   /**
    * Settles when the process has ended *and* its captured output is complete, or a short grace period after its end
-   * where another process still holds a pipe open. Nothing is delivered afterwards. Never rejects.
+   * where another process still holds a pipe open. Nothing is delivered afterwards; what the others write is read and
+   * thrown away, so that they go on. Never rejects.
    */
   readonly finished: Promise<ProcessEnd>;
   /** Ends the process and its group at once. Harmless when it is gone. */

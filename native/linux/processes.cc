@@ -6,10 +6,13 @@
 
 #include <array>
 #include <cstdlib>
+#include <iterator>
+#include <list>
 #include <optional>
 #include <vector>
 
 #include "addon.h"
+#include "descendants.h"
 #include "descriptor.h"
 #include "program-start.h"
 
@@ -24,6 +27,14 @@ constexpr size_t kChunk = 64 * 1024;
 constexpr int kChunksPerTurn = 16;
 // How long a pipe that another process still holds is waited for after the end of the process.
 constexpr uint64_t kGraceMs = 100;
+// Pipes of ended programs that others still hold: one more, and whoever holds the oldest gets SIGPIPE for what it writes next.
+constexpr size_t kMaximumLeftPipes = 256;
+
+// What is read on the way to somewhere else.
+char* Chunk() {
+  static thread_local std::unique_ptr<char[]> chunk(new char[kChunk]);
+  return chunk.get();
+}
 
 // A descriptor and its poll handle, which libuv requires to be closed first.
 struct Polled {
@@ -35,12 +46,65 @@ struct Polled {
   }
 };
 
+// The pipes of programs that have ended while others, services that they started in the background say, still hold them. They
+// are read and thrown away until the last holder has closed them, and keep no process alive that has nothing else to do.
+class LeftPipes {
+ public:
+  explicit LeftPipes(Napi::Env env) : handles_(AddonData::Of(env).handles) {
+    registration_ = handles_->OnEnd([this] { pipes_.clear(); });
+  }
+
+  void Take(Descriptor descriptor) {
+    if (handles_->ending()) return;
+    if (pipes_.size() >= kMaximumLeftPipes) pipes_.pop_front();
+    pipes_.emplace_back();
+    LeftPipe& pipe = pipes_.back();
+    pipe.owner = this;
+    pipe.place = std::prev(pipes_.end());
+    pipe.polled.descriptor = std::move(descriptor);
+    auto* poll = new uv_poll_t;
+    if (uv_poll_init(handles_->loop(), poll, pipe.polled.descriptor.get()) < 0) {
+      delete poll;
+      pipes_.pop_back();
+      return;
+    }
+    poll->data = &pipe;
+    uv_unref(reinterpret_cast<uv_handle_t*>(poll));
+    pipe.polled.poll = OwnedHandle<uv_poll_t>(handles_, poll);
+    uv_poll_start(poll, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<LeftPipe*>(handle->data)->Drop(); });
+  }
+
+ private:
+  struct LeftPipe {
+    ~LeftPipe() { polled.Close(); }
+    void Drop() {
+      for (int chunks = kChunksPerTurn; chunks > 0; chunks--) {
+        const ssize_t count = Retry([&] { return read(polled.descriptor.get(), Chunk(), kChunk); });
+        if (count < 0 && errno == EAGAIN) return;
+        if (count > 0) continue;
+        owner->pipes_.erase(place);
+        return;
+      }
+    }
+    LeftPipes* owner = nullptr;
+    std::list<LeftPipe>::iterator place;
+    Polled polled;
+  };
+
+  const std::shared_ptr<LoopHandles> handles_;
+  LoopHandles::Registration registration_;
+  // Oldest first.
+  std::list<LeftPipe> pipes_;
+};
+
 // Lives from the start of a process until its end has been told.
 class Watched : public std::enable_shared_from_this<Watched> {
  public:
-  Watched(Napi::Env env, StartedProgram started, Napi::Value input, Napi::Function on_output, Napi::Function on_end)
+  Watched(Napi::Env env, std::shared_ptr<LeftPipes> left_pipes, StartedProgram started, Napi::Value input, Napi::Function on_output,
+          Napi::Function on_end)
       : env_(env),
         handles_(AddonData::Of(env).handles),
+        left_pipes_(std::move(left_pipes)),
         pid_(started.pid),
         on_output_(Napi::Persistent(on_output)),
         on_end_(Napi::Persistent(on_end)) {
@@ -64,6 +128,14 @@ class Watched : public std::enable_shared_from_this<Watched> {
     if (self_ == nullptr) return;
     kill(-pid_, SIGKILL);
     kill(pid_, SIGKILL);
+  }
+
+  // The process, and all that it has started and that carries the mark. Resolves when they are gone, or were found gone already.
+  Napi::Value EndAll(Napi::Env env, std::string mark) {
+    const pid_t pid = self_ == nullptr ? 0 : pid_;
+    return OnIoThread(env, [pid, mark = std::move(mark)] {
+      if (pid > 0) EndDescendants(pid, mark);
+    });
   }
 
   // Nobody wants more of a stream: it is read, so that the process is not held up, and told to nobody.
@@ -102,9 +174,8 @@ class Watched : public std::enable_shared_from_this<Watched> {
   void ErrorsReadable() { Read(kErrors, kChunksPerTurn); }
 
   void Read(Stream stream, int chunks) {
-    static thread_local std::unique_ptr<char[]> chunk(new char[kChunk]);
     while (chunks-- > 0 && streams_[stream].descriptor) {
-      const ssize_t count = Retry([&] { return read(streams_[stream].descriptor.get(), chunk.get(), kChunk); });
+      const ssize_t count = Retry([&] { return read(streams_[stream].descriptor.get(), Chunk(), kChunk); });
       if (count < 0 && errno == EAGAIN) return;
       if (count <= 0) {
         streams_[stream].Close();
@@ -113,7 +184,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
       }
       if (discarded_[stream]) continue;
       const Napi::HandleScope scope(env_);
-      Call(on_output_, {Napi::Number::New(env_, stream), Napi::Buffer<char>::Copy(env_, chunk.get(), static_cast<size_t>(count))});
+      Call(on_output_, {Napi::Number::New(env_, stream), Napi::Buffer<char>::Copy(env_, Chunk(), static_cast<size_t>(count))});
     }
   }
 
@@ -163,7 +234,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
           auto* self = static_cast<Watched*>(handle->data);
           self->Guarded([self] {
             self->Drain();
-            for (Polled& stream : self->streams_) stream.Close();
+            for (Polled& stream : self->streams_) self->LeaveBehind(stream);
             self->FinishIfComplete();
           });
         },
@@ -174,6 +245,12 @@ class Watched : public std::enable_shared_from_this<Watched> {
   void Drain() {
     for (const Stream stream : {kOutput, kErrors}) Read(stream, kChunksPerTurn);
     FinishIfComplete();
+  }
+
+  // Somebody else still holds the pipe, and lives on.
+  void LeaveBehind(Polled& stream) {
+    stream.poll.Close();
+    if (stream.descriptor) left_pipes_->Take(std::move(stream.descriptor));
   }
 
   void FinishIfComplete() {
@@ -212,6 +289,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
 
   const Napi::Env env_;
   const std::shared_ptr<LoopHandles> handles_;
+  const std::shared_ptr<LeftPipes> left_pipes_;
   const pid_t pid_;
   Napi::FunctionReference on_output_;
   Napi::FunctionReference on_end_;
@@ -242,7 +320,7 @@ std::vector<std::string> OwnEnvironment() {
   return environment;
 }
 
-// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd, directory?, name?) → { pid, kill, discard }
+// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd, directory?, name?) → { pid, kill, endAll, discard }
 Napi::Value Spawn(const Napi::CallbackInfo& info) {
   ProgramRequest request;
   request.path = SystemString(info[0]);
@@ -263,11 +341,16 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   if (!info[3].IsUndefined()) input = Napi::Persistent(info[3]);
   auto finish = [input = std::move(input), on_output = Napi::Persistent(info[6].As<Napi::Function>()),
                  on_end = Napi::Persistent(info[7].As<Napi::Function>())](Napi::Env env, StartedProgram& started) {
-    auto watched = std::make_shared<Watched>(env, std::move(started), input.IsEmpty() ? env.Undefined() : input.Value(), on_output.Value(), on_end.Value());
+    std::shared_ptr<LeftPipes>& left_pipes = AddonData::Of(env).PartData<std::shared_ptr<LeftPipes>>();
+    if (left_pipes == nullptr) left_pipes = std::make_shared<LeftPipes>(env);
+    auto watched = std::make_shared<Watched>(env, left_pipes, std::move(started), input.IsEmpty() ? env.Undefined() : input.Value(), on_output.Value(), on_end.Value());
     watched->Begin();
     Napi::Object result = Napi::Object::New(env);
     result.Set("pid", Napi::Number::New(env, watched->pid()));
     result.Set("kill", Napi::Function::New(env, [watched](const Napi::CallbackInfo&) { watched->Kill(); }));
+    result.Set("endAll", Napi::Function::New(env, [watched](const Napi::CallbackInfo& info) {
+                 return watched->EndAll(info.Env(), info[0].As<Napi::String>().Utf8Value());
+               }));
     result.Set("discard", Napi::Function::New(env, [watched](const Napi::CallbackInfo& info) {
                  watched->Discard(info[0].As<Napi::Number>().Uint32Value() == 0 ? kOutput : kErrors);
                }));

@@ -1,6 +1,6 @@
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import type { ProcessEnd, Processes, RunningProcess } from '../../../core/ports/processes.ts';
-import { processes as systemProcesses, type HeldProgram } from './processes.ts';
+import { processes as systemProcesses, type HeldProgram, type LinuxProcess } from './processes.ts';
 import { textFromBytes } from '../text.ts';
 
 /** How much of a helper's output is kept; it goes into an error text whole. */
@@ -16,7 +16,7 @@ export interface HelperProgram {
   readonly input?: Uint8Array;
   /** What it is for, as the error texts say it: `shutdown`, `execute fsfreeze hook`. */
   readonly action: string;
-  /** After it the program and all its children are killed; absent or 0: never. */
+  /** After it the program and all that it has started are killed; absent or 0: never. */
   readonly timeLimitMs?: number;
 }
 
@@ -42,7 +42,9 @@ export async function runHelperProgram(helper: HelperProgram, processes: Process
  * it left behind with the pipe delays nothing.
  */
 export async function helperOutcome(helper: HelperProgram, processes: Processes = systemProcesses): Promise<HelperOutcome> {
-  let running: RunningProcess;
+  const limit = helper.timeLimitMs ?? 0;
+  const mark = limit > 0 ? newMark() : undefined;
+  let running: RunningProcess | LinuxProcess;
   try {
     running = await processes.spawn({
       path: helper.program,
@@ -50,6 +52,7 @@ export async function helperOutcome(helper: HelperProgram, processes: Processes 
       output: 'capture',
       errors: 'merge',
       ...(helper.held === undefined ? {} : { held: helper.held }),
+      ...(mark === undefined ? {} : { environment: [...ownEnvironment(), mark] }),
       ...(helper.input === undefined ? {} : { input: helper.input }),
     });
   } catch (error) {
@@ -57,14 +60,10 @@ export async function helperOutcome(helper: HelperProgram, processes: Processes 
   }
   const printed = collectOutput(running);
   let expired = false;
-  const limit = helper.timeLimitMs ?? 0;
-  const timer =
-    limit > 0
-      ? setTimeout(() => {
-          expired = true;
-          running.kill();
-        }, limit)
-      : undefined;
+  const timer = mark === undefined ? undefined : setTimeout(() => {
+    expired = true;
+    void endAll(running, mark);
+  }, limit);
   const end = await running.finished;
   clearTimeout(timer);
   const output = printed();
@@ -74,6 +73,29 @@ export async function helperOutcome(helper: HelperProgram, processes: Processes 
 
 /** The reference's line for a program that cannot be executed, with what the system says of it. */
 export const notExecuted = (action: string, program: string, osText: string): string => `${failedTo(action)}: failed to exec '${program}': ${osText}\n`;
+
+/** How long whatever a program has started is looked for before the program itself is killed without it. */
+const searchLimitMs = 2000;
+
+async function endAll(running: RunningProcess | LinuxProcess, mark: string): Promise<void> {
+  if ('endAll' in running) {
+    const search = Promise.withResolvers<void>();
+    const timer = setTimeout(() => search.resolve(), searchLimitMs);
+    await Promise.race([running.endAll(mark).catch(() => undefined), search.promise]);
+    clearTimeout(timer);
+  }
+  running.kill();
+}
+
+let marks = 0;
+
+/** An entry of the environment that no other program has: what carries it was started by this one. */
+function newMark(): string {
+  marks += 1;
+  return `CONCIERGE_HELPER=${process.pid}.${marks}.${process.hrtime.bigint()}`;
+}
+
+const ownEnvironment = (): readonly string[] => Object.entries(process.env).map(([name, value]) => `${name}=${value}`);
 
 const failedTo = (action: string): string => `child process has failed to ${action}`;
 const suffix = (output: string): string => (output === '' ? '' : `: ${output}`);

@@ -17,7 +17,22 @@ interface ProcessesAddon extends NativeAddon {
     onEnd: (exited: boolean, status: number) => void,
     directory?: number,
     name?: string,
-  ): Promise<{ readonly pid: number; readonly kill: () => void; readonly discard: (stream: number) => void }>;
+  ): Promise<{
+    readonly pid: number;
+    readonly kill: () => void;
+    readonly endAll: (mark: string) => Promise<void>;
+    readonly discard: (stream: number) => void;
+  }>;
+}
+
+/** A program of this machine. */
+export interface LinuxProcess extends RunningProcess {
+  /**
+   * Ends the program and whatever it has started, in sessions of their own too: found by parent, by session, and by `mark`,
+   * an entry of the environment that the program was given (`NAME=VALUE`) and hands on. May wait for a process that hangs in
+   * the kernel.
+   */
+  endAll(mark: string): Promise<void>;
 }
 
 /** A program by the directory that holds it, whatever its path leads to by now; the path is only what it is called. */
@@ -36,11 +51,14 @@ type OutputListener = (stream: 'output' | 'errors', bytes: Uint8Array) => void;
 
 const sinks = { discard: 0, capture: 1, merge: 2 } as const;
 
-/** Programs of this machine. The child leads a session of its own, so that killing it takes its children along. */
-export const processes: Processes = {
+/**
+ * Programs of this machine. The child leads a session of its own, so that killing it takes its children along. What those
+ * that outlive it write is read and thrown away, so that they go on.
+ */
+export const processes: Processes & { spawn(request: LinuxSpawnRequest): Promise<LinuxProcess> } = {
   canMerge: true,
 
-  async spawn(request: LinuxSpawnRequest): Promise<RunningProcess> {
+  async spawn(request: LinuxSpawnRequest): Promise<LinuxProcess> {
     // Nothing comes before the caller had its turn: the event loop is asked for output only after this has resolved.
     let listener: OutputListener | undefined;
     const ended = Promise.withResolvers<ProcessEnd>();
@@ -59,6 +77,7 @@ export const processes: Processes = {
     return {
       pid: started.pid,
       kill: started.kill,
+      endAll: started.endAll,
       discard: (stream) => started.discard(stream === 'output' ? 0 : 1),
       finished: ended.promise,
       onOutput(given) {

@@ -67,8 +67,8 @@ function running(child: ChildProcess, request: SpawnRequest): RunningProcess {
 function finish(child: ChildProcess): Promise<ProcessEnd> {
   return new Promise((resolve) => {
     const end = (): void => {
-      child.stdout?.destroy();
-      child.stderr?.destroy();
+      // Others may hold the pipe: what they write is thrown away, so that they go on.
+      for (const stream of [child.stdout, child.stderr]) stream?.removeAllListeners('data').resume();
       const { exitCode, signalCode } = child;
       resolve(signalCode === null ? { exitCode: exitCode ?? 0 } : { signal: constants.signals[signalCode] });
     };

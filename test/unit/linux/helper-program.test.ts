@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { helperOutcome, helperOutputLimit, runHelperProgram } from '../../../adapters/linux/programs/helper-program.ts';
@@ -8,6 +10,16 @@ const helper = (body: string): { program: string; arguments: string[]; action: s
   arguments: [],
   action: 'shutdown',
 });
+
+/** Processes with a word among their arguments. */
+const withWord = (word: string): readonly string[] =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').split('\0').includes(word);
+    } catch {
+      return false;
+    }
+  });
 
 describe('a helper program', () => {
   it('answers what it printed to both streams', async () => {
@@ -47,6 +59,35 @@ describe('a helper program', () => {
 
     expect(error).toBeUndefined();
     process.kill(Number(output), 'SIGKILL');
+  });
+
+  it('lets what it has started in the background write on after its end', async () => {
+    const directory = scratchDirectory();
+    execFileSync('mkfifo', [join(directory, 'go')]);
+
+    const output = await runHelperProgram(helper(`(read line <${directory}/go; echo late; touch ${directory}/lived) & echo started`));
+    writeFileSync(join(directory, 'go'), 'now\n');
+
+    expect(output).toBe('started\n');
+    await expect.poll(() => existsSync(join(directory, 'lived'))).toBe(true);
+  });
+
+  it.each([
+    ['a child', 'sleep 600 &'],
+    ['a child in a session of its own', 'setsid sleep 600 &'],
+    ['a child of a child that is gone, in a session of its own', '(setsid sleep 600 &) &'],
+    ['a child of a session leader that is gone', 'setsid sh -c "sleep 600 & kill -9 \\$\\$" &'],
+    ['a child in a session of its own without the environment', 'env -i setsid sleep 600 &'],
+  ])('takes %s along at its time limit', async (_what, start) => {
+    const marker = `600.${process.pid}${Math.trunc(Math.random() * 1e9)}`;
+    const body = `${start.replace('600', marker)}\nexec sleep ${marker}`;
+
+    const outcome = helperOutcome({ ...helper(body), timeLimitMs: 500 });
+    await expect.poll(() => withWord(marker).length, { timeout: 5000 }).toBe(2);
+    const { error } = await outcome;
+
+    expect(error).toContain('killed after its time limit of 0.5 s');
+    await expect.poll(() => withWord(marker)).toEqual([]);
   });
 
   it('is killed with its children at its time limit', async () => {

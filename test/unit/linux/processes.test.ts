@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, writeFileSync, chmodSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ProcessEnd, SpawnRequest } from '../../../core/ports/processes.ts';
@@ -165,6 +166,34 @@ describe('the end of a program', () => {
 
     expect(end).toEqual({ exitCode: 0 });
     process.kill(Number(output.toString()), 'SIGKILL');
+  });
+
+  it.each([
+    ['captured', {}],
+    ['captured as one', { errors: 'merge' }],
+  ] as const)('lets a program in the background go on that writes to its output, %s, afterwards', async (_how, more) => {
+    const directory = scratchDirectory();
+    execFileSync('mkfifo', [join(directory, 'go')]);
+    const background = `(read line <${directory}/go; echo late; echo late >&2; head -c 1000000 /dev/zero; touch ${directory}/lived) &`;
+
+    const { end, output } = await shell(`${background} echo started`, more);
+    writeFileSync(join(directory, 'go'), 'now\n');
+
+    expect(end).toEqual({ exitCode: 0 });
+    expect(output.toString()).toBe('started\n');
+    await expect.poll(() => existsSync(join(directory, 'lived'))).toBe(true);
+  });
+
+  it('costs a pipe for as long as others hold it, of which there are no more than the limit', async () => {
+    await run('true');
+    const before = readdirSync('/proc/self/fd').length;
+    const left = await Promise.all(Array.from({ length: 300 }, () => shell('sleep 600 >&2 & echo $!')));
+    const during = readdirSync('/proc/self/fd').length;
+
+    for (const { output } of left) process.kill(Number(output.toString()), 'SIGKILL');
+
+    expect(during - before).toBe(256);
+    await expect.poll(() => readdirSync('/proc/self/fd').length).toBe(before);
   });
 
   it('comes to the whole group by kill, and kill is harmless afterwards', async () => {
