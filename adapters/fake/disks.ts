@@ -65,7 +65,7 @@ export class FakeDisks {
       name: this.#nameOf(superblock.id) ?? superblock.id,
       mountPoint,
       type: superblock.type,
-      ...(await sizes(superblock, mountPoint, faults)),
+      ...(fileSystems.reachedAt(superblock) === undefined ? {} : await sizes(superblock, mountPoint, faults)),
       disks: this.#addresses(superblock.id),
     };
   }

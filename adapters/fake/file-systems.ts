@@ -120,6 +120,18 @@ export class FakeFileSystems {
     return this.mountsOf(superblock)[0]?.mountPoint ?? '';
   }
 
+  /** A mount point that leads to it; `undefined` where others cover all of its own. */
+  reachedAt(superblock: Superblock): string | undefined {
+    const reaches = ({ mountPoint }: Mount): boolean => {
+      try {
+        return this.at(mountPoint) === superblock;
+      } catch {
+        return false;
+      }
+    };
+    return this.mountsOf(superblock).find(reaches)?.mountPoint;
+  }
+
   /** The file system that holds a path. @throws os error when there is no such path */
   at(path: string): Superblock {
     return this.tree.locate(path, { who: root, followLast: true, syscall: 'stat' }).mount.superblock;

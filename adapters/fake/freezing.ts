@@ -61,7 +61,7 @@ export class FakeFreezing {
 
   #candidate(superblock: Superblock): FreezeCandidate {
     const { fileSystems } = this.#options;
-    const reason = superblock.leftOut ?? (this.#covered(superblock) ? 'covered' : undefined);
+    const reason = superblock.leftOut ?? (fileSystems.reachedAt(superblock) === undefined ? 'covered' : undefined);
     const detail = `${fileSystems.nameOf(superblock)} (${superblock.type}) ${details[reason ?? 'pseudo'] ?? 'cannot be frozen'}`;
     return {
       id: superblock.id,
@@ -73,18 +73,6 @@ export class FakeFreezing {
       ...(reason === undefined ? {} : { leftOut: { reason, detail } }),
       dirtyBytes: BigInt(superblock.dirtyBytes),
     };
-  }
-
-  #covered(superblock: Superblock): boolean {
-    const { fileSystems } = this.#options;
-    const reaches = ({ mountPoint }: { readonly mountPoint: string }): boolean => {
-      try {
-        return fileSystems.at(mountPoint) === superblock;
-      } catch {
-        return false;
-      }
-    };
-    return !fileSystems.mountsOf(superblock).some(reaches);
   }
 
   async #begin(request: FreezeRequest): Promise<Guardian> {

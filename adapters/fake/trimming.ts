@@ -4,6 +4,7 @@ import type { Trimming, TrimOutcome } from '../../core/ports/index.ts';
 import type { Faults } from './faults.ts';
 import type { FakeFileSystems } from './file-systems.ts';
 import type { Credentials } from './inodes.ts';
+import type { Superblock } from './superblock.ts';
 
 export interface TrimmingOptions {
   readonly fileSystems: FakeFileSystems;
@@ -30,9 +31,12 @@ export function fakeTrimming({ fileSystems, faults, who }: TrimmingOptions): Tri
     return { trimmed: bytes, minimum: used };
   };
 
-  const trimOne = async (path: string, minimum: bigint): Promise<TrimOutcome> => {
+  const trimOne = async (superblock: Superblock, minimum: bigint): Promise<TrimOutcome> => {
+    const path = fileSystems.nameOf(superblock);
+    const through = fileSystems.reachedAt(superblock);
+    if (through === undefined) return { path, error: 'failed to trim: other mounts cover every place where it is mounted' };
     try {
-      return { path, ...(await discard(path, minimum)) };
+      return { path, ...(await discard(through, minimum)) };
     } catch (error) {
       const code = osCode(error);
       if (code === 'EOPNOTSUPP' || code === 'ENOTTY') return { path, error: 'trim not supported' };
@@ -45,7 +49,7 @@ export function fakeTrimming({ fileSystems, faults, who }: TrimmingOptions): Tri
       const outcomes: TrimOutcome[] = [];
       for (const superblock of fileSystems.listed()) {
         // oxlint-disable-next-line no-await-in-loop -- in mount order, as the device would be asked
-        outcomes.push(await trimOne(fileSystems.nameOf(superblock), minimum));
+        outcomes.push(await trimOne(superblock, minimum));
       }
       return outcomes;
     },

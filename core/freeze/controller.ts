@@ -7,7 +7,7 @@ import { decide, planNow } from './decide.ts';
 import { HookRound } from './hooks.ts';
 import { forgetMarker, hooksOnly, writeMarker } from './marker.ts';
 import type { FreezePlan } from './plan.ts';
-import { FreezeRecord, type FreezeReport } from './record.ts';
+import { FreezeRecord, withoutFreeze, type FreezeReport } from './record.ts';
 import { recoverSession, thawLeftBehind } from './recovery.ts';
 import {
   beginSession, demandSuccess, endOf, newsOf, settledBy, thawDirectly, thawSession, type BegunFreeze, type SessionThaw,
@@ -299,6 +299,7 @@ export class FreezeController {
     const start = clock.monotonic();
     const outcomes = await session.freeze();
     record.froze(outcomes);
+    for (const mountPoint of record.unsupported) log.warning(() => `${mountPoint} is not frozen: ${withoutFreeze}`);
     demandSuccess(outcomes);
     this.#stopIfEnding();
     if (record.frozenCount === 0) return undefined;

@@ -9,7 +9,7 @@ export async function planNow({ freezing, settings }: FreezeContext, mountPoints
   return planFreeze(await freezing.survey(), { mountPoints, excluded: settings.excluded });
 }
 
-/** The plan, with its surprises logged. Answers the order of freezing. @throws failed error naming what is no mount point, or would hang */
+/** The plan, with its surprises logged. Answers the order of freezing. @throws failed error naming what is no mount point, is covered, or would hang */
 export async function decide(
   context: FreezeContext,
   mountPoints: readonly string[] | undefined,
@@ -22,6 +22,9 @@ export async function decide(
     const sentence = `failed to freeze ${plan.unmatched.join(', ')}: no file system is mounted there`;
     if (settings.unknownMountPoints === 'error') throw AgentError.failed(sentence);
     log.warning(sentence);
+  }
+  if (plan.covered.length > 0) {
+    throw AgentError.failed(`failed to freeze ${plan.covered.join(', ')}: the file system there is covered by another mount`);
   }
   for (const { mountPoint, reason, detail } of plan.leftOut) {
     const line = (): string => `${mountPoint} is not frozen: ${detail}`;

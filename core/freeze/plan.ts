@@ -1,7 +1,10 @@
 import type { FreezeCandidate, LeftOutReason } from '../ports/freezing.ts';
 
 export interface PlanRequest {
-  /** Only file systems mounted at one of these, byte for byte; absent: all of them. An empty list means none. */
+  /**
+   * Only file systems mounted at one of these; absent: all of them. An empty list means none. A path may have doubled and
+   * trailing slashes and components of one dot: it is the same mount point.
+   */
   readonly mountPoints?: readonly string[] | undefined;
   /** Mount points that the administrator excluded; any mount point of a file system excludes it. */
   readonly excluded?: readonly string[];
@@ -21,6 +24,8 @@ export interface FreezePlan {
   readonly leftOut: readonly LeftOut[];
   /** Names of the request at which nothing is mounted. */
   readonly unmatched: readonly string[];
+  /** Names of the request that lead to nothing but file systems that other mounts cover: they cannot be frozen. */
+  readonly covered: readonly string[];
   /**
    * Mount points at which a ring of backing stores had to be cut open (a loop device on a file of its own file
    * system). Empty in any sane machine; there the order follows the mount order.
@@ -41,9 +46,11 @@ export const nameOf = (candidate: FreezeCandidate): string => candidate.mountPoi
  * Pure: linear in candidates and their links, whatever the links are.
  */
 export function planFreeze(candidates: readonly FreezeCandidate[], request: PlanRequest = {}): FreezePlan {
-  const excluded = new Set(request.excluded);
-  const wanted = request.mountPoints === undefined ? undefined : new Set(request.mountPoints);
+  const excluded = new Set(request.excluded?.map(plainPath));
+  const wanted = request.mountPoints === undefined ? undefined : new Set(request.mountPoints.map(plainPath));
   const known = new Set<string>();
+  const frozenAt = new Set<string>();
+  const coveredAt = new Set<string>();
   const selected = new Set<string>();
   const leftOut: LeftOut[] = [];
 
@@ -53,18 +60,31 @@ export function planFreeze(candidates: readonly FreezeCandidate[], request: Plan
     const why = whyLeftOut(candidate, excluded);
     if (why === undefined) selected.add(candidate.id);
     else leftOut.push({ mountPoint: nameOf(candidate), type: candidate.type, ...why });
+    for (const mountPoint of candidate.mountPoints) {
+      if (why === undefined) frozenAt.add(mountPoint);
+      else if (why.reason === 'covered') coveredAt.add(mountPoint);
+    }
   }
+  const named = request.mountPoints === undefined ? [] : [...new Set(request.mountPoints)];
 
   const { nodes, cutCycles } = rank(candidates, selected);
-  const idleExclusions = [...excluded].filter((mountPoint) => !known.has(mountPoint));
+  const idleExclusions = [...new Set(request.excluded)].filter((mountPoint) => !known.has(plainPath(mountPoint)));
   return {
     levels: levelsOf(nodes),
     leftOut,
-    unmatched: wanted === undefined ? [] : [...wanted].filter((mountPoint) => !known.has(mountPoint)),
+    unmatched: named.filter((name) => !known.has(plainPath(name))),
+    covered: named.filter((name) => coveredAt.has(plainPath(name)) && !frozenAt.has(plainPath(name))),
     cutCycles,
     ...(idleExclusions.length > 0 && { idleExclusions }),
   };
 }
+
+/**
+ * A path as the kernel prints mount points: what open(2) passes over is taken out. `..` is not, for it means another place
+ * where a component before it is a symbolic link. Names that are no path (a volume of Windows) stay as they are.
+ */
+const plainPath = (path: string): string =>
+  path.startsWith('/') ? `/${path.split('/').filter((component) => component !== '' && component !== '.').join('/')}` : path;
 
 function whyLeftOut(candidate: FreezeCandidate, excluded: ReadonlySet<string>): Pick<LeftOut, 'reason' | 'detail'> | undefined {
   if (candidate.leftOut !== undefined) return candidate.leftOut;

@@ -37,6 +37,9 @@ export interface HookReport {
   readonly 'duration-ns': bigint;
 }
 
+/** Why a file system stayed as it was although it had been taken for one that can be frozen. */
+export const withoutFreeze = 'the system has no freeze for this file system';
+
 /** Gathers what happens in one freeze, from the first hook to the last. */
 export class FreezeRecord {
   readonly startedAt: bigint;
@@ -69,6 +72,11 @@ export class FreezeRecord {
     return this.#outcomes.filter(({ result }) => result === 'frozen').length;
   }
 
+  /** Mount points of what the system refused to freeze although nothing had spoken against it. */
+  get unsupported(): readonly string[] {
+    return this.#outcomes.filter(({ result }) => result === 'unsupported').map(({ mountPoint }) => mountPoint);
+  }
+
   report(status: FreezeReport['status']): FreezeReport {
     return {
       status,
@@ -77,7 +85,10 @@ export class FreezeRecord {
       ...(this.#end !== undefined && { 'ended-at': this.#end.at, 'ended-by': this.#end.by }),
       ...(this.#end?.detail !== undefined && { detail: this.#end.detail }),
       filesystems: this.#outcomes.map((outcome) => this.#fileSystem(outcome)),
-      'left-out': this.leftOut.map(({ mountPoint, reason, detail }) => ({ mountpoint: mountPoint, reason, detail })),
+      'left-out': [
+        ...this.leftOut.map(({ mountPoint, reason, detail }) => ({ mountpoint: mountPoint, reason, detail })),
+        ...this.unsupported.map((mountPoint) => ({ mountpoint: mountPoint, reason: 'not-freezable', detail: withoutFreeze })),
+      ],
       hooks: this.hooks.map(({ name, phase, ok, error, output, durationNs }) => ({
         name, phase, ok, ...(error !== undefined && { error }), output, 'duration-ns': durationNs,
       })),

@@ -42,7 +42,11 @@ export const guestFsfreezeFreezeList = command({
   result: int,
   resultDoc: 'How many were frozen.',
   needs: 'fileSystem.freezing',
-  errors: freezeErrors,
+  errors: [
+    ...freezeErrors,
+    ['failed to freeze DIR: no file system is mounted there', 'a name is no mount point (with `freeze-list-unknown=ignore` it is passed over)'],
+    ['failed to freeze DIR: the file system there is covered by another mount', 'nothing can open it'],
+  ],
 });
 
 export const guestFsfreezeThaw = command({

@@ -120,16 +120,23 @@ describe('interfaces', () => {
 
 describe('trimming', () => {
   it.skipIf(!loops)('gives the space of deleted files back to the image below (needs root, loop devices, mkfs.ext4)', () => {
-    const { mountPoint, outcomes, before, after } = inNamespace('--mount', 'trim') as {
+    const { mountPoint, outcomes, before, after, coveredMeanwhile, covered, byBind } = inNamespace('--mount', 'trim') as {
       mountPoint: string;
       outcomes: readonly { path: string; trimmed: number; minimum: number }[];
       before: number;
       after: number;
+      coveredMeanwhile: unknown;
+      covered: unknown;
+      byBind: unknown;
     };
+    const error = 'failed to trim: other mounts cover every place where it is mounted';
 
     expect(outcomes).toEqual([{ path: mountPoint, trimmed: expect.any(Number) as number, minimum: expect.any(Number) as number }]);
     expect(outcomes[0]?.trimmed).toBeGreaterThanOrEqual(24 * 1024 * 1024);
     expect(before - after).toBeGreaterThanOrEqual((24 * 1024 * 1024) / 512);
+    expect(coveredMeanwhile).toEqual([{ path: mountPoint, error }]);
+    expect(covered).toEqual([{ path: mountPoint, error }]);
+    expect(byBind).toEqual([{ path: mountPoint, trimmed: expect.any(Number) as number, minimum: expect.any(Number) as number }]);
   });
 });
 

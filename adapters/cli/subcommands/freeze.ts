@@ -19,7 +19,8 @@ export async function run({ settings, words, flags, composition, print, complain
   print(flags.has('json') ? `${harmlessJson(JSON.stringify(asJson(plan, hookList), undefined, 2))}\n` : asText(plan, hookList));
   for (const mountPoint of plan.idleExclusions ?? []) complain(`fsfreeze-exclude names ${mountPoint}, where nothing is mounted`);
   for (const mountPoint of plan.unmatched) complain(`nothing is mounted at ${mountPoint}`);
-  return plan.unmatched.length === 0 ? 0 : 1;
+  for (const mountPoint of plan.covered) complain(`the file system at ${mountPoint} is covered by another mount`);
+  return plan.unmatched.length + plan.covered.length === 0 ? 0 : 1;
 }
 
 /** The shape is documented in docs/configuration.md: members are only ever added. */
@@ -37,6 +38,7 @@ const asJson = (plan: FreezePlan, hooks: readonly Hook[]) => ({
   leftOut: plan.leftOut,
   cutCycles: plan.cutCycles,
   unmatched: plan.unmatched,
+  covered: plan.covered,
   idleExclusions: plan.idleExclusions ?? [],
   hooks: hooks.map(({ name, refused }) => ({ name, ...(refused === undefined ? {} : { refused }) })),
 });

@@ -13,8 +13,11 @@ export class MountTree {
     let top: MountEntry | undefined;
     for (const entry of entries) {
       // The root's parent is outside of this view of the file tree, or the root itself.
-      if (!ids.has(entry.parentId) || entry.parentId === entry.mountId) top ??= entry;
-      else this.#mountedAt.set(key(entry.parentId, entry.mountPoint), entry);
+      const isTop = !ids.has(entry.parentId) || entry.parentId === entry.mountId;
+      if (isTop) top ??= entry;
+      // A second one without a parent: the list was read while mounts changed, and its parent is gone or yet to come.
+      const parentId = isTop ? top?.mountId : entry.parentId;
+      if (parentId !== undefined && entry !== top) this.#mountedAt.set(key(parentId, entry.mountPoint), entry);
     }
     this.#top = top === undefined ? undefined : this.#uppermost(top);
   }

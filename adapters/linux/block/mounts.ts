@@ -112,15 +112,21 @@ function mountPointMembers(latin1: string): Pick<MountEntry, 'mountPoint' | 'mou
 }
 
 /**
+ * The block device of a mount. Anonymous ones (major 0) are none, but for btrfs, which hides its disk behind one: there
+ * the source tells (qemu-ga 10.2).
+ */
+export const mountedDevice = (entry: MountEntry, statDevice: StatDevice): DeviceNumbers | undefined =>
+  entry.major === 0 ? (entry.fsType === 'btrfs' ? statDevice(entry.source) : undefined) : entry;
+
+/**
  * The mounts that freeze, trim and fsinfo are about, one per block device, in mount order: the first mount of each
- * device. Anonymous devices (major 0) are passed over, but for btrfs, which hides its disk behind one: there the
- * source tells (qemu-ga 10.2).
+ * device.
  */
 export function deviceMounts(entries: readonly MountEntry[], statDevice: StatDevice): MountEntry[] {
   const seen = new Set<string>();
   const kept: MountEntry[] = [];
   for (const entry of entries) {
-    const device = entry.major === 0 ? (entry.fsType === 'btrfs' ? statDevice(entry.source) : undefined) : entry;
+    const device = mountedDevice(entry, statDevice);
     if (device === undefined) continue;
     const key = `${device.major}:${device.minor}`;
     if (seen.has(key)) continue;

@@ -1,7 +1,8 @@
 import type { FileSystemInfo, FileSystemUsage } from '../../../core/ports/index.ts';
 import { disksUnder } from './disk-address.ts';
 import { deviceBehind } from '../kernel-files.ts';
-import { mountPath, readDeviceMounts, statBlockDevice, type MountEntry, type StatDevice } from './mounts.ts';
+import { mountPath, statBlockDevice, type MountEntry, type StatDevice } from './mounts.ts';
+import { readReachableMounts } from './reachable-mounts.ts';
 import { withSerials } from '../facts/virtio-serials.ts';
 
 /** Numbers of statvfs(3): blocks of `fragmentSize` bytes. */
@@ -93,18 +94,20 @@ export function linuxUsage(
 
   return {
     list: async () => {
-      const entries = readDeviceMounts(root, statDevice);
+      const mounts = readReachableMounts(root, statDevice);
       const sizes = new Map<MountEntry, FileSystemSize | undefined>();
+      // What covers a file system is not asked for it.
+      const reachable = mounts.flatMap(({ through }) => through ?? []);
       if (quick !== undefined) {
-        for (const entry of entries) if (tellsFromMemory(entry)) sizes.set(entry, quick.now(mountPath(entry)));
+        for (const entry of reachable) if (tellsFromMemory(entry)) sizes.set(entry, quick.now(mountPath(entry)));
       }
-      const others = entries.filter((entry) => sizes.get(entry) === undefined);
+      const others = reachable.filter((entry) => sizes.get(entry) === undefined);
       if (others.length > 0) {
         const answers = await askTogether(others);
         if (answers === undefined) await askEach(others, sizes);
         else others.forEach((entry, index) => sizes.set(entry, answers[index]));
       }
-      return withSerials(() => entries.map((entry) => describe(root, entry, sizes.get(entry))));
+      return withSerials(() => mounts.map(({ entry, through }) => describe(root, entry, through && sizes.get(through))));
     },
   };
 }

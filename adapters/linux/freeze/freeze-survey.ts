@@ -93,7 +93,7 @@ const overlays = new Set(['overlay', 'overlayfs', 'aufs']);
 const readOnlyByNature = new Set(['squashfs', 'iso9660', 'erofs', 'cramfs', 'romfs']);
 /** Have no freeze operation in Linux: FIFREEZE answers EOPNOTSUPP. */
 const withoutFreeze = new Set([
-  'vfat', 'msdos', 'exfat', 'ntfs', 'ntfs3', 'hfs', 'hfsplus', 'udf', 'minix', 'affs', 'adfs', 'ufs', 'zfs', 'omfs', 'bfs', 'hpfs',
+  'vfat', 'msdos', 'exfat', 'ntfs', 'ntfs3', 'hfs', 'hfsplus', 'udf', 'minix', 'affs', 'adfs', 'ufs', 'zfs', 'omfs', 'bfs', 'hpfs', 'ocfs2',
 ]);
 
 function whyLeftOut(

@@ -51,7 +51,9 @@ describe('freezing real file systems', () => {
       },
       counts: [7, 7],
       byBind: [2, ['/media/disk', '/media/btrfs'], 2],
+      spelled: [1, ['/media/disk'], 1],
       unknown: { error: 'failed to freeze /mnt/nope: no file system is mounted there' },
+      covered: [{ error: 'failed to freeze /media/covered: the file system there is covered by another mount' }, []],
       guardians: [],
     });
   });

@@ -105,9 +105,11 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     const plan = ours((await agent.ask('plan')) as FreezePlan);
     const counts = [await agent.ask('freeze'), await agent.ask('thaw')];
     const byBind = [await agent.ask(`freeze ${lab.path('bind')} ${lab.path('subvolume')}`), lab.frozen([disk, btrfs]), await agent.ask('thaw')];
+    const spelled = [await agent.ask(`freeze /${disk}/ ${lab.path('bind')}/.`), lab.frozen([disk, btrfs]), await agent.ask('thaw')];
     const unknown = await agent.ask(`freeze ${disk} /mnt/nope`);
+    const covered = [await agent.ask(`freeze ${disk} ${lab.path('covered')}`), lab.frozen([disk])];
     await agent.end();
-    return { plan, counts, byBind, unknown, guardians: guardians() };
+    return { plan, counts, byBind, spelled, unknown, covered, guardians: guardians() };
   },
 
   async writers(lab) {

@@ -115,4 +115,20 @@ describe('the fake machine', () => {
     expect(second?.find(({ path }) => path === '/data')).toEqual({ path: '/data', trimmed: 0n, minimum: 4096n });
     expect(first?.find(({ path }) => path === '/boot')).toEqual({ path: '/boot', error: 'trim not supported' });
   });
+
+  it('tells no size of a file system that others cover, and does not trim what covers it twice', async () => {
+    const { backend } = createFakeMachine({
+      mounts: [
+        { mountPoint: '/', id: '8:1', type: 'ext4', source: '/dev/sda1' },
+        { mountPoint: '/x', id: '8:2', type: 'ext4', source: '/dev/sda2' },
+        { mountPoint: '/x', id: '8:3', type: 'ext4', source: '/dev/sda3', capacityBytes: 8192 },
+      ],
+    });
+
+    const usage = await backend.fileSystem?.usage?.list();
+    const trims = await backend.fileSystem?.trimming?.trim(0n);
+
+    expect(usage?.map(({ name, totalBytesPrivileged }) => [name, totalBytesPrivileged])).toEqual([['8:1', 2n ** 30n], ['8:2', undefined], ['8:3', 8192n]]);
+    expect(trims?.map(({ trimmed, error }) => error ?? trimmed)).toEqual([2n ** 29n, 'failed to trim: other mounts cover every place where it is mounted', 4096n]);
+  });
 });

@@ -137,9 +137,47 @@ describe('what is counted', () => {
   it('names every mount point of a list at which nothing is mounted, and freezes nothing', async () => {
     const { controller, frozen } = freezingGuest();
 
-    await expect(controller.freeze(['/data', '/nope', '/data/'])).rejects.toThrow('failed to freeze /nope, /data/: no file system is mounted there');
+    await expect(controller.freeze(['/data', '/nope', '/nowhere/'])).rejects.toThrow('failed to freeze /nope, /nowhere/: no file system is mounted there');
     expect(frozen()).toEqual([]);
     expect(controller.isFrozen).toBe(false);
+  });
+
+  it.each([['error'], ['ignore']] as const)('refuses to freeze what other mounts cover when a host names it, with unknown ones an %s', async (unknownMountPoints) => {
+    const { controller, frozen } = freezingGuest({
+      settings: { unknownMountPoints },
+      machine: { mounts: [
+        { mountPoint: '/', id: '8:1', type: 'ext4', source: '/dev/sda1' },
+        { mountPoint: '/x', id: '8:2', type: 'ext4', source: '/dev/sda2' },
+        { mountPoint: '/x', id: '0:40', type: 'tmpfs', source: 'tmpfs', leftOut: 'pseudo' },
+      ] },
+    });
+
+    await expect(controller.freeze(['/', '//x/'])).rejects.toThrow('failed to freeze //x/: the file system there is covered by another mount');
+    expect(frozen()).toEqual([]);
+    expect(await controller.freeze()).toBe(1);
+  });
+
+  it('warns and reports of a file system that the system turns out to have no freeze for, and counts the others', async () => {
+    const { controller, log } = freezingGuest({
+      machine: { mounts: [
+        { mountPoint: '/', id: '8:1', type: 'ext4', source: '/dev/sda1' },
+        { mountPoint: '/cluster', id: '8:2', type: 'newfs', source: '/dev/sda2', freezable: false },
+      ] },
+    });
+
+    expect(await controller.freeze()).toBe(1);
+    expect(log.texts('warning')).toEqual(['/cluster is not frozen: the system has no freeze for this file system']);
+    expect(controller.report()).toMatchObject({
+      filesystems: [{ mountpoint: '/cluster', result: 'unsupported' }, { mountpoint: '/', result: 'frozen' }],
+      'left-out': [{ mountpoint: '/cluster', reason: 'not-freezable', detail: 'the system has no freeze for this file system' }],
+    });
+  });
+
+  it('freezes by any spelling of a mount point', async () => {
+    const { controller, frozen } = freezingGuest();
+
+    expect(await controller.freeze(['//data/./'])).toBe(1);
+    expect(frozen()).toEqual(['/data']);
   });
 
   it('passes over unknown mount points where it is told to, as the reference does', async () => {

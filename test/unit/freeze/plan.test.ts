@@ -161,17 +161,48 @@ describe('what is frozen', () => {
     expect(plan.unmatched).toEqual([]);
   });
 
-  it('says which names are no mount points, byte for byte', () => {
-    const plan = planFreeze([mounted('disk')], { mountPoints: ['/disk/', '/nope', '/disk'] });
+  it('says which names are no mount points, as they were given', () => {
+    const plan = planFreeze([mounted('disk'), mounted('C:', { mountPoints: ['C:\\', '\\\\?\\Volume{1}\\'] })], {
+      mountPoints: ['/Disk', '/nope/', '/disk/sub', '/disk', 'disk', '', '/nope/../disk', 'C:', 'C:\\'],
+    });
 
-    expect(idsOf(plan)).toEqual([['disk']]);
-    expect(plan.unmatched).toEqual(['/disk/', '/nope']);
+    expect(idsOf(plan)).toEqual([['C:', 'disk']]);
+    expect(plan.unmatched).toEqual(['/Disk', '/nope/', '/disk/sub', 'disk', '', '/nope/../disk', 'C:']);
+  });
+
+  it.each(['/mnt/a', '/mnt/a/', '//mnt/a', '/mnt//a', '/mnt/./a', '/./mnt/a/.', '///mnt/.//./a//'])('takes %s for the mount point /mnt/a', (name) => {
+    const candidates = [mounted('root', { mountPoints: ['/'] }), mounted('a', { mountPoints: ['/mnt/a'] }), mounted('b', { mountPoints: ['/mnt/a/b'] })];
+
+    expect(planFreeze(candidates, { mountPoints: [name] })).toEqual({
+      levels: [[candidates[1]]], leftOut: [], unmatched: [], covered: [], cutCycles: [],
+    });
+    expect(idsOf(planFreeze(candidates, { excluded: [name] }))).toEqual([['b', 'root']]);
+  });
+
+  it.each(['/', '//', '/.', '/./'])('takes %s for the root', (name) => {
+    expect(idsOf(planFreeze([mounted('root', { mountPoints: ['/'] }), mounted('a')], { mountPoints: [name] }))).toEqual([['root']]);
+  });
+
+  it('says which names lead to a file system that is covered, and to no other', () => {
+    const covered = { reason: 'covered', detail: 'out of reach' } as const;
+    const candidates = [
+      mounted('below', { mountPoints: ['/x'], leftOut: covered }),
+      mounted('above', { mountPoints: ['/x'], type: 'tmpfs', leftOut: { reason: 'pseudo', detail: 'tmpfs keeps nothing on a disk' } }),
+      mounted('under', { mountPoints: ['/y', '/z'], leftOut: covered }),
+      mounted('over', { mountPoints: ['/y'] }),
+    ];
+
+    const plan = planFreeze(candidates, { mountPoints: ['/x/', '/y', '/z'] });
+
+    expect(idsOf(plan)).toEqual([['over']]);
+    expect(plan.covered).toEqual(['/x/', '/z']);
+    expect(planFreeze(candidates).covered).toEqual([]);
   });
 
   it('plans nothing for an empty list', () => {
     const plan = planFreeze([mounted('disk')], { mountPoints: [] });
 
-    expect(plan).toEqual({ levels: [], leftOut: [], unmatched: [], cutCycles: [] });
+    expect(plan).toEqual({ levels: [], leftOut: [], unmatched: [], covered: [], cutCycles: [] });
   });
 
   it('takes a mount point of a file system that is left out for known', () => {

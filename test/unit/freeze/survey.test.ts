@@ -169,6 +169,7 @@ describe('what is left out', () => {
     ['7:9', 'fuseblk', '/dev/x', 'fuse'],
     ['7:10', 'squashfs', '/dev/x', 'read-only'],
     ['7:11', 'vfat', '/dev/x', 'not-freezable'],
+    ['7:12', 'ocfs2', '/dev/x', 'not-freezable'],
     ['0:33', 'bcachefs', '/dev/a:/dev/b', 'no-device'],
     ['0:34', 'btrfs', 'UUID=1', 'no-device'],
   ])('%s %s from %s, as %s', (id, type, source, reason) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 
 import { linuxUsage, type FileSystemSize } from '../../../adapters/linux/block/usage.ts';
+import type { FileSystemInfo } from '../../../core/ports/index.ts';
 import { layOut, type Machine } from '../../fixtures/machines/load.ts';
 
 const size: FileSystemSize = { fragmentSize: 4096n, blocks: 1000n, blocksFree: 400n, blocksAvailable: 350n };
@@ -77,6 +78,50 @@ describe('the size of a file system', () => {
 
     expect(ask).toHaveBeenCalledWith(Buffer.from([0x2f, 0x61, 0x20, 0x62, 0xe9]));
     expect(info?.mountPoint).toBe('/a b\uFFFD');
+  });
+});
+
+describe('a file system that another one covers', () => {
+  const mounts = [
+    '/proc/self/mountinfo <<', '  20 1 8:1 / / rw - ext4 /dev/sda1 rw', '  21 20 8:2 / /a rw - ext4 /dev/sda2 rw',
+    '  22 20 8:3 / /b rw - xfs /dev/sda3 rw', '  23 20 8:4 / /c/d rw - xfs /dev/sda4 rw',
+    '  24 21 8:5 / /a rw - ext4 /dev/sda5 rw', '  25 20 0:40 / /c rw - tmpfs tmpfs rw', '  26 20 8:3 /sub /e rw - xfs /dev/sda3 rw',
+    '  27 22 8:6 / /b rw - xfs /dev/sda6 rw',
+  ].join('\n');
+  const sizesOf: Readonly<Record<string, bigint>> = { '/': 1n, '/a': 5n, '/b': 6n, '/e': 3n };
+  const sizeAt = (path: string | Buffer): FileSystemSize => ({ ...size, blocks: 1000n + (sizesOf[String(path)] ?? 99n) });
+  const blocksOf = (list: readonly FileSystemInfo[]): Readonly<Record<string, bigint | undefined>> =>
+    Object.fromEntries(list.map(({ name, totalBytesPrivileged }) => [name, totalBytesPrivileged && totalBytesPrivileged / 4096n]));
+  const own = { '8:1': 1001n, '8:2': undefined, '8:3': 1003n, '8:4': undefined, '8:5': 1005n, '8:6': 1006n };
+
+  it('has its own size where another mount of it can be reached, else none', async () => {
+    using guest = layOut(mounts);
+    const ask = vi.fn(async (path: string | Buffer) => sizeAt(path));
+
+    const list = await linuxUsage(guest.root, ask).list();
+
+    expect(blocksOf(list)).toEqual(own);
+    expect(list.map(({ mountPoint }) => mountPoint)).toEqual(['/', '/a', '/b', '/c/d', '/a', '/b']);
+    expect(ask.mock.calls.map(([path]) => path)).toEqual(['/', '/e', '/a', '/b']);
+  });
+
+  it('and what covers it are not mixed up by the quick ways either', async () => {
+    using guest = layOut(mounts);
+    const usage = linuxUsage(guest.root, async (path) => sizeAt(path), undefined, 2000, {
+      now: sizeAt,
+      together: async (paths) => paths.map(sizeAt),
+    });
+
+    expect(blocksOf(await usage.list())).toEqual(own);
+    expect(blocksOf(await usage.list())).toEqual(own);
+  });
+
+  it('is told of by its device where the list of mounts is the older one', async () => {
+    using guest = layOut('/proc/self/mounts <<\n  /dev/sda1 / ext4 rw 0 0');
+
+    const list = await linuxUsage(guest.root, async () => size, () => ({ major: 8, minor: 1 })).list();
+
+    expect(list.map(({ name, usedBytes }) => [name, usedBytes])).toEqual([['8:1', 600n * 4096n]]);
   });
 });
 

@@ -11,11 +11,11 @@ const mountInfo = [
   '23 20 8:3 / /mnt/with\\040blank rw - vfat /dev/sda3 rw',
 ].join('\n');
 
-type Trim = (path: string | Uint8Array, minimum: bigint) => Promise<readonly [bigint, bigint]>;
+type Trim = (path: string | Uint8Array, minimum: bigint, mountId: number) => Promise<readonly [bigint, bigint]>;
 
-function trimmingWith(trim: Trim) {
+function trimmingWith(trim: Trim, mounts = mountInfo) {
   const root = scratchDirectory();
-  tree(root, { 'proc/self/mountinfo': `${mountInfo}\n` });
+  tree(root, { 'proc/self/mountinfo': `${mounts}\n` });
   return linuxTrimming(root, { trim } as NativeAddon & { trim: Trim });
 }
 
@@ -44,6 +44,32 @@ describe('trimming', () => {
     const outcomes = await trimmingWith(refuse(code, syscall)).trim(0n);
 
     expect(outcomes).toEqual([{ path: '/', error }, { path: '/data', error }, { path: '/mnt/with blank', error }]);
+  });
+
+  it('asks each superblock once, through a mount that can be reached, and has an error for one without', async () => {
+    const asked: [string | Uint8Array, number][] = [];
+    const trimming = trimmingWith(async (path, _minimum, mountId) => {
+      asked.push([path, mountId]);
+      return [4096n, 512n];
+    }, [
+      mountInfo, '24 22 8:4 / /data rw - ext4 /dev/sda4 rw', '25 20 8:5 / /here rw - ext4 /dev/sda5 rw', '26 20 8:5 / /there rw - ext4 /dev/sda5 rw',
+      '27 25 8:6 / /here rw - ext4 /dev/sda6 rw',
+    ].join('\n'));
+
+    const outcomes = await trimming.trim(0n);
+
+    const done = { trimmed: 4096n, minimum: 512n };
+    expect(outcomes).toEqual([
+      { path: '/', ...done }, { path: '/data', error: 'failed to trim: other mounts cover every place where it is mounted' },
+      { path: '/mnt/with blank', ...done }, { path: '/data', ...done }, { path: '/here', ...done }, { path: '/here', ...done },
+    ]);
+    expect(asked).toEqual([['/', 20], ['/mnt/with blank', 23], ['/data', 24], ['/there', 26], ['/here', 27]]);
+  });
+
+  it('has an error for a file system that is covered while others are being trimmed', async () => {
+    const outcomes = await trimmingWith(refuse('ESTALE', 'open')).trim(0n);
+
+    expect(outcomes[1]).toEqual({ path: '/data', error: 'failed to trim: other mounts cover every place where it is mounted' });
   });
 
   it('fails where the list of mounts cannot be read', async () => {
