@@ -52,7 +52,7 @@ export const freezeReport = handler(conciergeFsfreezeReport, (context) => {
 });
 
 export const freezePlan = handler(conciergeFsfreezePlan, async (context, { mountpoints }) => {
-  const { levels, leftOut, unmatched, cutCycles, idleExclusions = [] } = await controller(context).plan(mountpoints);
+  const { levels, leftOut, unmatched, covered, cutCycles, idleExclusions = [] } = await controller(context).plan(mountpoints);
   const hooks = (await context.backend.hooks?.list()) ?? [];
   return {
     filesystems: levels.flatMap((level, index) =>
@@ -67,6 +67,7 @@ export const freezePlan = handler(conciergeFsfreezePlan, async (context, { mount
       }))),
     'left-out': leftOut.map(({ mountPoint, ...why }) => ({ mountpoint: mountPoint, ...why })),
     unmatched,
+    covered,
     'idle-exclusions': idleExclusions,
     'cut-cycles': cutCycles,
     hooks: hooks.map(({ name, refused }) => present({ name, refused })),

@@ -27,6 +27,7 @@ export const freezePlan = struct('ConciergeFreezePlan', {
   filesystems: required(listOf(fileSystem), 'Those that would be frozen, in the order of freezing.'),
   'left-out': required(listOf(leftOut), 'Those that would not, and why.'),
   unmatched: required(listOf(str), 'Mount points of the request at which nothing is mounted.'),
+  covered: required(listOf(str), 'Mount points of the request whose file system other mounts cover: a freeze that names one fails.'),
   'idle-exclusions': required(listOf(str), 'Mount points of `fsfreeze-exclude` at which nothing is mounted.'),
   'cut-cycles': required(listOf(str), 'Where a ring of file systems that rest on each other would be cut open.'),
   hooks: required(listOf(hook), 'Hooks, in the order in which they would run before the freeze.'),

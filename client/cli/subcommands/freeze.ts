@@ -29,7 +29,8 @@ async function dryRun({ client, words, json, print, complain }: SubcommandContex
     print(json ? `${jsonText(plan)}\n` : planText(plan));
     for (const mountPoint of plan['idle-exclusions']) complain(`concierge-ctl: fsfreeze-exclude of the guest names ${harmless(mountPoint)}, where nothing is mounted\n`);
     for (const mountPoint of plan.unmatched) complain(`concierge-ctl: nothing is mounted at ${harmless(mountPoint)}\n`);
-    return plan.unmatched.length === 0 ? 0 : 1;
+    for (const mountPoint of plan.covered) complain(`concierge-ctl: the file system at ${harmless(mountPoint)} is covered by another mount\n`);
+    return plan.unmatched.length + plan.covered.length === 0 ? 0 : 1;
   }
   const wanted = (await client.execute('guest-get-fsinfo')).filter(({ mountpoint }) => words.length === 0 || words.includes(mountpoint));
   complain('The agent is not Concierge and has no plan to tell: these are the file systems with a device of their own, in the order in which qemu-ga freezes them.\n');

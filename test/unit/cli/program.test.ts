@@ -189,6 +189,7 @@ To be left out:
       levels: [[{ mountPoint: '/loop\n', source: '/dev/loop0' }], [{ mountPoint: '/', dirtyBytes: 5242880, flushEstimateMs: 1240 }]],
       leftOut: [{ mountPoint: '/proc', reason: 'pseudo' }, { mountPoint: '/nfs', reason: 'network' }],
       unmatched: [],
+      covered: [],
     });
   });
 

@@ -43,7 +43,7 @@ it('tells what a freeze would do, and touches nothing', async () => {
 
   expect(plan['filesystems']).toEqual([expect.objectContaining({ mountpoint: '/boot', level: 1, 'also-mounted-at': [] })]);
   expect(plan['left-out']).toEqual([expect.objectContaining({ mountpoint: '/proc', reason: 'pseudo' })]);
-  expect([plan['unmatched'], plan['idle-exclusions'], plan['cut-cycles'], plan['hooks']]).toEqual([['/dta'], [], [], []]);
+  expect([plan['unmatched'], plan['covered'], plan['idle-exclusions'], plan['cut-cycles'], plan['hooks']]).toEqual([['/dta'], [], [], [], []]);
   expect(await ask('guest-fsfreeze-status')).toBe('"thawed"');
 });
 
