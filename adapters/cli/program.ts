@@ -7,6 +7,7 @@ import { versionLine } from '../config/product.ts';
 import { readRegularFile } from '../config/read-regular-file.ts';
 import { readSettings, type Request, type SettingsSource } from '../config/settings.ts';
 import type { Platform } from '../config/settings-table.ts';
+import { usePlaceGuard } from '../shared/trust/place-guard.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 import type { Composition } from './composition.ts';
 import type { Foreground } from './daemon.ts';
@@ -33,6 +34,7 @@ export async function runProgram(given: ProgramOptions): Promise<RunResult> {
   // Messages name what was typed and what lies on disks.
   const options = { ...given, complain: (text: string) => given.complain(harmlessLines(text)) };
   const { program, process, words } = options;
+  if (process.platform === 'win32') usePlaceGuard((await import('../windows/module.ts')).windowsGuard);
   if (process.platform === 'win32' && words.some((word) => asksForService.test(word))) {
     const { runAsService } = await import('./windows-service.ts');
     const result = await runAsService((service) => obeyOrComplain({ ...options, complain: (text) => service.say(text) }, service));

@@ -1,4 +1,5 @@
 import { osCode, messageOf } from '../../core/errors/agent-error.ts';
+import { isUntrusted } from '../shared/trust/place-guard.ts';
 import { KeyFile, KeyFileError } from './key-file.ts';
 import { settingRows, type SettingName, type SettingRow } from './settings-table.ts';
 
@@ -18,6 +19,8 @@ const knownGroups = ['general', 'concierge'] as const;
 export interface Unusable {
   readonly problem: string;
   readonly missing: boolean;
+  /** Others than administrators may have written it. */
+  readonly untrusted: boolean;
 }
 
 export const isMissing = (loaded: FileValues | Unusable): boolean => 'missing' in loaded && loaded.missing;
@@ -42,7 +45,7 @@ export function loadConfiguration(path: string, readFile: ReadFile): FileValues 
       unknownGroups: file.groups.filter((group) => knownGroups.every((name) => name !== group)),
     };
   } catch (error) {
-    if (error instanceof KeyFileError) return { problem: error.message, missing: false };
-    return { problem: messageOf(error), missing: osCode(error) === 'ENOENT' };
+    if (error instanceof KeyFileError) return { problem: error.message, missing: false, untrusted: false };
+    return { problem: messageOf(error), missing: osCode(error) === 'ENOENT', untrusted: isUntrusted(error) };
   }
 }

@@ -1,6 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
-import { AgentError } from '../../core/errors/agent-error.ts';
-import { systemError } from '../shared/system-error.ts';
+import { placeGuard } from '../shared/trust/place-guard.ts';
 import { readTrusted } from '../shared/trust/trusted-file.ts';
 
 /** A configuration is some lines; what is longer is none. */
@@ -12,11 +10,5 @@ const longest = 1024 * 1024;
  * @throws os error, `Not a regular file`, or the sentence of the rule of trusted places
  */
 export function readRegularFile(path: string): Uint8Array {
-  if (process.platform !== 'win32') return readTrusted(path, longest);
-  try {
-    if (!statSync(path).isFile()) throw AgentError.failed('Not a regular file');
-    return readFileSync(path);
-  } catch (error) {
-    throw systemError(error, path);
-  }
+  return placeGuard()?.read(path, longest) ?? readTrusted(path, longest);
 }

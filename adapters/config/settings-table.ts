@@ -1,5 +1,6 @@
 import type { ChannelMethod } from '../../core/ports/index.ts';
 import { channelMethods } from '../channels/methods.ts';
+import { programData } from '../shared/program-data.ts';
 import type { OptionSyntax } from './getopt.ts';
 
 export type Platform = 'posix' | 'windows';
@@ -60,6 +61,9 @@ const list = (key: string, syntax: OptionSyntax, doc: string, extra: Extra = {})
 const seconds = (key: string, value: number, doc: string) =>
   ({ ...own, key, kind: 'seconds', option: option(undefined, key), placeholder: 'SECONDS', fallback: () => value, doc }) as const;
 
+/** For administrators alone: the MSI, `service install` and the agent make it so. That of qemu-ga is open to every user. */
+const ownFolder = `${programData()}\\concierge-ga`;
+
 /** In the order of qemu-ga's `--dump-conf`, then what is our own. */
 export const settingsTable = {
   daemon: flag('daemon', option('d', 'daemonize'), 'Go on in the background once the channel is open. Under systemd, leave it off.'),
@@ -76,7 +80,7 @@ export const settingsTable = {
   logfile: text('logfile', option('l', 'logfile'), 'Append the log to this file instead of standard error. SIGHUP opens it anew.'),
   pidfile: {
     ...text('pidfile', option('f', 'pidfile'), 'Where the process number is left, and locked. Only written with --daemonize.'),
-    fallback: byPlatform('/var/run/qemu-ga.pid', 'C:\\ProgramData\\qemu-ga\\qemu-ga.pid'),
+    fallback: byPlatform('/var/run/qemu-ga.pid', `${ownFolder}\\concierge-ga.pid`),
   },
   fsfreezeHook: text(
     'fsfreeze-hook',
@@ -88,7 +92,7 @@ export const settingsTable = {
     ...text('statedir', option('t', 'statedir'), 'Directory for what outlives the agent. It has to be writable while every disk is frozen: a tmpfs.', {
       placeholder: 'DIR',
     }),
-    fallback: byPlatform('/var/run', 'C:\\ProgramData\\qemu-ga'),
+    fallback: byPlatform('/var/run', ownFolder),
   },
   verbose: flag('verbose', option('v', 'verbose'), 'Log what is done, not only what goes wrong. Secrets are left out.'),
   retryPath: flag('retry-path', option('r', 'retry-path'), 'Wait for the channel when it is not there or is lost, instead of ending.'),
@@ -191,5 +195,5 @@ export const needsPath = (method: string, platform: Platform): boolean => {
 /** Looked for in this order where neither `--config` nor QGA_CONF says which. */
 export const configurationPaths: Readonly<Record<Platform, readonly string[]>> = {
   posix: ['/etc/concierge-ga/concierge-ga.conf', '/etc/qemu/qemu-ga.conf'],
-  windows: ['C:\\ProgramData\\concierge-ga\\concierge-ga.conf', 'C:\\ProgramData\\qemu-ga\\qemu-ga.conf'],
+  windows: [`${ownFolder}\\concierge-ga.conf`, `${programData()}\\qemu-ga\\qemu-ga.conf`],
 };

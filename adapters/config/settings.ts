@@ -115,6 +115,10 @@ function readFiles(
   for (const path of paths) {
     const loaded = loadConfiguration(path, source.readFile);
     if (isMissing(loaded) && given === undefined) continue;
+    if ('problem' in loaded && loaded.untrusted && given === undefined && variable === undefined) {
+      warnings.push(`the configuration ${path} is not used: ${loaded.problem}`);
+      continue;
+    }
     if ('problem' in loaded) return { problem: `error loading configuration from path: ${path}, ${loaded.problem}` };
     for (const { name, row, value } of loaded.values) {
       const problem = set(values, name, row, value);

@@ -1,5 +1,7 @@
-import { close, constants, openSync, write } from 'node:fs';
+import { close, constants, existsSync, openSync, write } from 'node:fs';
+import { dirname, resolve as absolute } from 'node:path';
 import { systemError } from '../shared/system-error.ts';
+import { placeGuard, untrusted } from '../shared/trust/place-guard.ts';
 import { mustBeRegularOrTerminal, openTrusted, refusedWith } from '../shared/trust/trusted-file.ts';
 
 /** Where lines go: standard error or a file that is only appended to. */
@@ -28,8 +30,15 @@ const flags = constants.O_WRONLY | constants.O_APPEND;
 /** Without waiting for anybody: a FIFO would have the agent wait for a reader, at the start or while it serves. */
 const append = (file: string): number =>
   process.platform === 'win32'
-    ? openSync(file, flags | constants.O_CREAT, 0o600)
+    ? openJudged(file)
     : openTrusted(file, { flags, create: 0o600, systemGroups: true, terminals: true, check: mustBeRegularOrTerminal });
+
+/** A file that is made anew takes its rights from its folder. */
+function openJudged(file: string): number {
+  const reason = placeGuard()?.whyDistrusted(existsSync(file) ? file : dirname(absolute(file)));
+  if (reason !== undefined) throw untrusted(reason);
+  return openSync(file, flags | constants.O_CREAT, 0o600);
+}
 
 const unopened = (error: unknown, file: string | undefined): Error => refusedWith(`unable to open specified log file '${file ?? ''}'`, systemError(error, file));
 

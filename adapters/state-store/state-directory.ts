@@ -1,10 +1,11 @@
-import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, renameSync, unlinkSync, type Stats } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, unlinkSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
+import { AgentError, messageOf, osCode, withContext } from '../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../core/errors/posix-errno.ts';
 import { systemError } from '../shared/system-error.ts';
 import { closeWalk, walkPath, type PathWalk } from '../shared/trust/path-walk.ts';
+import { isUntrusted, placeGuard } from '../shared/trust/place-guard.ts';
 import { agentUser, whyDistrusted } from '../shared/trust/rule.ts';
 import { reached, readBounded } from '../shared/trust/trusted-file.ts';
 
@@ -29,6 +30,7 @@ export class StateDirectory {
   constructor(path: string) {
     this.path = resolve(path);
     if (process.platform !== 'win32') this.#fd = this.#find();
+    else if (existsSync(this.path)) this.#judge();
   }
 
   /** It was there when it was last looked for. */
@@ -39,7 +41,8 @@ export class StateDirectory {
   /** Makes it, and what is missing above it, for nobody else to read. @throws failed or os error */
   make(): void {
     if (process.platform === 'win32') {
-      this.#attempt(() => mkdirSync(this.path, { recursive: true, mode: 0o700 }));
+      this.#attempt(() => placeGuard()?.makeFolder(this.path) ?? mkdirSync(this.path, { recursive: true, mode: 0o700 }));
+      this.#judge();
       return;
     }
     for (let depth = 0; this.#fd === undefined && depth < deepest; depth += 1) {
@@ -48,11 +51,18 @@ export class StateDirectory {
     }
   }
 
+  /** On a system whose rights are not those of POSIX. */
+  #judge(): void {
+    const reason = placeGuard()?.whyDistrusted(this.path);
+    if (reason !== undefined) throw this.#unfit(reason);
+  }
+
   #attempt(make: () => unknown): void {
     try {
       make();
     } catch (error) {
-      if (AgentError.is(error)) throw error;
+      if (isUntrusted(error)) throw this.#unfit(messageOf(error));
+      if (AgentError.is(error) && process.platform !== 'win32') throw error;
       throw withContext(`unable to create (an ancestor of) the state directory '${this.path}'`, systemError(error, this.path));
     }
   }

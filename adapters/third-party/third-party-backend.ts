@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 
 import { AgentError } from '../../core/errors/agent-error.ts';
 import type { Backend } from '../../core/ports/index.ts';
+import { placeGuard } from '../shared/trust/place-guard.ts';
 import { guardBackend } from './validation/guard-backend.ts';
 import { definitionIn, type BackendDefinition, type BackendOptions } from './backend-definition.ts';
 import { loadBackend } from './load-backend.ts';
@@ -28,7 +29,7 @@ export function thirdPartyDefinition(name: string): BackendDefinition {
 
 function definitionAt(name: string): { readonly definition: BackendDefinition; readonly directory: string } {
   const { directory, entry } = findPackage(name, backendPlaces());
-  const reason = process.getuid === undefined ? undefined : distrust(directory, { uid: process.getuid() });
+  const reason = process.getuid === undefined ? placeGuard()?.whyDistrusted(directory) : distrust(directory, { uid: process.getuid() });
   if (reason !== undefined) throw AgentError.failed(`the backend '${name}' is not loaded from ${directory}: ${reason}`);
   let loaded: unknown;
   try {

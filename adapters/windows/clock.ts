@@ -12,7 +12,7 @@ const ERROR_INVALID_PARAMETER = 87;
 const resyncLimitMs = 60_000;
 
 /** The clocks of this machine. Windows keeps the hardware clock itself. */
-export const windowsClockWith = (w32tm: string): Clock => ({
+export const windowsClockWith = (w32tm: () => string): Clock => ({
   now() {
     const fileTime = Buffer.alloc(8);
     kernel32.GetSystemTimePreciseAsFileTime(fileTime);
@@ -34,7 +34,7 @@ export const windowsClockWith = (w32tm: string): Clock => ({
     },
     /** The time service sets the clock, from the host or from the network. */
     async setFromHardware() {
-      const { code, output } = await runProgram(w32tm, ['/resync', '/nowait'], resyncLimitMs);
+      const { code, output } = await runProgram(w32tm(), ['/resync', '/nowait'], resyncLimitMs);
       if (code === undefined) throw AgentError.failed(`w32tm did not end within ${resyncLimitMs / 1000} s`);
       // HRESULT of ERROR_SERVICE_NOT_ACTIVE.
       if (code >>> 0 === 0x8007_0426) throw AgentError.failed('Windows Time service not running on the guest');
@@ -43,4 +43,4 @@ export const windowsClockWith = (w32tm: string): Clock => ({
   },
 });
 
-export const windowsClock = windowsClockWith(systemProgram('w32tm.exe'));
+export const windowsClock = windowsClockWith(() => systemProgram('w32tm.exe'));

@@ -40,7 +40,21 @@ const ownDlls: Readonly<Record<string, () => string>> = { 'concierge-vss.dll': p
 
 /** By its whole path: a file of that name beside the program must not be loaded in its place. */
 export const dllPath = (name: string, key: string): string =>
-  replacements.get(`${name}!${key}`) ?? replacements.get(name) ?? ownDlls[name]?.() ?? join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', name);
+  replacements.get(`${name}!${key}`) ?? replacements.get(name) ?? ownDlls[name]?.() ?? join(systemDirectory(), name);
+
+let itsSystemDirectory: string | undefined;
+
+/** `C:\Windows\System32`, wherever this system has it. Asked of kernel32.dll, which every process has loaded from there already. */
+export function systemDirectory(): string {
+  itsSystemDirectory ??= askedFor();
+  return itsSystemDirectory;
+}
+
+function askedFor(): string {
+  const path = Buffer.alloc(2 * 32_768);
+  const length = koffi().load('kernel32.dll').func('uint32_t __stdcall GetSystemDirectoryW(_Out_ void *path, uint32_t length)')(path, path.length / 2) as number;
+  return path.toString('utf16le', 0, length * 2);
+}
 
 /** Every prototype there is, for the test that compares them with the headers. */
 export const prototypes: { readonly dll: string; readonly name: string; readonly definition: string }[] = [];

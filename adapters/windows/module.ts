@@ -17,6 +17,8 @@ import { windowsUsage } from './usage.ts';
 /* One chunk of the bundle has all of Windows: a second one would have its own tables of DLLs. */
 export { EventLog } from './event-log.ts';
 export { installService, startService, stopService, uninstallService } from './service-control.ts';
+export { demandTrustedProgram } from './trust/program-place.ts';
+export { windowsGuard } from './trust/trusted-place.ts';
 export { liveAsService } from './service-main.ts';
 export { windowsChannels } from './channels/windows-channels.ts';
 export { registerProvider, unregisterProvider } from './vss/registration.ts';

@@ -118,15 +118,35 @@ async function open(path: string, access: number, disposition: number, attribute
 
 /** Runs with security attributes that an SDDL text describes. */
 export async function withSecurity<T>(rights: string, use: (attributes: Buffer, descriptor: Pointer) => Promise<T>): Promise<T> {
+  const descriptor = descriptorOf(rights);
+  const attributes = attributesWith(descriptor);
+  try {
+    return await use(attributes, descriptor);
+  } finally {
+    kernel32.LocalFree(descriptor);
+    keepAlive(attributes);
+  }
+}
+
+/** The same for calls that are over when they return. */
+export function withSecuritySync<T>(rights: string, use: (attributes: Buffer) => T): T {
+  const descriptor = descriptorOf(rights);
+  const attributes = attributesWith(descriptor);
+  try {
+    return use(attributes);
+  } finally {
+    kernel32.LocalFree(descriptor);
+    keepAlive(attributes);
+  }
+}
+
+/** To be freed by LocalFree. @throws os error */
+function descriptorOf(rights: string): Pointer {
   const descriptor: Out<Pointer | null> = [null];
   if (advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorW(rights, 1, descriptor, null) === 0 || descriptor[0] === null) {
     throw lastWindowsError('ConvertStringSecurityDescriptorToSecurityDescriptor');
   }
-  const attributes = structure(SECURITY_ATTRIBUTES, { nLength: SECURITY_ATTRIBUTES.size, lpSecurityDescriptor: descriptor[0] });
-  try {
-    return await use(attributes, descriptor[0]);
-  } finally {
-    kernel32.LocalFree(descriptor[0]);
-    keepAlive(attributes);
-  }
+  return descriptor[0];
 }
+
+const attributesWith = (descriptor: Pointer): Buffer => structure(SECURITY_ATTRIBUTES, { nLength: SECURITY_ATTRIBUTES.size, lpSecurityDescriptor: descriptor });

@@ -46,7 +46,8 @@ export function isElevated(): boolean {
   }
 }
 
-function processToken(access: number): Pointer {
+/** To be closed. @throws failed error */
+export function processToken(access: number): Pointer {
   const token: Out<Pointer | null> = [null];
   if (advapi32.OpenProcessToken(kernel32.GetCurrentProcess(), access, token) === 0 || token[0] === null) {
     throw withContext('failed to open privilege token', lastWindowsError('OpenProcessToken'));

@@ -3,13 +3,14 @@ import { join } from 'node:path';
 
 import { AgentError } from '../../core/errors/agent-error.ts';
 import { kernel32 } from './bindings/kernel32.ts';
+import { systemDirectory } from './dll.ts';
 
 const CP_OEMCP = 1;
 
 const outputLimit = 256 * 1024;
 
 /** A program of the system by its whole path: PATH may name a folder that others can write to. */
-export const systemProgram = (name: string): string => join(process.env['SystemRoot'] ?? 'C:\\Windows', 'System32', name);
+export const systemProgram = (name: string): string => join(systemDirectory(), name);
 
 export interface ProgramEnd {
   /** `undefined` when it was ended at the time limit. */

@@ -1,5 +1,6 @@
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { SshKeys } from '../../core/ports/accounts.ts';
+import { programData } from '../shared/program-data.ts';
 import { type LocalUser, localUser } from './local-user.ts';
 import { createPrivateDirectory, readSmallFile, replacePrivateFile } from './private-files.ts';
 
@@ -57,7 +58,7 @@ interface Place {
 
 /** The one file of all administrators. */
 export function administratorsKeys(): Place {
-  const directory = `${process.env['ProgramData'] ?? 'C:\\ProgramData'}\\ssh`;
+  const directory = `${programData()}\\ssh`;
   return { directory, file: `${directory}\\administrators_authorized_keys` };
 }
 

@@ -91,7 +91,7 @@ describe('trimming', () => {
 });
 
 describe('the clock set by the time service', () => {
-  const clock = windowsClockWith(program);
+  const clock = windowsClockWith(() => program);
   const outcome = async (): Promise<string> => {
     try {
       await clock.setting?.setFromHardware();

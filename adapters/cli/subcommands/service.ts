@@ -4,9 +4,11 @@ import type { SubcommandContext } from '../subcommand.ts';
 /** `concierge-ga service install|uninstall|start|stop`, on Windows. */
 export async function run({ words, settings, print }: SubcommandContext): Promise<number> {
   if (process.platform !== 'win32') throw AgentError.failed('services are a matter of systemd here: see docs/install.md');
-  const { installService, startService, stopService, uninstallService } = await import('../../windows/module.ts');
+  const { demandTrustedProgram, installService, windowsGuard, startService, stopService, uninstallService } = await import('../../windows/module.ts');
   switch (words[0]) {
     case 'install':
+      demandTrustedProgram('service install');
+      windowsGuard.makeFolder(settings.statedir);
       // The options before it are the service's.
       installService([process.execPath, ...process.execArgv, process.argv[1] ?? '', ...optionsOf(settings), '-d', '--retry-path']);
       print('Service was installed successfully.\n');

@@ -5,9 +5,10 @@ import type { SubcommandContext } from '../subcommand.ts';
 /** `concierge-ga vss install|uninstall`, on Windows. */
 export async function run({ words, print }: SubcommandContext): Promise<number> {
   if (process.platform !== 'win32') throw AgentError.failed('VSS is a matter of Windows: here file systems are frozen by the kernel');
-  const { registerProvider, unregisterProvider } = await import('../../windows/module.ts');
+  const { demandTrustedProgram, registerProvider, unregisterProvider } = await import('../../windows/module.ts');
   switch (words[0]) {
     case 'install':
+      demandTrustedProgram('vss install');
       await registerProvider(version);
       print('The VSS provider is registered.\n');
       return 0;

@@ -26,6 +26,8 @@ export const advapi32 = dll('advapi32.dll', {
   DeleteService: prototype<(service: Pointer) => number>('int __stdcall DeleteService(void *service)'),
   GetFileSecurityW: prototype<(path: string, parts: number, descriptor: Buffer | null, length: number, needed: Out<number>) => number>(
     'int __stdcall GetFileSecurityW(str16 path, uint32_t parts, _Out_ void *descriptor, uint32_t length, _Out_ uint32_t *needed)'),
+  GetKernelObjectSecurity: prototype<(handle: Pointer, parts: number, descriptor: Buffer, length: number, needed: Out<number>) => number>(
+    'int __stdcall GetKernelObjectSecurity(void *handle, uint32_t parts, _Out_ void *descriptor, uint32_t length, _Out_ uint32_t *needed)'),
   GetTokenInformation: prototype<(token: Pointer, kind: number, into: Buffer, length: number, returned: Out<number>) => number>(
     'int __stdcall GetTokenInformation(void *token, int kind, _Out_ void *into, uint32_t length, _Out_ uint32_t *returned)'),
   InitiateSystemShutdownExW: prototype<(machine: null, message: string, seconds: number, force: number, reboot: number, reason: number) => number>(

@@ -49,6 +49,7 @@ export const kernel32 = dll('kernel32.dll', {
   GetExitCodeProcess: prototype<(process: Pointer, code: Out<number>) => number>('int __stdcall GetExitCodeProcess(void *process, _Out_ uint32_t *code)'),
   GetFinalPathNameByHandleW: prototype<(file: Pointer, path: Buffer, length: number, flags: number) => number>(
     'uint32_t __stdcall GetFinalPathNameByHandleW(void *file, _Out_ void *path, uint32_t length, uint32_t flags)'),
+  GetFileInformationByHandle: prototype<(file: Pointer, information: Buffer) => number>('int __stdcall GetFileInformationByHandle(void *file, _Out_ void *information)'),
   GetFileType: prototype<(file: Pointer) => number>('uint32_t __stdcall GetFileType(void *file)'),
   GetLogicalProcessorInformationEx: prototype<(relation: number, into: Buffer | null, size: Out<number>) => number>(
     'int __stdcall GetLogicalProcessorInformationEx(int relation, _Out_ void *into, _Inout_ uint32_t *size)'),
@@ -141,4 +142,8 @@ export const STARTUPINFOEXW = layout('STARTUPINFOEXW', 'windows.h', 112, {
 
 export const PROCESS_INFORMATION = layout('PROCESS_INFORMATION', 'windows.h', 24, {
   hProcess: [0, 'pointer'], hThread: [8, 'pointer'], dwProcessId: [16, 'u32'], dwThreadId: [20, 'u32'],
+});
+
+export const BY_HANDLE_FILE_INFORMATION = layout('BY_HANDLE_FILE_INFORMATION', 'windows.h', 52, {
+  dwFileAttributes: [0, 'u32'], nNumberOfLinks: [40, 'u32'],
 });

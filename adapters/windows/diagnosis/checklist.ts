@@ -40,7 +40,7 @@ export const checklist: readonly Check[] = [
   { subject: 'shutdown, reboot, sleep', how: '`virsh shutdown --mode agent`, `virsh dompmsuspend VM mem`', expected: 'at once; nothing asks' },
   { subject: 'trim', how: '`virsh domfstrim VM`', expected: 'no `error`; the host\'s image shrinks; in another language too' },
   { subject: 'time', how: '`virsh domtime VM --now`', expected: 'the clock of the guest' },
-  { subject: 'removal', how: '`msiexec /x … /qn`', expected: 'no service, provider, COM+ application, folder or registry key; `C:\\ProgramData\\qemu-ga` stays, with the counter of handles' },
+  { subject: 'removal', how: '`msiexec /x … /qn`', expected: 'no service, provider, COM+ application, folder or registry key; `%ProgramData%\\concierge-ga` stays, with the configuration and the counter of handles' },
 ];
 
 export const byHand: readonly Finding[] = checklist.map(({ subject, how, expected }) => ({

@@ -4,7 +4,7 @@ import type { Diagnosis, Finding } from '../../../core/ports/diagnosis.ts';
 import { within } from '../../shared/within.ts';
 import { byHand } from './checklist.ts';
 import { portFindings } from './port-findings.ts';
-import { eventSourceFindings, keyFileFindings, rightsFindings } from './security-findings.ts';
+import { eventSourceFindings, keyFileFindings, placeFindings, rightsFindings } from './security-findings.ts';
 import { agentServiceFindings, commandServiceFindings, rivalFindings, vssServiceFindings } from './service-findings.ts';
 import { sleepFindings } from './sleep-findings.ts';
 import { providerFindings, writerFindings } from './vss-findings.ts';
@@ -17,6 +17,7 @@ interface Look {
 /** In the order in which somebody would ask: may it, does it run, can the host come, will it freeze. */
 const looks: readonly Look[] = [
   { subject: 'rights', look: rightsFindings },
+  { subject: 'places', look: placeFindings },
   { subject: 'service', look: agentServiceFindings },
   { subject: 'service QEMU-GA', look: rivalFindings },
   { subject: 'virtio port', look: portFindings },

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
+import { programData } from '../../shared/program-data.ts';
 import { advapi32 } from '../bindings/advapi32.ts';
 import { kernel32 } from '../bindings/kernel32.ts';
 import { type Out, type Pointer, wideText } from '../koffi.ts';
@@ -10,6 +11,8 @@ import { registryText } from '../registry.ts';
 import { eventSource, eventSourceKey } from '../service-identity.ts';
 import { administratorsKeys } from '../ssh-keys.ts';
 import { lastWindowsError } from '../system-error.ts';
+import { programFolders } from '../trust/program-place.ts';
+import { windowsGuard } from '../trust/trusted-place.ts';
 import { strangersWith } from './access-list.ts';
 
 const OWNER_SECURITY_INFORMATION = 1;
@@ -37,6 +40,19 @@ export function keyFileFindings(): readonly Finding[] {
   const strangers = strangersWith(accessListOf(file));
   if (strangers.length === 0) return [good(subject, `${file} belongs to administrators and SYSTEM alone`)];
   return [bad(subject, `${file} may be written by ${strangers.join(', ')}: sshd passes over it`, `icacls "${file}" /inheritance:r /grant *S-1-5-18:F /grant *S-1-5-32-544:F`)];
+}
+
+/** What a service of LocalSystem obeys, believes and runs. */
+export function placeFindings(): readonly Finding[] {
+  const subject = 'places';
+  const own = `${programData()}\\concierge-ga`;
+  const places = [...programFolders(), own, `${own}\\concierge-ga.conf`, `${programData()}\\qemu-ga\\qemu-ga.conf`].filter((path) => existsSync(path));
+  const unfit = places.flatMap((path) => windowsGuard.whyDistrusted(path) ?? []);
+  if (unfit.length === 0) return [good(subject, `only administrators can write to ${places.join(', ')}`)];
+  return unfit.map((reason) => {
+    const [detail = reason, remedy = ''] = reason.split(': give it to administrators alone ');
+    return bad(subject, `${detail}: it is not used, or not safe to be run as SYSTEM`, remedy.slice(1, -1));
+  });
 }
 
 /** Owner and access list in the words of SDDL. @throws os error where they may not be read */

@@ -105,6 +105,29 @@ EXPORT BOOL WINAPI DoubleMoveFileExW(LPCWSTR from, LPCWSTR to, DWORD flags) {
     return answer("MoveFileEx") && MoveFileExW(from, to, flags);
 }
 
+// Rights by the last part of a path, `NAME=SDDL|NAME=SDDL`; a name that contains NAME counts. All else is administrators'.
+EXPORT BOOL WINAPI DoubleGetKernelObjectSecurity(HANDLE handle, SECURITY_INFORMATION, PSECURITY_DESCRIPTOR into, DWORD size, DWORD *needed) {
+    char list[4096] = "", path[1024] = "";
+    DWORD length = GetEnvironmentVariableA("CONCIERGE_DOUBLES_SDDL", list, sizeof list);
+    if (length >= sizeof list) length = 0;
+    list[length] = 0;
+    if (!GetFinalPathNameByHandleA(handle, path, sizeof path, 0)) return FALSE;
+    const char *name = strrchr(path, '\\') ? strrchr(path, '\\') + 1 : path;
+    std::string sddl = "O:BAG:BAD:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)";
+    for (char *at = strtok(list, "|"); at; at = strtok(nullptr, "|")) {
+        char *equals = strchr(at, '=');
+        if (equals && strstr(name, std::string(at, equals).c_str())) sddl = equals + 1;
+    }
+    PSECURITY_DESCRIPTOR made = nullptr;
+    ULONG its = 0;
+    if (!ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl.c_str(), SDDL_REVISION_1, &made, &its)) return FALSE;
+    *needed = its;
+    if (its <= size) memcpy(into, made, its);
+    LocalFree(made);
+    SetLastError(its <= size ? 0 : ERROR_INSUFFICIENT_BUFFER);
+    return its <= size;
+}
+
 // -- accounts: Alice of this machine, Bob of a domain, a group, and an administrator
 static const struct { const wchar_t *name; DWORD rid; SID_NAME_USE use; const wchar_t *group; DWORD level; } known[] = {
     {L"alice", 1001, SidTypeUser, L"Users", USER_PRIV_USER}, {L"CORP\\bob", 1105, SidTypeUser, L"Users", USER_PRIV_USER},
