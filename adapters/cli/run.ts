@@ -13,6 +13,7 @@ import { watchForEnding, type Ending, type EndingWatch } from './ending.ts';
 import { createPidFile, type PidFile } from './pid-file.ts';
 import type { ProcessAddon } from './process-addon.ts';
 import type { Notify } from './service-manager.ts';
+import { makeThreadPool } from './thread-pool.ts';
 
 export interface RunOptions {
   readonly settings: Settings;
@@ -113,6 +114,7 @@ class Life {
     };
     const parts = await composition.createAgent({ settings, log, stateStore: this.#store, activated, channelIs });
     this.#parts = parts;
+    makeThreadPool();
     await parts.transport.open((connection) => parts.agent.serve(connection));
     const lost = (error: unknown): void => watch.end({ kind: 'lost', reason: messageOf(error) });
     parts.transport.lost.then(lost, lost);
