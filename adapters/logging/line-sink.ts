@@ -2,7 +2,7 @@ import { close, constants, existsSync, openSync, write } from 'node:fs';
 import { dirname, resolve as absolute } from 'node:path';
 import { systemError } from '../shared/system-error.ts';
 import { placeGuard, untrusted } from '../shared/trust/place-guard.ts';
-import { mustBeRegularOrTerminal, openTrusted, refusedWith } from '../shared/trust/trusted-file.ts';
+import { mustBeRegularOrTerminal, openTrusted, refusalToOpen, refusedWith, type TrustedOpen } from '../shared/trust/trusted-file.ts';
 
 /** Where lines go: standard error or a file that is only appended to. */
 export interface LineSink {
@@ -31,11 +31,19 @@ const flags = constants.O_WRONLY | constants.O_APPEND;
 const append = (file: string): number =>
   process.platform === 'win32'
     ? openJudged(file)
-    : openTrusted(file, { flags, create: 0o600, systemGroups: true, terminals: true, check: mustBeRegularOrTerminal });
+    : openTrusted(file, asLog);
+
+const asLog: TrustedOpen = { flags, create: 0o600, systemGroups: true, terminals: true, check: mustBeRegularOrTerminal };
+
+/** Why a file cannot be the log, as far as it can be told without opening it. */
+export const refusalAsLog = (file: string): string | undefined =>
+  process.platform === 'win32' ? placeGuard()?.whyDistrusted(judgedFor(file)) : refusalToOpen(file, asLog);
+
+const judgedFor = (file: string): string => (existsSync(file) ? file : dirname(absolute(file)));
 
 /** A file that is made anew takes its rights from its folder. */
 function openJudged(file: string): number {
-  const reason = placeGuard()?.whyDistrusted(existsSync(file) ? file : dirname(absolute(file)));
+  const reason = placeGuard()?.whyDistrusted(judgedFor(file));
   if (reason !== undefined) throw untrusted(reason);
   return openSync(file, flags | constants.O_CREAT, 0o600);
 }

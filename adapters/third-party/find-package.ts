@@ -5,7 +5,10 @@ import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 
 /** A package on the disk. */
 export interface FoundPackage {
+  /** Without a link in it. */
   readonly directory: string;
+  /** The path under which it was found, whose links count too. */
+  readonly found: string;
   /** The file to import. */
   readonly entry: string;
 }
@@ -23,7 +26,7 @@ export function findPackage(name: string, from: readonly string[]): FoundPackage
   for (const start of from) {
     for (let directory = resolve(start); ; directory = dirname(directory)) {
       const candidate = join(directory, 'node_modules', name);
-      if (existsSync(join(candidate, 'package.json'))) return ofDirectory(realpathSync(candidate), name);
+      if (existsSync(join(candidate, 'package.json'))) return ofDirectory(candidate, name);
       if (directory === dirname(directory)) break;
     }
   }
@@ -34,17 +37,18 @@ function atPath(name: string): FoundPackage {
   const path = resolve(name);
   if (!existsSync(path)) throw AgentError.failed(`there is no backend at ${path}`);
   const real = realpathSync(path);
-  return statSync(real).isDirectory() ? ofDirectory(real, name) : { directory: dirname(real), entry: real };
+  return statSync(real).isDirectory() ? ofDirectory(path, name) : { directory: dirname(real), found: path, entry: real };
 }
 
-function ofDirectory(directory: string, name: string): FoundPackage {
+function ofDirectory(found: string, name: string): FoundPackage {
+  const directory = realpathSync(found);
   const file = join(directory, 'package.json');
   if (!existsSync(file)) throw AgentError.failed(`${directory} has no package.json: it is no package`);
   const manifest = readManifest(file);
   const entry = entryOf(manifest['exports']) ?? (typeof manifest['main'] === 'string' ? manifest['main'] : 'index.js');
   const path = resolve(directory, entry);
   if (!existsSync(path)) throw AgentError.failed(`the package '${name}' says that it begins in ${entry}, and there is no such file: build it`);
-  return { directory, entry: path };
+  return { directory, found, entry: path };
 }
 
 function readManifest(file: string): Readonly<Record<string, unknown>> {

@@ -8,7 +8,8 @@ import { guardBackend } from './validation/guard-backend.ts';
 import { definitionIn, type BackendDefinition, type BackendOptions } from './backend-definition.ts';
 import { loadBackend } from './load-backend.ts';
 import { findPackage } from './find-package.ts';
-import { distrust } from './trusted-place.ts';
+import { boundResolution } from './bounded-resolution.ts';
+import { distrust, distrustPath } from './trusted-place.ts';
 
 /** Where packages of backends are looked for: beside the agent, in the directory in which it was started, and system-wide. */
 export const backendPlaces = (): readonly string[] => [
@@ -28,9 +29,10 @@ export function thirdPartyDefinition(name: string): BackendDefinition {
 }
 
 function definitionAt(name: string): { readonly definition: BackendDefinition; readonly directory: string } {
-  const { directory, entry } = findPackage(name, backendPlaces());
-  const reason = process.getuid === undefined ? placeGuard()?.whyDistrusted(directory) : distrust(directory, { uid: process.getuid() });
+  const { directory, found, entry } = findPackage(name, backendPlaces());
+  const reason = process.getuid === undefined ? placeGuard()?.whyDistrusted(directory) : (distrustPath(found) ?? distrust(directory));
   if (reason !== undefined) throw AgentError.failed(`the backend '${name}' is not loaded from ${directory}: ${reason}`);
+  if (process.getuid !== undefined) boundResolution(directory);
   let loaded: unknown;
   try {
     // Node loads ES modules this way, too, from 22.12 on; the bundle of the agent is no ES module itself.

@@ -4,6 +4,7 @@ import { harmless, harmlessJson } from '../../../core/errors/harmless-text.ts';
 import type { Finding } from '../../../core/ports/index.ts';
 import { channelFindings, commandFindings, hookFindings, planFindings } from '../doctor/backend-findings.ts';
 import { configurationFindings } from '../doctor/configuration-findings.ts';
+import { logFindings } from '../doctor/log-findings.ts';
 import { stateFindings } from '../doctor/state-findings.ts';
 import { afterRealTime, withinLimit, type After } from '../doctor/time-limit.ts';
 import type { RunSubcommand, SubcommandContext } from '../subcommand.ts';
@@ -19,7 +20,7 @@ const diagnosisMs = 90_000;
 export const run: RunSubcommand = (context) => examine(context, afterRealTime);
 
 export async function examine({ settings, configuration, flags, composition, print }: SubcommandContext, after: After): Promise<number> {
-  const findings = [...configurationFindings(settings, configuration), ...stateFindings(settings.statedir), ...(await systemFindings(settings, composition, after))];
+  const findings = [...configurationFindings(settings, configuration), ...stateFindings(settings.statedir), ...logFindings(settings.logfile), ...(await systemFindings(settings, composition, after))];
   print(flags.has('json') ? `${harmlessJson(JSON.stringify(findings, undefined, 2))}\n` : asText(findings));
   return findings.some(({ verdict }) => verdict === 'bad') ? 1 : 0;
 }

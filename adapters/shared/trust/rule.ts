@@ -16,8 +16,8 @@ export interface Leniency {
    * a group of the system writes too: /var/log of Ubuntu is root:syslog 0775.
    */
   readonly systemGroups?: boolean;
-  /** No directory above may be open to everybody, not even a sticky one: names are looked up in each of them. */
-  readonly sticky?: 'refused';
+  /** Not even the group root, or the user's own, may write. */
+  readonly ownGroup?: 'refused';
   /** The way goes on behind the last step: something is about to be made there, and made new. */
   readonly passed?: boolean;
 }
@@ -48,12 +48,12 @@ export function whyDistrusted(steps: readonly PathStep[], agent: AgentUser, leni
     if (uid !== 0 && uid !== agent.uid) return belongsTo(path, uid, agent);
     if (shared && !isDirectory(mode) && step.names > 1) return `${path} has a second name (a hard link), and others may write to the directory that it is in`;
     if (isLink(mode)) continue;
-    const writers = otherWriters(step, agent);
+    const writers = otherWriters(step, agent, leniency);
     const isPassed = isDirectory(mode) && (index < steps.length - 1 || leniency.passed === true);
     shared = writers !== undefined;
-    if (writers === undefined || (isPassed && (mode & sticky) !== 0 && leniency.sticky !== 'refused')) continue;
+    if (writers === undefined || (isPassed && (mode & sticky) !== 0)) continue;
     if (isDirectory(mode) && leniency.systemGroups === true && isOfSystemGroup(step)) continue;
-    return `${path} can be written by ${writers.who}: ${(mode & sticky) === 0 ? writers.remedy : 'choose a place that is not below it'}`;
+    return `${path} can be written by ${writers.who}: ${(mode & sticky) === 0 ? writers.remedy : 'choose a directory in it'}`;
   }
   return undefined;
 }
@@ -64,12 +64,12 @@ const belongsTo = (path: string, uid: number, agent: AgentUser): string =>
     : `${path} belongs to user ${uid}, neither to root nor to the agent's user`;
 
 /** Who may write besides root and the agent's user, and what would take that away. */
-function otherWriters({ mode, gid, accessList }: PathStep, agent: AgentUser): { readonly who: string; readonly remedy: string } | undefined {
+function otherWriters({ mode, gid, accessList }: PathStep, agent: AgentUser, { ownGroup }: Leniency): { readonly who: string; readonly remedy: string } | undefined {
   if ((mode & byEverybody) !== 0) return { who: 'everybody', remedy: 'run chmod o-w on it' };
   if ((mode & byGroup) === 0) return undefined;
   if (accessList) return { who: 'others than its owner, by an access list', remedy: 'run setfacl -b on it' };
   // The group root is root's own, and so is the group that some systems make for each user.
-  if (gid === 0 || (gid === agent.gid && gid === agent.uid)) return undefined;
+  if (ownGroup !== 'refused' && (gid === 0 || (gid === agent.gid && gid === agent.uid))) return undefined;
   return { who: `the group ${gid}`, remedy: 'run chmod g-w on it' };
 }
 

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { isatty } from 'node:tty';
 
-import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
+import { AgentError, messageOf, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
 import { systemError } from '../system-error.ts';
 import { closeWalk, walkPath, type PathWalk } from './path-walk.ts';
@@ -44,7 +44,27 @@ export function openTrusted(path: string, options: TrustedOpen): number {
   }
 }
 
-function openWalked(walk: PathWalk, path: string, { flags, create, check, terminals, ...leniency }: TrustedOpen): number {
+/** Why `openTrusted` would refuse, without opening or making anything; nothing where it would not. */
+export function refusalToOpen(path: string, options: TrustedOpen): string | undefined {
+  const walk = walkPath(path);
+  try {
+    judge(walk, path, options);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  } finally {
+    closeWalk(walk);
+  }
+}
+
+interface Judged {
+  /** It is missing, and may be made where the walk ended. */
+  readonly isNew: boolean;
+  readonly mayBeTerminal: boolean;
+}
+
+/** @throws os error, or failed error: the sentence of the rule */
+function judge(walk: PathWalk, path: string, { create, check, terminals, ...leniency }: TrustedOpen): Judged {
   const isNew = create !== undefined && walk.errno === ENOENT && walk.missing.length === 1 && walk.missing[0] !== '..';
   const last = walk.steps.at(-1)?.mode ?? 0;
   const mayBeTerminal = terminals === true && typeOf(last) === constants.S_IFCHR;
@@ -52,11 +72,16 @@ function openWalked(walk: PathWalk, path: string, { flags, create, check, termin
   const distrusted = whyDistrusted(steps, agentUser(), { ...leniency, ...((mayBeTerminal || walk.errno === ENOENT) && { passed: true }) });
   if (distrusted !== undefined) throw AgentError.failed(distrusted);
   if (walk.errno !== 0 && !isNew) throw posixErrorOf(walk.errno, { syscall: 'open', path });
-  const never = constants.O_NOCTTY | constants.O_NONBLOCK;
+  if (!isNew) check?.(last);
+  return { isNew, mayBeTerminal };
+}
+
+function openWalked(walk: PathWalk, path: string, options: TrustedOpen): number {
+  const { isNew, mayBeTerminal } = judge(walk, path, options);
+  const flags = options.flags | constants.O_NOCTTY | constants.O_NONBLOCK;
   try {
-    if (isNew) return openSync(newIn(walk), flags | never | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, create);
-    check?.(last);
-    const fd = openSync(reached(walk), flags | never);
+    if (isNew) return openSync(newIn(walk), flags | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, options.create);
+    const fd = openSync(reached(walk), flags);
     if (!mayBeTerminal || isatty(fd)) return fd;
     closeSync(fd);
     throw AgentError.failed('Not a regular file nor a terminal');

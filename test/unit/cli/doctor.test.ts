@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -11,7 +11,9 @@ import { readSettings } from '../../../adapters/config/settings.ts';
 import { asRoot } from '../../../adapters/linux/channels/access.ts';
 import { examineChannel } from '../../../adapters/linux/channels/examine-channel.ts';
 import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
-import { AgentError } from '../../../core/errors/agent-error.ts';
+import { openSink } from '../../../adapters/logging/line-sink.ts';
+import { FileStateStore } from '../../../adapters/state-store/state-store.ts';
+import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
 import type { Backend, Finding, Hook } from '../../../core/ports/index.ts';
 import { createFakeMachine } from '../../../kit/fake/index.ts';
@@ -22,6 +24,15 @@ beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'doctor-'));
 });
 afterEach(() => rmSync(directory, { recursive: true }));
+
+function refusalOf(start: () => unknown): string {
+  try {
+    start();
+  } catch (error) {
+    return messageOf(error);
+  }
+  return '';
+}
 
 interface Patient {
   readonly words?: readonly string[];
@@ -131,6 +142,32 @@ describe('the doctor', () => {
 
     expect(about('freeze')[0]?.detail).toBe('file systems are marked as frozen');
     expect(existsSync(join(directory, 'state', 'qga.state.isfrozen'))).toBe(true);
+  });
+
+  it.skipIf(process.platform === 'win32')('says of a state directory that others may write to what the agent says when it refuses to start', async () => {
+    const state = join(directory, 'state');
+    mkdirSync(state);
+    chmodSync(state, 0o1777);
+
+    const { about } = await examined({ words: [`--statedir=${state}`] });
+
+    const refusal = refusalOf(() => new FileStateStore({ directory: state, warn: () => undefined }));
+    expect(about('state directory')).toEqual([{ subject: 'state directory', verdict: 'bad', detail: refusal }]);
+    expect(refusal).toBe(`the state directory ${state} is not used: ${state} can be written by everybody: choose a directory in it, or choose another directory with --statedir`);
+  });
+
+  it.skipIf(process.platform === 'win32')('says of a log file what the agent says when it cannot open it, and makes none', async () => {
+    const log = join(directory, 'log');
+    mkdirSync(log);
+
+    const wrong = await examined({ words: [`--logfile=${log}`] });
+    const right = await examined({ words: [`--logfile=${log}/agent.log`] });
+
+    const refusal = refusalOf(() => openSink(log));
+    expect(wrong.about('log file')).toMatchObject([{ verdict: 'bad', detail: refusal }]);
+    expect(refusal).toBe(`unable to open specified log file '${log}': Not a regular file nor a terminal`);
+    expect(right.about('log file')).toEqual([{ subject: 'log file', verdict: 'good', detail: `${log}/agent.log` }]);
+    expect(existsSync(`${log}/agent.log`)).toBe(false);
   });
 
   it('says of a state directory that cannot be one what is in the way', async () => {

@@ -202,7 +202,7 @@ describe.skipIf(process.platform === 'win32')('a state directory that others may
   });
 
   it.each([
-    ['everybody, even with the sticky bit', 0o1777, 'everybody: choose a place that is not below it'],
+    ['everybody, even with the sticky bit', 0o1777, 'everybody: choose a directory in it'],
     ['everybody', 0o777, 'everybody: run chmod o-w on it'],
   ])('is refused where it can be written by %s', (_, mode, who) => {
     chmodSync(directory, mode);

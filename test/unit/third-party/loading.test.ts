@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lchownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -73,7 +73,7 @@ describe('a backend of a third party', () => {
     const path = packageOf(sound);
     chownSync(path, 1234, 1234);
 
-    expect(() => thirdPartyDefinition(path)).toThrow(`${path} belongs to user 1234 and not to root: run chown -R root on it`);
+    expect(() => thirdPartyDefinition(path)).toThrow(`${path} belongs to user 1234 and not to root: run chown root on it`);
   });
 
   it.skipIf(!isRoot)('with a file of another user in it is not loaded by root (needs root)', () => {
@@ -95,23 +95,80 @@ describe('a backend of a third party', () => {
 });
 
 describe('trust in a place', () => {
-  const status = (uid: number, mode: number) => () => ({ uid, mode });
+  const bob = { uid: 1000, gid: 1000 };
 
-  it('asks root’s places to be written by root alone', () => {
-    expect(distrust(directory, { uid: 0, stat: status(0, 0o40755) })).toBeUndefined();
-    expect(distrust(directory, { uid: 0, stat: status(0, 0o40775) })).toContain('can be written by its group');
-    expect(distrust(directory, { uid: 0, stat: status(5, 0o40755) })).toContain('belongs to user 5');
+  it.skipIf(!isRoot)('asks root’s places to be written by root alone, not even by its group (needs root)', () => {
+    expect(distrust(directory)).toBeUndefined();
+    chmodSync(directory, 0o775);
+    expect(distrust(directory)).toBe(`${directory} can be written by the group 0: run chmod g-w on it`);
+    chmodSync(directory, 0o755);
+    chownSync(directory, 5, 0);
+    expect(distrust(directory)).toContain('belongs to user 5');
   });
 
   it('takes a sticky directory above, in which nobody renames what is not theirs', () => {
-    const stat = (path: string) => (path === '/tmp' ? { uid: 0, mode: 0o41777 } : { uid: 0, mode: 0o40755 });
+    mkdirSync(join(directory, 'shared'));
+    chmodSync(join(directory, 'shared'), 0o1777);
+    mkdirSync(join(directory, 'shared/own'), { mode: 0o755 });
 
-    expect(distrust(directory, { uid: 0, stat })).toBeUndefined();
+    expect(distrust(join(directory, 'shared/own'))).toBeUndefined();
+    expect(distrust(join(directory, 'shared'))).toContain('can be written by everybody');
   });
 
-  it('lets an ordinary user load what is theirs, but not what everybody can change', () => {
-    expect(distrust(directory, { uid: 1000, stat: status(1000, 0o40775) })).toBeUndefined();
-    expect(distrust(directory, { uid: 1000, stat: status(1000, 0o40777) })).toContain('can be written by everybody');
+  it.skipIf(!isRoot)('lets an ordinary user load what is theirs, but not what everybody can change (needs root)', () => {
+    chownSync(directory, 1000, 1000);
+    chmodSync(directory, 0o775);
+    expect(distrust(directory, bob)).toBeUndefined();
+    chmodSync(directory, 0o777);
+    expect(distrust(directory, bob)).toContain('can be written by everybody');
+  });
+
+  it.skipIf(!isRoot)('is not given for a link of another user that leads to a trusted one (needs root)', () => {
+    const path = packageOf(sound);
+    symlinkSync(path, join(directory, 'link'));
+    lchownSync(join(directory, 'link'), 1234, 1234);
+
+    expect(() => thirdPartyDefinition(join(directory, 'link'))).toThrow(`is not loaded from ${path}: ${directory}/link belongs to user 1234`);
+  });
+});
+
+describe.skipIf(process.platform === 'win32')('a package below a directory where everybody may put things', () => {
+  const dependency = (name: string): string => packageOf("export const name = 'planted';", { exports: './index.js' }, name);
+
+  function shared(): void {
+    mkdirSync(join(directory, 'shared'));
+    chmodSync(join(directory, 'shared'), 0o1777);
+  }
+
+  const refused = (name: string): string => `'${name}' is not installed in ${directory}/shared/own: it was found at ${directory}/shared/node_modules/${name}/index.js, and others may write to ${directory}/shared`;
+
+  it('finds no dependency there that it has not brought', () => {
+    shared();
+    dependency('shared/node_modules/planted');
+    const path = packageOf(`import 'planted';${sound}`, undefined, 'shared/own/backend');
+
+    expect(() => thirdPartyDefinition(path)).toThrow(refused('planted'));
+  });
+
+  it('finds none either when it looks for it later, by import or by require', async () => {
+    shared();
+    const later = sound.replace('const load = () => (', "const load = async () => { await import('late'); return (").replace('}) });', '}) }); };').replace("'acme' } } });", "'acme' } } }); };");
+    const path = packageOf(later, undefined, 'shared/own/backend');
+    const required = packageOf(`import { createRequire } from 'node:module';\nconst load = () => createRequire(import.meta.url)('late');\n${sound.replace(/const load[^;]*;/, '')}`, undefined, 'shared/own/required');
+    dependency('shared/node_modules/late');
+
+    await expect(createThirdPartyBackend(path, {})).rejects.toThrow(refused('late'));
+    await expect(createThirdPartyBackend(required, {})).rejects.toThrow(refused('late'));
+  });
+
+  it('finds what lies beside it below that directory, and what a link of its own leads to', async () => {
+    shared();
+    dependency('shared/own/node_modules/beside');
+    const elsewhere = dependency('elsewhere/linked');
+    symlinkSync(elsewhere, join(directory, 'shared/own/node_modules/linked'));
+    const path = packageOf(`import 'beside';import 'linked';import 'node:fs';${sound}`, undefined, 'shared/own/node_modules/backend');
+
+    await expect(createThirdPartyBackend(path, {})).resolves.toHaveProperty('clock');
   });
 });
 

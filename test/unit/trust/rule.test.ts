@@ -30,7 +30,7 @@ describe('a trusted place', () => {
     ['behind a link of another user', root, [step('/'), link('/a', { uid: 7 }), step('/etc')], '/a belongs to user 7 and not to root: run chown root on it'],
     ['that everybody may write to', root, [step('/'), file('/x', { mode: 0o100646 })], '/x can be written by everybody: run chmod o-w on it'],
     ['below one that everybody may write to', root, [step('/'), step('/srv', { mode: 0o40777 }), file('/srv/x')], '/srv can be written by everybody: run chmod o-w on it'],
-    ['that is such a directory itself, sticky or not', root, [step('/'), tmp], '/tmp can be written by everybody: choose a place that is not below it'],
+    ['that is such a directory itself, sticky or not', root, [step('/'), tmp], '/tmp can be written by everybody: choose a directory in it'],
     ['that a group may write to', root, [step('/'), file('/x', { mode: 0o100664, gid: 4 })], '/x can be written by the group 4: run chmod g-w on it'],
     ['in a group of users', bob, [step('/'), step('/home/bob', { uid: 1000, gid: 100, mode: 0o40775 })], '/home/bob can be written by the group 100: run chmod g-w on it'],
     ['with an access list behind the bits of the group root', root, [step('/'), file('/x', { mode: 0o100664, accessList: true })], '/x can be written by others than its owner, by an access list: run setfacl -b on it'],
@@ -46,8 +46,8 @@ describe('a trusted place', () => {
     expect(whyDistrusted([step('/'), step('/srv', { mode: 0o40777 })], root, { passed: true })).toContain('/srv can be written by everybody');
   });
 
-  it('may be asked to have no sticky directory above it either', () => {
-    expect(whyDistrusted([step('/'), tmp, step('/tmp/x')], root, { sticky: 'refused' })).toBe('/tmp can be written by everybody: choose a place that is not below it');
+  it('may be asked not even to let the groups write that are its own', () => {
+    expect(whyDistrusted([step('/'), step('/etc', { mode: 0o40775 })], root, { ownGroup: 'refused' })).toBe('/etc can be written by the group 0: run chmod g-w on it');
   });
 
   it('may be allowed to lie in a directory of a group of the system, where what is in it has one owner and one name', () => {
