@@ -1,10 +1,10 @@
-import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, readdirSync, renameSync, unlinkSync, type Stats } from 'node:fs';
+import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, renameSync, unlinkSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 import { AgentError, messageOf, osCode, withContext } from '../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../core/errors/posix-errno.ts';
 import { systemError } from '../shared/system-error.ts';
-import { closeWalk, walkPath, type PathWalk } from '../shared/trust/path-walk.ts';
+import { closeWalk, throughDescriptor, walkPath, type PathWalk } from '../shared/trust/path-walk.ts';
 import { isUntrusted, placeGuard } from '../shared/trust/place-guard.ts';
 import { agentUser, whyDistrusted } from '../shared/trust/rule.ts';
 import { reached, readBounded } from '../shared/trust/trusted-file.ts';
@@ -73,8 +73,7 @@ export class StateDirectory {
     try {
       const [name] = walk.missing;
       if (name === undefined) return;
-      const above = walk.directory >= 0 ? `/proc/self/fd/${walk.directory}` : (walk.steps.at(-1)?.path ?? '/');
-      mkdirSync(`${above}/${name}`, { mode: 0o700 });
+      mkdirSync(`${throughDescriptor(walk.directory, walk.steps.at(-1)?.path ?? '/')}/${name}`, { mode: 0o700 });
     } catch (error) {
       // Another agent makes the same one.
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
@@ -110,7 +109,7 @@ export class StateDirectory {
 
   /** A path to a file in it, which no renaming above changes; only for calls that follow no link. */
   at(name: string): string {
-    return this.#fd === undefined || process.platform !== 'linux' ? join(this.path, name) : `/proc/self/fd/${this.#fd}/${name}`;
+    return `${this.itself}/${name}`;
   }
 
   /** As `at`, for writing: a directory that was removed and made again is found again. */
@@ -127,7 +126,7 @@ export class StateDirectory {
 
   /** The directory itself, for statfs(2) and fsync(2). */
   get itself(): string {
-    return this.#fd === undefined || process.platform !== 'linux' ? this.path : `/proc/self/fd/${this.#fd}`;
+    return throughDescriptor(this.#fd, this.path);
   }
 
   /** What is known of a file; `undefined` where there is none. @throws os error, or failed error where it must not be believed */
@@ -177,11 +176,6 @@ export class StateDirectory {
 
   rename(from: string, to: string): void {
     renameSync(this.at(from), this.at(to));
-  }
-
-  /** The names in it. */
-  names(): readonly string[] {
-    return readdirSync(this.itself);
   }
 
   close(): void {

@@ -1,5 +1,8 @@
 // What lies on the way to a place that the agent trusts, as facts: adapters/shared/trust judges them.
 
+#include <linux/magic.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/xattr.h>
 
 #include <string>
@@ -8,6 +11,11 @@
 #include "addon.h"
 #include "path-walk.h"
 
+// Not in the oldest headers that this is built with.
+#ifndef FUSE_SUPER_MAGIC
+#define FUSE_SUPER_MAGIC 0x65735546
+#endif
+
 namespace concierge {
 
 namespace {
@@ -15,6 +23,8 @@ namespace {
 struct Seen {
   PathStep step;
   bool has_access_list;
+  // Whose files are whoever's the program says that has mounted it.
+  bool is_fuse;
 };
 
 struct Way {
@@ -31,11 +41,19 @@ bool HasAccessList(const Descriptor& opened, const struct stat& status) {
   return errno != ENODATA && errno != EOPNOTSUPP;
 }
 
+// Asking may fail where a program answers: then it is one, for all that is known.
+bool IsFuse(const Descriptor& opened) {
+  struct statfs status;
+  return fstatfs(opened.get(), &status) < 0 || status.f_type == FUSE_SUPER_MAGIC;
+}
+
 Way Walk(const std::string& path) {
   Way way;
   way.walk = WalkPath(path, false, [&way](const Descriptor& opened, PathStep step) {
     const bool has_access_list = HasAccessList(opened, step.status);
-    way.seen.push_back({std::move(step), has_access_list});
+    const Seen* last = way.seen.empty() ? nullptr : &way.seen.back();
+    const bool is_fuse = last != nullptr && last->step.status.st_dev == step.status.st_dev ? last->is_fuse : IsFuse(opened);
+    way.seen.push_back({std::move(step), has_access_list, is_fuse});
   });
   return way;
 }
@@ -43,7 +61,7 @@ Way Walk(const std::string& path) {
 Napi::Object ToJavaScript(Napi::Env env, Way& way) {
   Napi::Array steps = Napi::Array::New(env, way.seen.size());
   for (uint32_t index = 0; index < way.seen.size(); index++) {
-    const auto& [step, has_access_list] = way.seen[index];
+    const auto& [step, has_access_list, is_fuse] = way.seen[index];
     Napi::Object object = Napi::Object::New(env);
     object.Set("path", step.path);
     object.Set("uid", Napi::Number::New(env, step.status.st_uid));
@@ -51,6 +69,7 @@ Napi::Object ToJavaScript(Napi::Env env, Way& way) {
     object.Set("mode", Napi::Number::New(env, step.status.st_mode));
     object.Set("names", Napi::Number::New(env, static_cast<double>(step.status.st_nlink)));
     object.Set("accessList", Napi::Boolean::New(env, has_access_list));
+    if (is_fuse) object.Set("fuse", std::to_string(major(step.status.st_dev)) + ":" + std::to_string(minor(step.status.st_dev)));
     steps.Set(index, object);
   }
   Napi::Array missing = Napi::Array::New(env, way.walk.missing.size());

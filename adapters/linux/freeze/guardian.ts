@@ -3,7 +3,7 @@ import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
-import { closeWalk, walkPathAside } from '../../shared/trust/path-walk.ts';
+import { closeWalk, throughDescriptor, walkPathAside } from '../../shared/trust/path-walk.ts';
 import { agentUser, whyDistrusted } from '../../shared/trust/rule.ts';
 import { addonPath, nativeAddon, type NativeAddon } from '../native.ts';
 
@@ -189,7 +189,7 @@ export async function connectToGuardian(stateDirectory: string): Promise<FoundGu
     if (distrusted !== undefined) throw AgentError.failed(`the state directory ${stateDirectory} is not used: ${distrusted}`);
     if (walk.place < 0) return undefined;
     // Through /proc, because the path of a socket ends at 107 bytes (unix(7)).
-    const { fd, pid, uid } = (nativeAddon() as GuardianAddon).connectToPeer(`/proc/self/fd/${walk.place}/${guardianSocketName}`);
+    const { fd, pid, uid } = (nativeAddon() as GuardianAddon).connectToPeer(`${throughDescriptor(walk.place, stateDirectory)}/${guardianSocketName}`);
     if ((uid === 0 || uid === agent.uid) && pid > 1) return { link: new GuardianLink(new Socket({ fd, readable: true, writable: true })), pid };
     closeSync(fd);
     throw AgentError.failed(`who listens at ${stateDirectory}/${guardianSocketName} is process ${pid} of user ${uid}, and no guardian of this agent`);

@@ -6,7 +6,7 @@ import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
 import type { Hook, HookOutcome, HookPhase, Hooks } from '../../../core/ports/hooks.ts';
 import type { Processes } from '../../../core/ports/processes.ts';
-import { closeWalk, walkPathAside, type PathWalk } from '../../shared/trust/path-walk.ts';
+import { closeWalk, throughDescriptor, walkPathAside, type PathWalk } from '../../shared/trust/path-walk.ts';
 import { agentUser, whyDistrusted } from '../../shared/trust/rule.ts';
 import { helperOutcome, notExecuted } from './helper-program.ts';
 import { failedBecause } from '../kernel-files.ts';
@@ -52,7 +52,7 @@ async function configuredScript(options: LinuxHooksOptions): Promise<Hook[]> {
   if (path === undefined) return [{ name: script, canVeto: true, run: async (phase) => missing(script, phase) }];
   const own: Hook = { name: script, canVeto: true, run: (phase) => runScript(path, script, phase, options) };
   return looking(path, async (walk) => {
-    if (script.includes('/') && walk.errno !== 0) {
+    if (script.includes('/') && isAbsent(walk, script)) {
       const beside = await hooksIn(join(dirname(script), 'fsfreeze-hook.d'), options);
       if (beside.length > 0) return beside;
     }
@@ -72,7 +72,7 @@ async function foundInPath(script: string): Promise<string | undefined> {
 async function hooksIn(directory: string, options: LinuxHooksOptions): Promise<Hook[]> {
   if (directory === '') return [];
   return looking(directory, async (walk) => {
-    if (walk.errno !== 0) return [];
+    if (isAbsent(walk, directory)) return [];
     const names = (await namesIn(walk, directory)).filter((name) => !name.startsWith('.') && !passedOver.some((ending) => name.endsWith(ending)));
     if (names.length > mostHooks) throw AgentError.failed(`${directory} holds more than ${mostHooks} freeze hooks`);
     const unsafe = refusal(walk);
@@ -84,7 +84,7 @@ async function hooksIn(directory: string, options: LinuxHooksOptions): Promise<H
 const hookAt = (path: string, unsafe: Pick<Hook, 'refused'>, options: LinuxHooksOptions): Promise<Hook[]> =>
   looking(path, async (walk): Promise<Hook[]> => {
     // Not executable: switched off.
-    if (!isExecutable(walk)) return [];
+    if (isAbsent(walk, path) || !isExecutable(walk)) return [];
     return [{
       name: path,
       ...refusal(walk),
@@ -102,6 +102,14 @@ async function looking<T>(path: string, look: (walk: PathWalk) => Promise<T>): P
   } finally {
     closeWalk(walk);
   }
+}
+
+const absent: ReadonlySet<number> = new Set((['ENOENT', 'ENOTDIR', 'ELOOP'] as const).map(posixNumber));
+
+/** @throws failed error where that cannot be told, for want of descriptors or rights: a freeze without its hooks is none */
+function isAbsent({ errno }: PathWalk, path: string): boolean {
+  if (errno === 0 || absent.has(errno)) return errno !== 0;
+  throw failedBecause(`failed to look at the freeze hook ${path}`, posixErrorOf(errno));
 }
 
 function isExecutable({ errno, steps }: PathWalk): boolean {
@@ -142,7 +150,7 @@ async function run(path: string, name: string, phase: HookPhase, action: string,
 /** In the order of their bytes, whatever the locale. */
 async function namesIn(walk: PathWalk, directory: string): Promise<string[]> {
   try {
-    const names = await readdir(walk.place >= 0 ? `/proc/self/fd/${walk.place}` : directory);
+    const names = await readdir(throughDescriptor(walk.place, directory));
     return names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   } catch (error) {
     throw failedBecause(`failed to list the freeze hooks in ${directory}`, error);

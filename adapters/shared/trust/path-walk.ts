@@ -1,4 +1,4 @@
-import { closeSync, lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { closeSync, existsSync, lstatSync, readFileSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, isAbsolute, join } from 'node:path';
 
 import { nativeAddon, type NativeAddon } from '../../linux/native.ts';
@@ -14,6 +14,8 @@ export interface PathStep {
   readonly names: number;
   /** An access list (acl(5)) gives the rights of the group's bits to whomever it names. */
   readonly accessList: boolean;
+  /** `MAJOR:MINOR` where it lies in a file system of FUSE. */
+  readonly fuse?: string;
 }
 
 /** A path that was followed one component at a time, each opened relative to the one before it. */
@@ -52,11 +54,48 @@ const addon = (): WalkAddon | undefined => {
 };
 
 /** Follows a path from the root, whatever the working directory is: what lies above it counts as well. */
-export const walkPath = (path: string): PathWalk => addon()?.walkPath(absolute(path)) ?? walkByName(absolute(path));
+export function walkPath(path: string): PathWalk {
+  const walk = addon()?.walkPath(absolute(path));
+  return walk === undefined ? walkByName(absolute(path)) : ofMounters(walk);
+}
 
 /** The same off the event loop, for when a disk may hang. */
-export const walkPathAside = async (path: string): Promise<PathWalk> =>
-  (await addon()?.walkPathAside(absolute(path))) ?? walkByName(absolute(path));
+export async function walkPathAside(path: string): Promise<PathWalk> {
+  const walk = await addon()?.walkPathAside(absolute(path));
+  return walk === undefined ? walkByName(absolute(path)) : ofMounters(walk);
+}
+
+/**
+ * A user may mount a file system of FUSE over a directory of their own, and its program says whose the files are: whatever it
+ * says, they are the user's who has mounted it (`user_id` in mountinfo; what root mounts, virtiofs among it, says nothing).
+ */
+function ofMounters(walk: PathWalk): PathWalk {
+  if (walk.steps.every(({ fuse }) => fuse === undefined)) return walk;
+  const mounts = readFileSync('/proc/self/mountinfo', 'latin1').split('\n').map((line) => line.split(' '));
+  const mounter = (device: string): number => {
+    const options = mounts.find((fields) => fields[2] === device)?.at(-1);
+    // Unmounted meanwhile: nobody can tell any more.
+    if (options === undefined) return nobody;
+    return Number(/(?:^|,)user_id=(\d+)/.exec(options)?.[1] ?? 0);
+  };
+  const steps = walk.steps.map((one) => {
+    const uid = one.fuse === undefined ? 0 : mounter(one.fuse);
+    return uid === 0 ? one : { ...one, uid };
+  });
+  return { ...walk, steps };
+}
+
+/** The overflow user of user_namespaces(7). */
+const nobody = 65534;
+
+/** A path to what a descriptor is of, which no renaming changes; the path itself where there is no descriptor, or no /proc. */
+export function throughDescriptor(descriptor: number | undefined, path: string): string {
+  if (descriptor === undefined || descriptor < 0 || process.platform !== 'linux') return path;
+  hasProc ??= existsSync('/proc/self/fd');
+  return hasProc ? `/proc/self/fd/${descriptor}` : path;
+}
+
+let hasProc: boolean | undefined;
 
 export function closeWalk({ directory, namedIn, place }: PathWalk): void {
   for (const descriptor of [directory, namedIn, place]) if (descriptor >= 0) closeSync(descriptor);

@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import { AgentError, messageOf, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
 import { systemError } from '../system-error.ts';
-import { closeWalk, walkPath, type PathWalk } from './path-walk.ts';
+import { closeWalk, throughDescriptor, walkPath, type PathWalk } from './path-walk.ts';
 import { agentUser, whyDistrusted, type Leniency } from './rule.ts';
 
 export interface TrustedOpen extends Leniency {
@@ -66,6 +66,8 @@ interface Judged {
 /** @throws os error, or failed error: the sentence of the rule */
 function judge(walk: PathWalk, path: string, { create, check, terminals, ...leniency }: TrustedOpen): Judged {
   const isNew = create !== undefined && walk.errno === ENOENT && walk.missing.length === 1 && walk.missing[0] !== '..';
+  // What is not there is nobody's, wherever it is looked for.
+  if (walk.errno !== 0 && create === undefined) throw posixErrorOf(walk.errno, { syscall: 'open', path });
   const last = walk.steps.at(-1)?.mode ?? 0;
   const mayBeTerminal = terminals === true && typeOf(last) === constants.S_IFCHR;
   const steps = mayBeTerminal ? walk.steps.slice(0, -1) : walk.steps;
@@ -91,10 +93,10 @@ function openWalked(walk: PathWalk, path: string, options: TrustedOpen): number 
 }
 
 /** A path to what the walk ended at, which no renaming changes. */
-export const reached = (walk: PathWalk): string => (walk.place >= 0 ? `/proc/self/fd/${walk.place}` : (walk.steps.at(-1)?.path ?? ''));
+export const reached = (walk: PathWalk): string => throughDescriptor(walk.place, walk.steps.at(-1)?.path ?? '');
 
 /** A path to the name that is missing, in the very directory that the walk came to. */
-const newIn = (walk: PathWalk): string => (walk.directory >= 0 ? `/proc/self/fd/${walk.directory}` : (walk.steps.at(-1)?.path ?? '')) + `/${walk.missing[0] ?? ''}`;
+const newIn = (walk: PathWalk): string => `${throughDescriptor(walk.directory, walk.steps.at(-1)?.path ?? '')}/${walk.missing[0] ?? ''}`;
 
 /** A refusal of the rule behind what was attempted; what the system said is put there by `withContext`. */
 export const refusedWith = (text: string, error: AgentError): AgentError =>

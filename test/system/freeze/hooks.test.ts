@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -240,4 +241,24 @@ it('searches PATH for a name without a slash, and judges what it finds there', a
   } finally {
     process.env['PATH'] = before;
   }
+});
+
+it('is an error where hooks cannot be looked at for want of descriptors, and not a freeze without them', () => {
+  install('hooks.d/10-a');
+  const source = new URL('../../../adapters/linux/programs/hooks.ts', import.meta.url).href;
+  const script = `
+    import { closeSync, openSync } from 'node:fs';
+    import { linuxHooks } from '${source}';
+    const hooks = linuxHooks({ directory: process.argv[1], timeLimitMs: 0 });
+    const said = () => hooks.list().then((list) => String(list.length), (error) => error.message);
+    const before = await said();
+    const held = [];
+    try { for (;;) held.push(openSync('/dev/null')); } catch {}
+    const without = await said();
+    held.forEach((descriptor) => closeSync(descriptor));
+    console.log(JSON.stringify([before, without, await said()]));`;
+
+  const output = execFileSync('sh', ['-c', 'ulimit -n 128; exec "$@"', 'sh', process.execPath, '--input-type=module', '-e', script, join(directory, 'hooks.d')], { encoding: 'utf8' });
+
+  expect(JSON.parse(output)).toEqual(['1', expect.stringContaining('Too many open files'), '1']);
 });
