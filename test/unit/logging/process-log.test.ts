@@ -260,14 +260,14 @@ describe('a log file', () => {
     onTestFinished(() => void terminal.kill());
     let said = '';
     terminal.stdout.setEncoding('utf8').on('data', (chunk: string) => (said += chunk));
-    await expect.poll(() => said).toContain('\n');
+    await expect.poll(() => said, { timeout: 20_000 }).toContain('\n');
     const file = said.trim();
 
     const agent = new ProcessLog({ verbose: false, file });
     agent.warning('seen');
     await agent.flush();
 
-    await expect.poll(() => said).toContain('warning: seen');
+    await expect.poll(() => said, { timeout: 20_000 }).toContain('warning: seen');
   });
 
   it('that cannot be opened is an error at the start', () => {
