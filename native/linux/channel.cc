@@ -1,7 +1,6 @@
 #include "channel.h"
 
 #include <poll.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,63 +15,42 @@ namespace concierge {
 
 namespace {
 
-bool IsRunning(const OwnedHandle<uv_timer_t>& timer) { return uv_is_active(reinterpret_cast<const uv_handle_t*>(timer.get())) != 0; }
+// More than any channel holds.
+constexpr int kReadsAtOnce = 1024;
 
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
 }  // namespace
 
-Napi::Function Channel::Define(Napi::Env env) {
-  return DefineClass(env, "Channel",
-                     {InstanceMethod<&Channel::Start>("start"), InstanceMethod<&Channel::Write>("write"),
-                      InstanceMethod<&Channel::WriteBase64>("writeBase64"),
-                      InstanceMethod<&Channel::Pause>("pause"), InstanceMethod<&Channel::Resume>("resume"),
-                      InstanceMethod<&Channel::Close>("close"), InstanceMethod<&Channel::Destroy>("destroy"),
-                      InstanceMethod<&Channel::Detach>("detach"), InstanceMethod<&Channel::Attach>("attach")});
-}
+Channel::Channel(Napi::Reference<Napi::Object>& owner, int fd, Napi::Uint8Array inbox, Napi::Function on_event)
+    : handles_(AddonData::Of(owner.Env()).handles),
+      fd_(fd),
+      owner_(owner),
+      inbox_(reinterpret_cast<char*>(inbox.Data())),
+      inbox_size_(inbox.ByteLength()),
+      inbox_owner_(Napi::Persistent(inbox.As<Napi::Object>())),
+      on_event_(Napi::Persistent(on_event)) {}
 
-Channel::Channel(const Napi::CallbackInfo& info)
-    : Napi::ObjectWrap<Channel>(info),
-      handles_(AddonData::Of(info.Env()).handles),
-      fd_(info[0].As<Napi::Number>().Int32Value()),
-      is_port_(info[1].As<Napi::Boolean>()) {
-  auto inbox = info[2].As<Napi::Uint8Array>();
-  inbox_ = reinterpret_cast<char*>(inbox.Data());
-  inbox_size_ = inbox.ByteLength();
-  inbox_owner_ = Napi::Persistent(inbox.As<Napi::Object>());
-  on_event_ = Napi::Persistent(info[3].As<Napi::Function>());
-
-  int polled = fd_.get();
-  if (is_port_) {
-    inner_.Reset(epoll_create1(EPOLL_CLOEXEC));
-    if (!inner_) throw SystemError("epoll_create1").ToJavaScript(info.Env());
-    WatchPort();
-    polled = inner_.get();
-  }
+void Channel::Open() {
+  const int polled = PrepareToPoll();
   auto poll = std::make_unique<uv_poll_t>();
   const int status = uv_poll_init(handles_->loop(), poll.get(), polled);
-  if (status < 0) throw SystemError(-status, "epoll_ctl").ToJavaScript(info.Env());
+  if (status < 0) throw SystemError(-status, "epoll_ctl").ToJavaScript(Env());
   poll_ = OwnedHandle<uv_poll_t>(handles_, poll.release());
   poll_.get()->data = this;
-  if (is_port_) {
-    farewell_ = NewTimer();
-    patience_ = NewTimer();
-  }
 
   // While it is open it lives, whoever has forgotten it.
-  Ref();
+  owner_.Ref();
+  registered_ = true;
   registration_ = handles_->OnEnd([this] {
     poll_.Close();
-    farewell_.Close();
-    patience_.Close();
-    inner_.Reset();
+    OnRelease();
     fd_.Reset();
   });
 }
 
-void Channel::WatchPort() {
-  epoll_event event{.events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data = {}};
-  if (epoll_ctl(inner_.get(), EPOLL_CTL_ADD, fd_.get(), &event) < 0) throw SystemError("epoll_ctl").ToJavaScript(Env());
+Channel::~Channel() {
+  if (registered_) handles_->Forget(registration_);
 }
 
 OwnedHandle<uv_timer_t> Channel::NewTimer() {
@@ -82,68 +60,47 @@ OwnedHandle<uv_timer_t> Channel::NewTimer() {
   return OwnedHandle<uv_timer_t>(handles_, timer);
 }
 
-Channel::~Channel() {
-  if (open()) handles_->Forget(registration_);
-}
-
 // -- events -----------------------------------------------------------------------------------------------
 
 void Channel::OnPoll(int status, int events) {
   // Noticed in the same turn of the loop, before the descriptor was taken away.
-  if (detached_) return;
+  if (!fd_) return;
   const Napi::HandleScope scope(Env());
-  [[maybe_unused]] const Napi::Value self = Value();  // not collected before this has returned
+  [[maybe_unused]] const Napi::Value self = Self();  // not collected before this has returned
   // libuv reports EPOLLERR as a failure and stops watching; read(2) or write(2) says what it was.
   if (status < 0) polled_ = 0;
-  // Input, or its end, for somebody who is busy: it is looked at when he is not.
-  if (paused_ && (status < 0 || (events & UV_READABLE) != 0)) lingering_ = false;
-  if (is_port_) {
-    epoll_event consumed;
-    // The host of what is read now may have gone already, and nothing tells of that again.
-    if (epoll_wait(inner_.get(), &consumed, 1, 0) > 0 && (consumed.events & EPOLLHUP) != 0) hung_up_ = true;
-  }
-  if (blocked_) {
-    blocked_ = false;
+  // Input, or its end, while a request is worked on: it is read afterwards.
+  if (input_ == Input::kPausedQuiet && (status < 0 || (events & UV_READABLE) != 0)) input_ = Input::kPausedPending;
+  OnReady();
+  if (blocked()) {
+    output_ = Output::kOpen;
     Flush();
-    if (is_port_ && !blocked_) Rearm();
+    if (!blocked()) OnUnblocked();
   }
   if (reading()) {
     Read();
-  } else if (is_port_) {
-    LookForHost();
-  } else if (!ended_ && !blocked_) {
-    NoticeLeaving();
+  } else {
+    LookWhileBusy();
   }
   TellDrained();
   if (!open()) return;
-  if (ended_ && queue_.empty()) return Released();
+  if (input_ == Input::kEnded && queue_.empty()) return Released();
   UpdateInterest();
 }
 
+ssize_t Channel::ReadInbox() {
+  return Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
+}
+
 void Channel::Read() {
-  for (int reads = is_port_ ? kReadsPerTurn : 1; reads > 0; reads--) {
-    const ssize_t count = Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
-    if (count > 0) {
-      host_present_ = true;
-      missed_ = false;
-      if (patience_due_ == 0) patience_due_ = queue_.empty() ? kPatience : kLongPatience;
-      if (is_port_) {
-        uv_timer_stop(farewell_.get());
-        if (blocked_) BePatient();
-      }
-      Emit(kData, static_cast<uint32_t>(count));
-      if (!open()) return;
-      // No event tells again of a host that had gone before this was read.
-      if (!reading()) return hung_up_ ? LookForHost() : void();
-    } else if (count == 0) {
-      return is_port_ ? MissHost() : End(0);
-    } else {
-      if (!WouldBlock(errno)) return End(errno);
-      hung_up_ = false;
-      return;
-    }
+  const ssize_t count = ReadInbox();
+  if (count > 0) {
+    Emit(kData, static_cast<uint32_t>(count));
+  } else if (count == 0) {
+    End(0);
+  } else if (!WouldBlock(errno)) {
+    End(errno);
   }
-  if (is_port_) Rearm();
 }
 
 void Channel::TellDrained() {
@@ -161,19 +118,20 @@ void Channel::Emit(Event event, uint32_t value) {
   napi_value result;
   in_event_ = true;
   // Runs microtasks and process.nextTick before it returns: what they write is gathered too.
-  const napi_status status = napi_make_callback(env, nullptr, Value(), on_event_.Value(), 2, arguments, &result);
+  const napi_status status = napi_make_callback(env, nullptr, Self(), on_event_.Value(), 2, arguments, &result);
   in_event_ = false;
   if (status == napi_pending_exception) {
     napi_value error;
     if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
   }
-  if (open() && !blocked_) Flush();
+  if (open() && !blocked()) Flush();
 }
 
 // While a request is worked on nothing is read, and a stream's client may leave: it makes room for the next one, whatever
 // its request hangs in. What it had sent behind that request is handed over now.
-void Channel::NoticeLeaving() {
-  half_closed_ = (State(POLLRDHUP) & POLLRDHUP) != 0;
+void Channel::LookWhileBusy() {
+  if (input_ == Input::kEnded || blocked()) return;
+  half_closed_ = (Poll(POLLRDHUP) & POLLRDHUP) != 0;
   if (!HungUp()) return;
   HandOver();
   if (open()) End(0);
@@ -182,133 +140,29 @@ void Channel::NoticeLeaving() {
 // All that has come, also while a request is worked on; not what a host goes on sending for ever.
 void Channel::HandOver() {
   for (int reads = 0; open() && reads < kReadsAtOnce; reads++) {
-    const ssize_t count = Retry([&] { return read(fd_.get(), inbox_, inbox_size_); });
+    const ssize_t count = ReadInbox();
     if (count <= 0) return;
     Emit(kData, static_cast<uint32_t>(count));
   }
 }
 
-// The port says that no host is there. But what the next one has sent is not held up by the control message that announces
-// it: its request may have been read already, and its answer waits here for the announcement.
-void Channel::MissHost() {
-  hung_up_ = missed_ = true;
-  if (host_present_ && !TakesLeave()) TakeLeave();
-}
-
-// While a request is worked on nothing is read, and its host may go. The next one shows by what it sends: had the request
-// been its own, it would wait for the answer. But one that was quick to come is announced after its request, and may send
-// another behind it: only a request that goes on for as long as a farewell is taken for that of a host which has gone.
-void Channel::LookForHost() {
-  if (HungUp()) return MissHost();
-  hung_up_ = false;
-  if (IsContested() && !TakesLeave()) TakeLeave();
-  if (blocked_ && HasInput()) BePatient();
-}
-
-bool Channel::IsContested() { return paused_ && missed_ && HasInput(); }
-
-bool Channel::HasInput() { return (State(POLLIN) & POLLIN) != 0; }
-
-bool Channel::TakesLeave() const { return IsRunning(farewell_); }
-
-void Channel::TakeLeave() {
-  turns_left_ = kFarewellTurns;
-  uv_update_time(handles_->loop());
-  uv_timer_start(
-      farewell_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnFarewell(); }, kFarewellTurn, kFarewellTurn);
-}
-
-// What can be read then stays: the next host may have sent it, and the guest be slow to hear of it. Requests that the one
-// before has left behind are carried out, as those of any host that does not wait for an answer.
-void Channel::OnFarewell() {
-  const Napi::HandleScope scope(Env());
-  [[maybe_unused]] const Napi::Value self = Value();
-  hung_up_ = HungUp();
-  const bool goes = hung_up_ || IsContested();
-  if (goes && --turns_left_ > 0) return;
-  uv_timer_stop(farewell_.get());
-  // That a host has come wakes nobody where the port takes nothing and has nothing to read.
-  if (!goes) return blocked_ ? AwaitRoom() : void();
-  if (hung_up_) host_present_ = false;
-  ChangeHost();
-  if (open()) UpdateInterest();
-}
-
-// Nobody waits any more for what has not been sent.
-void Channel::ChangeHost() {
-  missed_ = false;
-  patience_due_ = 0;
-  stuck_ = false;
-  queue_.Clear();
-  blocked_ = awaits_drain_ = false;
-  uv_timer_stop(patience_.get());
-  Rearm();
-  Emit(kHostChanged, 0);
-}
-
-// A port whose host is there and takes nothing. It may read slowly. But each time that a host leaves while QEMU (7.2) holds
-// something for it, the port loses one of its 128 buffers, and without any nothing is taken from the guest again until the
-// device is reset. It shows: not the first byte of an answer is taken although all answers before it were; or for long
-// nothing is, while requests wait. A host may give up sooner than that: the turns of those in a row count together.
-void Channel::BePatient() {
-  if (stuck_ || IsRunning(patience_)) return;
-  uv_update_time(handles_->loop());
-  uv_timer_start(
-      patience_.get(), [](uv_timer_t* timer) { static_cast<Channel*>(timer->data)->OnPatience(); }, kPatienceTurn, kPatienceTurn);
-}
-
-void Channel::AwaitRoom() {
-  if (claims_room_ || IsDue()) BePatient();
-}
-
-// An answer of which nothing was taken, or the rest of one behind which more is asked for.
-bool Channel::IsDue() { return patience_due_ > 0 || (paused_ && HasInput()); }
-
-void Channel::OnPatience() {
-  const Napi::HandleScope scope(Env());
-  [[maybe_unused]] const Napi::Value self = Value();
-  if (!blocked_ || HungUp()) {
-    uv_timer_stop(patience_.get());
-    // No event may tell of it: by the next look somebody may be there again.
-    if (blocked_ && !TakesLeave()) TakeLeave();
-    return;
-  }
-  const bool says_room = (State(POLLOUT) & POLLOUT) != 0;
-  const int turns = (patience_due_ > 0 ? patience_due_ : kLongPatience) + (says_room ? 1 : 0);
-  if (!IsDue() || ++turns_refused_ < turns) {
-    if (says_room) Rearm();
-    return;
-  }
-  uv_timer_stop(patience_.get());
-  stuck_ = true;
-  turns_refused_ = 0;
-  Emit(kStuck, 0);
-}
-
-// To look at a port takes over what its device has just put there: the interrupt behind that then finds nothing, and wakes
-// nobody. So the look itself has to tell of it.
-short Channel::State(short asked) {
-  const bool awaits_input = is_port_ && reading();
-  const bool awaits_room = is_port_ && blocked_ && !claims_room_;
-  const auto awaited = static_cast<short>((awaits_input ? POLLIN : 0) | (awaits_room ? POLLOUT : 0));
-  pollfd state{.fd = fd_.get(), .events = static_cast<short>(asked | awaited), .revents = 0};
-  if (poll(&state, 1, 0) <= 0) return 0;
-  if ((state.revents & awaited) != 0) Rearm();
-  return state.revents;
+short Channel::Poll(short asked) {
+  pollfd state{.fd = fd_.get(), .events = asked, .revents = 0};
+  return poll(&state, 1, 0) <= 0 ? 0 : state.revents;
 }
 
 // A vsock whose peer has closed reports no hang-up as a Unix socket does, but only that nothing more comes (vsock_poll in
 // the kernel): that nothing is taken any more shows when sending, of no bytes too.
 bool Channel::HungUp() {
-  const short state = State(POLLRDHUP);
+  const short state = Poll(POLLRDHUP);
   if ((state & (POLLHUP | POLLERR)) != 0) return true;
-  return !is_port_ && (state & POLLRDHUP) != 0 && send(fd_.get(), "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
+  return (state & POLLRDHUP) != 0 && send(fd_.get(), "", 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno == EPIPE;
 }
 
 // -- the end ----------------------------------------------------------------------------------------------
 
 void Channel::End(int error) {
-  ended_ = true;
+  input_ = Input::kEnded;
   // A client that shut its sending side only still wants the rest of its answers: OnPoll goes on with them.
   if (error != 0 || queue_.empty() || HungUp()) Release();
   Emit(kEnded, static_cast<uint32_t>(error));
@@ -325,17 +179,14 @@ void Channel::Released() {
 
 void Channel::Release() {
   if (!open()) return;
-  ended_ = true;
-  detached_ = false;
+  input_ = Input::kEnded;
   poll_.Close();
-  farewell_.Close();
-  patience_.Close();
-  inner_.Reset();
+  OnRelease();
   fd_.Reset();
-  queue_.Clear();
-  blocked_ = awaits_drain_ = false;
+  DropOutput();
+  registered_ = false;
   handles_->Forget(registration_);
-  Unref();
+  owner_.Unref();
 }
 
 // -- output -----------------------------------------------------------------------------------------------
@@ -351,7 +202,7 @@ bool Channel::WriteText(napi_value text, size_t length) {
 
 bool Channel::WriteBytes(const char* bytes, size_t length) {
   if (!Admit(length)) return true;
-  if (!blocked_ && length >= kDirect) {
+  if (!blocked() && length >= kDirect) {
     SendWith(bytes, length);
   } else {
     queue_.Append(bytes, length);
@@ -361,12 +212,12 @@ bool Channel::WriteBytes(const char* bytes, size_t length) {
 }
 
 void Channel::FlushUnlessGathering() {
-  if (!blocked_ && (!in_event_ || queue_.size() >= kGathered)) Flush();
+  if (!blocked() && (!in_event_ || queue_.size() >= kGathered)) Flush();
 }
 
 // Whether there is anybody to write to, and the queue is not beyond all bounds.
 bool Channel::Admit(size_t length) {
-  if (!open() || mute_ || !host_present_) return false;
+  if (!open() || output_ == Output::kMute || !HasPeer()) return false;
   if (queue_.size() + length <= kMaximumQueued) return true;
   Stalled(ENOBUFS);
   return false;
@@ -382,7 +233,7 @@ void Channel::Flush() {
   while (!queue_.empty()) {
     const ssize_t count = Send(queue_.data(), queue_.size());
     if (count < 0) return Stalled(errno);
-    Taken();
+    OnTaken();
     queue_.Consume(static_cast<size_t>(count));
   }
 }
@@ -398,7 +249,7 @@ void Channel::SendWith(const char* bytes, size_t length) {
       queue_.Append(bytes, length);
       return Stalled(error);
     }
-    Taken();
+    OnTaken();
     const size_t queued = std::min(static_cast<size_t>(count), queue_.size());
     if (queued > 0) queue_.Consume(queued);
     bytes += static_cast<size_t>(count) - queued;
@@ -408,8 +259,8 @@ void Channel::SendWith(const char* bytes, size_t length) {
 
 // What a write answered. A port that came back with its buffers still lost says that it has room and takes nothing.
 ssize_t Channel::OrRefused(ssize_t count) {
-  claims_room_ = count == 0;
-  if (!claims_room_) return count;
+  OnTakesNothing(count == 0);
+  if (count != 0) return count;
   errno = EAGAIN;
   return -1;
 }
@@ -418,43 +269,39 @@ ssize_t Channel::Send(const char* bytes, size_t length) {
   return OrRefused(Retry([&] { return write(fd_.get(), bytes, length); }));
 }
 
-void Channel::Taken() {
-  patience_due_ = turns_refused_ = 0;
-  stuck_ = false;
-  if (is_port_) uv_timer_stop(patience_.get());
-}
-
 // The descriptor takes no more: for now, or never again.
 void Channel::Stalled(int error) {
   if (WouldBlock(error)) {
-    blocked_ = true;
-    if (is_port_) {
-      if (!armed_for_room_) Rearm();
-      // This answer's host has all the time from now on to be announced.
-      if (HungUp()) {
-        TakeLeave();
-      } else {
-        AwaitRoom();
-      }
-    }
+    output_ = Output::kBlocked;
+    OnBlocked();
   } else {
     queue_.Clear();
-    // A port lives on: reading tells when it is gone for good.
-    // Half an answer can't be taken back on a stream: the client sees its end, and so do we after what it had sent.
-    if (!is_port_) {
-      mute_ = true;
-      shutdown(fd_.get(), SHUT_RDWR);
-    }
+    OnWriteFailed();
   }
   if (!in_event_) UpdateInterest();
 }
 
+// Half an answer can't be taken back on a stream: the client sees its end, and so do we after what it had sent.
+void Channel::OnWriteFailed() {
+  output_ = Output::kMute;
+  shutdown(fd_.get(), SHUT_RDWR);
+}
+
+void Channel::DropOutput() {
+  queue_.Clear();
+  if (blocked()) output_ = Output::kOpen;
+  awaits_drain_ = false;
+}
+
+int Channel::WantedEvents() const {
+  const bool watches_input = input_ == Input::kFlowing || input_ == Input::kPausedQuiet;
+  const int wanted = (watches_input ? UV_READABLE : 0) | (blocked() ? UV_WRITABLE : 0);
+  return wanted == 0 && input_ != Input::kEnded && !half_closed_ ? UV_DISCONNECT : wanted;
+}
+
 void Channel::UpdateInterest() {
   if (!open() || !started_) return;
-  const bool watches_input = reading() || (started_ && !ended_ && lingering_);
-  int wanted = is_port_ || watches_input ? UV_READABLE : 0;
-  if (!is_port_ && blocked_) wanted |= UV_WRITABLE;
-  if (wanted == 0 && !ended_ && !half_closed_) wanted = UV_DISCONNECT;
+  const int wanted = WantedEvents();
   if (wanted == polled_) return;
   polled_ = wanted;
   if (wanted == 0) {
@@ -466,115 +313,68 @@ void Channel::UpdateInterest() {
   }
 }
 
-// Makes the inner set report again whatever is the case now. A hang-up is always among what it reports.
-void Channel::Rearm() {
-  armed_for_room_ = blocked_;
-  epoll_event event{.events = EPOLLET | EPOLLIN | EPOLLRDHUP | (blocked_ ? EPOLLOUT : 0u), .data = {}};
-  epoll_ctl(inner_.get(), EPOLL_CTL_MOD, fd_.get(), &event);
-}
-
 // -- methods ----------------------------------------------------------------------------------------------
 
-Napi::Value Channel::Start(const Napi::CallbackInfo& info) {
+void Channel::Start() {
   started_ = true;
   UpdateInterest();
-  return info.Env().Undefined();
 }
 
-Napi::Value Channel::Write(const Napi::CallbackInfo& info) {
-  const napi_env env = info.Env();
+bool Channel::Write(napi_value latin1_or_bytes) {
   size_t length;
-  bool room;
-  if (napi_get_value_string_latin1(env, info[0], nullptr, 0, &length) == napi_ok) {
-    room = WriteText(info[0], length);
-  } else {
-    void* bytes;
-    napi_get_typedarray_info(env, info[0], nullptr, &length, &bytes, nullptr, nullptr);
-    room = WriteBytes(static_cast<const char*>(bytes), length);
-  }
-  return Napi::Boolean::New(env, room);
+  if (napi_get_value_string_latin1(Env(), latin1_or_bytes, nullptr, 0, &length) == napi_ok) return WriteText(latin1_or_bytes, length);
+  void* bytes;
+  napi_get_typedarray_info(Env(), latin1_or_bytes, nullptr, &length, &bytes, nullptr, nullptr);
+  return WriteBytes(static_cast<const char*>(bytes), length);
 }
 
-// (before: string, bytes: Uint8Array, after: string): made where it waits to be sent, so that no text of it ever is.
-Napi::Value Channel::WriteBase64(const Napi::CallbackInfo& info) {
-  const napi_env env = info.Env();
-  size_t before, after, length;
-  void* bytes;
-  napi_get_value_string_latin1(env, info[0], nullptr, 0, &before);
-  napi_get_typedarray_info(env, info[1], nullptr, &length, &bytes, nullptr, nullptr);
-  napi_get_value_string_latin1(env, info[2], nullptr, 0, &after);
+// Made where it waits to be sent, so that no text of it ever is.
+bool Channel::WriteBase64(napi_value before, napi_value bytes, napi_value after) {
+  const napi_env env = Env();
+  size_t head, tail, length;
+  void* data;
+  napi_get_value_string_latin1(env, before, nullptr, 0, &head);
+  napi_get_typedarray_info(env, bytes, nullptr, &length, &data, nullptr, nullptr);
+  napi_get_value_string_latin1(env, after, nullptr, 0, &tail);
   const size_t encoded = Base64Length(length);
-  const size_t whole = before + encoded + after;
-  if (!Admit(whole)) return Napi::Boolean::New(env, true);
+  const size_t whole = head + encoded + tail;
+  if (!Admit(whole)) return true;
   // Each text is written with a zero behind it, which the next overwrites.
   char* text = queue_.Reserve(whole + 1);
-  napi_get_value_string_latin1(env, info[0], text, before + 1, nullptr);
-  EncodeBase64(static_cast<const uint8_t*>(bytes), length, text + before);
-  napi_get_value_string_latin1(env, info[2], text + before + encoded, after + 1, nullptr);
+  napi_get_value_string_latin1(env, before, text, head + 1, nullptr);
+  EncodeBase64(static_cast<const uint8_t*>(data), length, text + head);
+  napi_get_value_string_latin1(env, after, text + head + encoded, tail + 1, nullptr);
   queue_.Append(whole);
   FlushUnlessGathering();
-  return Napi::Boolean::New(env, HasRoom());
+  return HasRoom();
 }
 
-// Most requests are answered before anything else comes: the polling goes on until something does.
-Napi::Value Channel::Pause(const Napi::CallbackInfo& info) {
-  paused_ = lingering_ = true;
-  return info.Env().Undefined();
+void Channel::Pause() {
+  if (input_ != Input::kEnded) input_ = Input::kPausedQuiet;
 }
 
-Napi::Value Channel::Resume(const Napi::CallbackInfo& info) {
-  paused_ = lingering_ = false;
-  if (open() && is_port_) Rearm();
+void Channel::Resume() {
+  if (input_ != Input::kEnded) input_ = Input::kFlowing;
+  if (open()) OnResumed();
   if (!in_event_) UpdateInterest();
-  return info.Env().Undefined();
 }
 
-// Sends what is queued first, as long as somebody is there to take it. True: it is closed already.
-Napi::Value Channel::Close(const Napi::CallbackInfo& info) {
-  ended_ = true;
-  if (open() && !blocked_) Flush();
-  if (!open() || is_port_ || queue_.empty() || HungUp()) return Destroy(info);
-  UpdateInterest();
-  return Napi::Boolean::New(info.Env(), false);
+// Sends what is queued first, as long as somebody is there to take it.
+bool Channel::Close() {
+  input_ = Input::kEnded;
+  if (open() && !blocked()) Flush();
+  if (open() && Lingers()) {
+    UpdateInterest();
+    return false;
+  }
+  Destroy();
+  return true;
 }
 
-Napi::Value Channel::Destroy(const Napi::CallbackInfo& info) {
-  if (open() && !blocked_) Flush();
+void Channel::Destroy() {
+  if (open() && !blocked()) Flush();
   Release();
   on_event_.Reset();
-  return Napi::Boolean::New(info.Env(), true);
 }
-
-// A port only. Its descriptor is closed, and all else stays: `attach` gives it the next. What has come would be lost with it.
-Napi::Value Channel::Detach(const Napi::CallbackInfo& info) {
-  HandOver();
-  if (open()) {
-    uv_timer_stop(farewell_.get());
-    uv_timer_stop(patience_.get());
-    detached_ = blocked_ = true;
-    fd_.Reset();
-  }
-  return info.Env().Undefined();
-}
-
-// Owns the descriptor. What waited is sent when the port has said that its host is there.
-Napi::Value Channel::Attach(const Napi::CallbackInfo& info) {
-  Descriptor fd(info[0].As<Napi::Number>().Int32Value());
-  if (!detached_) return info.Env().Undefined();
-  fd_ = std::move(fd);
-  WatchPort();
-  detached_ = blocked_ = armed_for_room_ = claims_room_ = stuck_ = hung_up_ = missed_ = false;
-  patience_due_ = turns_refused_ = 0;
-  Flush();
-  TellDrained();
-  if (open()) UpdateInterest();
-  return info.Env().Undefined();
-}
-
-namespace {
-
-const Part part([](Napi::Env env, Napi::Object exports) { exports.Set("Channel", Channel::Define(env)); });
-
-}  // namespace
 
 }  // namespace concierge
