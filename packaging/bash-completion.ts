@@ -7,7 +7,7 @@ type Option = (typeof commandLineOptions)[number];
 
 /** Words for bash: options, their values, commands. Lists are completed name by name, behind their last comma. */
 export function bashCompletion(): string {
-  const options = commandLineOptions.filter(({ does, long }) => typeof does === 'string' || does.row.formerly !== long);
+  const options = commandLineOptions.filter(({ does, long }) => typeof does === 'string' || does.row.alias !== long);
   const spellings = options.flatMap(({ short, long }) => [...(short === undefined ? [] : [`-${short}`]), `--${long}`]);
   return `# bash completion for concierge-ga(8), also under the name of qemu-ga
 

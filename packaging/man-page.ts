@@ -59,7 +59,7 @@ export function manPage(date: number): string {
 }
 
 function option({ short, long, argument, does }: CommandLineOption): readonly string[] {
-  if (typeof does !== 'string' && does.row.formerly === long) return [];
+  if (typeof does !== 'string' && does.row.alias === long) return [];
   const placeholder = typeof does === 'string' ? 'PATH' : (does.row.placeholder ?? '');
   const value = { none: '', required: `=\\fI${placeholder}\\fR`, optional: `[=\\fI${placeholder}\\fR]` }[argument];
   const names = [...(short === undefined ? [] : [`\\fB\\-${short}\\fR`]), `\\fB\\-\\-${escape(long)}\\fR${value}`];

@@ -9,7 +9,7 @@ export interface PidFile {
 }
 
 /**
- * Leaves the process number in a file that stays locked while the process lives, as qemu-ga 10.2 does with `-d`.
+ * Leaves the process number in a file that stays locked while the process lives, as qemu-ga 11.1 does with `-d`.
  * @throws failed or os error in the reference's words
  */
 export function createPidFile(path: string, lock: ((fd: number) => void) | undefined): PidFile {

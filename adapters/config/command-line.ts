@@ -15,7 +15,7 @@ const acts = (short: string, long: string, does: CommandLineOption['does'] & str
 });
 
 const former = settingRows.flatMap(([setting, row]) =>
-  row.formerly === undefined ? [] : [{ long: row.formerly, argument: row.option.argument, does: { setting, row } }],
+  row.alias === undefined ? [] : [{ long: row.alias, argument: row.option.argument, does: { setting, row } }],
 );
 
 /** Every option that there is, in the order of the help. */

@@ -31,12 +31,14 @@ export function loadConfiguration(path: string, readFile: ReadFile): FileValues 
     const file = KeyFile.parse(readFile(path));
     const known = new Set<string>();
     const values = settingRows.flatMap(([name, row]) => {
-      const keys = row.formerly === undefined ? [row.key] : [row.formerly, row.key];
-      return keys.flatMap((key) => {
+      const keys = row.alias === undefined ? [row.key] : [row.alias, row.key];
+      const found = keys.flatMap((key) => {
         known.add(`${row.group}/${key}`);
         const value = row.kind === 'boolean' ? file.boolean(row.group, key) : file.string(row.group, key);
         return value === undefined ? [] : [{ name, row, value }];
       });
+      // One spelling of a switch does not take back another.
+      return found.some(({ value }) => value === true) ? found.filter(({ value }) => value === true) : found;
     });
     const written = knownGroups.flatMap((group) => file.keys(group).map((key) => `${group}/${key}`));
     return {

@@ -16,8 +16,8 @@ export function settingsDocumentation(): string {
 function tableRow(row: SettingRow): string {
   const { short, long, argument } = row.option;
   const value = { none: '', required: `=${row.placeholder ?? ''}`, optional: `[=${row.placeholder ?? ''}]` }[argument];
-  const spellings = [...(short === undefined ? [] : [`\`-${short}\``]), `\`--${long}${value}\``, ...(row.formerly === undefined ? [] : [`\`--${row.formerly}${value}\``])];
-  const keys = [row.key, ...(row.formerly === undefined ? [] : [row.formerly])].map((key) => `\`${key}\``);
+  const spellings = [...(short === undefined ? [] : [`\`-${short}\``]), `\`--${long}${value}\``, ...(row.alias === undefined ? [] : [`\`--${row.alias}${value}\``])];
+  const keys = [row.key, ...(row.alias === undefined ? [] : [row.alias])].map((key) => `\`${key}\``);
   return `| ${keys.join(', ')} | ${typeName(row)} | ${spellings.join(', ')} | ${fallback(row)} | ${row.doc} |`;
 }
 

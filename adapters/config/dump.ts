@@ -3,7 +3,7 @@ import type { Settings } from './settings.ts';
 import { settingRows, type Platform, type SettingName, type SettingRow } from './settings-table.ts';
 
 /**
- * The settings as a configuration file that both agents read. qemu-ga's own group is written like qemu-ga 10.2 does it,
+ * The settings as a configuration file that both agents read. qemu-ga's own group is written like qemu-ga 11.1 does it,
  * byte for byte; ours appears with what differs from the defaults.
  */
 export function dumpConfiguration(settings: Settings, platform: Platform): string {

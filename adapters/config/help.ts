@@ -26,7 +26,7 @@ export function helpText(program: string, platform: Platform, subcommands: reado
 
 function entry(option: CommandLineOption, platform: Platform): readonly string[] {
   const { does } = option;
-  if (typeof does !== 'string' && does.row.formerly === option.long) return [];
+  if (typeof does !== 'string' && does.row.alias === option.long) return [];
   const name = option.short === undefined ? `      --${option.long}` : `  -${option.short}, --${option.long}`;
   const placeholder = typeof does === 'string' ? 'PATH' : (does.row.placeholder ?? '');
   const value = { none: '', required: `=${placeholder}`, optional: `[=${placeholder}]` }[option.argument];

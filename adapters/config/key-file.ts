@@ -1,7 +1,7 @@
 /**
  * A key file as GLib writes and reads it: groups in brackets, `key=value`, comments with `#`. Bytes are kept as they
  * are until a value is asked for, because only values that somebody reads have to be UTF-8 (GLib; observed with
- * qemu-ga 10.2). Problems are `KeyFileError`s with GLib's sentences, which administrators know and search for.
+ * qemu-ga 11.1). Problems are `KeyFileError`s with GLib's sentences, which administrators know and search for.
  */
 export class KeyFile {
   /** Values are byte strings (one UTF-16 unit per byte), still escaped. */

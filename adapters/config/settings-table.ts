@@ -25,14 +25,14 @@ export interface SettingRow {
   readonly pattern?: RegExp;
   /** Whole sentences, without the default. */
   readonly doc: string;
-  /** Spellings of older releases of qemu-ga, of option and key alike. */
-  readonly formerly?: string;
+  /** Another spelling of option and key alike: of an older release of qemu-ga, or of one to come. */
+  readonly alias?: string;
 }
 
 interface Extra {
   readonly placeholder?: string;
   readonly bare?: string;
-  readonly formerly?: string;
+  readonly alias?: string;
 }
 
 const qemu = { group: 'general' } as const;
@@ -49,8 +49,8 @@ const byPlatform = (posix: string, windows: string) => (platform: Platform): str
 const nothing = (): readonly string[] => [];
 const off = (): boolean => false;
 
-const flag = (key: string, syntax: OptionSyntax, doc: string) =>
-  ({ ...qemu, key, kind: 'boolean', option: { ...syntax, argument: 'none' }, fallback: off, doc }) as const;
+const flag = (key: string, syntax: OptionSyntax, doc: string, extra: Extra = {}) =>
+  ({ ...qemu, key, kind: 'boolean', option: { ...syntax, argument: 'none' }, fallback: off, doc, ...extra }) as const;
 
 const text = (key: string, syntax: OptionSyntax, doc: string, extra: Extra = {}) =>
   ({ ...qemu, key, kind: 'text', option: syntax, placeholder: 'PATH', doc, ...extra }) as const;
@@ -94,13 +94,13 @@ export const settingsTable = {
     }),
     fallback: byPlatform('/var/run', ownFolder),
   },
-  verbose: flag('verbose', option('v', 'verbose'), 'Log what is done, not only what goes wrong. Secrets are left out.'),
+  verbose: flag('verbose', option('v', 'verbose'), 'Log what is done, not only what goes wrong. Secrets are left out.', { alias: 'debug' }),
   retryPath: flag('retry-path', option('r', 'retry-path'), 'Wait for the channel when it is not there or is lost, instead of ending.'),
   blockRpcs: list(
     'block-rpcs',
     option('b', 'block-rpcs'),
     'Commands that the host may not use, with commas and no blanks. `help` lists all names.',
-    { formerly: 'blacklist' },
+    { alias: 'blacklist' },
   ),
   allowRpcs: list('allow-rpcs', option('a', 'allow-rpcs'), 'The only commands that the host may use. libvirt cannot do without guest-sync and guest-info.'),
 

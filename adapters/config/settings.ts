@@ -47,7 +47,7 @@ export type Request = { readonly complaints: readonly string[] } & (
 type Values = { -readonly [N in keyof SettingValues]: SettingValues[N] };
 
 /**
- * Puts command line and configuration file together in the order of qemu-ga 10.2: the file first (so that a missing one
+ * Puts command line and configuration file together in the order of qemu-ga 11.1: the file first (so that a missing one
  * is told even beside `--version`), then the options from left to right, of which some act at once.
  */
 export function readSettings(source: SettingsSource): Request {
@@ -145,7 +145,7 @@ function set(values: Values, name: keyof Values, row: SettingRow, value: string 
   if (typeof value === 'boolean') {
     into[name] = value;
   } else if (row.kind === 'list') {
-    // qemu-ga 10.2 turns the names of each source round and keeps the sources in order; `--dump-conf` shows it.
+    // qemu-ga 11.1 turns the names of each source round and keeps the sources in order; `--dump-conf` shows it.
     const names = value.split(',').filter((one) => one !== '');
     const wrong = names.find((one) => row.pattern?.test(one) === false);
     if (wrong !== undefined) return `'${wrong}' is not one of ${row.placeholder ?? 'the names'}`;

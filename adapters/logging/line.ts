@@ -14,7 +14,7 @@ export interface Entry {
 /** Longest text of one line, in UTF-16 units: a host can make paths and messages of megabytes. */
 const longest = 8192;
 
-/** `SECONDS.MICROSECONDS: LEVEL: TEXT`, the format of qemu-ga 10.2. */
+/** `SECONDS.MICROSECONDS: LEVEL: TEXT`, the format of qemu-ga 11.1. */
 export const formatLine = ({ level, text, at }: Entry): string =>
   `${at / 1_000_000_000n}.${String((at % 1_000_000_000n) / 1000n).padStart(6, '0')}: ${level}: ${text}\n`;
 

@@ -18,7 +18,7 @@ export function parseCounter(text: string): bigint | undefined {
     else if (!line.includes('=')) return undefined;
     else if (inGlobal) counter = read(line, counter);
   }
-  // qemu-ga 10.2 keeps 32 bits: a counter that passed 2^31 there comes back as 0 or negative.
+  // qemu-ga 11.1 keeps 32 bits: a counter that passed 2^31 there comes back as 0 or negative.
   return counter === undefined || counter < 1n || counter >= 2n ** 62n ? undefined : counter;
 }
 

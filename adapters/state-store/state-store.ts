@@ -25,7 +25,7 @@ export interface StateStoreOptions {
 }
 
 /**
- * The state directory, in the files of qemu-ga 10.2 so that either agent goes on from the other's.
+ * The state directory, in the files of qemu-ga 11.1 so that either agent goes on from the other's.
  *
  * Reading at the start, the marker and the end are synchronous: a few hundred bytes, and they must not wait behind
  * operations that are stuck in the pool. The counter is written in the pool, ahead of need and never while frozen.

@@ -51,7 +51,7 @@ export function checkedKeys(keys: readonly string[]): readonly string[] {
   return [...new Set(lines)].filter((line) => trimmed(line) !== '');
 }
 
-/** Keys of a file, the last one first (qemu-ga 10.2). */
+/** Keys of a file, the last one first (qemu-ga 11.1). */
 export const keysIn = (text: string): readonly string[] =>
   linesOf(text).map(trimmed).filter((line) => line !== '' && !line.startsWith('#')).toReversed();
 

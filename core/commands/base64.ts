@@ -29,7 +29,7 @@ export const decodePieces = (text: Base64Argument): Uint8Array[] =>
 
 /**
  * Bytes of a base64 argument. Refused is every character outside the standard alphabet, `=` and LF; within it decoding is
- * as lenient as qemu-ga 10.2: a group of fewer than four characters at the end is dropped without a word, data may go on
+ * as lenient as qemu-ga 11.1: a group of fewer than four characters at the end is dropped without a word, data may go on
  * after padding, and bits below padding don't matter.
  *
  * @throws AgentError `Base64 data contains invalid characters`

@@ -5,7 +5,7 @@ import type { OpenFile, Ready } from '../ports/index.ts';
 import type { HeldFile } from '../state/file-handles.ts';
 import { Base64Piece, PreparedAnswer } from './command.ts';
 
-/** Most bytes that one guest-file-read may ask for: 48 MiB (qemu-ga 10.2). */
+/** Most bytes that one guest-file-read may ask for: 48 MiB (qemu-ga 11.1). */
 export const MAX_READ = 50_331_648n;
 
 /** Bytes read and sent at a time, and so the memory of one read. A multiple of 3: the base64 of pieces can be joined. */
@@ -113,7 +113,7 @@ function stream(held: HeldFile, full: Buffer, remaining: number): AsyncIterable<
 
 /**
  * Reads until `into` is full, the file ends, or there is an error. Nothing being there (a FIFO, a terminal) is no error:
- * what came so far is the answer, as qemu-ga 10.2 does not do.
+ * what came so far is the answer, as qemu-ga 11.1 does not do.
  */
 function fill(file: OpenFile, into: Uint8Array): Ready<Filled> {
   let length = 0;

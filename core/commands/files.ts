@@ -16,7 +16,7 @@ const mode = (letters: string): OpenMode => ({
   truncate: letters.startsWith('w'),
 });
 
-/** Exactly these spellings: fopen(3) has more, qemu-ga 10.2 hasn't. */
+/** Exactly these spellings: fopen(3) has more, qemu-ga 11.1 hasn't. */
 const modes: ReadonlyMap<string, OpenMode> = new Map(
   ['r', 'w', 'a'].flatMap((letter) =>
     [letter, `${letter}b`, `${letter}+`, `${letter}b+`, `${letter}+b`].map((spelling) => [spelling, mode(spelling)] as const)),

@@ -45,7 +45,7 @@ export const getRoute = handler(guestNetworkGetRoute, async ({ backend }) => {
   }
 });
 
-/** As an unsigned number: the kernel prints 32 bits, and qemu-ga 10.2 makes 0x80200001 a number of 64 bits. */
+/** As an unsigned number: the kernel prints 32 bits, and qemu-ga 11.1 makes 0x80200001 a number of 64 bits. */
 const flagBits = (flags: number): number => flags >>> 0;
 
 const ipv4Route = (route: Ipv4Route) => ({

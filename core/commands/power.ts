@@ -9,7 +9,7 @@ const isMode = (mode: string): mode is ShutdownMode => modes.has(mode);
 export const shutdown = handler(guestShutdown, async ({ backend, log }, { mode }) => {
   log.account(() => `guest-shutdown called, mode: ${mode ?? '(null)'}`);
   const wanted = mode ?? 'powerdown';
-  // The bracket is missing in qemu-ga 10.2, and hosts match whole texts.
+  // The bracket is missing in qemu-ga 11.1, and hosts match whole texts.
   if (!isMode(wanted)) throw AgentError.failed('mode is invalid (valid values are: halt|powerdown|reboot');
   try {
     await available(backend.power?.shutdown, 'power.shutdown').shutdown(wanted);

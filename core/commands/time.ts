@@ -2,7 +2,7 @@ import { AgentError, withContext } from '../errors/agent-error.ts';
 import { guestGetTime, guestSetTime } from '../schema/time.ts';
 import { available, handler } from './command.ts';
 
-/** qemu-ga 10.2 takes the years 1970 to 2069; we count them in UTC and not in local time. */
+/** qemu-ga 11.1 takes the years 1970 to 2069; we count them in UTC and not in local time. */
 const LIMIT = BigInt(Date.UTC(2070, 0, 1)) * 1_000_000n;
 
 /** Whole microseconds, because gettimeofday(2) is what hosts have seen so far. */

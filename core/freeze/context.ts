@@ -11,7 +11,7 @@ export interface FreezeSettings {
   readonly withinMs: number;
   /** Mount points that are never frozen. */
   readonly excluded: readonly string[];
-  /** What a name in a list that is no mount point leads to; `ignore` is what qemu-ga 10.2 does. */
+  /** What a name in a list that is no mount point leads to; `ignore` is what qemu-ga 11.1 does. */
   readonly unknownMountPoints: 'error' | 'ignore';
 }
 

@@ -436,7 +436,7 @@ export class FreezeController {
     if (this.#state.remains.length > 0) note(await thawDirectly(this.#state.remains, this.#context, record));
     const settled = settledBy(outcomes);
     try {
-      // qemu-ga 10.2 thaws every file system that it lists, by whomever it was frozen.
+      // qemu-ga 11.1 thaws every file system that it lists, by whomever it was frozen.
       const others = await freezing.thawEverything(undefined, new Set(outcomes.filter(({ thawed }) => thawed).map(({ id }) => id)));
       record?.thawed(others);
       for (const { leftOut } of others) if (leftOut !== undefined) log.warning(leftOut);

@@ -23,7 +23,7 @@ export class HookRound {
     return new HookRound((await hooks?.list()) ?? [], results);
   }
 
-  /** For a thaw without a freeze of this agent's: all hooks are owed it, as in qemu-ga 10.2. Never rejects. */
+  /** For a thaw without a freeze of this agent's: all hooks are owed it, as in qemu-ga 11.1. Never rejects. */
   static async forThaw(hooks: Hooks | undefined, results: HookResult[]): Promise<HookRound> {
     try {
       const round = await HookRound.forFreeze(hooks, results);

@@ -143,7 +143,7 @@ function rank(
   };
 
   settleReady();
-  // What is left now goes round in rings. Cuts go from the newest mount to the oldest: the order in which qemu-ga 10.2
+  // What is left now goes round in rings. Cuts go from the newest mount to the oldest: the order in which qemu-ga 11.1
   // freezes everything.
   const cutCycles: string[] = [];
   for (const node of nodes.toReversed()) {

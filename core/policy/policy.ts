@@ -6,7 +6,7 @@ export interface PolicyLists {
   readonly block: readonly string[];
 }
 
-/** `allowed`, or the rule that forbids it: for the log; the host is told what qemu-ga 10.2 says. */
+/** `allowed`, or the rule that forbids it: for the log; the host is told what qemu-ga 11.1 says. */
 export type Verdict = { readonly allowed: true } | { readonly allowed: false; readonly rule: string };
 
 const ALLOWED: Verdict = { allowed: true };

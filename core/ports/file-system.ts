@@ -75,7 +75,7 @@ export interface OpenFile {
   seek(offset: bigint, whence: Whence): Ready<bigint>;
   /**
    * Hands everything written to the operating system, and no further: nothing to do where `write` is unbuffered. On
-   * Windows to the disk, as in qemu-ga 10.2. No error for a file that can only be read.
+   * Windows to the disk, as in qemu-ga 11.1. No error for a file that can only be read.
    */
   flush(): Ready<void>;
   /** Gives the file back, whatever happens; throws what close(2) said. The file is unusable afterwards in any case. */

@@ -5,7 +5,6 @@ import * as byteClass from './byte-class.ts';
 import type { Decoded } from './decoded.ts';
 import { protocolLimits } from './limits.ts';
 import { NumberScan, numberValue, SMALL_INTEGER, smallInteger } from './number-scan.ts';
-import { OversizeSkip } from './oversize-skip.ts';
 import { limitErrors, parseError } from './parse-errors.ts';
 import { StringScan } from './string-scan.ts';
 import { TokenHead } from './token-head.ts';
@@ -21,18 +20,21 @@ const NUMBER = 2;
 const WORD = 3;
 /** After a lexical error: passing over bytes until one that may start a value. */
 const RECOVERY = 4;
-/** After a limit error: passing over the rest of the value. */
-const OVERSIZE = 5;
 /** In a string that has been base64 so far, in a place where that is expected. */
-const BASE64 = 6;
+const BASE64 = 5;
 
 /** Shorter strings are cheaper as they are. */
 const WORTH_DECODING = 1024;
 
+const LINE_FEED = 0x0a;
+
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Incremental decoder of the agent's JSON dialect (docs/differences.md lists where it departs from qemu-ga 10.2).
+ * Incremental decoder of the agent's JSON dialect (docs/differences.md lists where it departs from qemu-ga 11.1).
+ *
+ * An error is told at the token that shows it. The rest of its value is passed over in silence: to where its brackets
+ * balance, or to the next byte that is an error in itself.
  *
  * `next` reads only as far as the next value or error, so that a request is executed before the next is looked
  * at. The result depends on the bytes alone, never on how they were cut into chunks.
@@ -41,7 +43,6 @@ export class JsonDecoder {
   readonly #builder = new ValueBuilder();
   readonly #strings = new StringScan();
   readonly #numbers = new NumberScan();
-  readonly #oversize = new OversizeSkip();
   readonly #text = new TokenText();
   readonly #head = new TokenHead();
   readonly #base64 = new Base64Collector();
@@ -56,6 +57,17 @@ export class JsonDecoder {
   /** Tokens and bytes of token text of the value so far. */
   #tokens = 0;
   #bytes = 0;
+  /** The error of the value at hand was told: what follows of it is passed over. */
+  #told = false;
+  /** Offset of the chunk in all that has come since the start or the last `reset`. */
+  #offset = 0;
+  /** Offset of the token at hand, or of the last one; one more where its first byte is `#lookahead`. */
+  #token = 0;
+  /** Offset of the byte that ended a number, a word or a recovery. */
+  #lookahead = -1;
+  /** Lines are counted from 1, over requests and chunks; a line feed ends one wherever it stands. */
+  #line = 1;
+  #lineStart = 0;
 
   /** `base64Members`: names of members whose value becomes a `Base64Text` where it is a long string of base64. */
   constructor({ base64Members = new Set() }: { readonly base64Members?: ReadonlySet<string> } = {}) {
@@ -71,10 +83,13 @@ export class JsonDecoder {
     const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
     this.#retained = false;
     if (this.#at < this.#chunk.length) this.#waiting.push(bytes);
-    else {
-      this.#chunk = bytes;
-      this.#at = 0;
-    }
+    else this.#open(bytes);
+  }
+
+  #open(chunk: Buffer): void {
+    this.#offset += this.#chunk.length;
+    this.#chunk = chunk;
+    this.#at = 0;
   }
 
   /** The next value or error, or `undefined`: more bytes are needed. */
@@ -84,8 +99,7 @@ export class JsonDecoder {
         const decoded = this.#mode === FRESH ? this.#lex() : this.#resume();
         if (decoded !== undefined) return decoded;
       } else {
-        this.#chunk = this.#waiting.shift() ?? NOTHING;
-        this.#at = 0;
+        this.#open(this.#waiting.shift() ?? NOTHING);
         if (this.#chunk === NOTHING) return undefined;
       }
     }
@@ -94,6 +108,7 @@ export class JsonDecoder {
   /** Copies what is unread, where the caller needs its memory back while a request is executed. */
   retain(): void {
     if (this.#retained) return;
+    this.#offset += this.#at;
     this.#chunk = Buffer.concat([this.#chunk.subarray(this.#at), ...this.#waiting]);
     this.#at = 0;
     this.#waiting = [];
@@ -105,16 +120,22 @@ export class JsonDecoder {
     this.#chunk = NOTHING;
     this.#at = 0;
     this.#waiting = [];
+    this.#offset = 0;
+    this.#lookahead = -1;
+    this.#line = 1;
+    this.#lineStart = 0;
     this.#startOver(FRESH);
   }
 
   /** Bytes held: token text of the unfinished value, and what was fed and not yet read. */
   get pendingBytes(): number {
-    return this.#waiting.reduce((sum, chunk) => sum + chunk.length, this.#bytes + this.#chunk.length - this.#at);
+    const ofValue = this.#told ? 0 : this.#bytes;
+    return this.#waiting.reduce((sum, chunk) => sum + chunk.length, ofValue + this.#chunk.length - this.#at);
   }
 
   /** What the unfinished value weighs in the budget of all hosts. */
   get weight(): number {
+    if (this.#told) return 0;
     const weight = this.#bytes + this.#tokens * protocolLimits.tokenWeight;
     return weight > protocolLimits.freeWeight ? weight : 0;
   }
@@ -128,6 +149,7 @@ export class JsonDecoder {
     this.#mode = mode;
     this.#tokens = 0;
     this.#bytes = 0;
+    this.#told = false;
     this.#builder.reset();
     this.#text.begin();
     this.#base64.reset();
@@ -143,16 +165,19 @@ export class JsonDecoder {
       const start = byteClass.starts[byte] as number;
       if (start === byteClass.SPACE) {
         at += 1;
+        if (byte === LINE_FEED) this.#endLine(at);
         continue;
       }
       this.#at = at;
+      const token = this.#offset + at;
+      this.#token = token === this.#lookahead ? token + 1 : token;
       if (start === byteClass.STRAY) {
         this.#head.begin();
         return this.#stray(at, at + 1);
       }
       if (this.#tokens === protocolLimits.tokens) return this.#limit('count');
       if (this.#bytes === protocolLimits.tokenBytes) return this.#limit('size');
-      if (builder.depth === protocolLimits.depth && (byte === 0x7b || byte === 0x5b)) return this.#limit('depth');
+      if (builder.depth === protocolLimits.depth && (byte === 0x7b || byte === 0x5b) && !this.#told) return this.#limit('depth');
 
       this.#tokens += 1;
       if (start === byteClass.PUNCTUATION) {
@@ -161,9 +186,10 @@ export class JsonDecoder {
         builder.punctuation(byte);
       } else if (this.#whole(byte, start)) at = this.#at;
       else return this.#inPieces(byte, start);
-      if (builder.settled) {
+      if (builder.settled || builder.refused) {
         this.#at = at;
-        return this.#take();
+        const decoded = this.#take();
+        if (decoded !== undefined) return decoded;
       }
     }
     this.#at = at;
@@ -195,10 +221,12 @@ export class JsonDecoder {
       end = this.#numbers.run(chunk, from + 1, to);
       if (end === to || !this.#numbers.complete) return false;
       this.#number(from, end);
+      this.#lookahead = this.#offset + end;
     } else {
       end = byteClass.wordEnd(chunk, from + 1, to);
       if (end === to) return false;
       this.#builder.word(chunk.toString('latin1', from, end));
+      this.#lookahead = this.#offset + end;
     }
     this.#bytes += end - from;
     this.#at = end;
@@ -268,15 +296,17 @@ export class JsonDecoder {
     if (this.#mode === BASE64) return this.#base64Piece();
     if (this.#mode === STRING) return this.#stringPiece(this.#strings.run(this.#chunk, this.#at, this.#pieceEnd));
     if (this.#mode === NUMBER || this.#mode === WORD) return this.#resumeRun();
-    const chunk = this.#chunk;
-    const skip = this.#mode === OVERSIZE;
-    this.#at = skip ? this.#oversize.run(chunk, this.#at) : byteClass.recoveryEnd(chunk, this.#at);
-    if (skip ? this.#oversize.ended : this.#at < chunk.length) this.#mode = FRESH;
+    this.#at = byteClass.recoveryEnd(this.#chunk, this.#at);
+    if (this.#at < this.#chunk.length) {
+      this.#mode = FRESH;
+      this.#lookahead = this.#offset + this.#at;
+    }
     return undefined;
   }
 
   /** The piece may reach to the end of the chunk, or to where the value would become too long. */
   get #pieceEnd(): number {
+    if (this.#told) return this.#chunk.length;
     return Math.min(this.#chunk.length, this.#at + protocolLimits.tokenBytes - this.#bytes);
   }
 
@@ -299,9 +329,8 @@ export class JsonDecoder {
     this.#bytes += 1;
     this.#at = end + 1;
     this.#mode = FRESH;
-    // The value of a member ends no value.
     this.#builder.base64(this.#base64.finish());
-    return undefined;
+    return this.#builder.refused ? this.#take() : undefined;
   }
 
   /** Takes the piece of a string from here to `end`, where its scan stopped. */
@@ -319,7 +348,7 @@ export class JsonDecoder {
       this.#at = end + 1;
       this.#mode = FRESH;
       this.#endString(scan.quote);
-      return this.#builder.settled ? this.#take() : undefined;
+      return this.#builder.settled || this.#builder.refused ? this.#take() : undefined;
     }
     return end < chunk.length ? this.#limit('size') : undefined;
   }
@@ -334,41 +363,69 @@ export class JsonDecoder {
     }
     if (end < chunk.length && this.#mode === NUMBER && !this.#numbers.complete) return this.#stray(from, end + 1);
 
-    this.#text.append(chunk, from, end, false);
+    if (!this.#told) this.#text.append(chunk, from, end, false);
     this.#head.keep(chunk, from, end);
     this.#bytes += end - from;
     this.#at = end;
     if (end === chunk.length) return undefined;
+    this.#lookahead = this.#offset + end;
     const text = this.#text.finish();
-    if (this.#mode === WORD) this.#builder.word(text);
+    // Of what is passed over there is no text; any word ends a value of its own.
+    if (this.#mode === WORD || this.#told) this.#builder.word(text);
     else this.#builder.scalar(numberValue(text, this.#numbers.integer), text);
     this.#mode = FRESH;
-    return this.#builder.settled ? this.#take() : undefined;
+    return this.#builder.settled || this.#builder.refused ? this.#take() : undefined;
   }
 
   #run(from: number, to: number): number {
     return this.#mode === NUMBER ? this.#numbers.run(this.#chunk, from, to) : byteClass.wordEnd(this.#chunk, from, to);
   }
 
-  #take(): Decoded {
-    const { root, error, idText } = this.#builder;
-    this.#builder.reset();
+  /** After a token that ended its value or was an error: what there is to tell. */
+  #take(): Decoded | undefined {
+    const { root, error, idText, settled } = this.#builder;
+    const told = this.#told;
     this.#tokens = 0;
     this.#bytes = 0;
-    return error === undefined ? { kind: 'value', value: root, idText } : { kind: 'error', desc: parseError(error) };
+    this.#told = !settled;
+    if (settled) this.#builder.reset();
+    if (told) return undefined;
+    return error === undefined ? { kind: 'value', value: root, idText } : { kind: 'error', desc: parseError(this.#place, error) };
+  }
+
+  /**
+   * Line and column of the token at hand, from 1, in bytes. As qemu-ga 11.1 counts them: a token is one column further to the
+   * right where its first byte is what ended a number, a word or a recovery.
+   */
+  get #place(): string {
+    return `${this.#line}:${this.#token - this.#lineStart + 1}`;
+  }
+
+  /** A line feed lies in front of `end`. */
+  #endLine(end: number): void {
+    this.#line += 1;
+    this.#lineStart = this.#offset + end;
   }
 
   /** A byte that cannot start or continue a token, at `end - 1`; the token's bytes of this chunk begin at `from`. */
-  #stray(from: number, end: number): Decoded {
+  #stray(from: number, end: number): Decoded | undefined {
+    const told = this.#told;
+    const desc = told ? '' : this.#head.strayError(this.#place, this.#chunk, from, end);
+    if (this.#chunk[end - 1] === LINE_FEED) this.#endLine(end);
     this.#at = end;
     this.#startOver(RECOVERY);
-    return { kind: 'error', desc: this.#head.strayError(this.#chunk, from, end) };
+    return told ? undefined : { kind: 'error', desc };
   }
 
+  /** The token at hand goes on, to be passed over with the rest of its value. */
   #limit(which: keyof typeof limitErrors): Decoded {
-    const quote = this.#mode === STRING || this.#mode === BASE64 ? this.#strings.quote : 0;
-    this.#oversize.begin(this.#builder.depth, quote, quote !== 0 && this.#strings.escaped);
-    this.#startOver(OVERSIZE);
+    if (this.#mode === BASE64) this.#mode = STRING;
+    this.#tokens = 0;
+    this.#bytes = 0;
+    this.#told = true;
+    this.#text.begin();
+    this.#base64.reset();
+    this.#builder.refuse(limitErrors[which]);
     return { kind: 'error', desc: limitErrors[which] };
   }
 }

@@ -1,6 +1,6 @@
 const MEBIBYTE = 1024 * 1024;
 
-/** The bounds of the protocol. The first three are those of qemu-ga 10.2, which its clients share. */
+/** The bounds of the protocol. The first three are those of qemu-ga 11.1, which its clients share. */
 export const protocolLimits = {
   /** Bytes of token text in one value: white space is free, quotes count. */
   tokenBytes: 64 * MEBIBYTE,

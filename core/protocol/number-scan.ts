@@ -7,15 +7,18 @@ const FRACTION = 4;
 const LETTER_E = 5;
 const EXPONENT_SIGN = 6;
 const EXPONENT = 7;
+/** A digit behind a leading zero: the scan has stopped at it for good. */
+const MISPLACED = 8;
 
-/** State after `byte`, or -1 if the byte does not continue the number. */
+/** State after `byte`, or -1 if the byte does not continue the number. (`MISPLACED` does not continue it either, and spoils it.) */
 function after(state: number, byte: number): number {
   const digit = byte >= 0x30 && byte <= 0x39;
   switch (state) {
     case MINUS:
       return digit ? (byte === 0x30 ? ZERO : INTEGER) : -1;
     case ZERO:
-      // Neither a digit nor an exponent may follow a lone zero: qemu-ga reads `0e1` as `0` and the word `e`.
+      // No exponent may follow a lone zero: qemu-ga reads `0e1` as `0` and the word `e`, but `01` as one stray token.
+      if (digit) return MISPLACED;
       return byte === 0x2e ? POINT : -1;
     case INTEGER:
       if (digit) return INTEGER;
@@ -61,6 +64,7 @@ export class NumberScan {
       const next = after(state, byte);
       if (next < 0) break;
       state = next;
+      if (next === MISPLACED) break;
     }
     this.#state = state;
     return i;

@@ -6,5 +6,5 @@ export const limitErrors = {
   depth: 'JSON nesting depth limit exceeded',
 } as const;
 
-/** The `desc` of an error in a token or in the order of tokens. */
-export const parseError = (text: string): string => `JSON parse error, ${text.slice(0, protocolLimits.echo)}`;
+/** The `desc` of an error in a token or in the order of tokens. `place`: line and column of the token, `1:25`. */
+export const parseError = (place: string, text: string): string => `${place}: JSON parse error, ${text.slice(0, protocolLimits.echo)}`;

@@ -5,7 +5,7 @@ import { protocolLimits } from './limits.ts';
 /** The byte in front of the success reply to guest-sync-delimited. It occurs nowhere else in what the agent sends. */
 export const SENTINEL = 0xff;
 
-/** The two classes that qemu-ga 10.2 sends. */
+/** The two classes that qemu-ga 11.1 sends. */
 export type ErrorClass = 'GenericError' | 'CommandNotFound';
 
 export interface ErrorDescription {

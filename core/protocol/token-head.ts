@@ -27,13 +27,13 @@ export class TokenHead {
 
   /**
    * The `desc` for a byte that cannot start or continue the token: the last of the token's bytes `chunk[from, to)`. (qemu-ga
-   * shows the whole token, which may be 64 MiB.)
+   * shows the whole token, which may be 64 MiB.) `place`: where the token begins.
    */
-  strayError(chunk: Buffer, from: number, to: number): string {
+  strayError(place: string, chunk: Buffer, from: number, to: number): string {
     const held = this.keep(chunk, from, to);
     let end = Math.min(this.#bytes, protocolLimits.echo);
     const cut = end < this.#bytes;
     if (cut) while (end > 0 && ((held[end] as number) & 0xc0) === 0x80) end -= 1;
-    return `JSON parse error, stray '${lenientText(held.subarray(0, end))}${cut ? MARK_OF_CUT : ''}'`;
+    return `${place}: JSON parse error, stray '${lenientText(held.subarray(0, end))}${cut ? MARK_OF_CUT : ''}'`;
   }
 }

@@ -3,13 +3,13 @@ import { protocolLimits } from './limits.ts';
 import type { JsonValue } from './value.ts';
 import type { Base64Text } from './base64-text.ts';
 
-/** What the grammar expects next. All up to `MEMBER` accept a value of some kind. */
+/** What the grammar expects next. All up to `MEMBER` accept a value, all up to `KEY` a string. */
 const TOP = 0;
 const FIRST_ELEMENT = 1;
 const ELEMENT = 2;
-const FIRST_KEY = 3;
-const KEY = 4;
-const MEMBER = 5;
+const MEMBER = 3;
+const FIRST_KEY = 4;
+const KEY = 5;
 const COLON = 6;
 const SEPARATOR = 7;
 const REFUSED = 8;
@@ -20,7 +20,7 @@ type Container = JsonValue[] | Map<string, JsonValue>;
  * Puts tokens together to one value, and counts brackets.
  *
  * A grammar error does not end the value: it ends where its brackets balance or where a closing bracket has no
- * partner, as in qemu-ga. The first error counts; from it on nothing is kept.
+ * partner, as in qemu-ga. The first error counts; from it on brackets are counted and nothing is kept.
  */
 export class ValueBuilder {
   #expect = TOP;
@@ -46,9 +46,14 @@ export class ValueBuilder {
     return (this.#braces | this.#brackets) === 0 || this.#braces < 0 || this.#brackets < 0;
   }
 
+  /** Nothing more is kept of this value. */
+  get refused(): boolean {
+    return this.#expect === REFUSED;
+  }
+
   /** A string here would be a key or a value: worth making. */
   get wantsText(): boolean {
-    return this.#expect <= MEMBER;
+    return this.#expect <= KEY;
   }
 
   /** The token is part of the top-level `id`, whose text is repeated as it was sent. */
@@ -90,23 +95,21 @@ export class ValueBuilder {
     this.#idText = undefined;
   }
 
-  /** A value that cannot be, in a place where one is expected; elsewhere the place is what is wrong. */
+  /** Something in this value cannot be: nothing more of it is kept. */
   refuse(error: string): void {
-    this.#fail(this.#expect <= MEMBER ? error : this.#unexpected());
+    this.#fail(error);
   }
 
   word(word: string): void {
     if (word === 'true') this.scalar(true, word);
     else if (word === 'false') this.scalar(false, word);
     else if (word === 'null') this.scalar(null, word);
-    else this.refuse(`invalid keyword '${word}'`);
+    else this.#fail(this.#expect <= MEMBER ? `invalid keyword '${word}'` : this.#unexpected());
   }
 
   /** A number or keyword, with its text as sent. */
   scalar(value: JsonValue, source: string): void {
-    const expect = this.#expect;
-    if (expect > MEMBER) this.#fail(this.#unexpected());
-    else if (expect === KEY || expect === FIRST_KEY) this.#fail('key is not a string in object');
+    if (this.#expect > MEMBER) this.#fail(this.#unexpected());
     else {
       if (this.#echoing) this.#echo(source);
       this.#attach(value);
@@ -115,10 +118,10 @@ export class ValueBuilder {
 
   string(text: string): void {
     const expect = this.#expect;
-    if (expect > MEMBER) this.#fail(this.#unexpected());
+    if (expect > KEY) this.#fail(this.#unexpected());
     else {
       if (this.#echoing) this.#echoString(text);
-      if (expect === KEY || expect === FIRST_KEY) {
+      if (expect > MEMBER) {
         this.#key = text;
         this.#expect = COLON;
       } else this.#attach(text);
@@ -190,9 +193,7 @@ export class ValueBuilder {
   }
 
   #open(container: Container, expect: number, source: string): void {
-    const before = this.#expect;
-    if (before > MEMBER) this.#fail(this.#unexpected());
-    else if (before === KEY || before === FIRST_KEY) this.#fail('key is not a string in object');
+    if (this.#expect > MEMBER) this.#fail(this.#unexpected());
     else {
       if (this.#echoing) this.#echo(source);
       if (this.#container !== undefined) {
@@ -231,9 +232,10 @@ export class ValueBuilder {
   }
 
   #unexpected(): string {
-    if (this.#expect === COLON) return 'missing : in object pair';
-    if (this.#expect !== SEPARATOR) return 'expecting value';
-    return this.#container instanceof Map ? 'expected separator in dict' : 'expected separator in list';
+    if (this.#expect === COLON) return "expecting ':'";
+    if (this.#expect <= MEMBER) return 'expecting value';
+    if (this.#expect <= KEY) return 'expecting key';
+    return this.#container instanceof Map ? "expected ',' or '}'" : "expected ',' or ']'";
   }
 
   #fail(error: string): void {

@@ -14,7 +14,7 @@ import { guestGetCpustats, guestGetLoad, guestGetVcpus, guestSetVcpus } from './
 import { guestInfo, guestPing, guestSync, guestSyncDelimited } from './session.ts';
 import { guestGetTime, guestSetTime } from './time.ts';
 
-/** All commands in the order of qemu-ga 10.2's schema, then Concierge's own. guest-info lists them backwards. */
+/** All commands in the order of qemu-ga 11.1's schema, then Concierge's own. guest-info lists them backwards. */
 export const commands = [
   guestSyncDelimited,
   guestSync,

@@ -43,7 +43,7 @@ export interface StructType<M extends Members = Members> {
   readonly name: string;
   /** In schema order: the order of validation and of the documentation. */
   readonly members: M;
-  /** The order in which qemu-ga 10.2 prints the members. */
+  /** The order in which qemu-ga 11.1 prints the members. */
   readonly wireOrder: readonly string[];
 }
 

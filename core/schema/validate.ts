@@ -11,7 +11,7 @@ const invalidType = (name: string, expected: string): AgentError =>
 
 /**
  * Checks the arguments of a command in schema order and answers them as a plain object with exact integers.
- * The first problem wins; members that are not declared are looked for last (qemu-ga 10.2's order and texts).
+ * The first problem wins; members that are not declared are looked for last (qemu-ga 11.1's order and texts).
  *
  * @throws AgentError `Parameter 'NAME' is missing`, `Invalid parameter type for 'NAME', expected: …` and their kin
  */

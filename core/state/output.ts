@@ -1,6 +1,6 @@
 import { Buffer } from 'node:buffer';
 
-/** Most bytes that are kept of one stream of one process; what comes after is dropped (qemu-ga 10.2). */
+/** Most bytes that are kept of one stream of one process; what comes after is dropped (qemu-ga 11.1). */
 export const MAX_OUTPUT = 16 * 1024 * 1024;
 
 /** Sizes of pieces: multiples of 3, so that the base64 of pieces can be joined. They double up to the largest. */

@@ -80,7 +80,7 @@ async function agentOn(backend: Backend, stateStore: FakeStateStore, log: FakeLo
       unknownMountPoints: 'error',
     },
     lists: { block: options.blockRpcs ?? [], allow: options.allowRpcs ?? [] },
-    version: '10.2.0+concierge.fake',
+    version: '11.1.0+concierge.fake',
   });
   await agent.freeze?.recoverAtStart();
   return agent;

@@ -25,7 +25,7 @@ const freeze = new FreezeController({
   freezing, hooks: undefined, stateStore, log, clock: backend.clock,
   settings: { deadlineMs: 0, withinMs: 0, excluded: [], unknownMountPoints: 'ignore' },
 });
-const agent = new Agent({ backend, handlers, freeze, log, stateStore, lists: { allow: [], block: [] }, version: '10.2.0' });
+const agent = new Agent({ backend, handlers, freeze, log, stateStore, lists: { allow: [], block: [] }, version: '11.1.0' });
 
 /** A host that has one connection for itself. */
 class Host implements Connection {

@@ -8,7 +8,7 @@ export type GoldenLine =
   | string
   | { readonly head?: string; readonly len?: number; readonly sha256?: string; readonly tail?: string };
 
-/** One recorded exchange with qemu-ga 10.2 (see golden/README.md). */
+/** One recorded exchange with qemu-ga 11.1 (see golden-11.1/README.md). */
 export interface GoldenExchange {
   readonly group: string;
   readonly name: string;
@@ -29,7 +29,10 @@ interface GoldenRecord extends Omit<GoldenExchange, 'request' | 'argv'> {
   readonly request: string | readonly string[];
 }
 
-const folder = new URL('golden/', import.meta.url);
+/** The newest release that was recorded is what the agent is held against; earlier ones are history. */
+const NEWEST = '11.1';
+
+const folder = (release: string): URL => new URL(`golden-${release}/`, import.meta.url);
 
 const pythonEscapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '0': '\0' };
 
@@ -74,14 +77,14 @@ function inDirectory<T>(value: T, dir: string | undefined): T {
 
 /** The groups that there are: `args`, `cli`, `commands` … */
 export const goldenGroups = (): string[] =>
-  readdirSync(folder)
+  readdirSync(folder(NEWEST))
     .filter((name) => name.endsWith('.jsonl'))
     .map((name) => name.slice(0, -'.jsonl'.length))
     .toSorted();
 
 /** The exchanges of a group, in the order in which they were recorded; `dir` stands in for `{dir}`. */
-export function loadGolden(group: string, options: { readonly dir?: string } = {}): GoldenExchange[] {
-  const lines = readFileSync(new URL(`${group}.jsonl`, folder), 'utf8').split('\n').filter((line) => line !== '');
+export function loadGolden(group: string, options: { readonly dir?: string; readonly release?: string } = {}): GoldenExchange[] {
+  const lines = readFileSync(new URL(`${group}.jsonl`, folder(options.release ?? NEWEST)), 'utf8').split('\n').filter((line) => line !== '');
   return lines.map((line) => {
     const record = JSON.parse(line) as GoldenRecord;
     return {

@@ -17,7 +17,7 @@ export function linuxDiskStatistics(root: string): DiskStatistics {
 /**
  * Kernel's Documentation/admin-guide/iostats.rst: major, minor, name, then 11 numbers, 15 since Linux 4.18 (discards),
  * 17 since 5.5 (flushes), or 4 for partitions before 2.6.25. Lines in another form are left out; a number of columns
- * between those leaves the counters empty (qemu-ga 10.2).
+ * between those leaves the counters empty (qemu-ga 11.1).
  */
 export function parseDiskStatistics(text: string): DiskStatisticsEntry[] {
   return text.split('\n').flatMap((line) => {

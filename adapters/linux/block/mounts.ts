@@ -113,7 +113,7 @@ function mountPointMembers(latin1: string): Pick<MountEntry, 'mountPoint' | 'mou
 
 /**
  * The block device of a mount. Anonymous ones (major 0) are none, but for btrfs, which hides its disk behind one: there
- * the source tells (qemu-ga 10.2).
+ * the source tells (qemu-ga 11.1).
  */
 export const mountedDevice = (entry: MountEntry, statDevice: StatDevice): DeviceNumbers | undefined =>
   entry.major === 0 ? (entry.fsType === 'btrfs' ? statDevice(entry.source) : undefined) : entry;
@@ -182,7 +182,7 @@ export const statBlockDevice =
 
 /**
  * The same list from the older /proc/self/mounts (fstab(5) form), for kernels without mountinfo. A source that is no
- * block device counts as device 0:0 (so that `/dev/root` of an initial RAM disk survives once), as in qemu-ga 10.2.
+ * block device counts as device 0:0 (so that `/dev/root` of an initial RAM disk survives once), as in qemu-ga 11.1.
  */
 export function mountsOfTable(
   table: Uint8Array,

@@ -16,7 +16,7 @@ const rows = (busType: DiskBusType, numbering: DiskNumbering, ...drivers: string
   drivers.map((driver) => [driver, { busType, numbering }]);
 
 /**
- * Drivers of PCI controllers with disks. The first of each kind are those that qemu-ga 10.2 knows; the others are in
+ * Drivers of PCI controllers with disks. The first of each kind are those that qemu-ga 11.1 knows; the others are in
  * the same position and only differ in name, or are controllers whose bus is beyond doubt.
  * `virtio-pci` is not here: the same driver has disks and SCSI controllers.
  */

@@ -18,7 +18,7 @@ const gone = new Set(['ENOENT', 'ENODEV', 'ENXIO']);
 
 /**
  * A serial line. It doesn't tell whether a host is there. After a hang-up it is opened again, and what comes then is a
- * new connection (qemu-ga 10.2 stays deaf).
+ * new connection (qemu-ga 11.1 stays deaf).
  */
 export class IsaSerial implements Transport {
   readonly description: string;

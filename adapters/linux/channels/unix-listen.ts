@@ -16,7 +16,7 @@ const ATTEMPTS = 3;
 
 /**
  * A Unix socket at `path`, for its owner alone. A socket that nobody answers on is replaced, anything else at the path
- * is left alone (qemu-ga 10.2 unlinks whatever is there); at the end the file is removed, if it still is ours.
+ * is left alone (qemu-ga 11.1 unlinks whatever is there); at the end the file is removed, if it still is ours.
  */
 export function unixListen(path: string): ListeningSocket {
   // For removal: the agent may have changed its directory by then.

@@ -69,7 +69,7 @@ function addressOf({ family, address, prefix }: LinkAddress): IpAddress | undefi
   return undefined;
 }
 
-/** Always six bytes: InfiniBand's twenty are cut, and a tunnel without any has zeros (SIOCGIFHWADDR, qemu-ga 10.2). */
+/** Always six bytes: InfiniBand's twenty are cut, and a tunnel without any has zeros (SIOCGIFHWADDR, qemu-ga 11.1). */
 function hardwareAddressText(bytes: Uint8Array): string {
   let text = hexByte(bytes[0]);
   for (let index = 1; index < 6; index += 1) text += `:${hexByte(bytes[index])}`;

@@ -6,7 +6,7 @@ const millisecondsPerTick = 10n;
 
 /**
  * proc_stat(5): `cpu0 user nice system idle iowait irq softirq steal guest guest_nice`, of which older kernels have
- * fewer. The line of all processors (`cpu`) is left out; a line with fewer than four numbers ends the list (qemu-ga 10.2).
+ * fewer. The line of all processors (`cpu`) is left out; a line with fewer than four numbers ends the list (qemu-ga 11.1).
  */
 export function parseProcessorStatistics(text: string): ProcessorStatistics[] {
   const list: ProcessorStatistics[] = [];

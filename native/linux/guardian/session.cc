@@ -380,7 +380,7 @@ bool Session::AdvanceFreeze() {
     if (workers_.outstanding(Job::kFreeze) > 0) return false;
     for (int i = 0; i < count_; ++i) {
       const Target& target = targets_[i];
-      // Cannot freeze, or frozen by somebody else already: passed over, as in qemu-ga 10.2.
+      // Cannot freeze, or frozen by somebody else already: passed over, as in qemu-ga 11.1.
       const bool harmless = target.freeze_error == 0 || target.freeze_error == EOPNOTSUPP || target.freeze_error == EBUSY;
       if (target.freeze_tried && !harmless) freeze_failed_ = true;
     }

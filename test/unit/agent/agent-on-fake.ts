@@ -29,7 +29,7 @@ export async function agentOnFake({ machine: description = {}, lists = {}, backe
     backend, handlers: chosen, log, stateStore,
     freezeSettings: { deadlineMs: 600_000, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
     lists: { allow: [], block: [], ...lists },
-    version: '10.2.0',
+    version: '11.1.0',
   });
   const transport = new FakeTransport(highWater === undefined ? {} : { highWater });
   await transport.open((connection) => agent.serve(connection));

@@ -76,7 +76,7 @@ describe('a session', () => {
 
     host.send(`nonsense\n[]\n{"execute": 1}\n${ping}`);
 
-    expect(await host.nextLine()).toBe(refusal("JSON parse error, invalid keyword 'nonsense'"));
+    expect(await host.nextLine()).toBe(refusal("1:1: JSON parse error, invalid keyword 'nonsense'"));
     expect(await host.nextLine()).toBe(refusal('QMP input must be a JSON object'));
     expect(await host.nextLine()).toBe(refusal("QMP input member 'execute' must be a string"));
     expect(await host.nextLine()).toBe('{"return": {}}');

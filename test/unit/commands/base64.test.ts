@@ -24,7 +24,7 @@ describe('base64 of arguments', () => {
     ['YWJj\n', 'abc'],
     ['YWJj\nZGVm\n', 'abcdef'],
     ['\n', ''],
-  ])('takes %j as qemu-ga 10.2 does', (text, bytes) => {
+  ])('takes %j as qemu-ga 11.1 does', (text, bytes) => {
     expect(decoded(text)).toBe(bytes);
   });
 

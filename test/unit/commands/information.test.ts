@@ -21,7 +21,7 @@ describe('session', () => {
       version: string; supported_commands: { name: string; 'success-response': boolean }[];
     };
 
-    expect(version).toBe('10.2.0');
+    expect(version).toBe('11.1.0');
     expect(commands).toHaveLength(46);
     expect(commands.slice(0, 4)).toEqual([
       { enabled: true, name: '__org.concierge_fsfreeze-plan', 'success-response': true },

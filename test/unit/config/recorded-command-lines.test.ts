@@ -5,7 +5,7 @@ import { readSettings, type Request } from '../../../adapters/config/settings.ts
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
 
-const recordings = new URL('../../wire/golden/cli.jsonl', import.meta.url);
+const recordings = new URL('../../wire/golden-11.1/cli.jsonl', import.meta.url);
 
 interface Recorded {
   readonly name: string;
@@ -54,7 +54,7 @@ function ask({ name, words, config }: Recorded): Request {
 const sentence = (stderr: string): string | undefined => /CRITICAL \*\*: [\d:.]+: (?!unable to access state file)(.*)\n/.exec(stderr)?.[1];
 const ascii = (text: string): string => text.replace(/[^\x20-\x7e]+/g, '?').replace(/\?+/g, '?');
 
-describe('command lines recorded with qemu-ga 10.2', () => {
+describe('command lines recorded with qemu-ga 11.1', () => {
   it.each(records().map((record) => [record.name, record] as const))('%s', (_, record) => {
     const asked = ask(record);
 

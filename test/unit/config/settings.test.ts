@@ -89,6 +89,13 @@ describe('the configuration file', () => {
   it('may spell the block list as qemu-ga did before 9.1', () => {
     expect(settings([], { files: { [ours]: '[general]\nblacklist=a\nblock-rpcs=b\n' } }).blockRpcs).toEqual(['a', 'b']);
   });
+
+  it.each(['debug=true', 'debug=true\nverbose=false', 'verbose=true\ndebug=false'])('reads the spelling of a release to come, %j', (text) => {
+    expect(settings([], { files: { [ours]: `[general]\n${text}\n` } }).verbose).toBe(true);
+    expect(settings(['--debug']).verbose).toBe(true);
+    expect(settings(['--deb'], { files: { [ours]: '[general]\ndebug=false\n' } }).verbose).toBe(true);
+    expect(settings([], { files: { [ours]: '[general]\ndebug=false\n' } }).verbose).toBe(false);
+  });
 });
 
 describe('the command line', () => {

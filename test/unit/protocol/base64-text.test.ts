@@ -93,6 +93,13 @@ describe('a long string of base64 where it is expected', () => {
     expect(member(decodeIn(request('QUJD')))).toBe('QUJD');
   });
 
+  it('is told at its end where its name was there before, in whatever pieces, and the rest of the value is passed over', () => {
+    const data = bytes.toString('base64');
+    for (const sizes of [undefined, [4096], [7]]) {
+      expect(decodeIn(`{"data":"","data":"${data}" "x"}{"a":1}`, sizes).map(({ kind }) => kind)).toEqual(['error', 'value']);
+    }
+  });
+
   it('is repeated as it was sent within an id', () => {
     const text = `{"id": {"data": "${bytes.toString('base64')}"}}`;
 

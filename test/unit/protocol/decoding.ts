@@ -20,8 +20,12 @@ export function decodeAll(bytes: Uint8Array, sizes: readonly number[] = [bytes.l
 /** Latin-1 text as bytes, so that a test can write any byte as `\xNN`. */
 export const bytesOf = (text: string): Buffer => Buffer.from(text, 'latin1');
 
-/** Short form for expectations: the value as JSON text, or `! ` and the error. */
+/** Short form for expectations: the value as JSON text, or `! ` and the error without its place. */
 export const outcome = (decoded: Decoded): string =>
-  decoded.kind === 'error' ? `! ${decoded.desc.replace('JSON parse error, ', '')}` : jsonText(decoded.value);
+  decoded.kind === 'error' ? `! ${decoded.desc.replace(/^\d+:\d+: JSON parse error, /, '')}` : jsonText(decoded.value);
+
+/** Line, column and text of each error. */
+export const placed = (text: string, sizes?: readonly number[]): string[] =>
+  decodeAll(bytesOf(text), sizes).flatMap((decoded) => (decoded.kind === 'error' ? [decoded.desc.replace('JSON parse error, ', '')] : []));
 
 export const outcomes = (text: string): string[] => decodeAll(bytesOf(text)).map(outcome);

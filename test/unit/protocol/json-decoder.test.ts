@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { JsonDecoder } from '../../../core/protocol/json-decoder.ts';
-import { bytesOf, decodeAll, outcome, outcomes } from './decoding.ts';
+import { bytesOf, decodeAll, outcome, outcomes, placed } from './decoding.ts';
 
 describe('framing', () => {
   it('gives a value as soon as its brackets balance, without a terminator', () => {
@@ -143,11 +143,19 @@ describe('numbers', () => {
   });
 
   it.each([
-    ['[01]', '! expected separator in list'],
-    ['[0e1]', '! expected separator in list'],
-    ['[0x10]', '! expected separator in list'],
-  ])('%s: nothing but a point may follow a leading zero', (text, expected) => {
-    expect(outcomes(text)).toEqual([expected]);
+    ['01\n', '01'],
+    ['-01 ', '-01'],
+    ['00\n', '00'],
+    ['-00\n', '-00'],
+    ['007\n', '00'],
+    ['[1, 09', '09'],
+    ['{"a": 01', '01'],
+  ])('%s: a leading zero and the digit behind it are one stray token, in whatever chunks', (text, token) => {
+    for (const sizes of [undefined, [1]]) expect(decodeAll(bytesOf(text), sizes).map(outcome)).toEqual([`! stray '${token}'`]);
+  });
+
+  it.each(['[0e1]', '[0x10]'])('%s: what is no digit ends a lone zero', (text) => {
+    expect(outcomes(text)).toEqual(["! expected ',' or ']'"]);
   });
 
   it.each([
@@ -165,43 +173,106 @@ describe('numbers', () => {
 describe('grammar errors', () => {
   it.each([
     ['}', 'expecting value'],
-    ['{]', 'expecting value'],
+    ['{]', 'expecting key'],
     [',', 'expecting value'],
     ['{"a":}', 'expecting value'],
-    ['{"a":1,}', 'expecting value'],
+    ['{"a":1,}', 'expecting key'],
     ['[1,]', 'expecting value'],
     ['[,1]', 'expecting value'],
-    ['{"a" 1}', 'missing : in object pair'],
-    ['{"a"}', 'missing : in object pair'],
-    ['{"a":1 "b":2}', 'expected separator in dict'],
-    ['{"a":1]', 'expected separator in dict'],
-    ['[1 2]', 'expected separator in list'],
-    ['[1}', 'expected separator in list'],
-    ['{1:2}', 'key is not a string in object'],
-    ['{[1]:2}', 'key is not a string in object'],
-    ['{a:2}', "invalid keyword 'a'"],
+    ['{"a" 1}', "expecting ':'"],
+    ['{"a"}', "expecting ':'"],
+    ['{"a":1 "b":2}', "expected ',' or '}'"],
+    ['{"a":1]', "expected ',' or '}'"],
+    ['[1 2]', "expected ',' or ']'"],
+    ['[1}', "expected ',' or ']'"],
+    ['{1:2}', 'expecting key'],
+    ['{[1]:2}', 'expecting key'],
+    ['{a:2}', 'expecting key'],
+    ['{"\\x":1}', 'invalid escape sequence in string'],
     ['{"a":1,"a":2}', 'duplicate key'],
     ['[{"b":{"a":1,"\\u0061":2}}]', 'duplicate key'],
     ['nil ', "invalid keyword 'nil'"],
-    ['[1 nil]', 'expected separator in list'],
-    ['["a" "\\x"]', 'expected separator in list'],
+    ['[1 nil]', "expected ',' or ']'"],
+    ['["a" "\\x"]', "expected ',' or ']'"],
   ])('%s is answered once', (text, error) => {
     expect(outcomes(text)).toEqual([`! ${error}`]);
   });
 
   it('the first one counts, and the value still ends where its brackets balance', () => {
-    expect(outcomes('{"a" [{"b":}, nil]} {"c":1}')).toEqual(['! missing : in object pair', '{"c": 1}']);
+    expect(outcomes('{"a" [{"b":}, nil]} {"c":1}')).toEqual(["! expecting ':'", '{"c": 1}']);
   });
 
   it('a closing bracket of the other kind keeps a value open as long as a bracket of its own kind is open', () => {
-    expect(outcomes('{[}')).toEqual([]);
-    expect(outcomes('{[}]')).toEqual(['! key is not a string in object']);
+    expect(outcomes('{[}{"a":1}')).toEqual(['! expecting key']);
+    expect(outcomes('{[}]{"a":1}')).toEqual(['! expecting key', '{"a": 1}']);
+  });
+
+  it('are told at once, and what follows of the value is passed over in silence', () => {
+    const decoder = new JsonDecoder();
+    const tell = (text: string): string[] => decodeAll(bytesOf(text), [1], decoder).map(outcome);
+
+    expect(tell('{"a": ["b" "c"')).toEqual(["! expected ',' or ']'"]);
+    expect(tell(', nul, "\\x", 1.5, -3, {"d": [true')).toEqual([]);
+    expect(tell(`${'['.repeat(2000)}${']'.repeat(2000)}`)).toEqual([]);
+    expect([tell(']}]}'), tell('{"e":1}')]).toEqual([[], ['{"e": 1}']]);
+  });
+
+  it.each(['\xff', '@', '01', '"\n'])('the silence ends with the next lexical error, %j, which is not told either', (stray) => {
+    expect(outcomes(`{"a" 1, ${stray}{"b":1}`)).toEqual(["! expecting ':'", '{"b": 1}']);
   });
 
   it('a long word is cut at 1023 bytes of error text', () => {
     const [decoded] = decodeAll(bytesOf(`${'x'.repeat(5000)} `), [999]);
 
-    expect(decoded).toEqual({ kind: 'error', desc: `JSON parse error, invalid keyword '${'x'.repeat(1006)}` });
+    expect(decoded).toEqual({ kind: 'error', desc: `1:1: JSON parse error, invalid keyword '${'x'.repeat(1006)}` });
+  });
+});
+
+describe('the place of an error', () => {
+  it.each([
+    ['the token that is not as expected', '{"a" 1}', "1:6: expecting ':'"],
+    ['its first byte', '{"a": tru}', "1:7: invalid keyword 'tru'"],
+    ['the first byte of a token that breaks', '  "ab\t', `1:3: stray '"ab\t'`],
+    ['in bytes', '["\xc3\xa4" 1]', "1:7: expected ',' or ']'"],
+    ['the value of a duplicate key, at its end', '{"a":1,"a":{"b":"c"}}', '1:20: duplicate key'],
+    ['one further to the right behind a number', '[1"a"]', "1:4: expected ',' or ']'"],
+    ['and behind a word', '[true"a"]', "1:7: expected ',' or ']'"],
+    ['also where it is a word itself', '[0e1]', "1:4: expected ',' or ']'"],
+    ['but not where a blank is between', '[1 "a"]', "1:4: expected ',' or ']'"],
+    ['the line', '[1,\n\r\n 2 3]', "3:4: expected ',' or ']'"],
+    ['the line of a token that begins on it', '\n"ab\n', `2:1: stray '"ab\n'`],
+  ])('is %s: %j', (_, text, expected) => {
+    for (const sizes of [undefined, [1]]) expect(placed(text, sizes)).toEqual([expected]);
+  });
+
+  it('is one further to the right where a recovery ends', () => {
+    expect(placed('\xff\xff\xff}\n}')).toEqual(["1:1: stray '\ufffd'", "1:3: stray '\ufffd'", "1:4: stray '\ufffd'", '1:5: expecting value', '2:1: expecting value']);
+    expect(placed('\x01 }}')).toEqual(["1:1: stray '\x01'", '1:4: expecting value', '1:4: expecting value']);
+  });
+
+  it('is counted over requests and over errors, and in a string that a line feed broke', () => {
+    expect(placed('{"a":1}}\n{"b":1}\n"c\n}1}')).toEqual(['1:8: expecting value', `3:1: stray '"c\n'`, '4:2: expecting value', '4:4: expecting value']);
+  });
+
+  it('is counted from what came first, whatever was kept meanwhile', () => {
+    const decoder = new JsonDecoder();
+    decoder.feed(bytesOf('{"a":1} {"b":2}\n{"c":3} '));
+    decoder.feed(bytesOf('} '));
+    decoder.next();
+    decoder.retain();
+
+    expect(decodeAll(bytesOf('}'), undefined, decoder).map((decoded) => (decoded.kind === 'error' ? decoded.desc : ''))).toEqual([
+      '', '', '2:9: JSON parse error, expecting value', '2:11: JSON parse error, expecting value',
+    ]);
+  });
+
+  it('begins anew for another host', () => {
+    const decoder = new JsonDecoder();
+    decodeAll(bytesOf('{"a":1}\n\n12'), undefined, decoder);
+
+    decoder.reset();
+
+    expect(decodeAll(bytesOf('}'), undefined, decoder)).toEqual([{ kind: 'error', desc: '1:1: JSON parse error, expecting value' }]);
   });
 });
 
@@ -244,13 +315,13 @@ describe('lexical errors', () => {
   it('the echo of a long token is cut at 1023 bytes and marked', () => {
     const [decoded] = decodeAll(bytesOf(`"${'a'.repeat(100_000)}\n`), [4096]);
 
-    expect(decoded).toEqual({ kind: 'error', desc: `JSON parse error, stray '"${'a'.repeat(1022)}...'` });
+    expect(decoded).toEqual({ kind: 'error', desc: `1:1: JSON parse error, stray '"${'a'.repeat(1022)}...'` });
   });
 
   it('the cut does not fall into a UTF-8 sequence', () => {
     const [decoded] = decodeAll(bytesOf(`"${'\xe2\x98\x83'.repeat(1000)}\n`));
 
-    expect(decoded).toEqual({ kind: 'error', desc: `JSON parse error, stray '"${'☃'.repeat(340)}...'` });
+    expect(decoded).toEqual({ kind: 'error', desc: `1:1: JSON parse error, stray '"${'☃'.repeat(340)}...'` });
   });
 });
 

@@ -17,7 +17,7 @@ const typesOf = (schema: CommandSchema): readonly SchemaType[] =>
   [schema.result, ...Object.values(schema.arguments).map(({ type }) => type)];
 
 describe('the schema', () => {
-  it('has the commands of qemu-ga 10.2 in its order, then our own', () => {
+  it('has the commands of qemu-ga 11.1 in its order, then our own', () => {
     expect(commandNames).toEqual([
       'guest-sync-delimited', 'guest-sync', 'guest-ping', 'guest-get-time', 'guest-set-time', 'guest-info', 'guest-shutdown',
       'guest-file-open', 'guest-file-close', 'guest-file-read', 'guest-file-write', 'guest-file-seek', 'guest-file-flush',

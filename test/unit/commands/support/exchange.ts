@@ -24,7 +24,7 @@ export function contextOf(ports: Partial<Backend>, extra: Partial<CommandContext
     files: new FileHandleTable(backend.fileSystem?.files, new FakeStateStore()),
     processes: new ProcessTable(backend.processes, backend.clock),
     freeze: undefined,
-    catalog: { version: '10.2.0', list: () => handlers.map(({ schema }) => ({ schema, enabled: true })) },
+    catalog: { version: '11.1.0', list: () => handlers.map(({ schema }) => ({ schema, enabled: true })) },
     ...extra,
     log: new FakeLog(),
   };
