@@ -84,6 +84,8 @@ PathWalk WalkPath(const std::string& path, bool into_magic, const OnStep& on_ste
   };
 
   if (path.empty()) return stopped(ENOENT);
+  // As open(2) has it, with the zero byte: nothing longer is taken apart.
+  if (path.size() >= PATH_MAX) return stopped(ENAMETOOLONG);
   Prepend(left, path);
   if (!begin(path.front() == '/' ? "/" : ".")) return stopped(errno);
   while (!left.empty()) {
@@ -91,6 +93,7 @@ PathWalk WalkPath(const std::string& path, bool into_magic, const OnStep& on_ste
     // What links lead to is put in front of what the path itself has left.
     if (left.size() == 1 && !walk.named_in) {
       walk.named_in = Descriptor(fcntl(walk.directory.get(), F_DUPFD_CLOEXEC, 0));
+      if (!walk.named_in) return stopped(errno);
       walk.named = name;
     }
     Descriptor next = OpenNext(walk.directory, name);

@@ -212,6 +212,8 @@ describe('a path', () => {
     ['w', 'ring', 'ELOOP'],
     ['w', 'missing/new', 'ENOENT'],
     ['w', '', 'ENOENT'],
+    ['r', `${'./'.repeat(2048)}file`, 'ENAMETOOLONG'],
+    ['w', `${'./'.repeat(2048)}new`, 'ENAMETOOLONG'],
   ] as const)('means for mode %s what open(2) makes of it: %s is %s', async (name, path, code) => {
     const directory = scratchDirectory();
     mkdirSync(join(directory, 'directory'));
