@@ -2,7 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** The examples import the package by its name, as their readers will. */
 const entries = [['kit/contract', 'kit/contract'], ['kit', 'kit'], ['fake', 'kit/fake'], ['client', 'client']].map(([entry, folder]) =>
-  ({ find: new RegExp(`^concierge-ga/${entry}$`), replacement: new URL(`${folder}/index.ts`, import.meta.url).pathname }));
+  ({ find: new RegExp(`^concierge-ga/${entry}$`), replacement: new URL(`${folder}/index.ts`, import.meta.url).pathname }))
+  .concat({ find: /^concierge-client$/, replacement: new URL('client/index.ts', import.meta.url).pathname });
 
 /** One project per room of `test/`: unit tests use the fake only, the others say what they need. */
 const project = (name: string, extra: object = {}) => ({

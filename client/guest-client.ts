@@ -53,9 +53,10 @@ const base64Members: ReadonlySet<string> = new Set(
 
 /**
  * As `execute`, but arguments that are base64 may be bytes, and long base64 of the answer is a `Base64Text`. `next` is asked for
- * the bytes of the next call when this one is sent: they become base64 while the answer is waited for. For the helpers of this package.
+ * the bytes of the next call when this one is sent: they become base64 while the answer is waited for. For the helpers of this package,
+ * of which there may be two copies: `concierge-client` and `concierge-ga/client`.
  */
-export const withBytes = Symbol('withBytes');
+export const withBytes: unique symbol = Symbol.for('concierge-client/withBytes');
 
 interface Waiting {
   /** The answer for which is waited; absent while a request is on its way out. */

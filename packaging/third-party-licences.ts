@@ -9,7 +9,7 @@ const rule = '='.repeat(80);
 /** The licences of everything that is in the packages and not our own: what the bundle is made of, and Node. */
 export function thirdPartyLicences(): string {
   const text = execFileSync('npm', ['ls', '--omit=dev', '--all', '--parseable'], { cwd: repository, encoding: 'utf8' });
-  const directories = text.split('\n').filter((path) => path.includes('/node_modules/') && !path.includes('/node_modules/@types/'));
+  const directories = text.split('\n').filter((path) => path.includes('/node_modules/') && !path.includes('/node_modules/@types/') && !path.endsWith('/node_modules/concierge-client'));
   const notices = new Map<string, string>();
   for (const directory of directories.toSorted()) {
     const { name, version, license } = JSON.parse(readFileSync(join(directory, 'package.json'), 'utf8')) as { name: string; version: string; license?: string };

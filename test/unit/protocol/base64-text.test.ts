@@ -28,6 +28,18 @@ const plain = (text: string, sizes?: readonly number[]): unknown => asText(decod
 
 const bytes = Buffer.from(Array.from({ length: 10_000 }, (_, i) => (i * 7919) >> 3));
 
+it('leaves memory to the garbage collector where it cannot be given back', () => {
+  const transfer = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'transfer')!;
+  const piece = member(decodeIn(request(bytes.toString('base64')))) as Base64Text;
+  piece.release();
+  Reflect.deleteProperty(ArrayBuffer.prototype, 'transfer');
+  try {
+    expect(() => forgetSpare()).not.toThrow();
+  } finally {
+    Reflect.defineProperty(ArrayBuffer.prototype, 'transfer', transfer);
+  }
+});
+
 describe('a long string of base64 where it is expected', () => {
   it.each([0, 1, 2])('is its bytes, with %i characters of padding', (padding) => {
     const data = bytes.subarray(0, 9000 - padding);

@@ -1,0 +1,100 @@
+/** The package concierge-client as it is published: packed, installed in an empty folder, and used on the Nodes that hosts have. */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { ended, mustEnd, root, startAgent, type StartedAgent } from './installed.ts';
+
+let directory: string;
+let tarball: string;
+let agent: StartedAgent;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'concierge-client-'));
+  await mustEnd(process.execPath, [join(root, 'scripts/build-client.ts')], root);
+  await mustEnd('npm', ['pack', '--ignore-scripts', '--pack-destination', directory], join(root, 'client'));
+  tarball = join(directory, readdirSync(directory).find((name) => name.endsWith('.tgz')) ?? '');
+  writeFileSync(join(directory, 'package.json'), '{ "private": true, "type": "module" }\n');
+  await mustEnd('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball], directory);
+  mkdirSync(join(directory, 'state'), { mode: 0o700 });
+  agent = await startAgent(join(root, 'bin/concierge-ga'), ['--backend', 'fake'], join(directory, 'state'));
+});
+
+afterAll(async () => {
+  await agent.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** The script of its README, with what a user's own folder has around it. */
+function example(): string {
+  const script = /```js\n([^]*?)```/.exec(readFileSync(join(root, 'client/README.md'), 'utf8'))?.[1] ?? '';
+  writeFileSync(join(directory, 'example.js'), script);
+  return join(directory, 'example.js');
+}
+
+describe('concierge-client', () => {
+  it('is one package without scripts of installation', () => {
+    const installed = JSON.parse(readFileSync(join(directory, 'node_modules/concierge-client/package.json'), 'utf8')) as Record<string, Record<string, string> | undefined>;
+
+    expect(readdirSync(join(directory, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual(['concierge-client']);
+    expect([installed['dependencies'], installed['optionalDependencies'], installed['peerDependencies']]).toEqual([undefined, undefined, undefined]);
+    expect(Object.keys(installed['scripts'] ?? {}).filter((name) => /install|^prepare$/.test(name))).toEqual([]);
+  });
+
+  it('has the version of the agent', () => {
+    const versionOf = (path: string): string => (JSON.parse(readFileSync(join(root, path), 'utf8')) as { readonly version: string }).version;
+
+    expect(versionOf('client/package.json')).toBe(versionOf('package.json'));
+  });
+
+  it('is clean for publint, and its types fit what Node loads', async () => {
+    expect(await ended(join(root, 'node_modules/.bin/publint'), ['--strict', tarball], root)).toMatchObject({ status: 0 });
+    expect(await ended(join(root, 'node_modules/.bin/attw'), ['--profile', 'esm-only', tarball], root)).toMatchObject({ status: 0 });
+  });
+
+  it.each(['5.9.3', '7.0.2'])('compiles for a user with TypeScript %s', async (version) => {
+    const project = join(directory, `typescript-${version}`);
+    mkdirSync(project);
+    writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
+    await mustEnd('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, `typescript@${version}`, '@types/node@24.19.2'], project);
+    writeFileSync(join(project, 'use.ts'), `
+      import { connectUnix, GuestClient, withFrozen, type CommandName } from 'concierge-client';
+      const guest = new GuestClient(await connectUnix('/x'));
+      const { 'host-name': name }: { readonly 'host-name': string } = await guest.execute('guest-get-host-name');
+      const frozen: bigint = await withFrozen(guest, async ({ count }) => count);
+      // @ts-expect-error -- no such argument
+      await guest.execute('guest-file-open', { paht: '' });
+      const command: CommandName = 'guest-ping';
+      console.log(name, frozen, command);
+    `);
+    writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({
+      compilerOptions: { module: 'nodenext', target: 'es2022', strict: true, skipLibCheck: false, exactOptionalPropertyTypes: true, noEmit: true, types: ['node'] },
+      files: ['use.ts'],
+    }));
+
+    await mustEnd(join(project, 'node_modules/.bin/tsc'), [], project);
+  });
+
+  it('runs the script of its README', async () => {
+    expect(await mustEnd(process.execPath, [example(), agent.socket], directory)).toMatch(/^fake, Debian GNU\/Linux 13 \(trixie\): 4 file systems were frozen\n$/);
+  });
+
+  it.each(['20', '22'])('runs it on Node %s, and concierge-ctl', async (version) => {
+    const project = join(directory, `node-${version}`);
+    mkdirSync(project);
+    // The package `node` fetches its program in an install script.
+    writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }));
+    await mustEnd('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `node@${version}`], project);
+    const node = join(project, 'node_modules/node/bin/node');
+    const ctl = (...words: string[]): Promise<string> => mustEnd(node, [join(directory, 'node_modules/concierge-client/bin/concierge-ctl.js'), ...words], directory);
+
+    expect(await mustEnd(node, ['--version'], directory)).toMatch(new RegExp(`^v${version}\\.`));
+    expect(await mustEnd(node, [example(), agent.socket], directory)).toContain('4 file systems were frozen');
+    expect(await ctl('--version')).toMatch(/^concierge-ctl \d+\.\d+\.\d+\n$/);
+    expect(await ctl('--socket', agent.socket, 'os')).toContain('Debian');
+    await ctl('--socket', agent.socket, 'cp', 'guest:/etc/hostname', join(project, 'copied'));
+    expect(existsSync(join(project, 'copied'))).toBe(true);
+    await ctl('--socket', agent.socket, 'frozen', '--', 'true');
+  });
+});
