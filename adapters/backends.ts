@@ -41,9 +41,9 @@ export const builtInBackends: readonly BuiltIn[] = [
     id: 'windows',
     system: true,
     detects: () => process.platform === 'win32',
-    async load() {
+    async load({ settings }) {
       const { windowsBackend } = await import('./windows/module.ts');
-      return windowsBackend();
+      return windowsBackend({ writers: settings.vssWriters === 'warn' ? 'warn' : 'require' });
     },
     channels: async () => (await import('./windows/module.ts')).windowsChannels,
   },

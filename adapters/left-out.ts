@@ -4,7 +4,7 @@ import type { Capability } from '../core/ports/capabilities.ts';
 export const leftOut = {
   linux: new Set<Capability>(['host.devices']),
   windows: new Set<Capability>([
-    'power.suspend.hybrid', 'network.routes', 'processors.online.switching', 'processors.statistics', 'memory.blocks',
+    'power.suspend.hybrid', 'processors.online.switching', 'processors.statistics', 'memory.blocks',
     'memory.blocks.switching', 'fileSystem.diskStatistics',
   ]),
   /** As `createFakeMachine()` makes it; it can be described with them. */

@@ -159,6 +159,16 @@ export const settingsTable = {
     fallback: both('0644'),
     doc: 'Mode of a file that guest-file-open creates, whatever the umask: three octal digits. qemu-ga has 0666, with which everybody may write to it.',
   },
+  vssWriters: {
+    ...own,
+    key: 'vss-writers',
+    kind: 'choice',
+    option: option(undefined, 'vss-writers'),
+    placeholder: 'WHAT',
+    choices: ['require', 'warn'],
+    fallback: both('require'),
+    doc: 'On Windows, what a VSS writer that fails does to a freeze which its data has a part in: `require` fails it, `warn` is a warning in the log and the report.',
+  },
   vsockAllow: {
     ...list('vsock-allow', option(undefined, 'vsock-allow'), 'The only CIDs that may talk to vsock-listen, with commas. Without it that is the host, CID 2.', {
       placeholder: 'CIDS',

@@ -1,11 +1,11 @@
 import type { AgentError } from '../../core/errors/agent-error.ts';
-import type { FreezeCandidate, FreezeRequest, FreezeSession, Freezing, ThawOutcome } from '../../core/ports/freezing.ts';
+import type { FreezeCandidate, FreezeRequest, FreezeSession, FreezeTarget, Freezing, ThawOutcome } from '../../core/ports/freezing.ts';
 import { kernel32 } from './bindings/kernel32.ts';
 import { fileLane } from './lane.ts';
 import { textOf } from './layout.ts';
 import { DRIVE_FIXED, type Volume, volumes } from './volumes.ts';
 import { defaultLimits, type Limits } from './vss/limits.ts';
-import { SnapshotSet } from './vss/snapshot-set.ts';
+import { RetryableWriter, SnapshotSet, type WriterRule } from './vss/snapshot-set.ts';
 import { systemLimitMs, VssSession } from './vss/session.ts';
 import { windowsErrorOf } from './system-error.ts';
 import { windowsClock } from './clock.ts';
@@ -21,11 +21,13 @@ const patienceMs = 5_000;
  */
 export class WindowsFreezing implements Freezing {
   readonly #limits: Limits;
+  readonly #writers: WriterRule;
   /** What a thaw is still to be told of a freeze that ended badly. */
   #owed: AgentError | undefined;
 
-  constructor(limits = defaultLimits) {
+  constructor({ limits = defaultLimits, writers = 'require' }: { readonly limits?: Limits; readonly writers?: WriterRule } = {}) {
     this.#limits = limits;
+    this.#writers = writers;
   }
 
   survey(): Promise<readonly FreezeCandidate[]> {
@@ -38,8 +40,18 @@ export class WindowsFreezing implements Freezing {
     const known = new Set(volumes().map(({ name }) => name));
     const unknown = targets.find(({ id }) => !known.has(id));
     if (unknown !== undefined) throw windowsErrorOf(ERROR_PATH_NOT_FOUND, { syscall: 'FindFirstVolume', path: unknown.mountPoint });
+    return this.#session(request, targets).catch((error: unknown) => {
+      if (!(error instanceof RetryableWriter)) throw error;
+      // Once more, for a writer that says that it may not fail then.
+      return this.#session(request, targets).catch((again: unknown) => {
+        throw again instanceof RetryableWriter ? again.failure : again;
+      });
+    });
+  }
+
+  async #session(request: FreezeRequest, targets: readonly FreezeTarget[]): Promise<FreezeSession> {
     // The provider outlasts the agent's own limit, which says more.
-    const set = await SnapshotSet.create({ holdLimitMs: systemLimitMs + 5_000, limits: this.#limits });
+    const set = await SnapshotSet.create({ holdLimitMs: systemLimitMs + 5_000, limits: this.#limits, writers: this.#writers });
     try {
       const unsupported = await set.prepare(targets.map(({ id }) => id));
       return new VssSession(set, targets, unsupported, request, {

@@ -13,6 +13,7 @@ import { windowsProcesses } from './processes.ts';
 import { windowsProcessors } from './processors.ts';
 import { windowsTrimming } from './trimming.ts';
 import { windowsUsage } from './usage.ts';
+import type { WriterRule } from './vss/snapshot-set.ts';
 
 /* One chunk of the bundle has all of Windows: a second one would have its own tables of DLLs. */
 export { EventLog } from './event-log.ts';
@@ -24,8 +25,10 @@ export { windowsChannels } from './channels/windows-channels.ts';
 export { registerProvider, unregisterProvider } from './vss/registration.ts';
 
 export interface WindowsBackendOptions {
-  /** guest-network-get-route, which the reference has on Linux only. */
+  /** guest-network-get-route, which the reference has on Windows since 11.0; without it the protocol of older ones. */
   readonly routes?: boolean;
+  /** What a writer of VSS that fails does to the freeze that it has a part in. */
+  readonly writers?: WriterRule;
   /** DLLs to load in place of the system's: doubles in tests. */
   readonly dlls?: Readonly<Record<string, string>>;
   /** Told what goes wrong after a command was answered. */
@@ -36,13 +39,13 @@ export interface WindowsBackendOptions {
  * The backend of 64-bit Windows 10, Server 2016 and later. Memory blocks, statistics of processors and of disks,
  * and switching of processors are absent, and their commands with them, as in the reference.
  */
-export function windowsBackend({ routes = false, dlls = {}, onLateFailure }: WindowsBackendOptions = {}): Backend {
+export function windowsBackend({ routes = true, dlls = {}, writers, onLateFailure }: WindowsBackendOptions = {}): Backend {
   replaceDlls(dlls);
   return {
     clock: windowsClock,
     fileSystem: {
       files: windowsFiles,
-      freezing: new WindowsFreezing(),
+      freezing: new WindowsFreezing(writers === undefined ? {} : { writers }),
       trimming: windowsTrimming(),
       usage: windowsUsage,
       disks: windowsDisks,

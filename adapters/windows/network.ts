@@ -19,11 +19,11 @@ const ERROR_NO_DATA = 232;
 const ERROR_NOT_FOUND = 1168;
 
 export interface WindowsNetworkOptions {
-  /** qemu-ga has no guest-network-get-route on Windows: with it there is one command more than there. */
+  /** qemu-ga has guest-network-get-route on Windows since 11.0. */
   readonly routes?: boolean;
 }
 
-export const windowsNetwork = ({ routes = false }: WindowsNetworkOptions = {}): Network => ({
+export const windowsNetwork = ({ routes = true }: WindowsNetworkOptions = {}): Network => ({
   interfaces: {
     // oxlint-disable-next-line require-await -- tables in memory; a failure is a rejection
     async list() {
@@ -125,26 +125,23 @@ function routesOf(family: number): NetworkRoute[] {
   const names = new Map(table(iphlpapi.GetIfTable2, MIB_IF_TABLE2.fields.Table[0], MIB_IF_ROW2).map((row) => [row.InterfaceIndex, row.Alias]));
   const rows = table((out) => iphlpapi.GetIpForwardTable2(family, out), MIB_IPFORWARD_TABLE2.fields.Table[0], MIB_IPFORWARD_ROW2);
   return rows.map((row) => {
-    const common = { interface: names.get(row.InterfaceIndex) ?? `${row.InterfaceIndex}`, metric: row.Metric, references: 0, use: 0 };
+    const common = { interface: names.get(row.InterfaceIndex) ?? `${row.InterfaceIndex}`, metric: row.Metric };
     const prefix = row['DestinationPrefix.PrefixLength'];
     const [destination, next] = [row['DestinationPrefix.Prefix'], row.NextHop];
     if (family === AF_INET) {
       const gateway = readFields(SOCKADDR_IN, next).sin_addr;
       return {
         version: 4, ...common, destination: ipv4Text(readFields(SOCKADDR_IN, destination).sin_addr), gateway: ipv4Text(gateway),
-        mask: netmaskText(prefix), flags: routeFlags(gateway), mtu: 0, window: 0, irtt: 0,
+        mask: netmaskText(prefix),
       };
     }
     const hop = readFields(SOCKADDR_IN6, next).sin6_addr;
     return {
       version: 6, ...common, destination: ipv6Text(readFields(SOCKADDR_IN6, destination).sin6_addr), destinationPrefix: prefix,
-      source: '::', sourcePrefix: 0, nextHop: ipv6Text(hop), flags: routeFlags(hop),
+      source: '::', sourcePrefix: 0, nextHop: ipv6Text(hop),
     };
   });
 }
-
-/** RTF_UP, and RTF_GATEWAY where there is a next hop: the bits that hosts know from Linux. */
-const routeFlags = (nextHop: Buffer): number => (nextHop.some((byte) => byte !== 0) ? 3 : 1);
 
 /** The rows of a table of netioapi.h: a count, and at `offset` the rows. None where the family is missing. */
 function table<F extends Layout['fields']>(call: (table: Out<Pointer | null>) => number, offset: number, row: Layout<F>) {

@@ -1,5 +1,5 @@
 import { withContext } from '../errors/agent-error.ts';
-import type { InterfaceStatistics, Ipv4Route, Ipv6Route, NetworkInterface } from '../ports/index.ts';
+import type { InterfaceStatistics, Ipv4Route, Ipv6Route, NetworkInterface, NetworkRoute } from '../ports/index.ts';
 import { guestNetworkGetInterfaces, guestNetworkGetRoute } from '../schema/network.ts';
 import { available, handler } from './command.ts';
 import { present } from './present.ts';
@@ -48,18 +48,23 @@ export const getRoute = handler(guestNetworkGetRoute, async ({ backend }) => {
 /** As an unsigned number: the kernel prints 32 bits, and qemu-ga 11.1 makes 0x80200001 a number of 64 bits. */
 const flagBits = (flags: number): number => flags >>> 0;
 
+/** What a system does not keep is left out. */
+const kept = ({ flags, references, use }: NetworkRoute) => ({
+  ...(flags !== undefined && { flags: flagBits(flags) }),
+  ...(references !== undefined && { refcnt: references }),
+  ...(use !== undefined && { use }),
+});
+
 const ipv4Route = (route: Ipv4Route) => ({
   iface: route.interface,
   destination: route.destination,
   gateway: route.gateway,
   mask: route.mask,
   metric: route.metric,
-  flags: flagBits(route.flags),
-  refcnt: route.references,
-  use: route.use,
-  mtu: route.mtu,
-  window: route.window,
-  irtt: route.irtt,
+  ...kept(route),
+  ...(route.mtu !== undefined && { mtu: route.mtu }),
+  ...(route.window !== undefined && { window: route.window }),
+  ...(route.irtt !== undefined && { irtt: route.irtt }),
   version: 4,
 });
 
@@ -72,8 +77,6 @@ const ipv6Route = (route: Ipv6Route) => ({
   srcprefixlen: String(route.sourcePrefix),
   nexthop: route.nextHop,
   metric: route.metric,
-  flags: flagBits(route.flags),
-  refcnt: route.references,
-  use: route.use,
+  ...kept(route),
   version: 6,
 });

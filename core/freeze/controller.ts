@@ -299,6 +299,8 @@ export class FreezeController {
     const start = clock.monotonic();
     const outcomes = await session.freeze();
     record.froze(outcomes);
+    record.warnings = session.warnings ?? [];
+    record.warnings.forEach((sentence) => log.warning(sentence));
     for (const mountPoint of record.unsupported) log.warning(() => `${mountPoint} is not frozen: ${withoutFreeze}`);
     demandSuccess(outcomes);
     this.#stopIfEnding();

@@ -15,6 +15,7 @@ export interface FreezeReport {
   readonly filesystems: readonly FileSystemReport[];
   readonly 'left-out': readonly { readonly mountpoint: string; readonly reason: string; readonly detail: string }[];
   readonly hooks: readonly HookReport[];
+  readonly warnings?: readonly string[];
 }
 
 export interface FileSystemReport {
@@ -45,6 +46,7 @@ export class FreezeRecord {
   readonly startedAt: bigint;
   readonly hooks: HookResult[] = [];
   leftOut: readonly LeftOut[] = [];
+  warnings: readonly string[] = [];
   /** Wall clock, nanoseconds; 0: none. */
   deadlineAt = 0n;
   #outcomes: readonly FreezeOutcome[] = [];
@@ -92,6 +94,7 @@ export class FreezeRecord {
       hooks: this.hooks.map(({ name, phase, ok, error, output, durationNs }) => ({
         name, phase, ok, ...(error !== undefined && { error }), output, 'duration-ns': durationNs,
       })),
+      ...(this.warnings.length > 0 && { warnings: this.warnings }),
     };
   }
 

@@ -88,6 +88,8 @@ export interface FreezeSession {
   freeze(): Promise<readonly FreezeOutcome[]>;
   /** Thaws what this session froze, in the reverse order, and ends it. Idempotent: a second call answers the same. */
   thaw(): Promise<readonly ThawOutcome[]>;
+  /** What went wrong beside the freeze and does not concern what is frozen, a whole sentence each; known once `freeze` has resolved. */
+  readonly warnings?: readonly string[];
   /** Settles when the session ended without `thaw` of this object; all that could be thawed is. Stays pending after `thaw`. */
   readonly ended: Promise<FreezeEnd>;
 }

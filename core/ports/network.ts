@@ -47,12 +47,13 @@ export interface Ipv4Route {
   readonly gateway: string;
   readonly mask: string;
   readonly metric: number;
-  readonly flags: number;
-  readonly references: number;
-  readonly use: number;
-  readonly mtu: number;
-  readonly window: number;
-  readonly irtt: number;
+  /** These six where the system keeps them: Linux does, Windows does not. */
+  readonly flags?: number;
+  readonly references?: number;
+  readonly use?: number;
+  readonly mtu?: number;
+  readonly window?: number;
+  readonly irtt?: number;
 }
 
 export interface Ipv6Route {
@@ -64,7 +65,7 @@ export interface Ipv6Route {
   readonly sourcePrefix: number;
   readonly nextHop: string;
   readonly metric: number;
-  readonly flags: number;
-  readonly references: number;
-  readonly use: number;
+  readonly flags?: number;
+  readonly references?: number;
+  readonly use?: number;
 }

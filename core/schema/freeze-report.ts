@@ -37,4 +37,5 @@ export const freezeReport = struct('ConciergeFreezeReport', {
   filesystems: required(listOf(fileSystem), 'Those that were to be frozen, in the order of freezing.'),
   'left-out': required(listOf(leftOut), 'Those that were not, and why.'),
   hooks: required(listOf(hook), 'What the hooks did, in the order of running.'),
+  warnings: optional(listOf(str), 'What went wrong beside it, as with an application whose data lies on nothing that was frozen.'),
 });

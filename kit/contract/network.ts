@@ -52,7 +52,7 @@ const routeCases: readonly ContractCase<NonNullable<Network['routes']>>[] = [
         isText(route.interface, 'interface');
         if (route.version === 4) for (const address of [route.destination, route.gateway, route.mask]) assert.ok(isIPv4(address), address);
         else for (const address of [route.destination, route.source, route.nextHop]) assert.ok(isIPv6(address), address);
-        for (const name of ['metric', 'flags', 'references', 'use'] as const) isWhole(route[name], name);
+        for (const name of ['metric', 'flags', 'references', 'use'] as const) isWhole(route[name] ?? 0, name);
         if (route.version === 6) assert.ok(route.destinationPrefix >= 0 && route.destinationPrefix <= 128);
       }
     },

@@ -5,7 +5,6 @@
 export const absentCommands: Readonly<Record<string, string>> = {
   'args/guest-get-memory-blocks extra': 'guest-get-memory-blocks',
   'args/guest-get-memory-block-info extra': 'guest-get-memory-block-info',
-  'args/guest-network-get-route extra': 'guest-network-get-route',
   'args/guest-set-vcpus none': 'guest-set-vcpus',
   'args/guest-set-memory-blocks none': 'guest-set-memory-blocks',
   'args/set-vcpus list-number': 'guest-set-vcpus',

@@ -56,15 +56,14 @@ describe('the network of a machine that is made up', () => {
   it('routes of both families have interface, next hop and prefix', async () => {
     const routes = await network?.routes?.list();
 
-    const common = { references: 0, use: 0 };
-    const v4 = { version: 4, ...common, mtu: 0, window: 0, irtt: 0 };
-    const v6 = { version: 6, ...common, source: '::', sourcePrefix: 0 };
+    const v4 = { version: 4 };
+    const v6 = { version: 6, source: '::', sourcePrefix: 0 };
     assert.deepEqual(routes, [
-      { ...v4, interface: 'Ethernet', destination: '0.0.0.0', gateway: '192.0.2.1', mask: '0.0.0.0', metric: 25, flags: 3 },
-      { ...v4, interface: 'Ethernet', destination: '192.0.0.0', gateway: '0.0.0.0', mask: '255.255.240.0', metric: 281, flags: 1 },
-      { ...v4, interface: '77', destination: '127.0.0.1', gateway: '0.0.0.0', mask: '255.255.255.255', metric: 331, flags: 1 },
-      { ...v6, interface: 'Ethernet', destination: '::', destinationPrefix: 0, nextHop: 'fe80::1', metric: 25, flags: 3 },
-      { ...v6, interface: 'Ethernet', destination: '2001:db8::', destinationPrefix: 64, nextHop: '::', metric: 281, flags: 1 },
+      { ...v4, interface: 'Ethernet', destination: '0.0.0.0', gateway: '192.0.2.1', mask: '0.0.0.0', metric: 25 },
+      { ...v4, interface: 'Ethernet', destination: '192.0.0.0', gateway: '0.0.0.0', mask: '255.255.240.0', metric: 281 },
+      { ...v4, interface: '77', destination: '127.0.0.1', gateway: '0.0.0.0', mask: '255.255.255.255', metric: 331 },
+      { ...v6, interface: 'Ethernet', destination: '::', destinationPrefix: 0, nextHop: 'fe80::1', metric: 25 },
+      { ...v6, interface: 'Ethernet', destination: '2001:db8::', destinationPrefix: 64, nextHop: '::', metric: 281 },
     ]);
   });
 

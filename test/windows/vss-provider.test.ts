@@ -40,6 +40,8 @@ const ids = {
 };
 const set = guidValue(Buffer.alloc(16, 1));
 const volume = '\\\\?\\Volume{00000000-0000-0000-0000-000000000043}\\';
+/** A freeze of that volume. */
+const ofVolume = (holdLimitMs: number) => ({ holdLimitMs, set: Buffer.alloc(16, 1), volumes: ['\\\\?\\Volume{00000000-0000-0000-0000-000000000042}\\', volume.toLowerCase()] });
 const VETO = 0x8004_2306 | 0;
 
 async function provider() {
@@ -57,20 +59,24 @@ async function provider() {
 describe('the VSS provider', () => {
   it('supports volumes for a freeze of the agent, and for nobody else', async () => {
     const { whole } = await provider();
-    const [before, during]: [Out<number>, Out<number>] = [[9], [9]];
+    const [before, during, other, part]: Out<number>[] = [[9], [9], [9], [9]] as const satisfies Out<number>[];
 
     await whole.IsVolumeSupported(volume, before);
-    const channel = await FreezeChannel.open(5_000);
+    const channel = await FreezeChannel.open(ofVolume(5_000));
     await whole.IsVolumeSupported(volume, during);
+    await whole.IsVolumeSupported(volume.replace('43}', '44}'), other);
+    await whole.IsVolumeSupported(volume.slice(0, -1), part);
+    const stranger = await whole.BeginPrepareSnapshot(guidValue(Buffer.alloc(16, 2)), set, volume, 0);
     channel.close();
     whole.release();
 
-    assert.deepEqual([before, during], [[0], [1]]);
+    assert.deepEqual([before, during, other, part], [[0], [1], [0], [0]]);
+    assert.equal(stranger, VETO);
   });
 
   it('holds until the agent thaws', async () => {
     const { whole, sets } = await provider();
-    const channel = await FreezeChannel.open(60_000);
+    const channel = await FreezeChannel.open(ofVolume(60_000));
 
     const held = sets.CommitSnapshots(set);
     const frozen = await waitFor(channel.frozen).signalled;
@@ -86,14 +92,14 @@ describe('the VSS provider', () => {
 
   it('a set that VSS gives up is held no longer, and the next one is again', async () => {
     const { whole, sets } = await provider();
-    const channel = await FreezeChannel.open(60_000);
+    const channel = await FreezeChannel.open(ofVolume(60_000));
 
     const held = sets.CommitSnapshots(set);
     await waitFor(channel.frozen).signalled;
     await sets.AbortSnapshots(set);
     const aborted = await held;
     channel.close();
-    const second = await FreezeChannel.open(60_000);
+    const second = await FreezeChannel.open(ofVolume(60_000));
     await whole.BeginPrepareSnapshot(set, set, volume, 0);
     const again = sets.CommitSnapshots(set);
     await waitFor(second.frozen).signalled;
@@ -109,7 +115,7 @@ describe('the VSS provider', () => {
 
   it('lets go by itself at the limit, and refuses to hold for nobody', async () => {
     const { whole, sets } = await provider();
-    const channel = await FreezeChannel.open(100);
+    const channel = await FreezeChannel.open(ofVolume(100));
 
     const limited = await sets.CommitSnapshots(set);
     channel.close();

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 
+import { dll, prototype } from '../../adapters/windows/dll.ts';
 import { kernel32 } from '../../adapters/windows/bindings/kernel32.ts';
 import { WindowsFreezing } from '../../adapters/windows/freezing.ts';
 import { windowsBackend } from '../../adapters/windows/module.ts';
@@ -47,6 +48,99 @@ const messageOf = async (promise: Promise<unknown>): Promise<string> => {
   }
   return 'it succeeded';
 };
+
+/** The same for one drive alone. */
+async function beginOn(drive: string, by = freezing): Promise<FreezeSession> {
+  const one = (await freezing.survey()).find(({ mountPoints }) => mountPoints.includes(drive)) ?? assert.fail(`no ${drive}`);
+  return by.begin({ levels: [[{ id: one.id, mountPoint: drive }]], deadlineMs: 0, freezeWithinMs: 0, stateDirectory: 'C:\\' });
+}
+
+describe('writers of VSS', () => {
+  const added = (calls: CallLog): readonly string[] => calls.lines().filter((line) => line.startsWith('AddComponent'));
+
+  it('only those have a part in a freeze whose components lie on what is frozen', async () => {
+    const calls = vssScene();
+
+    await (await beginOn('Z:\\')).thaw();
+    const elsewhere = added(calls);
+    await (await beginOn('C:\\')).thaw();
+
+    assert.deepEqual(elsewhere, []);
+    assert.deepEqual(added(calls), [String.raw`AddComponent 3 4 type=1 path=VM\SQL name=master`]);
+  });
+
+  it('a database on another volume that fails does not fail the freeze, and is a warning', async () => {
+    vssScene({ fail: 'Writer=0x800423f4' });
+
+    const session = await beginOn('Z:\\');
+    const frozen = await session.freeze();
+    await session.thaw();
+
+    assert.deepEqual(results(frozen), ['frozen']);
+    assert.deepEqual(session.warnings, ['writer SqlServerWriter failed: VSS_E_WRITERERROR_NONRETRYABLE (VSS_WS_FAILED_AT_PREPARE_SNAPSHOT): nothing of it lies whole on what is frozen']);
+  });
+
+  it('a writer that fails and may not fail the next time gets a next time, and one only', async () => {
+    const calls = vssScene({ fail: 'WriterOnce=0x800423f3' });
+
+    await (await beginOn('C:\\')).thaw();
+    const sets = calls.lines().filter((line) => line === 'StartSnapshotSet').length;
+    const again = vssScene({ fail: 'Writer=0x800423f3' });
+
+    assert.match(await messageOf(beginOn('C:\\')), /^failed to prepare for backup: writer SqlServerWriter failed: VSS_E_WRITERERROR_RETRYABLE/);
+    assert.equal(sets, 2);
+    assert.equal(again.lines().filter((line) => line === 'StartSnapshotSet').length, 2);
+  });
+
+  it('with vss-writers=warn one that fails fails nothing', async () => {
+    vssScene({ fail: 'Writer=0x800423f2' });
+
+    const session = await beginOn('C:\\', new WindowsFreezing({ writers: 'warn' }));
+    const frozen = await session.freeze();
+    await session.thaw();
+
+    assert.deepEqual(results(frozen), ['frozen']);
+    assert.match(session.warnings?.join() ?? '', /^writer SqlServerWriter failed: VSS_E_WRITERERROR_TIMEOUT .*: vss-writers=warn$/);
+  });
+});
+
+describe('the provider and other backup programs', () => {
+  const FILE_MAP_READ = 4;
+  const section = dll('kernel32.dll', {
+    OpenFileMappingW: prototype<(access: number, inherit: number, name: string) => bigint>('void *__stdcall OpenFileMappingW(uint32_t access, int inherit, str16 name)'),
+  });
+  const isOffered = (): boolean => {
+    const handle = section.OpenFileMappingW(FILE_MAP_READ, 0, 'Global\\Concierge-VSS-session');
+    if (handle !== 0n) kernel32.CloseHandle(handle);
+    return handle !== 0n;
+  };
+
+  it('it is offered from the begin of our set until the hold is over, and not before or after', async () => {
+    const calls = vssScene({ slow: 'BackupComplete=300,GatherWriterMetadata=200' });
+    const seen: [string, boolean][] = [];
+    const watch = setInterval(() => seen.push([calls.lines().at(-1) ?? '', isOffered()]), 10);
+
+    const session = await begin();
+    await session.freeze();
+    await session.thaw();
+    clearInterval(watch);
+
+    const at = (step: string): readonly boolean[] => seen.filter(([last]) => last === step).map(([, offered]) => offered);
+    assert.ok(at('GatherWriterMetadata').length > 0 && at('GatherWriterMetadata').every((offered) => !offered));
+    assert.ok(at('BackupComplete').length > 0 && at('BackupComplete').every((offered) => !offered));
+    assert.ok(seen.some(([, offered]) => offered));
+  });
+
+  it('it takes the volumes of the set and no others', async () => {
+    vssScene({ fail: 'OtherVolumes=1' });
+
+    const session = await beginOn('C:\\');
+    const frozen = await session.freeze();
+    await session.thaw();
+
+    assert.deepEqual(results(frozen), ['frozen']);
+  });
+});
 
 describe('a freeze through VSS', () => {
   it('goes through the steps in the order that VSS demands, with the context that takes no snapshot', async () => {
@@ -205,7 +299,7 @@ describe('a freeze that VSS does not come to', () => {
 describe('a VSS that hangs', () => {
   it('writers that do not come to an end of preparing are given up at the limit, and the next freeze works', async () => {
     const calls = vssScene({ slow: 'PrepareForBackup=700' });
-    const impatient = new WindowsFreezing({ ...defaultLimits, prepareMs: 100 });
+    const impatient = new WindowsFreezing({ limits: { ...defaultLimits, prepareMs: 100 } });
 
     const message = await messageOf(begin({}, impatient));
     const given = calls.lines();
@@ -222,7 +316,7 @@ describe('a VSS that hangs', () => {
 
   it('a call that does not come back is told, occupies nobody, and keeps further freezes away until it does', async () => {
     const calls = vssScene({ slow: 'AddToSnapshotSet=2500' });
-    const impatient = new WindowsFreezing({ ...defaultLimits, callMs: 700 });
+    const impatient = new WindowsFreezing({ limits: { ...defaultLimits, callMs: 700 } });
 
     const message = await messageOf(begin({}, impatient));
     const meanwhile = await messageOf(begin({}, impatient));

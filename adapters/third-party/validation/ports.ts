@@ -41,12 +41,12 @@ const traffic = record(Object.fromEntries(
 const routeOf: Readonly<Record<number, Check>> = {
   4: record({
     version: whole, interface: text, destination: text, gateway: text, mask: text,
-    metric: count, flags: count, references: count, use: count, mtu: count, window: count, irtt: count,
-  }),
+    metric: count,
+  }, { flags: count, references: count, use: count, mtu: count, window: count, irtt: count }),
   6: record({
     version: whole, interface: text, destination: text, destinationPrefix: count, source: text, sourcePrefix: count, nextHop: text,
-    metric: count, flags: count, references: count, use: count,
-  }),
+    metric: count,
+  }, { flags: count, references: count, use: count }),
 };
 const route: Check = (value, where) => {
   const version: unknown = typeof value === 'object' && value !== null ? Reflect.get(value, 'version') : undefined;

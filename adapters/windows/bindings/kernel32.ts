@@ -29,6 +29,8 @@ export const kernel32 = dll('kernel32.dll', {
   DeleteFileW: prototype<(path: string) => number>('int __stdcall DeleteFileW(str16 path)'),
   DeviceIoControl: prototype<(device: Pointer, code: number, input: Memory, inputSize: number, output: Memory, outputSize: number, returned: Out<number> | null, overlapped: Pointer | null) => number>(
     'int __stdcall DeviceIoControl(void *device, uint32_t code, void *input, uint32_t inputSize, _Out_ void *output, uint32_t outputSize, _Out_ uint32_t *returned, void *overlapped)'),
+  ExpandEnvironmentStringsW: prototype<(text: string, into: Buffer, length: number) => number>(
+    'uint32_t __stdcall ExpandEnvironmentStringsW(str16 text, _Out_ void *into, uint32_t length)'),
   FileTimeToSystemTime: prototype<(fileTime: Buffer, systemTime: Buffer) => number>(
     'int __stdcall FileTimeToSystemTime(void *fileTime, _Out_ void *systemTime)'),
   FindFirstVolumeW: prototype<(name: Buffer, length: number) => Pointer>('void *__stdcall FindFirstVolumeW(_Out_ void *name, uint32_t length)'),
@@ -60,6 +62,10 @@ export const kernel32 = dll('kernel32.dll', {
   GetSystemTimePreciseAsFileTime: prototype<(fileTime: Buffer) => void>('void __stdcall GetSystemTimePreciseAsFileTime(_Out_ void *fileTime)'),
   GetVolumeInformationW: prototype<(root: string, label: Buffer | null, labelLength: number, serial: Out<number>, longestName: Out<number>, flags: Out<number>, type: Buffer, typeLength: number) => number>(
     'int __stdcall GetVolumeInformationW(str16 root, _Out_ void *label, uint32_t labelLength, _Out_ uint32_t *serial, _Out_ uint32_t *longestName, _Out_ uint32_t *flags, _Out_ void *type, uint32_t typeLength)'),
+  GetVolumeNameForVolumeMountPointW: prototype<(mountPoint: string, name: Buffer, length: number) => number>(
+    'int __stdcall GetVolumeNameForVolumeMountPointW(str16 mountPoint, _Out_ void *name, uint32_t length)'),
+  GetVolumePathNameW: prototype<(path: string, mountPoint: Buffer, length: number) => number>(
+    'int __stdcall GetVolumePathNameW(str16 path, _Out_ void *mountPoint, uint32_t length)'),
   GetVolumePathNamesForVolumeNameW: prototype<(volume: string, names: Buffer, length: number, needed: Out<number>) => number>(
     'int __stdcall GetVolumePathNamesForVolumeNameW(str16 volume, _Out_ void *names, uint32_t length, _Out_ uint32_t *needed)'),
   InitializeProcThreadAttributeList: prototype<(list: Buffer | null, count: number, flags: number, size: Buffer) => number>(

@@ -49,8 +49,16 @@ export const IVssExamineWriterMetadata = comInterface('IVssExamineWriterMetadata
 export const IVssWMComponent = comInterface('IVssWMComponent', 'vsbackup.h', {
   GetComponentInfo: slot<(info: OutPointer) => number>(3, ['out void *']),
   FreeComponentInfo: slot<(info: Pointer) => number>(4, ['void *']),
+  GetFile: slot<(index: number, description: OutPointer) => number>(5, ['uint32_t', 'out void *']),
+  GetDatabaseFile: slot<(index: number, description: OutPointer) => number>(6, ['uint32_t', 'out void *']),
+  GetDatabaseLogFile: slot<(index: number, description: OutPointer) => number>(7, ['uint32_t', 'out void *']),
+});
+
+export const IVssWMFiledesc = comInterface('IVssWMFiledesc', 'vsbackup.h', {
+  GetPath: slot<(path: OutPointer) => number>(3, ['out void *']),
 });
 
 export const VSS_COMPONENTINFO = layout('struct _VSS_COMPONENTINFO', 'vsbackup.h', 72, {
   type: [0, 'i32'], bstrLogicalPath: [8, 'pointer'], bstrComponentName: [16, 'pointer'], bSelectable: [46, 'u8'],
+  cFileCount: [52, 'u32'], cDatabases: [56, 'u32'], cLogFiles: [60, 'u32'],
 });

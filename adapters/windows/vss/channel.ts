@@ -13,11 +13,20 @@ import { withSecurity } from '../private-files.ts';
 const rights = 'D:P(A;;GA;;;SY)(A;;GA;;;BA)';
 
 const sectionName = 'Global\\Concierge-VSS-session';
-const version = 1;
+const version = 2;
 
 const PAGE_READWRITE = 4;
 const FILE_MAP_WRITE = 2;
 const ERROR_ALREADY_EXISTS = 183;
+
+export interface ChannelContent {
+  /** After which the provider lets go without being told. */
+  readonly holdLimitMs: number;
+  /** The identifier of the snapshot set. */
+  readonly set: Buffer;
+  /** What the provider takes: volumes by name, and nothing else. */
+  readonly volumes: readonly string[];
+}
 
 /** The way between agent and provider, which runs in a process of the system's: a section that names two events. */
 export class FreezeChannel {
@@ -34,11 +43,10 @@ export class FreezeChannel {
   }
 
   /**
-   * @param holdLimitMs after which the provider lets go without being told
    * @throws failed error: not elevated, or another agent's freeze is on
    */
-  static async open(holdLimitMs: number): Promise<FreezeChannel> {
-    return withSecurity(rights, (attributes) => Promise.resolve(make(attributes, holdLimitMs)));
+  static async open(content: ChannelContent): Promise<FreezeChannel> {
+    return withSecurity(rights, (attributes) => Promise.resolve(make(attributes, content)));
   }
 
   /** Lets the provider go on. Harmless when repeated. */
@@ -54,7 +62,7 @@ export class FreezeChannel {
   }
 }
 
-function make(attributes: Buffer, holdLimitMs: number): FreezeChannel {
+function make(attributes: Buffer, { holdLimitMs, set, volumes }: ChannelContent): FreezeChannel {
   const handles: Pointer[] = [];
   const demand = (handle: Pointer, what: string): Pointer => {
     const existed = lastError() === ERROR_ALREADY_EXISTS;
@@ -71,7 +79,7 @@ function make(attributes: Buffer, holdLimitMs: number): FreezeChannel {
   const mapping = demand(kernel32.CreateFileMappingW(INVALID_HANDLE, attributes, PAGE_READWRITE, 0, section.size, sectionName), `section ${sectionName}`);
   const view = kernel32.MapViewOfFile(mapping, FILE_MAP_WRITE, 0, 0, section.size);
   if (view === 0n) demand(0n, `view of ${sectionName}`);
-  const content = structure(section, { version, agent: process.pid, holdLimitMs, ...names });
+  const content = structure(section, { version, agent: process.pid, holdLimitMs, set, volumes: volumes.join(';'), ...names });
   new Uint8Array(koffi().view(view, section.size)).set(content);
   kernel32.UnmapViewOfFile(view);
   return new FreezeChannel(mapping, frozen, thaw);

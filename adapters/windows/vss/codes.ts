@@ -46,6 +46,7 @@ export const providerNotRegistered = codeOf('VSS_E_PROVIDER_NOT_REGISTERED');
 export const objectNotFound = codeOf('VSS_E_OBJECT_NOT_FOUND');
 export const holdWritesTimeout = codeOf('VSS_E_HOLD_WRITES_TIMEOUT');
 export const unsupportedContext = codeOf('VSS_E_UNSUPPORTED_CONTEXT');
+export const writerRetryable = codeOf('VSS_E_WRITERERROR_RETRYABLE');
 export const unexpectedProviderError = codeOf('VSS_E_UNEXPECTED_PROVIDER_ERROR');
 
 /** Of a volume that VSS leaves out by its nature. */

@@ -45,6 +45,10 @@ export class VssSession implements FreezeSession {
     this.#settleEnded = resolve;
   }
 
+  get warnings(): readonly string[] {
+    return this.#set.warnings;
+  }
+
   /** VSS flushes between the freeze of the writers and the hold: earlier would be too early. */
   async flush(): Promise<void> {}
 

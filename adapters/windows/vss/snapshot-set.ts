@@ -11,7 +11,7 @@ import {
 import { backupTypes, optionsKey, providerId } from './identity.ts';
 import { defaultLimits, type Limits } from './limits.ts';
 import { type AsyncOperation, type BackupComponents, hangingCall, isFinished, Steps } from './steps.ts';
-import { addComponents, failedWriters } from './writers.ts';
+import { addComponents, writers, type Participants, type WriterStatus } from './writers.ts';
 
 /** VSS_CTX_APP_ROLLBACK, with the flags that keep VSS from writing to a snapshot which does not exist (qemu-ga 10.2). */
 const TRANSPORTABLE = 0x20;
@@ -27,6 +27,20 @@ export interface SnapshotSetOptions {
   /** After which the provider lets go by itself. */
   readonly holdLimitMs: number;
   readonly limits?: Limits;
+  /** `warn`: a writer that fails fails nothing, also one that has a part in the freeze. */
+  readonly writers?: WriterRule;
+}
+
+export type WriterRule = 'require' | 'warn';
+
+/** A writer failed and said that it may not fail the next time. */
+export class RetryableWriter extends Error {
+  readonly failure: AgentError;
+
+  constructor(failure: AgentError) {
+    super(failure.message);
+    this.failure = failure;
+  }
 }
 
 /**
@@ -36,46 +50,52 @@ export interface SnapshotSetOptions {
 export class SnapshotSet {
   readonly #steps: Steps;
   readonly #components: BackupComponents;
-  readonly #channel: FreezeChannel;
+  readonly #options: SnapshotSetOptions;
+  /** From the begin of the set until its hold is over: then other backup programs are not offered our provider. */
+  #channel: FreezeChannel | undefined;
+  #participants: Participants = new Set();
+  readonly #warnings = new Set<string>();
   /** The outcome of DoSnapshotSet; `undefined` as long as it has not begun. */
   #running: { readonly operation: AsyncOperation; readonly over: Promise<number | undefined> } | undefined;
 
-  constructor(steps: Steps, components: BackupComponents, channel: FreezeChannel) {
+  constructor(steps: Steps, components: BackupComponents, options: SnapshotSetOptions) {
     this.#steps = steps;
     this.#components = components;
-    this.#channel = channel;
+    this.#options = options;
+  }
+
+  /** Writers that failed and have no part in the freeze, a sentence each. */
+  get warnings(): readonly string[] {
+    return [...this.#warnings];
   }
 
   /**
    * @throws as VSS says; then nothing is left behind. A failed error as long as a call of an earlier freeze hangs: each would
    * take a thread, and VSS makes one set at a time anyway
    */
-  static async create({ holdLimitMs, limits = defaultLimits }: SnapshotSetOptions): Promise<SnapshotSet> {
+  static async create(options: SnapshotSetOptions): Promise<SnapshotSet> {
     const hanging = hangingCall();
     if (hanging !== undefined) throw AgentError.failed(`VSS does not answer: a call of an earlier freeze has not come back yet (${hanging})`);
     joinApartment();
-    const steps = new Steps(limits);
-    const channel = await FreezeChannel.open(holdLimitMs);
-    try {
-      return new SnapshotSet(steps, await steps.createBackupComponents(), channel);
-    } catch (error) {
-      channel.close();
-      throw error;
-    }
+    const steps = new Steps(options.limits ?? defaultLimits);
+    return new SnapshotSet(steps, await steps.createBackupComponents(), options);
   }
 
   /**
    * Everything up to the freeze. Answers the volumes that VSS does not support, by name.
    *
-   * @throws as VSS says, or which writers failed; the set must then be given up
+   * @throws as VSS says, or which writers failed, or `RetryableWriter`; the set must then be given up
    */
   async prepare(volumes: readonly string[]): Promise<ReadonlySet<string>> {
     const components = this.#components;
     await this.#steps.demand('failed to initialize for backup', components.InitializeForBackup(null));
     await this.#steps.demand('failed to set backup state', components.SetBackupState(1, 1, backupType(), 0));
     await this.#setContext();
-    await addComponents(this.#steps, components);
-    await this.#steps.demand('failed to start snapshot set', components.StartSnapshotSet(Buffer.alloc(16)));
+    this.#participants = await addComponents(this.#steps, components, volumes);
+    const set = Buffer.alloc(16);
+    await this.#steps.demand('failed to start snapshot set', components.StartSnapshotSet(set));
+    // Before the first volume is added: VSS then asks the provider whether it takes it.
+    this.#channel = await FreezeChannel.open({ holdLimitMs: this.#options.holdLimitMs, set, volumes });
     const unsupported = new Set<string>();
     for (const volume of volumes) if (!(await this.#add(volume))) unsupported.add(volume);
     if (unsupported.size === volumes.length) return unsupported;
@@ -100,8 +120,25 @@ export class SnapshotSet {
   }
 
   async #demandHealthyWriters(text: string): Promise<void> {
-    const failed = await failedWriters(this.#steps, this.#components);
-    if (failed.length > 0) throw AgentError.failed(`${text}: ${failed.join('; ')}`);
+    const failed = await this.#failedWriters();
+    if (failed.length === 0) return;
+    const error = AgentError.failed(`${text}: ${failed.map(({ failure }) => failure).join('; ')}`);
+    throw failed.every(({ retryable }) => retryable === true) ? new RetryableWriter(error) : error;
+  }
+
+  /** Writers that have failed and have a part in the freeze; the others become warnings. */
+  async #failedWriters(): Promise<readonly WriterStatus[]> {
+    const failed = (await writers(this.#steps, this.#components)).filter(({ failure }) => failure !== undefined);
+    const counts = ({ instance }: WriterStatus): boolean => this.#options.writers !== 'warn' && this.#participants.has(instance);
+    for (const one of failed) {
+      const why = this.#participants.has(one.instance) ? 'vss-writers=warn' : 'nothing of it lies whole on what is frozen';
+      if (!counts(one)) this.#warnings.add(`${one.failure ?? one.name}: ${why}`);
+    }
+    return failed.filter(counts);
+  }
+
+  async #failures(): Promise<readonly string[]> {
+    return (await this.#failedWriters()).flatMap(({ failure }) => failure ?? []);
   }
 
   /**
@@ -113,6 +150,7 @@ export class SnapshotSet {
     const operation = await this.#steps.begin('failed to do snapshot set', (out) => this.#components.DoSnapshotSet(out));
     const over = this.#steps.outcomeOf(operation, withinMs + this.#steps.limits.snapshotMs);
     this.#running = { operation, over };
+    if (this.#channel === undefined) throw new TypeError('a set that was not prepared');
     const wait = waitFor(this.#channel.frozen, withinMs);
     const first = await Promise.race([wait.signalled, over.then((code) => ({ code }))]);
     if (first === true) return;
@@ -126,8 +164,8 @@ export class SnapshotSet {
     const error = code === undefined || isFinished(code) || code >= 0
       ? AgentError.failed('DoSnapshotSet exited without Frozen event')
       : vssError('failed to do snapshot set', code);
-    const writers = await failedWriters(this.#steps, this.#components).catch(() => []);
-    return writers.length === 0 ? error : AgentError.failed(`${error.message}; ${writers.join('; ')}`, error);
+    const failed = await this.#failures().catch(() => []);
+    return failed.length === 0 ? error : AgentError.failed(`${error.message}; ${failed.join('; ')}`, error);
   }
 
   /** Settles when the hold ends without `end`: the provider let go, or VSS gave up. */
@@ -138,16 +176,17 @@ export class SnapshotSet {
   /** Ends the hold and completes the backup. Never rejects; afterwards nothing is left. */
   async end(): Promise<SnapshotEnd> {
     try {
-      this.#channel.letGo();
+      this.#channel?.letGo();
       const code = this.#running === undefined ? badState : await this.#running.over;
       if (!isFinished(code)) {
         const error = await this.#failure(code);
         return error === undefined ? {} : { error };
       }
-      const writers = await failedWriters(this.#steps, this.#components);
+      this.#channel?.close();
+      const failed = await this.#failures();
       await this.#steps.complete('failed to complete backup', this.#steps.limits.completeMs, (out) => this.#components.BackupComplete(out));
       // As told before the end: a writer that failed while it was frozen did not hold what the host has taken.
-      return writers.length === 0 ? {} : { error: AgentError.failed(`the freeze was not consistent: ${writers.join('; ')}`) };
+      return failed.length === 0 ? {} : { error: AgentError.failed(`the freeze was not consistent: ${failed.join('; ')}`) };
     } catch (error) {
       await this.#abort();
       return { error: AgentError.is(error) ? error : AgentError.failed(String(error)) };
@@ -158,19 +197,19 @@ export class SnapshotSet {
 
   /** What came of a set that VSS did not finish. It is given up. */
   async #failure(code: number | undefined): Promise<AgentError | undefined> {
-    const writers = hangingCall() === undefined ? await failedWriters(this.#steps, this.#components).catch(() => []) : [];
+    const failed = hangingCall() === undefined ? await this.#failures().catch(() => []) : [];
     await this.#abort();
     // Expected where VSS looks for the snapshot that the provider did not take (before Server 2008 SP2).
     if (code === objectNotFound) return undefined;
     const error = code === undefined
       ? AgentError.failed('failed to do snapshot set: VSS did not come to an end')
       : vssError(texts[code] ?? 'failed to do snapshot set', code);
-    return writers.length === 0 ? error : AgentError.failed(`${error.message}; ${writers.join('; ')}`, error);
+    return failed.length === 0 ? error : AgentError.failed(`${error.message}; ${failed.join('; ')}`, error);
   }
 
   /** Gives up whatever has been begun. Never rejects; afterwards nothing is left. */
   async giveUp(): Promise<void> {
-    this.#channel.letGo();
+    this.#channel?.close();
     await this.#abort();
     this.#release();
   }
@@ -188,7 +227,7 @@ export class SnapshotSet {
 
   /** Each object goes when no call is inside it any more; one that hangs keeps its own. */
   #release(): void {
-    this.#channel.close();
+    this.#channel?.close();
     this.#running?.operation.release();
     this.#components.release();
   }

@@ -7,15 +7,17 @@
 namespace channel {
 
 constexpr wchar_t sectionName[] = L"Global\\Concierge-VSS-session";
-constexpr DWORD version = 1;
+constexpr DWORD version = 2;
 
 // adapters/windows/vss/channel.ts has the same.
 struct Section {
     DWORD version;
     DWORD agent;       // process identifier: its end ends the hold
     DWORD holdLimitMs; // after which the provider lets go by itself
+    GUID set;          // the snapshot set that is the agent's
     wchar_t frozen[64];
     wchar_t thaw[64];
+    wchar_t volumes[4096]; // names of its volumes, with semicolons between them
 };
 
 // {22FA54FC-970E-48DD-9AA4-89D989A396EA}

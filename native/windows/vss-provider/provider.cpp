@@ -5,6 +5,7 @@
 #include <vss.h>
 #include <vsprov.h>
 #include <vsserror.h>
+#include <cwchar>
 #include <new>
 
 #include "channel.h"
@@ -34,13 +35,26 @@ bool readSession(channel::Section &session) {
     if (!view) return false;
     session = *view;
     UnmapViewOfFile(view);
-    session.frozen[63] = session.thaw[63] = 0;
+    session.frozen[63] = session.thaw[63] = session.volumes[4095] = 0;
     return session.version == channel::version;
 }
 
-HRESULT hold(HANDLE aborted) {
+// Whether a volume is one of the agent's set. VSS writes its name with the backslash at its end, and case says nothing.
+bool isOfSession(const channel::Section &session, const wchar_t *volume) {
+    size_t length = volume ? wcslen(volume) : 0;
+    if (length == 0) return false;
+    for (const wchar_t *at = session.volumes; *at;) {
+        const wchar_t *end = wcschr(at, L';');
+        size_t its = end ? static_cast<size_t>(end - at) : wcslen(at);
+        if (its == length && _wcsnicmp(at, volume, its) == 0) return true;
+        at += its + (end ? 1 : 0);
+    }
+    return false;
+}
+
+HRESULT hold(const VSS_ID &set, HANDLE aborted) {
     channel::Section session;
-    if (!readSession(session)) return VSS_E_PROVIDER_VETO;
+    if (!readSession(session) || session.set != set) return VSS_E_PROVIDER_VETO;
     Handle frozen(OpenEventW(EVENT_MODIFY_STATE, FALSE, session.frozen));
     Handle thaw(OpenEventW(SYNCHRONIZE, FALSE, session.thaw));
     Handle agent(OpenProcess(SYNCHRONIZE, FALSE, session.agent));
@@ -121,15 +135,17 @@ public:
         return S_OK;
     }
     // The first call of a new set, whatever became of the one before (IVssProviderCreateSnapshotSet::AbortSnapshots).
-    STDMETHODIMP BeginPrepareSnapshot(VSS_ID, VSS_ID, VSS_PWSZ, LONG) override {
+    STDMETHODIMP BeginPrepareSnapshot(VSS_ID set, VSS_ID, VSS_PWSZ, LONG) override {
+        channel::Section session;
+        if (!readSession(session) || session.set != set) return VSS_E_PROVIDER_VETO;
         ResetEvent(aborted_);
         return S_OK;
     }
-    // For the agent's freezes only: backup programs that look for a provider must not choose this one.
-    STDMETHODIMP IsVolumeSupported(VSS_PWSZ, WINBOOL *supported) override {
+    // For the volumes of the agent's freeze only: other backup programs that look for a provider must not choose this one.
+    STDMETHODIMP IsVolumeSupported(VSS_PWSZ volume, WINBOOL *supported) override {
         if (!supported) return E_POINTER;
         channel::Section session;
-        *supported = readSession(session);
+        *supported = readSession(session) && isOfSession(session, volume);
         return S_OK;
     }
     STDMETHODIMP IsVolumeSnapshotted(VSS_PWSZ, WINBOOL *present, LONG *compatibility) override {
@@ -143,7 +159,7 @@ public:
 
     STDMETHODIMP EndPrepareSnapshots(VSS_ID) override { return S_OK; }
     STDMETHODIMP PreCommitSnapshots(VSS_ID) override { return S_OK; }
-    STDMETHODIMP CommitSnapshots(VSS_ID) override { return hold(aborted_); }
+    STDMETHODIMP CommitSnapshots(VSS_ID set) override { return hold(set, aborted_); }
     STDMETHODIMP PostCommitSnapshots(VSS_ID, LONG) override { return S_OK; }
     STDMETHODIMP PreFinalCommitSnapshots(VSS_ID) override { return S_OK; }
     STDMETHODIMP PostFinalCommitSnapshots(VSS_ID) override { return S_OK; }

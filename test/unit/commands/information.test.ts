@@ -65,6 +65,20 @@ describe('network', () => {
   });
 });
 
+describe('routes of a system that keeps no more of them', () => {
+  it('are printed without flags, counters and limits, as qemu-ga prints those of Windows', async () => {
+    const host = guest();
+    host.machine.network.routes.splice(0, 3,
+      { version: 4, interface: 'Ethernet', destination: '0.0.0.0', gateway: '192.0.2.1', mask: '0.0.0.0', metric: 25 },
+      { version: 6, interface: 'Ethernet', destination: '::', destinationPrefix: 0, source: '::', sourcePrefix: 0, nextHop: 'fe80::1', metric: 25 });
+
+    expect(await host.ask('guest-network-get-route')).toBe(
+      '[{"metric": 25, "version": 4, "iface": "Ethernet", "destination": "0.0.0.0", "gateway": "192.0.2.1", "mask": "0.0.0.0"}, '
+      + '{"source": "::", "metric": 25, "version": 6, "nexthop": "fe80::1", "iface": "Ethernet", "destination": "::", "desprefixlen": "0", "srcprefixlen": "0"}]',
+    );
+  });
+});
+
 describe('processors', () => {
   it('are listed by number', async () => {
     const { ask } = guest({ processors: [{ logicalId: 0, online: true, canOffline: false }, { logicalId: 1, online: false, canOffline: true }] });

@@ -46,6 +46,22 @@ describe('a freeze', () => {
     expect(guest.log.texts('warning')).toEqual(['failed to freeze /nowhere: no file system is mounted there']);
   });
 
+  it('logs and reports what went wrong beside it', async () => {
+    const guest = freezingGuest();
+    const { freezing } = guest.machine.backend.fileSystem ?? {};
+    if (freezing === undefined) throw new Error('this machine cannot freeze');
+    const sentence = 'writer SqlServerWriter failed: nothing of it lies on what is frozen';
+    const controller = guest.startAgent({
+      freezing: { ...freezing, survey: () => freezing.survey(), begin: async (request) => Object.assign(await freezing.begin(request), { warnings: [sentence] }) },
+    });
+
+    await controller.freeze();
+
+    expect(guest.log.texts('warning')).toEqual([sentence]);
+    expect(controller.report().warnings).toEqual([sentence]);
+    await controller.thaw();
+  });
+
   it('warns of a file system that is covered by another mount', async () => {
     const guest = freezingGuest({
       machine: { mounts: [

@@ -118,10 +118,26 @@ private:
 static const struct { GUID instance, writer; const wchar_t *name, *component; } writers[] = {
     {{1, 0, 0, {0}}, {2, 0, 0, {0}}, L"System Writer", L"System Files"},
     {{3, 0, 0, {0}}, {4, 0, 0, {0}}, L"SqlServerWriter", L"master"},
+    {{5, 0, 0, {0}}, {6, 0, 0, {0}}, L"ElsewhereWriter", L"far"},
 };
-constexpr UINT writerCount = 2;
+constexpr UINT writerCount = 3;
+// Where the database of a writer lies: as writers say it, with a variable of the environment.
+static const wchar_t *const places[] = {nullptr, L"%SystemDrive%\\data\\", L"Y:\\elsewhere\\"};
 
 #define NEVER(name, ...) STDMETHODIMP name(__VA_ARGS__) override { record(#name " is not expected"); return E_NOTIMPL; }
+
+class FileDescription final : public Counted<IVssWMFiledesc> {
+public:
+    explicit FileDescription(UINT writer) : writer(writer) {}
+    STDMETHODIMP GetPath(BSTR *path) override { *path = SysAllocString(places[writer]); return S_OK; }
+    NEVER(GetFilespec, BSTR *)
+    NEVER(GetRecursive, boolean *)
+    NEVER(GetAlternateLocation, BSTR *)
+    NEVER(GetBackupTypeMask, DWORD *)
+
+private:
+    UINT writer;
+};
 
 // A component is selectable where its writer is not the system's.
 class Component final : public Counted<IVssWMComponent> {
@@ -132,7 +148,8 @@ public:
         made->type = VSS_CT_DATABASE;
         made->bstrLogicalPath = writer == 1 ? SysAllocString(L"VM\\SQL") : nullptr;
         made->bstrComponentName = SysAllocString(writers[writer].component);
-        made->bSelectable = writer == 1;
+        made->bSelectable = writer != 0;
+        made->cDatabases = writer == 0 ? 0 : 1;
         *info = made;
         return S_OK;
     }
@@ -143,7 +160,7 @@ public:
         return S_OK;
     }
     NEVER(GetFile, UINT, IVssWMFiledesc **)
-    NEVER(GetDatabaseFile, UINT, IVssWMFiledesc **)
+    STDMETHODIMP GetDatabaseFile(UINT, IVssWMFiledesc **description) override { *description = new FileDescription(writer); return S_OK; }
     NEVER(GetDatabaseLogFile, UINT, IVssWMFiledesc **)
     NEVER(GetDependency, UINT, IVssWMDependency **)
 
@@ -219,7 +236,13 @@ public:
         *name = SysAllocString(writers[index].name);
         // `WriterAtThaw`: one that notices only while it is frozen that it cannot.
         HRESULT code = fault(state == State::done ? "WriterAtThaw" : "Writer");
-        *failure = index == 1 ? code : S_OK;
+        // `WriterOnce`: one that may not fail the next time.
+        static bool failedOnce = false;
+        if (index == 1 && FAILED(fault("WriterOnce")) && !failedOnce) {
+            failedOnce = true;
+            code = fault("WriterOnce");
+        }
+        *failure = index == 1 ? code : index == 2 ? fault("WriterElsewhere") : S_OK;
         *its = FAILED(*failure) ? VSS_WS_FAILED_AT_PREPARE_SNAPSHOT : VSS_WS_STABLE;
         return S_OK;
     }
@@ -261,6 +284,11 @@ public:
         if (SUCCEEDED(code)) code = loadProvider();
         if (FAILED(code)) return code;
         WINBOOL supported = FALSE;
+        if (fault("OtherVolumes")) {
+            wchar_t other[] = L"\\\\?\\Volume{00000000-0000-0000-0000-0000000000ff}\\";
+            provider->IsVolumeSupported(other, &supported);
+            if (supported) return VSS_E_UNEXPECTED_PROVIDER_ERROR;
+        }
         provider->IsVolumeSupported(volume, &supported);
         if (!supported) return VSS_E_VOLUME_NOT_SUPPORTED_BY_PROVIDER;
         CoCreateGuid(snapshot);
