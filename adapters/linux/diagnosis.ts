@@ -2,8 +2,10 @@ import { accessSync, constants, existsSync, readlinkSync } from 'node:fs';
 import { bad, good, warning } from '../../core/diagnosis/finding.ts';
 import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Diagnosis, Finding } from '../../core/ports/diagnosis.ts';
+import { keysElsewhere } from './accounts/sshd-configuration.ts';
 import { defaultGuardianPath } from './freeze/guardian.ts';
 import { attribute, latin1Text } from './kernel-files.ts';
+import { nativeAddon } from './native.ts';
 
 /** Bits of capabilities(7) that the agent has a use for, and what fails without them. */
 const needed: readonly (readonly [bit: bigint, name: string, without: string])[] = [
@@ -17,26 +19,27 @@ const needed: readonly (readonly [bit: bigint, name: string, without: string])[]
 /** Programs of the system that commands run; any one of a row will do. */
 const programs: readonly (readonly [files: readonly string[], command: string, packageName: string])[] = [
   [['/usr/sbin/chpasswd', '/usr/bin/chpasswd'], 'guest-set-user-password', 'passwd'],
-  [['/sbin/poweroff', '/sbin/shutdown'], 'guest-shutdown', 'systemd-sysv'],
+  [['/sbin/poweroff', '/sbin/shutdown', '/usr/bin/systemctl', '/bin/systemctl', '/usr/sbin/poweroff', '/usr/bin/poweroff'], 'guest-shutdown', 'systemd-sysv'],
 ];
 
 /** What of Linux has to be there. `root` stands before all paths, for tests. */
 export function linuxDiagnosis(root: string, guardianPath = defaultGuardianPath): Diagnosis {
-  const looks: readonly (() => readonly Finding[])[] = [
+  const looks: readonly (() => readonly Finding[] | Promise<readonly Finding[]>)[] = [
     () => rights(root),
     () => mountNamespace(root),
     () => guardian(guardianPath),
     () => systemPrograms(root),
     () => sleep(root),
+    () => sshKeys(root),
   ];
   return {
-    examine: () => Promise.resolve(looks.flatMap((look) => {
+    examine: async () => (await Promise.all(looks.map(async (look) => {
       try {
-        return look();
+        return await look();
       } catch (error) {
         return [warning('diagnosis', messageOf(error))];
       }
-    })),
+    }))).flat(),
   };
 }
 
@@ -100,4 +103,11 @@ function sleep(root: string): readonly Finding[] {
   const states = attribute(`${root}/sys/power/state`)?.split(/\s+/) ?? [];
   const modes = [...(states.includes('mem') ? ['ram'] : []), ...(states.includes('disk') ? ['disk'] : [])];
   return [good('guest-suspend', modes.length === 0 ? 'the kernel has no way to sleep' : `the kernel knows ${modes.join(' and ')}`)];
+}
+
+async function sshKeys(root: string): Promise<readonly Finding[]> {
+  const subject = 'guest-ssh-add-authorized-keys';
+  const reason = await keysElsewhere(root, nativeAddon());
+  if (reason === undefined) return [good(subject, 'in .ssh/authorized_keys of a user')];
+  return [warning(subject, `in .ssh/authorized_keys of a user, but ${reason}`, 'add .ssh/authorized_keys to AuthorizedKeysFile, or forbid the command (block-rpcs)')];
 }

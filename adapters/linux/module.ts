@@ -5,6 +5,7 @@ import { linuxFileSystem } from './files/file-system.ts';
 import type { LinuxFreezingOptions } from './freeze/freezing.ts';
 import { type NativeAddon, nativeAddon } from './native.ts';
 import { linuxNetwork } from './facts/network.ts';
+import { kernelPower } from './power/kernel-power.ts';
 import { linuxPower } from './power/power.ts';
 import { processes } from './programs/processes.ts';
 import type { AccountsAddon } from './accounts/ssh-keys.ts';
@@ -25,7 +26,8 @@ export function linuxBackend(options: LinuxBackendOptions = {}): Backend {
   return {
     clock: linuxClock({ root }),
     fileSystem: linuxFileSystem({ usage, disks, diskStatistics }, { ...options.freezing, root }),
-    power: linuxPower({ root }),
+    // Never on behalf of another tree.
+    power: linuxPower({ root, ...(root === '' ? { kernel: kernelPower() } : {}) }),
     network: linuxNetwork(root),
     processes,
     ...facts,

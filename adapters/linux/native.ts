@@ -25,6 +25,10 @@ export interface NativeAddon {
 
   /** A whole file of /proc or /sys, or a small one elsewhere. @throws `EFBIG` past `limit` bytes */
   readFile(path: string | Uint8Array, limit: number): Promise<Uint8Array>;
+  /** The first `limit` bytes of a file, all of a shorter one. */
+  readStart(path: string | Uint8Array, limit: number): Promise<Uint8Array>;
+  /** Names in a directory on a disk, in any order. */
+  namesIn(path: string): Promise<string[]>;
   /** Writes to an existing file (sysfs) in one write(2), without truncating. */
   writeFile(path: string | Uint8Array, text: string): Promise<void>;
   /** access(2) with `X_OK`. */

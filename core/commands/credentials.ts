@@ -42,6 +42,8 @@ export const addAuthorizedKeys = handler(guestSshAddAuthorizedKeys, ({ backend, 
     const path = await locate(sshKeys, username);
     const text = reset ? undefined : await read(sshKeys, username, path);
     await write(sshKeys, username, path, withKeys(text ?? '', keys));
+    const reason = await sshKeys.overlooked?.();
+    if (reason !== undefined) log.warning(`guest-ssh-add-authorized-keys: the keys are in ${path}, but ${reason}`);
   });
 });
 

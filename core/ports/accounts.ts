@@ -39,4 +39,9 @@ export interface SshKeys {
    * @throws failed error that says which step went wrong; then the old file is untouched
    */
   write(user: string, text: string): Promise<void>;
+  /**
+   * Why keys in that file may let nobody in, as a sentence for the log: the SSH server looks elsewhere. `undefined` where
+   * nothing of that kind is known. Never rejects.
+   */
+  overlooked?(): Promise<string | undefined>;
 }

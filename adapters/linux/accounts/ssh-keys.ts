@@ -27,12 +27,17 @@ const file = 'authorized_keys';
 const sizeLimit = 4 * 1024 * 1024;
 
 /** The authorized_keys of users; all work in a home is the addon's, which follows no symbolic link there. */
-export function linuxSshKeys(addon: AccountsAddon): SshKeys {
+export function linuxSshKeys(addon: AccountsAddon, overlooked?: SshKeys['overlooked']): SshKeys {
   return {
     locate: async (user) => fileOf(await lookup(addon, user)),
     read: async (user) => {
-      const bytes = await addon.readInHome(await lookup(addon, user), directory, file, sizeLimit);
-      return bytes === undefined ? undefined : losslessText(bytes);
+      const owner = await lookup(addon, user);
+      try {
+        const bytes = await addon.readInHome(owner, directory, file, sizeLimit);
+        return bytes === undefined ? undefined : losslessText(bytes);
+      } catch (error) {
+        throw linkError(owner, error) ?? error;
+      }
     },
     write: async (user, text) => {
       const owner = await lookup(addon, user);
@@ -45,6 +50,7 @@ export function linuxSshKeys(addon: AccountsAddon): SshKeys {
         throw AgentError.failed(withContext(failedStep(owner, error), error).message, error);
       }
     },
+    ...(overlooked === undefined ? {} : { overlooked }),
   };
 }
 
@@ -65,6 +71,16 @@ async function lookup(addon: AccountsAddon, name: string): Promise<Owner> {
   return { ...entry, name };
 }
 
+const notFollowed = 'is a symbolic link, which is not followed';
+
+/** Of a link in the place of the file or of its directory; a loop above the home has the system's own words. */
+function linkError(owner: Owner, error: unknown): AgentError | undefined {
+  if (!AgentError.is(error) || error.os?.code !== 'ELOOP') return undefined;
+  const link = [directoryOf(owner), fileOf(owner)].find((path) => path === error.os?.path);
+  if (link === undefined) return undefined;
+  return new AgentError('failed', `failed to read '${fileOf(owner)}': ${link === fileOf(owner) ? 'it' : `'${link}'`} ${notFollowed}: whoever can change it would choose the file`, { os: error.os, cause: error });
+}
+
 /** What was attempted, in the words of the reference. */
 function failedStep(owner: Owner, error: unknown): string {
   const step = AgentError.is(error) ? (error.os?.syscall ?? '') : '';
@@ -74,7 +90,7 @@ function failedStep(owner: Owner, error: unknown): string {
     case 'fchmod': return `failed to set permissions of '${fileOf(owner)}'`;
     case 'opendir':
       return osCode(error) === 'ELOOP'
-        ? `failed to write to '${fileOf(owner)}': '${directoryOf(owner)}' is a symbolic link, which is not followed`
+        ? `failed to write to '${fileOf(owner)}': '${directoryOf(owner)}' ${notFollowed}`
         : `failed to write to '${fileOf(owner)}'`;
     default: return `failed to write to '${fileOf(owner)}'`;
   }

@@ -51,7 +51,7 @@ export function linuxFacts(root: string, addon: NativeAddon & BlockAddon & Accou
     diskStatistics: linuxDiskStatistics(root),
     processors: linuxProcessors(root, writeAttribute),
     memory: linuxMemory(root, writeAttribute),
-    host: linuxHost({ root, readFile: (path, limit) => addon.readFile(path, limit) }),
+    host: linuxHost({ root, readFile: (path, limit) => addon.readFile(path, limit), readStart: (path, limit) => addon.readStart(path, limit) }),
     accounts: linuxAccounts({
       root,
       passwords: linuxPasswords({
@@ -60,7 +60,7 @@ export function linuxFacts(root: string, addon: NativeAddon & BlockAddon & Accou
           await runHelperProgram({ program, arguments: args, action, input });
         },
       }),
-      sshKeys: linuxSshKeys(addon),
+      sshKeys: linuxSshKeys(addon, async () => (await import('../accounts/sshd-configuration.ts')).keysElsewhere(root, addon)),
     }),
   };
 }

@@ -11,6 +11,8 @@ export interface HostSources {
   /** Put before every path: '' for the running system. */
   readonly root: string;
   readonly readFile: ReadFile;
+  /** Answers the first `limit` bytes of a longer file. */
+  readonly readStart: ReadFile;
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Seconds since 1970-01-01 UTC. */
   readonly now?: () => number;
@@ -18,11 +20,11 @@ export interface HostSources {
 }
 
 /** What the guest says of itself: uname(2), os-release(5), time zone. */
-export function linuxHost({ root, readFile, environment = process.env, now = () => Date.now() / 1000, stamp }: HostSources): Host {
+export function linuxHost({ root, readFile, readStart, environment = process.env, now = () => Date.now() / 1000, stamp }: HostSources): Host {
   const releases = new RememberedFiles({
-    readFile,
-    parse: (bytes) => distribution(textFromBytes(bytes)),
-    limit: fileLimit,
+    readFile: readStart,
+    parse: (bytes) => distribution(wholeLines(bytes)),
+    limit: fileLimit + 1,
     ...(stamp === undefined ? {} : { stamp }),
   });
   return {
@@ -59,7 +61,14 @@ function kernelInformation(root: string): OsInformation {
   }
 }
 
+/** Of a longer os-release, the lines that are whole within the limit are read: distributions put their names first. */
 const fileLimit = 64 * 1024;
+
+/** Without the line that the limit may have cut: half a value is a wrong one. */
+function wholeLines(bytes: Uint8Array): string {
+  if (bytes.length <= fileLimit) return textFromBytes(bytes);
+  return textFromBytes(bytes.subarray(0, Buffer.from(bytes.buffer, bytes.byteOffset, fileLimit).lastIndexOf('\n') + 1));
+}
 
 type Distribution = Partial<OsInformation>;
 

@@ -1,6 +1,7 @@
 import type { Power } from '../../../core/ports/power.ts';
 import type { Processes } from '../../../core/ports/processes.ts';
 import { processes as systemProcesses } from '../programs/processes.ts';
+import type { KernelPower } from './kernel-power.ts';
 import { shutDown } from './shutdown.ts';
 import { suspend } from './suspend.ts';
 
@@ -8,13 +9,19 @@ import { suspend } from './suspend.ts';
 export interface PowerSystem {
   readonly root: string;
   readonly processes: Processes;
+  /** Directories to search programs in, beside the standard ones. */
+  readonly path: readonly string[];
+  /** What ends the machine where no program for it is there; absent: nothing does. */
+  readonly kernel?: KernelPower;
 }
 
 /** Turning this machine off and putting it to sleep, with the system's own programs. */
-export function linuxPower({ root = '', processes = systemProcesses }: Partial<PowerSystem> = {}): Power {
-  const system = { root, processes };
+export function linuxPower({ root = '', processes = systemProcesses, path = searchPath(), kernel }: Partial<PowerSystem> = {}): Power {
+  const system = { root, processes, path, ...(kernel === undefined ? {} : { kernel }) };
   return {
     shutdown: { shutdown: (mode) => shutDown(mode, system) },
     suspend: { modes: new Set(['disk', 'ram', 'hybrid']), suspend: (mode) => suspend(mode, system) },
   };
 }
+
+const searchPath = (): readonly string[] => (process.env['PATH'] ?? '').split(':');

@@ -84,8 +84,9 @@ describe.skipIf(!isRoot)('the keys of a user, in a real home (needs root)', () =
     chownSync(elsewhere, uid, gid);
     symlinkSync(elsewhere, join(home, '.ssh'));
 
-    await expect(keys.read('nobody')).rejects.toMatchObject({ os: { code: 'ELOOP' } });
-    await expect(keys.write('nobody', 'x')).rejects.toThrow('is a symbolic link, which is not followed');
+    const reason = 'is a symbolic link, which is not followed';
+    await expect(keys.read('nobody')).rejects.toMatchObject({ os: { code: 'ELOOP' }, message: `failed to read '${home}/.ssh/authorized_keys': '${home}/.ssh' ${reason}: whoever can change it would choose the file` });
+    await expect(keys.write('nobody', 'x')).rejects.toThrow(`failed to write to '${home}/.ssh/authorized_keys': '${home}/.ssh' ${reason}`);
     expect(readdirSync(elsewhere)).toEqual([]);
   });
 
@@ -93,7 +94,10 @@ describe.skipIf(!isRoot)('the keys of a user, in a real home (needs root)', () =
     const directory = makeDirectory();
     symlinkSync(secret, join(directory, 'authorized_keys'));
 
-    await expect(keys.read('nobody')).rejects.toMatchObject({ os: { code: 'ELOOP' } });
+    await expect(keys.read('nobody')).rejects.toMatchObject({
+      os: { code: 'ELOOP' },
+      message: `failed to read '${home}/.ssh/authorized_keys': it is a symbolic link, which is not followed: whoever can change it would choose the file`,
+    });
     await keys.write('nobody', 'new\n');
 
     expect(readFileSync(secret, 'utf8')).toBe('only for root');

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
-import { guest } from './support/exchange.ts';
+import { contextOf, exchange, guest } from './support/exchange.ts';
 
 const one = 'ssh-ed25519 AAAAC3Nza one@x';
 const two = 'ssh-rsa AAAAB3Nza two';
@@ -53,6 +53,18 @@ describe('SSH keys', () => {
     expect(content()).toBe(`# by hand\nkey zero\n${one}\n`);
     await add([two], true);
     expect(content()).toBe(`${two}\n`);
+  });
+
+  it.each([
+    ['are said in the log to be overlooked where the SSH server looks elsewhere', 'sshd does not look there', [`guest-ssh-add-authorized-keys: the keys are in ${path}, but sshd does not look there`]],
+    ['are no matter for the log where it looks there', undefined, []],
+  ])('%s', async (_what, reason, warnings) => {
+    const { accounts } = host.machine.backend;
+    const context = contextOf({ ...host.machine.backend, accounts: { ...accounts, sshKeys: { ...accounts!.sshKeys!, overlooked: async () => reason } } });
+
+    expect(await exchange(context, 'guest-ssh-add-authorized-keys', JSON.stringify({ username: 'bob', keys: [one] }))).toBe('{}');
+
+    expect(context.log.lines.filter(({ level }) => level === 'warning').map(({ text }) => text)).toEqual(warnings);
   });
 
   it('are removed where the whole line is the same, and nothing is written where none is', async () => {

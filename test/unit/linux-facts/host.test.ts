@@ -9,7 +9,9 @@ import type { Host } from '../../../core/ports/index.ts';
 import { layOut, type Machine } from '../../fixtures/machines/load.ts';
 
 const hostOf = (guest: Machine, environment: Record<string, string> = {}): Required<Pick<Host, 'hostName' | 'timeZone' | 'osInformation'>> =>
-  linuxHost({ root: guest.root, environment, readFile: (path) => readFromDisk(path), now: () => 0 }) as ReturnType<typeof hostOf>;
+  linuxHost({ root: guest.root, environment, readFile: (path) => readFromDisk(path), readStart, now: () => 0 }) as ReturnType<typeof hostOf>;
+
+const readStart = async (path: string, limit: number): Promise<Uint8Array> => (await readFromDisk(path)).subarray(0, limit);
 
 const kernel = '/proc/sys/kernel/osrelease = 6.12.1\n/proc/sys/kernel/version = #1 SMP\n/proc/sys/kernel/arch = aarch64';
 const uname = { kernelRelease: '6.12.1', kernelVersion: '#1 SMP', machine: 'aarch64' };
@@ -57,6 +59,17 @@ describe('what the guest says of its system', () => {
     expect(await hostOf(bare).osInformation.get()).toEqual(uname);
   });
 
+  it.each([
+    ['is longer than 64 KiB', `ID=first\nNAME="First"\n${'#'.repeat(70_000)}\nVERSION_ID=1\n`, { id: 'first', name: 'First' }],
+    ['has a line that the limit cuts', `ID=first\n${'#'.repeat(65_510)}\nNAME="Cut somewhere"\n`, { id: 'first' }],
+    ['has exactly 64 KiB', `ID=first\n${'#'.repeat(65_514)}\nNAME="Fits"\n`, { id: 'first', name: 'Fits' }],
+  ])('comes from the beginning of a file that %s, and from no other file', async (_how, text, distribution) => {
+    using guest = layOut(`${kernel}\n/etc/os-release = ID=short\n/usr/lib/os-release = ID=vendor`);
+    const host = linuxHost({ root: guest.root, environment: {}, readFile: readStart, readStart: async (path, limit) => Buffer.from(path.endsWith('/etc/os-release') ? text : 'ID=vendor').subarray(0, limit) });
+
+    expect(await host.osInformation?.get()).toEqual({ ...uname, ...distribution });
+  });
+
   it('follows QGA_OS_RELEASE', async () => {
     using guest = layOut(`${kernel}\n/etc/os-release = ID=wrong\n/opt/release = ID=named`);
 
@@ -65,7 +78,7 @@ describe('what the guest says of its system', () => {
 
   it('is valid text although a file is not UTF-8', async () => {
     using guest = layOut(kernel);
-    const host = linuxHost({ root: guest.root, environment: {}, readFile: async () => Buffer.from([...Buffer.from('NAME="caf'), 0xe9, 0x22]) });
+    const host = linuxHost({ root: guest.root, environment: {}, readFile: readStart, readStart: async () => Buffer.from([...Buffer.from('NAME="caf'), 0xe9, 0x22]) });
 
     expect(await host.osInformation?.get()).toMatchObject({ name: 'caf\uFFFD' });
   });

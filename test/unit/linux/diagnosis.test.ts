@@ -45,6 +45,7 @@ describe('what Linux has to have', () => {
       'guest-set-user-password': 'good: by /usr/sbin/chpasswd',
       'guest-shutdown': 'good: by /sbin/shutdown',
       'guest-suspend': 'good: the kernel knows ram and disk',
+      'guest-ssh-add-authorized-keys': 'good: in .ssh/authorized_keys of a user',
     });
   });
 
@@ -59,8 +60,17 @@ describe('what Linux has to have', () => {
       'mount namespace': 'bad: another one than the machine’s: what it has mounted is not what would be frozen',
       'freeze guardian': `bad: ${root}/guardian is missing or no program: no freeze will be made`,
       'guest-set-user-password': 'warning: needs /usr/sbin/chpasswd or /usr/bin/chpasswd, and there is none',
-      'guest-shutdown': 'warning: needs /sbin/poweroff or /sbin/shutdown, and there is none',
+      'guest-shutdown': 'warning: needs /sbin/poweroff or /sbin/shutdown or /usr/bin/systemctl or /bin/systemctl or /usr/sbin/poweroff or /usr/bin/poweroff, and there is none',
       'guest-suspend': 'good: the kernel has no way to sleep',
+    });
+  });
+
+  it('is named where sshd takes keys from elsewhere', async () => {
+    put('etc/ssh/sshd_config', 'AuthorizedKeysFile /etc/ssh/keys/%u\n');
+
+    expect(await findings()).toMatchObject({
+      'guest-ssh-add-authorized-keys':
+        'warning: in .ssh/authorized_keys of a user, but sshd does not look there: /etc/ssh/sshd_config has AuthorizedKeysFile /etc/ssh/keys/%u',
     });
   });
 

@@ -31,6 +31,8 @@ describe('the addon', () => {
     writeFileSync(path, 'x'.repeat(100_000));
 
     expect(await nativeAddon().readFile(path, 100_000)).toHaveLength(100_000);
+    expect(await nativeAddon().readStart(path, 99_999)).toHaveLength(99_999);
+    expect(await nativeAddon().readStart(path, 200_000)).toHaveLength(100_000);
     await expect(nativeAddon().readFile(path, 99_999)).rejects.toMatchObject({ os: { code: 'EFBIG', path } });
     await nativeAddon().writeFile(path, 'begin');
     expect(readFileSync(path, 'utf8').slice(0, 7)).toBe('beginxx');

@@ -1,9 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Power } from '../../../core/ports/power.ts';
 import type { Processes } from '../../../core/ports/processes.ts';
+import { kernelPower, SYNC_LIMIT, type KernelPower, type PowerAddon } from '../../../adapters/linux/power/kernel-power.ts';
 import { linuxPower } from '../../../adapters/linux/power/power.ts';
+import { posixError } from '../../../core/errors/posix-errno.ts';
 import { processes } from '../../../adapters/linux/programs/processes.ts';
 import { scratchDirectory, script, tree } from './support/scratch.ts';
 
@@ -15,7 +17,7 @@ interface Machine {
 }
 
 /** A tree with fake programs in /sbin and in PATH, none of them the machine's own. */
-function machine(programs: Readonly<Record<string, string>>, powerStates?: string): Machine {
+function machine(programs: Readonly<Record<string, string>>, powerStates?: string, kernel?: KernelPower): Machine {
   const root = scratchDirectory();
   const log = join(root, 'calls');
   for (const [path, body] of Object.entries(programs)) {
@@ -28,7 +30,7 @@ function machine(programs: Readonly<Record<string, string>>, powerStates?: strin
   };
   return {
     root,
-    power: linuxPower({ root, processes: inRoot }),
+    power: linuxPower({ root, processes: inRoot, path: ['', 'bin', '/opt/bin'], ...(kernel === undefined ? {} : { kernel }) }),
     calls: () => (existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : []),
   };
 }
@@ -66,12 +68,79 @@ describe('shutting down', () => {
     });
   });
 
-  it('tells that there is no program at all', async () => {
-    const { power, root } = machine({});
+  it.each([
+    ['powerdown', { 'usr/bin/systemctl': '', 'bin/poweroff': '' }, 'usr/bin/systemctl [poweroff]'],
+    ['halt', { 'bin/systemctl': '', 'usr/sbin/halt': '' }, 'bin/systemctl [halt]'],
+    ['reboot', { 'opt/bin/systemctl': '', 'usr/bin/systemctl': '' }, 'opt/bin/systemctl [reboot]'],
+    ['powerdown', { 'opt/bin/poweroff': '', 'usr/sbin/shutdown': '' }, 'opt/bin/poweroff []'],
+    ['reboot', { 'usr/local/sbin/reboot': '', 'usr/sbin/shutdown': '' }, 'usr/local/sbin/reboot []'],
+    ['halt', { 'usr/sbin/shutdown': '' }, 'usr/sbin/shutdown [-h] [-H] [+0] [hypervisor initiated shutdown]'],
+  ] as const)('finds a program for %s elsewhere where /sbin has none', async (mode, programs, call) => {
+    const { power, calls } = machine(programs, undefined, { reboot: () => Promise.reject(new Error('not asked')) });
 
-    await expect(power.shutdown?.shutdown('halt')).rejects.toMatchObject({
-      message: `child process has failed to shutdown: failed to exec '${root}/sbin/shutdown': No such file or directory\n`,
-    });
+    await power.shutdown?.shutdown(mode);
+
+    expect(calls()).toEqual([call]);
+  });
+
+  it('does not go on to another way where a program is there and fails', async () => {
+    const { power, calls } = machine({ 'sbin/poweroff': 'exit 1', 'bin/systemctl': '' }, undefined, { reboot: async () => {} });
+
+    await expect(power.shutdown?.shutdown('powerdown')).rejects.toMatchObject({ message: 'child process has failed to shutdown: exit status 1' });
+    expect(calls()).toEqual(['sbin/poweroff []']);
+  });
+
+  it.each(['powerdown', 'halt', 'reboot'] as const)('tells the kernel as the last for %s', async (mode) => {
+    const told: string[] = [];
+    const { power } = machine({}, undefined, { reboot: async (asked) => void told.push(asked) });
+
+    await power.shutdown?.shutdown(mode);
+
+    expect(told).toEqual([mode]);
+  });
+
+  it('tells that there is no program, and what the kernel said', async () => {
+    const nothing = 'child process has failed to shutdown: there is no /sbin/halt, /sbin/shutdown or systemctl, nor one of them in PATH';
+    const refusing = machine({}, undefined, { reboot: () => Promise.reject(posixError('EPERM', { syscall: 'reboot' })) });
+
+    await expect(machine({}).power.shutdown?.shutdown('halt')).rejects.toMatchObject({ kind: 'failed', message: nothing });
+    await expect(refusing.power.shutdown?.shutdown('halt')).rejects.toMatchObject({ message: expect.stringMatching(/in PATH, and the kernel refuses: .*Operation not permitted/) });
+  });
+});
+
+describe('the kernel, told to end the machine', () => {
+  afterEach(() => vi.useRealTimers());
+
+  /** No call of it reaches the kernel. */
+  const double = (sync: () => Promise<void>): { readonly calls: (number | string)[]; readonly addon: () => PowerAddon } => {
+    const calls: (number | string)[] = [];
+    return { calls, addon: () => ({ sync: () => (calls.push('sync'), sync()), reboot: (command) => void calls.push(command) }) };
+  };
+
+  it.each([
+    ['powerdown', 0x4321fedc],
+    ['halt', 0xcdef0123],
+    ['reboot', 0x01234567],
+  ] as const)('writes what is not written yet, and then does it: %s', async (mode, command) => {
+    const { calls, addon } = double(async () => {});
+
+    await kernelPower(addon).reboot(mode);
+
+    expect(calls).toEqual(['sync', command]);
+  });
+
+  it('waits for disks no longer than its limit', async () => {
+    vi.useFakeTimers();
+    const { calls, addon } = double(() => new Promise(() => {}));
+
+    const done = kernelPower(addon).reboot('halt');
+    await vi.advanceTimersByTimeAsync(SYNC_LIMIT - 1);
+    const before = [...calls];
+    await vi.advanceTimersByTimeAsync(1);
+    await done;
+
+    expect(before).toEqual(['sync']);
+    expect(calls).toEqual(['sync', 0xcdef0123]);
   });
 });
 
