@@ -2,7 +2,7 @@ import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import type { ShutdownMode } from '../../../core/ports/power.ts';
 import { runHelperProgram, type HelperProgram } from '../programs/helper-program.ts';
 import { nativeAddon } from '../native.ts';
-import type { PowerSystem } from './power.ts';
+import type { PowerSystem } from './power-system.ts';
 
 /** The init system's own program in /sbin, and the flags of shutdown(8) and the verb of systemctl(1) for the same. */
 const words: Readonly<Record<ShutdownMode, { readonly program: string; readonly flags: readonly string[] }>> = {
