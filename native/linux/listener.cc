@@ -1,8 +1,10 @@
 // Listening sockets: a Unix socket or AF_VSOCK, bound here or handed over by a service manager.
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -10,7 +12,9 @@
 #include <linux/vm_sockets.h>
 
 #include <cstddef>
+#include <cstdio>
 #include <cstring>
+#include <string>
 
 #include "addon.h"
 #include "descriptor.h"
@@ -55,15 +59,73 @@ ucred PeerCredentials(int fd) {
   return credentials;
 }
 
-// listenUnix(path, mode, backlog): a descriptor.
+// Eight hexadecimal digits that nobody can have taken beforehand.
+std::string RandomSuffix() {
+  unsigned char random[4];
+  if (getrandom(random, sizeof random, 0) != static_cast<ssize_t>(sizeof random)) throw SystemError("getrandom");
+  char text[2 * sizeof random + 1];
+  snprintf(text, sizeof text, "%02x%02x%02x%02x", random[0], random[1], random[2], random[3]);
+  return text;
+}
+
+std::string DirectoryOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// A socket that listens at `name`. bind(2) gives the file the mode of the socket's own inode (less the umask), so that it
+// never exists with another.
+Descriptor ListenAt(const std::string& name, const std::string& path, mode_t mode, int backlog) {
+  const UnixAddress address(name);
+  Descriptor listener = StreamSocket(AF_UNIX);
+  if (fchmod(listener.get(), mode) < 0) throw SystemError("fchmod", path);
+  if (bind(listener.get(), address.get(), address.length) < 0) throw SystemError("bind", path);
+  if (listen(listener.get(), backlog) < 0) {
+    const int error = errno;
+    unlink(name.c_str());
+    throw SystemError(error, "listen", path);
+  }
+  return listener;
+}
+
+// rename(2) that replaces nothing, where the file system can do that; else a hard link in two steps. 0 or an errno.
+int MoveWithoutReplacing(const std::string& from, const std::string& to) {
+  if (syscall(SYS_renameat2, AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
+  if (errno != EINVAL && errno != ENOSYS) return errno;
+  if (link(from.c_str(), to.c_str()) < 0) return errno;
+  unlink(from.c_str());
+  return 0;
+}
+
+// listenUnix(path, mode, backlog): a descriptor. Between bind(2) and listen(2) a socket refuses whoever finds it, and looks
+// like one that its process has left behind: so it listens under another name in the same directory before it gets its own.
 Napi::Value ListenUnix(const Napi::CallbackInfo& info) {
   const std::string path = SystemString(info[0]);
+  const mode_t mode = info[1].As<Napi::Number>().Uint32Value();
+  const int backlog = info[2].As<Napi::Number>().Int32Value();
+  // That there is room for the path itself.
   const UnixAddress address(path);
-  Descriptor listener = StreamSocket(AF_UNIX);
-  // bind(2) gives the file the mode of the socket's own inode (less the umask), so that it never exists with another.
-  if (fchmod(listener.get(), info[1].As<Napi::Number>().Uint32Value()) < 0) throw SystemError("fchmod", path);
-  if (bind(listener.get(), address.get(), address.length) < 0) throw SystemError("bind", path);
-  if (listen(listener.get(), info[2].As<Napi::Number>().Int32Value()) < 0) throw SystemError("listen", path);
+  const std::string suffix = "." + RandomSuffix();
+  std::string first = path + suffix;
+  Descriptor directory;
+  if (first.size() > sizeof(address.address.sun_path)) {
+    // By its descriptor the directory has a short name.
+    directory = Descriptor(open(DirectoryOf(path).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!directory) throw SystemError("bind", path);
+    first = "/proc/self/fd/" + std::to_string(directory.get()) + "/" + suffix;
+    // Without /proc it has none.
+    if (access(first.substr(0, first.size() - suffix.size()).c_str(), F_OK) < 0) {
+      return Napi::Number::New(info.Env(), ListenAt(path, path, mode, backlog).Release());
+    }
+  }
+  Descriptor listener = ListenAt(first, path, mode, backlog);
+  const int error = MoveWithoutReplacing(first, path);
+  if (error == 0) return Napi::Number::New(info.Env(), listener.Release());
+  unlink(first.c_str());
+  if (error == EEXIST) throw SystemError(EADDRINUSE, "bind", path);
+  // A file system that can neither rename so nor link.
+  listener = ListenAt(path, path, mode, backlog);
   return Napi::Number::New(info.Env(), listener.Release());
 }
 

@@ -1,12 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createTransport } from '../../../adapters/channels/index.ts';
+import { channelAddon } from '../../../adapters/linux/channels/channel-binding.ts';
 import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
 import { SocketTransport } from '../../../adapters/linux/channels/socket-transport.ts';
 import { unixListen } from '../../../adapters/linux/channels/unix-listen.ts';
@@ -140,6 +141,61 @@ describe('the socket file', () => {
     const tooLong = await unixTransport(`${longest}x`);
 
     await expect(tooLong.open(() => {})).rejects.toThrow(`UNIX socket path '${longest}x' is too long`);
+  });
+});
+
+describe('the name of the socket', () => {
+  /** Connects to a path without a pause until its input ends, and then tells how often it was answered what. */
+  const connecting = `
+import collections, socket, sys, threading
+counts = collections.Counter()
+ended = threading.Event()
+threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+print('ready', flush=True)
+while not ended.is_set():
+    with socket.socket(socket.AF_UNIX) as one:
+        one.setblocking(False)
+        try: one.connect(sys.argv[1]); counts['connected'] += 1
+        except FileNotFoundError: counts['absent'] += 1
+        except BlockingIOError: counts['connected'] += 1 # A full queue.
+        except OSError as error: counts[error.strerror] += 1
+print(' '.join(counts), counts['connected'])
+`;
+
+  it('appears when the socket listens, so that nobody who finds it is refused', async () => {
+    const child = spawn('python3', ['-c', connecting, path]);
+    children.push(child);
+    let said = '';
+    child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()));
+    await until(() => said.includes('ready'));
+
+    // Listeners stay open until the end: a client may have found the one before the last.
+    const listeners: number[] = [];
+    for (let opened = 0; opened < 1500; opened += 1) {
+      listeners.push(channelAddon().listenUnix(path, 0o600, 128));
+      unlinkSync(path);
+      if (opened % 50 === 0) await turn();
+    }
+    child.stdin.end();
+    await once(child.stdout, 'end');
+    for (const fd of listeners) closeSync(fd);
+
+    expect(said.split('\n')[1]?.split(' ').filter((word) => !/^\d+$/.test(word)).toSorted()).toEqual(['absent', 'connected']);
+  });
+
+  it.each([
+    ['beside it', 20],
+    ['below /proc, for a path with no room behind it', 108],
+  ])('leaves nothing of the one before, which was %s', async (_where, length) => {
+    const place = join(scratch, 'x'.repeat(Math.max(8, length - scratch.length - 1)));
+    const fd = channelAddon().listenUnix(place, 0o600, 5);
+
+    const taken = (): number => channelAddon().listenUnix(place, 0o600, 5);
+
+    expect(taken).toThrow('Address already in use');
+    expect(readdirSync(scratch)).toEqual([basename(place)]);
+    expect(channelAddon().probeUnix(place)).toBe(process.pid);
+    closeSync(fd);
   });
 });
 
