@@ -34,7 +34,8 @@ export function debianPackage({ work, output, quick, ...options }: PackageOption
     writeFileSync(join(control, name), maintainerScript(packagingFile(`debian/${name}.sh`)));
     chmodSync(join(control, name), 0o755);
   }
-  for (const name of ['control', 'md5sums']) chmodSync(join(control, name), 0o644);
+  writeFileSync(join(control, 'conffiles'), files.filter((file) => file.startsWith('etc/')).map((file) => `/${file}\n`).join(''));
+  for (const name of ['control', 'md5sums', 'conffiles']) chmodSync(join(control, name), 0o644);
   settle(control, date);
 
   const file = join(output, `${facts.name}_${version}_${architecture.debian}.deb`);
@@ -47,6 +48,8 @@ export function debianPackage({ work, output, quick, ...options }: PackageOption
 }
 
 const debianEntries = (date: number): readonly Entry[] => [
+  // For Debian without systemd, and Devuan.
+  { path: '/etc/init.d/concierge-ga', text: packagingFile('sysvinit/concierge-ga').replaceAll('@LIBDIR@', places.lib), mode: 0o755 },
   // Debian's own qemu-guest-agent has its program there.
   { path: '/usr/sbin/qemu-ga', linkTo: '../lib/concierge-ga/bin/concierge-ga' },
   { path: `${places.doc}/copyright`, text: copyright(date) },

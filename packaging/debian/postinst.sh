@@ -9,5 +9,6 @@ case $1 in
 		stop_other_agent
 		take_name
 		serve
+		take_init_script
 		;;
 esac

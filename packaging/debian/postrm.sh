@@ -10,6 +10,7 @@ case $1 in
 	purge)
 		forget_state
 		rm -rf "$etc"
+		update-rc.d concierge-ga remove >/dev/null
 		rm -f /etc/systemd/system/multi-user.target.wants/concierge-ga-channel.service
 		;;
 esac

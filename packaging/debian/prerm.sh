@@ -4,5 +4,6 @@ set -e
 # An upgrade goes on with the old agent until the new one is there; being restarted, it thaws what is frozen.
 if [ "$1" = remove ]; then
 	stop_serving
+	stop_init_script
 	release_name
 fi

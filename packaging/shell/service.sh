@@ -2,8 +2,12 @@
 # files are not there yet or not there any more.
 
 port=/dev/virtio-ports/org.qemu.guest_agent.0
-# The name under which everybody knows the service; ours while this link is there, whoever else's it was before.
-known_as=/etc/systemd/system/qemu-guest-agent.service
+# The name under which everybody knows the service: a link beside our units, for systemctl follows it there. In /etc it
+# takes the link for configuration, and `systemctl enable` and `disable` of that name end with an error.
+known_as=$units/qemu-guest-agent.service
+# Where the link was in earlier versions, and where it has to be if somebody else's unit has that name beside ours.
+configured_as=/etc/systemd/system/qemu-guest-agent.service
+init_script=/etc/init.d/concierge-ga
 # Where qemu-ga notes that it has frozen something.
 foreign_marker=/run/qga.state.isfrozen
 
@@ -25,12 +29,21 @@ permitted() {
 	[ "$allowed" -ne 101 ]
 }
 
-# Whether that link is ours. An administrator's own unit or mask of that name is not.
-is_known_as_ours() {
-	case $(readlink "$known_as" 2>/dev/null) in
-		*/concierge-ga.service) return 0 ;;
+# Whether a link leads to our unit. An administrator's own unit or mask of that name does not.
+leads_to_ours() {
+	case $(readlink "$1" 2>/dev/null) in
+		concierge-ga.service | */concierge-ga.service) return 0 ;;
 	esac
 	return 1
+}
+
+# What is in /etc comes first.
+is_known_as_ours() {
+	if [ -e "$configured_as" ] || [ -L "$configured_as" ]; then
+		leads_to_ours "$configured_as"
+	else
+		leads_to_ours "$known_as"
+	fi
 }
 
 # Ends a qemu-ga that runs, whatever started it, so that the port is free. One that has frozen something ignores SIGTERM
@@ -50,18 +63,22 @@ stop_other_agent() {
 	fi
 }
 
-# Makes ours the service that is known as qemu-guest-agent.
+# Makes ours the service that is known as qemu-guest-agent. No package has this link among its files: on systems with a
+# merged /usr, dpkg would remove it together with Debian's unit, which has the same name below /lib.
 take_name() {
-	if [ -e "$known_as" ] || [ -L "$known_as" ]; then return 0; fi
-	mkdir -p "${known_as%/*}"
-	ln -s "$units/concierge-ga.service" "$known_as"
+	if leads_to_ours "$configured_as"; then rm -f "$configured_as"; fi
+	if [ -e "$configured_as" ] || [ -L "$configured_as" ]; then return 0; fi
+	if [ ! -e "$known_as" ] && [ ! -L "$known_as" ]; then
+		ln -s concierge-ga.service "$known_as"
+	elif ! leads_to_ours "$known_as"; then
+		mkdir -p "${configured_as%/*}"
+		ln -s "$units/concierge-ga.service" "$configured_as"
+	fi
 }
 
 release_name() {
-	is_known_as_ours || return 0
-	rm -f "$known_as"
-	# Without systemd, its directory is there for the link alone.
-	if ! command -v systemctl >/dev/null 2>&1; then rmdir "${known_as%/*}" "${known_as%/*/*}" 2>/dev/null || :; fi
+	if leads_to_ours "$known_as"; then rm -f "$known_as"; fi
+	if leads_to_ours "$configured_as"; then rm -f "$configured_as"; fi
 }
 
 reload_rules() {
@@ -84,6 +101,25 @@ serve() {
 stop_serving() {
 	systemd_runs || return 0
 	service stop concierge-ga.service concierge-ga-channel.service || :
+}
+
+# The init script of Debian's package, for sysvinit or what runs such scripts in its place. Neither in a chroot nor in the
+# making of an image is there anything to start.
+sysvinit_runs() {
+	[ -z "${DPKG_ROOT:-}" ] && [ ! -d /run/systemd/system ] && { [ -p /run/initctl ] || [ -e /run/openrc/softlevel ]; }
+}
+
+# Debian's qemu-guest-agent leaves its init script behind until it is purged, and that script would start ours, by the name
+# of its program. Without links it does not; they are made again when that package is installed again.
+take_init_script() {
+	if [ -e /etc/init.d/qemu-guest-agent ] && ! systemd_runs; then update-rc.d -f qemu-guest-agent remove >/dev/null; fi
+	if [ ! -x "$init_script" ]; then return 0; fi
+	update-rc.d concierge-ga defaults >/dev/null
+	if sysvinit_runs; then invoke-rc.d concierge-ga restart || :; fi
+}
+
+stop_init_script() {
+	if [ -x "$init_script" ] && sysvinit_runs; then invoke-rc.d concierge-ga stop || :; fi
 }
 
 # The port is free again: whoever is still there to serve it does so at once.

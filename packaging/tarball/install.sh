@@ -18,7 +18,8 @@ done
 lib=$prefix/lib/concierge-ga
 share=$prefix/share/concierge-ga
 agent=$lib/bin/concierge-ga
-units=/etc/systemd/system
+# Before the distribution's own in the search path of systemd, and no configuration as /etc is.
+units=/usr/local/lib/systemd/system
 etc=/etc/concierge-ga
 @COMMON@
 # Makes a directory and those above it, and notes which were not there: uninstall.sh removes these when they are empty.
@@ -76,10 +77,20 @@ copy_program() {
 	mkdir -p "$etc/fsfreeze-hook.d"
 }
 
+# Earlier versions had their units among the administrator's.
+leave_etc() {
+	old=/etc/systemd/system
+	if [ -e "$old/concierge-ga.service" ]; then rm -f "$old/concierge-ga.service" "$old/concierge-ga-channel.service"; fi
+	if [ -L "$old/multi-user.target.wants/concierge-ga-channel.service" ]; then
+		ln -sf "$units/concierge-ga-channel.service" "$old/multi-user.target.wants/concierge-ga-channel.service"
+	fi
+}
+
 with_systemd() {
 	make_directory "$units"
 	make_directory /etc/udev/rules.d
 	for name in concierge-ga concierge-ga-channel; do fill "$here/systemd/$name.service" "$units/$name.service" 0644; done
+	leave_etc
 	fill "$here/udev/60-concierge-ga.rules" /etc/udev/rules.d/60-concierge-ga.rules 0644
 	stop_other_agent
 	take_name

@@ -18,7 +18,8 @@ done
 
 lib=$prefix/lib/concierge-ga
 share=$prefix/share/concierge-ga
-units=/etc/systemd/system
+# Before the distribution's own in the search path of systemd, and no configuration as /etc is.
+units=/usr/local/lib/systemd/system
 etc=/etc/concierge-ga
 @COMMON@
 # In braces: the shell has read all of it before it begins, and this file goes away.
@@ -36,7 +37,7 @@ etc=/etc/concierge-ga
 	fi
 	stop_serving
 	release_name
-	rm -f "$units/concierge-ga.service" "$units/concierge-ga-channel.service" "$units/multi-user.target.wants/concierge-ga-channel.service" \
+	rm -f "$units/concierge-ga.service" "$units/concierge-ga-channel.service" /etc/systemd/system/multi-user.target.wants/concierge-ga-channel.service \
 		/etc/udev/rules.d/60-concierge-ga.rules /etc/init.d/concierge-ga "$prefix/share/man/man8/concierge-ga.8"
 	for name in concierge-ga qemu-ga; do rm -f "$prefix/sbin/$name" "$prefix/share/bash-completion/completions/$name"; done
 	rm -rf "$lib" "$share"

@@ -43,7 +43,7 @@ describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
     const calls = guest.systemctlCalls();
     expect(calls.indexOf('stop qemu-guest-agent.service')).toBeGreaterThanOrEqual(0);
     expect(calls.indexOf('restart concierge-ga.service')).toBeGreaterThan(calls.indexOf('stop qemu-guest-agent.service'));
-    expect(guest.run('readlink /etc/systemd/system/qemu-guest-agent.service').text).toBe('/usr/lib/systemd/system/concierge-ga.service\n');
+    expect(guest.run('readlink /usr/lib/systemd/system/qemu-guest-agent.service').text).toBe('concierge-ga.service\n');
     expect(guest.run("dpkg-query -W -f '${db:Status-Status}' qemu-guest-agent").text).toBe('config-files');
     expect(guest.run('qemu-ga --version').text).toMatch(/^Concierge Guest Agent /);
     expect(guest.run(ping)).toEqual({ status: 0, text: '{"return": {}}\nstatus 0\n' });
@@ -102,7 +102,7 @@ describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
     guest.run(`dpkg -i ${file}`);
     // In the place of the agent, so that nothing of this machine can be thawed.
     guest.write('usr/lib/concierge-ga/bin/concierge-ga', '#!/bin/sh\necho "$*" >>/var/tmp/agent.log\n', 0o755);
-    guest.run('rm /etc/systemd/system/qemu-guest-agent.service');
+    guest.run('rm /usr/lib/systemd/system/qemu-guest-agent.service');
     guest.write('var/tmp/active/qemu-guest-agent.service', '');
     guest.write('run/qga.state.isfrozen', '');
     guest.systemctlCalls();
@@ -129,7 +129,10 @@ describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
 
     expect(removal.text).toContain('this machine has no guest agent now');
     expect(calls[0]).toBe('stop concierge-ga.service concierge-ga-channel.service');
-    expect(afterRemoval).toEqual(['./etc/concierge-ga', './etc/concierge-ga/concierge-ga.conf', './etc/concierge-ga/fsfreeze-hook.d', './etc/concierge-ga/fsfreeze-hook.d/mine']);
+    // Debian's policy: the init script is configuration, and whether it is linked is the administrator's choice.
+    expect(afterRemoval.filter((path) => !/^\.\/etc\/(rc[0-6]\.d\/[SK]\d\dconcierge-ga|init\.d\/concierge-ga)$/.test(path))).toEqual([
+      './etc/concierge-ga', './etc/concierge-ga/concierge-ga.conf', './etc/concierge-ga/fsfreeze-hook.d', './etc/concierge-ga/fsfreeze-hook.d/mine',
+    ]);
     expect(added(before)).toEqual([]);
   });
 
@@ -138,12 +141,15 @@ describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
     guest.run('dpkg -P qemu-guest-agent');
     guest.write('usr/lib/systemd/system/qemu-guest-agent.service', '[Service]\nExecStart=/opt/agent\n');
     guest.run(`dpkg -i ${file}`);
+    const name = guest.run('readlink /etc/systemd/system/qemu-guest-agent.service').text;
     guest.systemctlCalls();
 
     guest.run('dpkg -r concierge-ga');
 
+    expect(name).toBe('/usr/lib/systemd/system/concierge-ga.service\n');
     expect(guest.systemctlCalls().at(-1)).toBe('start qemu-guest-agent.service');
     expect(guest.has('etc/systemd/system/qemu-guest-agent.service')).toBe(false);
+    expect(guest.read('usr/lib/systemd/system/qemu-guest-agent.service')).toBe('[Service]\nExecStart=/opt/agent\n');
   });
 
   it('installs, runs and goes away where there is no systemd', () => {
@@ -153,6 +159,41 @@ describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
 
     expect(outcome.status, outcome.text).toBe(0);
     expect(added(before)).toEqual([]);
+  });
+
+  it('is a service of sysvinit where that runs, in the place of the one that was there', () => {
+    const { file } = prepare(false);
+    // What invoke-rc.d(8) wants to see of an init.
+    guest.write('sbin/init', '#!/bin/sh\n', 0o755);
+    guest.write('sbin/runlevel', '#!/bin/sh\necho N 2\n', 0o755);
+    guest.run('mkfifo /run/initctl && update-rc.d qemu-guest-agent defaults');
+    const before = new Set(guest.listing());
+    guest.write('etc/qemu/qemu-ga.conf', '[general]\nmethod=unix-listen\npath=/run/agent.sock\nblock-rpcs=guest-fsfreeze-freeze,guest-shutdown\n');
+    const ask = `/usr/lib/concierge-ga/runtime/node -e '
+      const host = require("node:net").connect("/run/agent.sock");
+      host.on("error", (error) => console.log(error.code));
+      host.on("connect", () => host.write("{\\"execute\\":\\"guest-ping\\"}\\n"));
+      host.on("data", (bytes) => { process.stdout.write(bytes); host.end(); });'`;
+    const script = '/etc/init.d/concierge-ga';
+
+    // Started in a process of its own, as init would: the agent goes on when the package manager has ended.
+    const installation = guest.run(`dpkg -i ${file}; echo "status $?"; ls /etc/rc2.d; ${ask}`);
+    const again = guest.run(`${script} start; echo "start $?"; ${script} status; echo "status $?"; ${script} restart; echo "restart $?"; ${ask}`);
+    const stop = guest.run(`${script} stop; echo "stop $?"; ${script} status; echo "status $?"; ${ask}; ${script} start; echo "start $?"; ${ask}`);
+    const removal = guest.run(`dpkg -r concierge-ga; echo "status $?"; ls /run/concierge-ga.pid /run/agent.sock; ${script} start; echo "start $?"; dpkg -P concierge-ga`);
+    // Whatever failed above.
+    guest.run('start-stop-daemon --stop --oknodo --retry=KILL/5 --pidfile /run/concierge-ga.pid');
+
+    expect(installation.text).toContain('status 0\n');
+    expect(installation.text).toMatch(/S\d\dconcierge-ga\n/);
+    expect(installation.text).not.toMatch(/[SK]\d\dqemu-guest-agent/);
+    expect(installation.text).toContain('{"return": {}}\n');
+    expect(again.text).toMatch(/start 0\n[^]*is running[^]*status 0\n[^]*restart 0\n\{"return": \{\}\}\n$/);
+    expect(stop.text).toMatch(/stop 0\n[^]*is not running[^]*status 3\nENOENT\n[^]*start 0\n\{"return": \{\}\}\n$/);
+    expect(removal.text).toMatch(/Stopping Concierge Guest Agent: concierge-ga\.\n[^]*status 0\nstart 0\n/);
+    expect(removal.text.match(/No such file/g)).toHaveLength(2);
+    expect(guest.run('update-rc.d qemu-guest-agent defaults && ls /etc/rc2.d').text).toMatch(/S\d\dqemu-guest-agent/);
+    expect(added(before).filter((path) => path !== './run/initctl' && path !== './etc/qemu' && path !== './etc/qemu/qemu-ga.conf')).toEqual([]);
   });
 
   it.skipIf(!hasRpm)(`as an RPM carries over what Red Hat's unit was told, and goes away again${hasRpm ? '' : ' (needs rpmbuild)'}`, () => {
@@ -185,7 +226,7 @@ describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
 
     const installation = guest.run('/var/tmp/tree/install.sh --prefix=/opt/agent');
     const calls = guest.systemctlCalls();
-    const unit = guest.read('etc/systemd/system/concierge-ga.service');
+    const unit = guest.read('usr/local/lib/systemd/system/concierge-ga.service');
     const upgrade = guest.run('/var/tmp/tree/install.sh --prefix=/opt/agent && /opt/agent/sbin/qemu-ga --version');
     guest.systemctlCalls();
     const removal = guest.run('/opt/agent/lib/concierge-ga/uninstall.sh --prefix=/opt/agent --purge');

@@ -28,6 +28,14 @@ describe('the scripts of the packages', () => {
     expect(stdout).toBe('');
   });
 
+  it('pass shellcheck as a service of sysvinit', (context) => {
+    if (installed('shellcheck') === undefined) context.skip('needs shellcheck');
+
+    const { stdout } = spawnSync('shellcheck', ['--shell=sh', '-'], { input: packagingFile('sysvinit/concierge-ga'), encoding: 'utf8' });
+
+    expect(stdout).toBe('');
+  });
+
   it('carry the functions that they use and no others', () => {
     const [, prerm = ''] = scripts.find(([name]) => name === 'debian/prerm') ?? [];
 
