@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { ChannelMethod } from '../core/ports/index.ts';
 import { channelMethods } from '../adapters/channels/methods.ts';
 import { settingsDocumentation } from '../adapters/config/documentation.ts';
 
@@ -24,7 +25,7 @@ export function configurationPage(page: string): string {
 function pathsDocumentation(): string {
   const names = [...new Set([...channelMethods.posix, ...channelMethods.windows].map(({ name }) => name))];
   const cell = (platform: keyof typeof channelMethods, name: string): string => {
-    const method = channelMethods[platform].find((one) => one.name === name);
+    const method: ChannelMethod | undefined = channelMethods[platform].find((one) => one.name === name);
     if (method === undefined) return 'there is none';
     return method.defaultPath === undefined ? '–' : `\`${method.defaultPath}\``;
   };
