@@ -6,6 +6,8 @@ export interface ProcessAddon {
   sendDatagram(path: string, bytes: Uint8Array): void;
   /** What ps(1), top(1) and `systemctl status` call the process; 15 bytes at most. */
   nameProcess(name: string): void;
+  /** From now on the ends of children are taken that this process has not started: as process 1 it has orphans for children. */
+  reapOrphans(): void;
   /** Ends the process though threads of the pool are stuck on a dead disk. */
   exitNow(status: number): never;
 }

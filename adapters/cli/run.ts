@@ -98,7 +98,7 @@ class Life {
   }
 
   async begin(log: ProcessLog, frozen: boolean): Promise<void> {
-    const { composition, activated, process, ready, notify } = this.#options;
+    const { addon, composition, activated, process, ready, notify } = this.#options;
     const settings = this.#settings;
     log.debug(() => `Concierge ${version} (compatible with QEMU Guest Agent ${compatibleWith}) started`);
     const watch = watchForEnding(process, settings.logfile === undefined ? undefined : () => log.reopen());
@@ -115,6 +115,7 @@ class Life {
     const parts = await composition.createAgent({ settings, log, stateStore: this.#store, activated, channelIs });
     this.#parts = parts;
     makeThreadPool();
+    if (process.pid === 1) addon?.reapOrphans();
     await parts.transport.open((connection) => parts.agent.serve(connection));
     const lost = (error: unknown): void => watch.end({ kind: 'lost', reason: messageOf(error) });
     parts.transport.lost.then(lost, lost);

@@ -7,6 +7,7 @@
 
 #include "addon.h"
 #include "descriptor.h"
+#include "own-children.h"
 
 namespace concierge {
 
@@ -58,9 +59,11 @@ StartedGuardian StartGuardian(const std::string& path, std::string name) {
   char* arguments[] = {name.data(), nullptr};
   char* environment[] = {nullptr};
   pid_t pid = -1;
+  ChildStart start;
   const int error = posix_spawn(&pid, path.c_str(), actions.get(), &attributes, arguments, environment);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) throw SystemError(error, "execve", path);
+  start.Is(pid);
   return {pid, std::move(ours)};
 }
 
@@ -80,7 +83,7 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
 // (pid) → undefined, once the process has ended and its number is free.
 Napi::Value Reap(const Napi::CallbackInfo& info) {
   return OnIoThread(info.Env(), [pid = info[0].As<Napi::Number>().Int32Value()] {
-    Retry([&] { return waitpid(pid, nullptr, 0); });
+    AwaitChild(pid);
   });
 }
 

@@ -14,6 +14,7 @@
 #include "addon.h"
 #include "descendants.h"
 #include "descriptor.h"
+#include "own-children.h"
 #include "program-start.h"
 
 extern char** environ;
@@ -255,7 +256,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
 
   void FinishIfComplete() {
     if (self_ == nullptr || !end_.has_value() || streams_[kOutput].descriptor || streams_[kErrors].descriptor) return;
-    Retry([&] { return waitpid(pid_, nullptr, WNOHANG); });
+    ReapChild(pid_);
     const Napi::HandleScope scope(env_);
     const Napi::FunctionReference on_end = std::move(on_end_);
     const std::shared_ptr<Watched> alive = self_;

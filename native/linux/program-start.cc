@@ -15,6 +15,7 @@
 #include <system_error>
 #include <thread>
 
+#include "own-children.h"
 #include "system-error.h"
 
 // Newer than the oldest headers that this is built with.
@@ -238,11 +239,13 @@ StartedProgram StartProgram(const ProgramRequest& request, const std::string& ag
   }
   if (request.errors == Sink::kMerge) child.descriptors[2] = child.descriptors[1];
 
+  ChildStart start;
   const Cloned cloned = Clone(child);
+  start.Is(cloned.pid);
   started.pid = cloned.pid;
   started.exit.Reset(cloned.pidfd);
   if (child.error != 0) {
-    Retry([&] { return waitpid(cloned.pid, nullptr, 0); });
+    AwaitChild(cloned.pid);
     throw SystemError(child.error, "execve", request.path);
   }
   if (!started.exit) {
@@ -250,7 +253,7 @@ StartedProgram StartProgram(const ProgramRequest& request, const std::string& ag
       started.exit = WatchByThread(cloned.pid);
     } catch (const SystemError&) {
       kill(-cloned.pid, SIGKILL);
-      Retry([&] { return waitpid(cloned.pid, nullptr, 0); });
+      AwaitChild(cloned.pid);
       throw;
     }
   }

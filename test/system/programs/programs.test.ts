@@ -3,7 +3,7 @@ import { platform } from 'node:os';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { AgentProcess } from '../../wire/lib/agent-process.ts';
+import { AgentProcess, program } from '../../wire/lib/agent-process.ts';
 import type { LineClient } from '../../wire/lib/line-client.ts';
 
 const MiB = 1024;
@@ -38,6 +38,38 @@ async function run(host: LineClient, path: string, args: object = {}): Promise<S
     if (status.exited) return status;
   }
 }
+
+/** Processes whose parent it is, with their state. */
+const childrenOf = (pid: number): readonly { readonly pid: number; readonly state: string }[] =>
+  readdirSync(`/proc/${pid}/task`)
+    .flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, 'utf8').match(/\d+/g) ?? [])
+    .map((child) => ({ pid: Number(child), state: /^State:\s+(\S)/m.exec(readFileSync(`/proc/${child}/status`, 'utf8'))?.[1] ?? '' }));
+
+const isRoot = process.getuid?.() === 0;
+
+describe.skipIf(platform() !== 'linux' || !isRoot)('an agent that is process 1 of a container (needs Linux, root)', () => {
+  it('takes the ends of orphans, and of none of its own programs', async () => {
+    const container = await AgentProcess.start({ command: ['unshare', '--pid', '--fork', '--kill-child', '--mount-proc', program] });
+    const [agent] = childrenOf(container.pid);
+    const host = await container.connect();
+    try {
+      const statuses: Status[] = [];
+      for (let count = 0; count < 20; count += 1) statuses.push(await run(host, '/bin/sh', { arg: ['-c', `(sleep 0.0${count}; exit 1) & exit ${count}`] }));
+      const together: { readonly pid: number }[] = [];
+      for (let count = 0; count < 20; count += 1) together.push(await ask(host, 'guest-exec', { path: '/bin/sh', arg: ['-c', `(sleep 0.02 &) ; exit ${count}`] }));
+
+      await expect.poll(() => childrenOf(agent?.pid ?? 0), { timeout: 10_000 }).toEqual([]);
+      expect(statuses.map(({ exitcode }) => exitcode)).toEqual(Array.from({ length: 20 }, (_, count) => count));
+      const later: Status[] = [];
+      for (const { pid } of together) later.push(await ask<Status>(host, 'guest-exec-status', { pid }));
+      expect(later.map(({ exitcode }) => exitcode)).toEqual(Array.from({ length: 20 }, (_, count) => count));
+    } finally {
+      host.close();
+      if (agent !== undefined) process.kill(agent.pid, 'SIGTERM');
+      await container.stop();
+    }
+  });
+});
 
 describe.skipIf(platform() !== 'linux')('programs of an agent that lives long (needs Linux)', () => {
   let agent: AgentProcess;

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <sys/types.h>
+
+namespace concierge {
+
+// Children that this process has started, and of which somebody here learns how they ended. As process 1 of a container
+// it becomes the parent of strangers too (orphans.cc), and has to tell them apart.
+
+// Around the start of a child: until it is over nobody can say whose a new child is.
+class ChildStart {
+ public:
+  ChildStart();
+  ~ChildStart();
+  ChildStart(const ChildStart&) = delete;
+  ChildStart& operator=(const ChildStart&) = delete;
+  // It has been started.
+  void Is(pid_t pid);
+};
+
+// Takes the end of a child that has ended; its number is free then.
+void ReapChild(pid_t pid);
+
+// The same, once it has ended.
+void AwaitChild(pid_t pid);
+
+// Takes the ends of children that have ended and were not started here. False: not now, for one is being started.
+bool ReapOrphans();
+
+}  // namespace concierge
