@@ -7,7 +7,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { DEFAULT_PIECE } from '../client/files.ts';
+import { DEFAULT_PIECE } from '../client/piece.ts';
 import { ours, RunningAgent, theirs, type Contestant } from './lib/agents.ts';
 import { copyByUs, copyInC, digest, fillWithNoise, MiB, printFigures, printTitle, processorSeconds, type Copied, type Figures } from './lib/copies.ts';
 

@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { DEFAULT_PIECE } from '../client/files.ts';
+import { DEFAULT_PIECE } from '../client/piece.ts';
 import { AgentUnit } from '../test/vm/lab/agent-unit.ts';
 import { installPackages, missingForLab } from '../test/vm/lab/host.ts';
 import { Machine } from '../test/vm/lab/machine.ts';

@@ -7,14 +7,8 @@ import { GrowingPause } from './growing-pause.ts';
 import type { CallOptions, GuestClient } from './guest-client.ts';
 import { GuestFile, type FilePiece } from './guest-file.ts';
 
-/**
- * Bytes per request. Base64 of 1.5 MiB is 2 MiB: below the 10 MiB after which libvirt gives an answer up, and large enough
- * that the round trip does not matter.
- */
-export const DEFAULT_PIECE = 1.5 * 1024 * 1024;
-
 export interface FileOptions extends CallOptions {
-  /** Bytes per request, 1 to 48 MiB; more than 7.5 MiB fails through libvirt. */
+  /** Bytes per request, 1 to 48 MiB; more than 7.5 MiB fails through libvirt. Default: `pieceBytes` of the client. */
   readonly pieceBytes?: number;
 }
 
@@ -24,7 +18,8 @@ export interface PiecesOptions extends FileOptions {
 }
 
 /** @throws RangeError for what no request can bring */
-function pieceOf({ pieceBytes = DEFAULT_PIECE }: FileOptions): number {
+function pieceOf({ pieceBytes }: FileOptions, usual: number): number {
+  if (pieceBytes === undefined) return usual;
   if (!Number.isSafeInteger(pieceBytes) || pieceBytes < 1) throw new RangeError(`pieceBytes should be a whole number from 1 on, not ${pieceBytes}`);
   return pieceBytes;
 }
@@ -37,7 +32,7 @@ function pieceOf({ pieceBytes = DEFAULT_PIECE }: FileOptions): number {
  * @param left aborted where nobody waits for a next piece any more: a FIFO may never have one
  */
 export async function* piecesOf(client: GuestClient, path: string, options: PiecesOptions = {}, left?: AbortSignal): AsyncGenerator<FilePiece, void, void> {
-  const size = pieceOf(options);
+  const size = pieceOf(options, client.pieceBytes.read);
   const file = await GuestFile.open(client, path, 'rb', options);
   const pause = new GrowingPause(left === undefined || options.signal === undefined ? left ?? options.signal : AbortSignal.any([left, options.signal]));
   const { silentMs = Number.POSITIVE_INFINITY } = options;
@@ -107,7 +102,7 @@ class FileBeingWritten {
   constructor(client: GuestClient, path: string, options: WriteOptions) {
     this.#open = () => GuestFile.open(client, path, options.append === true ? 'ab' : 'wb', options);
     this.#call = options;
-    this.#pieceBytes = pieceOf(options);
+    this.#pieceBytes = pieceOf(options, client.pieceBytes.write);
   }
 
   async add(chunk: Buffer): Promise<void> {
@@ -161,7 +156,7 @@ class FileBeingWritten {
 export function writeFile(client: GuestClient, path: string, options: WriteOptions = {}): Writable {
   const file = new FileBeingWritten(client, path, options);
   return new Writable({
-    highWaterMark: options.pieceBytes ?? DEFAULT_PIECE,
+    highWaterMark: options.pieceBytes ?? client.pieceBytes.write,
     write: callbackify((chunk: Buffer, _encoding: BufferEncoding) => file.add(chunk)),
     final: callbackify(() => file.finish()),
     destroy: callbackify(async (error: Error | null) => {

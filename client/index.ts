@@ -1,9 +1,12 @@
 /** The host's side: a typed client for any agent that speaks the QGA protocol. */
+export { byCommand, type ByCommandOptions } from './by-command.ts';
 export { ClientError, type ClientErrorKind } from './client-error.ts';
 export { connectHybridVsock, connectUnix, type ConnectOptions } from './connect.ts';
 export { exec, type ExecOptions, type ExecResult } from './exec.ts';
-export { DEFAULT_PIECE, readFile, writeFile, type FileOptions, type WriteOptions } from './files.ts';
+export { DEFAULT_PIECE } from './piece.ts';
+export { readFile, writeFile, type FileOptions, type WriteOptions } from './files.ts';
 export { GuestClient, type CallOptions, type ClientOptions, type Input, type Output } from './guest-client.ts';
+export type { SingleCommands } from './single-commands.ts';
 export { jsonReplacer } from './json-replacer.ts';
 export { withFrozen, type FrozenGuest, type FrozenOptions } from './with-frozen.ts';
 export { commandNames, type CommandName } from '../core/schema/index.ts';

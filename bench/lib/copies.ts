@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 
-import { DEFAULT_PIECE } from '../../client/files.ts';
+import { DEFAULT_PIECE } from '../../client/piece.ts';
 import { loadProgram } from './agents.ts';
 import { median } from './median.ts';
 

@@ -5,6 +5,7 @@ import { UsageError } from './usage-error.ts';
 export const globalFlags: readonly FlagSyntax[] = [
   { name: 'socket', placeholder: 'PATH', doc: 'The socket of the agent\'s port in QEMU, or of an agent that listens itself; also CONCIERGE_SOCKET.' },
   { name: 'vsock', placeholder: 'PATH:PORT', doc: 'A hybrid socket of Cloud Hypervisor or Firecracker, and the port in the guest.' },
+  { name: 'via', placeholder: 'COMMAND', doc: "A program that takes a request as its last argument and prints the answer: 'virsh qemu-agent-command NAME'; also CONCIERGE_VIA." },
   { name: 'timeout', placeholder: 'SECONDS', doc: 'How long to wait for an answer; 5 by default, 0 for ever.' },
   { name: 'json', doc: 'Print what the agent answered, for programs.' },
   { name: 'help', doc: 'Print this, or with a subcommand what it is about, and end.' },

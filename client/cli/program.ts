@@ -79,6 +79,13 @@ async function channelOf({ flags, subcommand }: CommandLine, environment: Progra
   const timeout = subcommand === 'frozen' ? undefined : flags.get('timeout');
   if (timeout !== undefined && !/^\d+(\.\d+)?$/.test(timeout)) throw new UsageError(`--timeout takes a number of seconds, not '${timeout}'`);
   const limits = timeout === undefined ? {} : { timeoutMs: Number(timeout) * 1000 };
+  const via = flags.get('via') ?? (flags.has('socket') || flags.has('vsock') ? undefined : environment['CONCIERGE_VIA']);
+  if (via !== undefined && via !== '') {
+    const [{ byCommand }, { wordsOf }] = await Promise.all([import('../by-command.ts'), import('./typed-arguments.ts')]);
+    const words = wordsOf(via);
+    if (words.length === 0) throw new UsageError("--via takes a program and its arguments, as in 'virsh qemu-agent-command NAME'");
+    return new GuestClient(byCommand(words), limits);
+  }
   const vsock = flags.get('vsock');
   if (vsock !== undefined) {
     const [, path, port] = /^(.+):(\d+)$/.exec(vsock) ?? [];
@@ -86,6 +93,6 @@ async function channelOf({ flags, subcommand }: CommandLine, environment: Progra
     return new GuestClient(await connectHybridVsock(path, Number(port)), limits);
   }
   const path = flags.get('socket') ?? environment['CONCIERGE_SOCKET'];
-  if (path === undefined || path === '') throw new UsageError('say which guest: --socket PATH (or CONCIERGE_SOCKET), or --vsock PATH:PORT');
+  if (path === undefined || path === '') throw new UsageError('say which guest: --socket PATH (or CONCIERGE_SOCKET), --vsock PATH:PORT, or --via COMMAND');
   return new GuestClient(await connectUnix(path), limits);
 }

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 
 import { harmlessLines } from '../../../core/errors/harmless-text.ts';
 import { ClientError } from '../../client-error.ts';
-import { DEFAULT_PIECE, piecesOf, writeFile } from '../../files.ts';
+import { piecesOf, writeFile } from '../../files.ts';
 import { GuestFile, type FilePiece } from '../../guest-file.ts';
 import type { GuestClient } from '../../guest-client.ts';
 import { jsonText } from '../print-json.ts';
@@ -135,7 +135,7 @@ async function upload({ client, stdin }: SubcommandContext, from: string, to: st
     const facts = await source.stat();
     if (facts.isDirectory()) throw new UsageError(`${from} is a directory: copy files one by one, or an archive of it`);
     // Read before the guest is told anything: what cannot be read here empties no file there.
-    const reader = new FileReader(source);
+    const reader = new FileReader(source, client.pieceBytes.write);
     const first = await reader.next();
     return { size: facts.size === 0 ? undefined : facts.size, run: (moved) => fromFile(first, reader, client, path, moved, signal) };
   } catch (error) {
@@ -147,12 +147,13 @@ async function upload({ client, stdin }: SubcommandContext, from: string, to: st
 /** Reads a file ahead by one piece, into two pieces of memory in turn. */
 class FileReader {
   readonly #source: FileHandle;
-  readonly #memory: readonly [Buffer, Buffer] = [Buffer.allocUnsafeSlow(DEFAULT_PIECE), Buffer.allocUnsafeSlow(DEFAULT_PIECE)];
+  readonly #memory: readonly [Buffer, Buffer];
   #turn = 0;
   #last: Promise<Buffer> | undefined;
 
-  constructor(source: FileHandle) {
+  constructor(source: FileHandle, pieceBytes: number) {
     this.#source = source;
+    this.#memory = [Buffer.allocUnsafeSlow(pieceBytes), Buffer.allocUnsafeSlow(pieceBytes)];
   }
 
   /** As much as there is, up to a piece; nothing at the end. Valid until the call after the next. It may reject unheard. */

@@ -1,0 +1,22 @@
+import type { JsonValue } from '../core/protocol/value.ts';
+import type { CallLimit } from './call-limit.ts';
+import type { ClientError } from './client-error.ts';
+import type { RequestParts } from './encode-arguments.ts';
+
+/** A way to an agent, for one call at a time. */
+export interface Channel {
+  /** Why it is gone; absent while it is good. */
+  readonly ended: ClientError | undefined;
+  /** A call has its turn. @param afresh makes sure that the agent listens, whatever was before. @throws ClientError */
+  begin(limit: CallLimit, afresh: boolean): Promise<void>;
+  /**
+   * Sends a request, and answers what it returned.
+   *
+   * @param next is asked, when it is sent, for the bytes of the next call
+   * @throws ClientError
+   */
+  call(name: string, argumentParts: RequestParts, limit: CallLimit, next?: () => Promise<Uint8Array>): Promise<JsonValue>;
+  endTurn(): void;
+  /** @param error what every further call fails with */
+  close(error: ClientError): void;
+}
