@@ -1,4 +1,5 @@
-# Every .cc file in native/linux is part of the addon, every one in native/linux/guardian of the freeze guardian.
+# Every .cc file in native/linux is part of the addon, every one in native/linux/guardian of the freeze guardian, every one in
+# native/linux/keeper of the keeper.
 {
   'target_defaults': {
     'cflags_cc!': ['-std=gnu++17', '-std=gnu++20', '-O3'],
@@ -22,6 +23,15 @@
       'sources': ['<!@(ls native/linux/guardian/*.cc)'],
       # All of it is locked into memory while a disk is frozen: libc and nothing else. gyp takes a flag out wherever it
       # comes from, so this stays as one only if no default excludes it.
+      'cflags_cc': ['-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics', '-ffunction-sections'],
+      'ldflags': ['-Wl,--gc-sections', '-Wl,--as-needed', '-Wl,-z,relro,-z,now'],
+    },
+    {
+      'target_name': 'concierge-keeper',
+      'type': 'executable',
+      'sources': ['<!@(ls native/linux/keeper/*.cc)'],
+      'defines': ['CONCIERGE_VERSION="<!(node -p "require(\'./package.json\').version")"'],
+      # It is there for as long as the machine runs: libc and nothing else.
       'cflags_cc': ['-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics', '-ffunction-sections'],
       'ldflags': ['-Wl,--gc-sections', '-Wl,--as-needed', '-Wl,-z,relro,-z,now'],
     },

@@ -1,0 +1,321 @@
+#include "keeper.h"
+
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdarg>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+
+#include "agent_process.h"
+
+#ifndef CONCIERGE_VERSION
+#define CONCIERGE_VERSION "unknown"
+#endif
+
+namespace concierge::keeper {
+namespace {
+
+// An agent that has lived for so long has not died of what killed the last one.
+constexpr int64_t kLifeMs = 60'000;
+// The first death costs no pause; the pauses after that double.
+constexpr int64_t kFirstPauseMs = 100;
+constexpr int64_t kLongestPauseMs = 60'000;
+// Events taken at once.
+constexpr int kEvents = 16;
+
+int64_t Now() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return now.tv_sec * 1000 + now.tv_nsec / 1'000'000;
+}
+
+int64_t PauseAfter(int deaths) {
+  int64_t pause = kFirstPauseMs;
+  for (int death = 2; death < deaths && pause < kLongestPauseMs; death++) pause *= 2;
+  return deaths < 2 ? 0 : pause < kLongestPauseMs ? pause : kLongestPauseMs;
+}
+
+}  // namespace
+
+Keeper::Keeper(char** words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings)
+    : words_(words),
+      epoll_(static_cast<Descriptor&&>(epoll)),
+      signals_(static_cast<Descriptor&&>(signals)),
+      pause_(static_cast<Descriptor&&>(pause)),
+      holdings_(holdings),
+      waiting_(epoll_.get(), holdings) {}
+
+int Keeper::Run() {
+  manager_.Find();
+  Watch(signals_, kSignals, EPOLLIN);
+  Watch(pause_, kPause, EPOLLIN);
+  Start("start");
+  while (!finished_) {
+    epoll_event events[kEvents];
+    const int count = epoll_wait(epoll_.get(), events, kEvents, -1);
+    for (int index = 0; index < count && !finished_; index++) OnEvent(events[index]);
+  }
+  return status_;
+}
+
+void Keeper::Watch(const Descriptor& descriptor, Datum datum, uint32_t events) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u32 = datum;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, descriptor.get(), &event) < 0) {
+    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, descriptor.get(), &event);
+  }
+}
+
+void Keeper::OnEvent(const epoll_event& event) {
+  const uint32_t datum = event.data.u32;
+  if (datum == kSignals) return OnSignals();
+  if (datum == kPause) {
+    uint64_t times;
+    if (read(pause_.get(), &times, sizeof times) == sizeof times && pid_ < 0 && !ending_) StartAfterDeath();
+    return;
+  }
+  if (datum == kAgent) {
+    if ((event.events & EPOLLOUT) != 0 && telling_) Tell();
+    if ((event.events & ~EPOLLOUT) != 0) OnAgent();
+    return;
+  }
+  // Others of the same look may have been of a time before an agent was woken.
+  if (asleep_ && !awaited_ && !ending_ && waiting_.Wakes(datum, event.events)) Wake();
+}
+
+// -- the agent as a process -------------------------------------------------------------------------------
+
+void Keeper::Start(const char* reason) {
+  Descriptor theirs;
+  asleep_ = awaited_ = greeted_ = false;
+  started_at_ = Now();
+  if (!MakePair(agent_, theirs)) return AgentGone(-errno);
+  Watch(agent_, kAgent, EPOLLIN);
+  Answer("keeper %s %s %s", kProtocol, CONCIERGE_VERSION, reason);
+  told_ = 0;
+  telling_ = true;
+  // Before there is anybody to read it: what fits is there when the agent looks.
+  Tell();
+  pid_ = StartAgent(words_, theirs);
+  if (pid_ < 0) AgentGone(-errno);
+}
+
+void Keeper::StartAfterDeath() {
+  char reason[96];
+  snprintf(reason, sizeof reason, "died %s %d", last_death_, deaths_);
+  Start(reason);
+}
+
+void Keeper::Wake() {
+  waiting_.End();
+  if (pid_ < 0) return Start("input");
+  // It has handed over everything, and takes its time to end.
+  awaited_ = true;
+  kill(pid_, SIGKILL);
+}
+
+void Keeper::OnSignals() {
+  signalfd_siginfo info;
+  while (read(signals_.get(), &info, sizeof info) == sizeof info) {
+    const int signal = static_cast<int>(info.ssi_signo);
+    if (signal == SIGCHLD) {
+      Reap();
+    } else if (signal == SIGHUP) {
+      // A log file to be opened anew; one that sleeps will.
+      if (pid_ > 0 && !asleep_) kill(pid_, SIGHUP);
+    } else {
+      ending_ = true;
+      if (pid_ < 0) return Finish(0);
+      kill(pid_, signal);
+    }
+    if (finished_) return;
+  }
+}
+
+// Also what others have left behind: as the first process of a container it is their parent.
+void Keeper::Reap() {
+  int status;
+  for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    if (pid == pid_) AgentGone(status);
+    if (finished_) return;
+  }
+}
+
+// `status` as of waitpid(2), or the negative errno for which there is no agent.
+void Keeper::AgentGone(int status) {
+  // What it has said before counts.
+  if (agent_) OnAgent();
+  agent_.Reset();
+  telling_ = false;
+  pid_ = -1;
+  const bool exited = status >= 0 && WIFEXITED(status);
+  const int code = exited ? WEXITSTATUS(status) : 1;
+  if (ending_) return Finish(exited ? code : 0);
+  if (says_end_) return Finish(code);
+  if (asleep_) {
+    if (awaited_) Start("input");
+    return;
+  }
+  // It never was an agent: `--version`, a mistake in the options, a program that cannot be executed.
+  if (exited && !ever_greeted_) return Finish(code);
+
+  if (Now() - started_at_ >= kLifeMs) deaths_ = 0;
+  deaths_++;
+  if (status < 0) {
+    snprintf(last_death_, sizeof last_death_, "error-%d", -status);
+  } else {
+    snprintf(last_death_, sizeof last_death_, "%s-%d", exited ? "status" : "signal", exited ? code : WTERMSIG(status));
+  }
+  const int64_t pause = PauseAfter(deaths_);
+  manager_.Say("the agent has ended (%s), %d in a row; the next one starts in %lld.%lld s", last_death_, deaths_,
+               static_cast<long long>(pause / 1000), static_cast<long long>(pause % 1000 / 100));
+  itimerspec when{};
+  when.it_value.tv_sec = pause / 1000;
+  // 0 would disarm it.
+  when.it_value.tv_nsec = pause % 1000 * 1'000'000 + 1;
+  timerfd_settime(pause_.get(), 0, &when, nullptr);
+}
+
+void Keeper::Finish(int status) {
+  finished_ = true;
+  status_ = status;
+}
+
+// -- what is said -----------------------------------------------------------------------------------------
+
+// As far as it fits; the rest when there is room.
+void Keeper::Tell() {
+  while (told_ < 2 * holdings_.end()) {
+    const bool input = told_ >= holdings_.end();
+    if (!TellOf(input ? told_ - holdings_.end() : told_, input)) {
+      Watch(agent_, kAgent, EPOLLIN | EPOLLOUT);
+      return;
+    }
+    told_++;
+  }
+  if (!Send(agent_.get(), "go", 2)) {
+    if (errno == EAGAIN) Watch(agent_, kAgent, EPOLLIN | EPOLLOUT);
+    return;
+  }
+  telling_ = false;
+  Watch(agent_, kAgent, EPOLLIN);
+}
+
+// False: it has to be tried again.
+bool Keeper::TellOf(size_t index, bool input) {
+  const Held& held = holdings_.at(index);
+  if (!held.used() || (input && held.input == 0)) return true;
+  char text[kLongestName + kLongestNote + 32 + kMostInput];
+  size_t size;
+  if (input) {
+    const Input& read = holdings_.InputOf(held);
+    size = static_cast<size_t>(snprintf(text, sizeof text, "input %s\n", held.name));
+    memcpy(text + size, read.bytes, read.size);
+    size += read.size;
+  } else {
+    size = static_cast<size_t>(snprintf(text, sizeof text, "held %s %s %s", held.name, Name(held.kind), held.note));
+  }
+  // ETOOMANYREFS: more descriptors are under way than this user may have; they are taken sooner or later.
+  return Send(agent_.get(), text, size, input ? -1 : held.descriptor) || (errno != EAGAIN && errno != ETOOMANYREFS);
+}
+
+void Keeper::Answer(const char* format, ...) {
+  char text[256];
+  va_list arguments;
+  va_start(arguments, format);
+  const int size = vsnprintf(text, sizeof text, format, arguments);
+  va_end(arguments);
+  // Whoever does not read loses answers, and holds up nobody.
+  if (agent_ && size > 0) Send(agent_.get(), text, static_cast<size_t>(size) < sizeof text ? static_cast<size_t>(size) : sizeof text - 1);
+}
+
+void Keeper::Refuse(const char* word, int error) { Answer("refused %.32s %d", word, error); }
+
+void Keeper::OnAgent() {
+  while (agent_) {
+    Received received = Receive(agent_.get(), packet_, kLargestPacket);
+    if (received.size < 0 && errno == EAGAIN) return;
+    // It has ended with something unread, which is told once and before what it had said (unix_release_sock of Linux).
+    if (received.size < 0 && errno == ECONNRESET) continue;
+    if (received.size <= 0) {
+      // It may live on without it; its end is told by SIGCHLD.
+      agent_.Reset();
+      telling_ = false;
+      return;
+    }
+    if (received.cut) {
+      // The descriptor did not fit into this process, or the packet into the buffer.
+      char* rest = packet_;
+      Refuse(NextWord(&rest), EMFILE);
+      continue;
+    }
+    Hear(packet_, static_cast<size_t>(received.size), static_cast<Descriptor&&>(received.descriptor));
+  }
+}
+
+void Keeper::Hear(char* packet, size_t size, Descriptor descriptor) {
+  char* rest = packet;
+  // Only `notify` may have more than one line, and nothing a zero.
+  if (memchr(packet, '\0', size) != nullptr) return Refuse("?", EINVAL);
+  const char* word = NextWord(&rest);
+  char none[] = "";
+  if (rest == nullptr) rest = none;
+  if (strcmp(word, "agent") == 0) return HearAgent(rest);
+  if (!greeted_) return Refuse(word, EPROTO);
+  if (strcmp(word, "keep") == 0) return HearKeep(rest, static_cast<Descriptor&&>(descriptor));
+  if (strcmp(word, "drop") == 0) return HearDrop(rest);
+  if (strcmp(word, "notify") == 0) return manager_.Notify(rest, size - static_cast<size_t>(rest - packet));
+  if (strcmp(word, "sleep") == 0) return HearSleep();
+  if (strcmp(word, "end") == 0) {
+    says_end_ = true;
+    return;
+  }
+  if (strcmp(word, "took") == 0) {
+    Held* held = holdings_.Find(rest);
+    if (held == nullptr) return Refuse(word, ENOENT);
+    return holdings_.Took(*held);
+  }
+  Refuse(word, ENOSYS);
+}
+
+void Keeper::HearAgent(char* rest) {
+  if (strcmp(NextWord(&rest), kProtocol) != 0) return Refuse("agent", EPROTONOSUPPORT);
+  greeted_ = ever_greeted_ = true;
+}
+
+void Keeper::HearKeep(char* rest, Descriptor descriptor) {
+  const char* name = NextWord(&rest);
+  const char* word = NextWord(&rest);
+  char none[] = "";
+  Kind kind;
+  if (!ParseKind(word, kind)) return Refuse("keep", EINVAL);
+  if (!descriptor) return Refuse("keep", EBADF);
+  if (kind != Kind::kPlain && !waiting_.CanWaitFor(descriptor.get())) return Refuse("keep", errno);
+  const int error = holdings_.Keep(name, kind, rest == nullptr ? none : rest, static_cast<Descriptor&&>(descriptor));
+  if (error != 0) Refuse("keep", error);
+}
+
+void Keeper::HearDrop(const char* name) {
+  Held* held = holdings_.Find(name);
+  if (held == nullptr) return Refuse("drop", ENOENT);
+  holdings_.Drop(*held);
+  Answer("dropped %.*s", static_cast<int>(kLongestName), name);
+}
+
+void Keeper::HearSleep() {
+  if (asleep_) return;
+  asleep_ = true;
+  // It has done what an agent is there for.
+  deaths_ = 0;
+  waiting_.Begin();
+}
+
+}  // namespace concierge::keeper

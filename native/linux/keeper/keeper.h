@@ -1,0 +1,78 @@
+// The keeper: one agent at a time, or none while it sleeps; docs/keeper.md.
+#pragma once
+
+#include <sys/epoll.h>
+#include <sys/types.h>
+
+#include "../descriptor.h"
+#include "holdings.h"
+#include "packet.h"
+#include "service_manager.h"
+#include "waiting.h"
+
+namespace concierge::keeper {
+
+// Of these messages.
+constexpr char kProtocol[] = "1";
+
+class Keeper {
+ public:
+  Keeper(char** words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings);
+
+  // Until the end: the status to end with.
+  int Run();
+
+ private:
+  enum Datum : uint32_t { kSignals = 1, kAgent = 2, kPause = 3 };
+
+  void Watch(const Descriptor& descriptor, Datum datum, uint32_t events);
+  void OnEvent(const epoll_event& event);
+
+  // -- the agent as a process
+  void Start(const char* reason);
+  void StartAfterDeath();
+  void Wake();
+  void OnSignals();
+  void Reap();
+  void AgentGone(int status);
+  void Finish(int status);
+
+  // -- what is said
+  void Tell();
+  bool TellOf(size_t index, bool input);
+  void Answer(const char* format, ...) __attribute__((format(printf, 2, 3)));
+  void Refuse(const char* word, int error);
+  void OnAgent();
+  void Hear(char* packet, size_t size, Descriptor descriptor);
+  void HearAgent(char* rest);
+  void HearKeep(char* rest, Descriptor descriptor);
+  void HearDrop(const char* name);
+  void HearSleep();
+
+  char** const words_;
+  const Descriptor epoll_;
+  const Descriptor signals_;
+  const Descriptor pause_;
+  Holdings& holdings_;
+  Waiting waiting_;
+  ServiceManager manager_;
+
+  Descriptor agent_;       // this end of the socket
+  pid_t pid_ = -1;         // of the agent, until it is reaped
+  size_t told_ = 0;        // of all that is held, twice: the descriptors, then what was read
+  bool telling_ = false;   // `go` has not been said
+  bool greeted_ = false;   // the agent of now has
+  bool ever_greeted_ = false;
+  bool asleep_ = false;    // the agent has said so; it may not have ended yet
+  bool awaited_ = false;   // input has come, and the one that sleeps has not ended yet
+  bool says_end_ = false;
+  bool ending_ = false;    // asked to
+  bool finished_ = false;
+  int status_ = 0;
+  int deaths_ = 0;         // one soon after another
+  int64_t started_at_ = 0;
+  char last_death_[48] = "";
+  char packet_[kLargestPacket + 1];
+};
+
+}  // namespace concierge::keeper
