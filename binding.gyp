@@ -10,7 +10,7 @@
   'targets': [
     {
       'target_name': 'concierge',
-      'sources': ['<!@(ls native/linux/*.cc)'],
+      'sources': ['<!@(ls native/linux/*.cc)', 'native/linux/keeper/packet.cc'],
       'cflags_cc!': ['-fno-exceptions'],
       'cflags_cc': ['-fexceptions'],
       'include_dirs': ["<!(node -p \"require('node-addon-api').include_dir\")"],

@@ -11,7 +11,7 @@ import { joinedChannels } from './channels/joined-channels.ts';
 import * as tokens from './tokens.ts';
 
 /** The core: plain classes, which know nothing of the container. */
-const coreModule = (settings: Settings): ContainerModule =>
+const coreModule = (settings: Settings, keeper: ports.Keeper | undefined): ContainerModule =>
   new ContainerModule(({ bind }) => {
     bind(tokens.Agent)
       .toResolvedValue(
@@ -29,6 +29,7 @@ const coreModule = (settings: Settings): ContainerModule =>
             fileMode: Number.parseInt(settings.fileMode, 8),
             lists: { allow: settings.allowRpcs, block: settings.blockRpcs },
             version: `${compatibleWith}.0+concierge.${version}`,
+            ...(keeper === undefined || settings.sleepAfter === 0 ? {} : { sleep: { keeper, afterMs: settings.sleepAfter * 1000 } }),
           }),
         [tokens.Backend, tokens.StateStore, tokens.Log],
       )
@@ -53,21 +54,24 @@ const edgesModule = ({ log, stateStore }: AgentContext, transport: ports.Transpo
  */
 export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const { settings, log, activated } = context;
+  // A guest in memory is gone with its agent.
+  const keeper = settings.backend === 'fake' ? undefined : context.keeper;
   const partsOn = async (backend: ports.Backend, transport: ports.Transport): Promise<AgentParts> => {
     const container = new Container();
-    container.load(backendModule(backend), coreModule(settings), edgesModule(context, transport));
+    container.load(backendModule(backend), coreModule(settings, keeper), edgesModule(context, transport));
     const agent = container.get(tokens.Agent);
     await agent.freeze?.recoverAtStart();
     return { agent, transport: container.get(tokens.Transport) };
   };
   const transportOn = async (backend?: ports.Backend): Promise<ports.Transport> => {
-    if (activated !== undefined) return activatedTransport(activated, log);
+    if (activated !== undefined) return activatedTransport(activated, log, context.kept);
     return createTransport(await channelsOf(backend), {
       method: settings.method,
       ...(settings.path === undefined ? {} : { path: settings.path }),
       retry: settings.retryPath,
       ...(settings.vsockAllow.length === 0 ? {} : { vsockAllow: settings.vsockAllow.map(Number) }),
       log,
+      kept: context.kept,
       ...(context.channelIs === undefined ? {} : { channelIs: context.channelIs }),
     });
   };

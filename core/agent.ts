@@ -1,10 +1,12 @@
 import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { FreezeController } from './freeze/controller.ts';
+import { readLegacy, writeLegacy } from './legacy.ts';
 import { Policy, type PolicyLists } from './policy/policy.ts';
-import type { Backend, Connection, Log, StateStore } from './ports/index.ts';
+import type { Backend, Connection, Keeper, Log, StateStore } from './ports/index.ts';
 import { InputBudget } from './protocol/input-budget.ts';
-import { Session } from './session.ts';
+import { Session, type SessionOwner } from './session.ts';
+import { Sleep } from './sleep.ts';
 import { FileHandleTable } from './state/file-handles.ts';
 import { ProcessTable } from './state/processes.ts';
 
@@ -19,6 +21,8 @@ export interface AgentOptions {
   readonly fileMode?: number;
   /** What guest-info reports as `version`. */
   readonly version: string;
+  /** What outlives the agent, and how long nothing must have been asked for before it goes to sleep, in milliseconds; absent: it never does. */
+  readonly sleep?: { readonly keeper: Keeper; readonly afterMs: number };
 }
 
 /** One agent: the commands of this machine, what they share, and everybody who talks to it. */
@@ -28,8 +32,13 @@ export class Agent {
   readonly #context: CommandContext;
   readonly #sessions = new Set<Session>();
   readonly #budget = new InputBudget();
+  readonly #sleep: Sleep | undefined;
+  readonly #owner: SessionOwner = {
+    ended: (session) => void this.#sessions.delete(session),
+    stirred: () => this.#sleep?.stir(),
+  };
 
-  constructor({ backend, handlers, freeze, log, stateStore, lists, version, fileMode }: AgentOptions) {
+  constructor({ backend, handlers, freeze, log, stateStore, lists, version, fileMode, sleep }: AgentOptions) {
     const policy = new Policy(lists);
     this.freeze = freeze;
     this.dispatcher = new Dispatcher({ version, backend, handlers, policy, log, freeze });
@@ -38,22 +47,56 @@ export class Agent {
       freeze,
       log,
       files: new FileHandleTable(backend.fileSystem?.files, stateStore, fileMode),
-      processes: new ProcessTable(backend.processes, backend.clock),
+      processes: new ProcessTable(backend.processes, backend.clock, () => this.#sleep?.stir()),
       catalog: this.dispatcher,
     };
+    if (sleep !== undefined) {
+      this.#sleep = new Sleep({
+        clock: backend.clock,
+        afterMs: sleep.afterMs,
+        isQuiet: () => this.isQuiet,
+        fallAsleep: () => sleep.keeper.sleep(this.#legacy()),
+      });
+      this.#inherit(sleep.keeper.legacy);
+    }
     const known = new Set(handlers.map(({ schema }) => schema.name));
     for (const name of policy.unknownNames(known)) log.warning(`no command is named '${name}': check block-rpcs and allow-rpcs`);
   }
 
   /** Converses with a host until it goes. */
   serve(connection: Connection): void {
-    const session = new Session(connection, this.dispatcher, this.#context, this.#budget, (ended) => this.#sessions.delete(ended));
+    const session = new Session(connection, this.dispatcher, this.#context, this.#budget, this.#owner);
     this.#sessions.add(session);
     session.start();
   }
 
+  /** The channel is open: from now on it may go to sleep. */
+  ready(): void {
+    this.#sleep?.stir();
+  }
+
+  /** Whether it could end now without anybody missing anything: nothing is half said, open, frozen or remembered. */
+  get isQuiet(): boolean {
+    const { files, processes } = this.#context;
+    const isSilent = [...this.#sessions].every(({ isQuiet }) => isQuiet);
+    return isSilent && this.dispatcher.underWay === 0 && files.size === 0 && processes.isQuiet && this.freeze?.isFrozen !== true;
+  }
+
+  #legacy(): string {
+    const freezeReport = this.freeze?.legacy;
+    return writeLegacy({ processes: this.#context.processes.legacy(), ...(freezeReport === undefined ? {} : { freezeReport }) });
+  }
+
+  #inherit(text: string | undefined): void {
+    if (text === undefined) return;
+    const { processes, freezeReport } = readLegacy(text);
+    this.#context.processes.inherit(processes);
+    if (freezeReport !== undefined) this.freeze?.inherit(freezeReport);
+  }
+
   /** Nothing stays frozen, open or half-said. Called once, before the process ends. */
   async stop(): Promise<void> {
+    this.#sleep?.stop();
     await this.freeze?.thawBeforeExit();
     for (const session of this.#sessions) session.close();
     await this.#context.files.closeAll();

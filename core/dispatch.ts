@@ -67,6 +67,11 @@ export class Dispatcher implements CommandCatalog {
     );
   }
 
+  /** Requests that have not been answered, those of hosts that have left among them. */
+  get underWay(): number {
+    return this.#underWay;
+  }
+
   list(): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[] {
     const frozen = this.#freeze?.isFrozen ?? false;
     return Array.from(this.#handlers.values(), ({ schema }) => ({ schema, enabled: this.#policy.judge(schema, frozen).allowed }));

@@ -7,6 +7,13 @@ import { JsonDecoder, type Decoded } from './protocol/json-decoder.ts';
 import { parseRequest } from './protocol/request.ts';
 import { errorLine, returnLine } from './protocol/response.ts';
 
+/** Who keeps the sessions. */
+export interface SessionOwner {
+  ended(session: Session): void;
+  /** A host has said something, or what it had said has come to an end. */
+  stirred(): void;
+}
+
 /**
  * One host's conversation: one request at a time, answers in order. Nothing of the next request is looked at before the
  * last one is answered, and nothing more is read from the host meanwhile. Sessions know nothing of each other, so a
@@ -18,7 +25,7 @@ export class Session implements ConnectionSink {
   readonly #context: CommandContext;
   readonly #log: Log;
   readonly #budget: InputBudget;
-  readonly #ended: (session: Session) => void;
+  readonly #owner: SessionOwner;
   readonly #decoder: JsonDecoder;
   /** Of the budget, for the request that is coming in or being answered. */
   #share = 0;
@@ -31,18 +38,23 @@ export class Session implements ConnectionSink {
   /** Ends the wait for the next piece of a long answer. */
   #gone: (() => void) | undefined;
 
-  constructor(connection: Connection, dispatcher: Dispatcher, context: CommandContext, budget: InputBudget, ended: (session: Session) => void) {
+  constructor(connection: Connection, dispatcher: Dispatcher, context: CommandContext, budget: InputBudget, owner: SessionOwner) {
     this.#connection = connection;
     this.#dispatcher = dispatcher;
     this.#decoder = new JsonDecoder({ base64Members: dispatcher.base64Members });
     this.#context = context;
     this.#log = context.log;
     this.#budget = budget;
-    this.#ended = ended;
+    this.#owner = owner;
   }
 
   start(): void {
     this.#connection.start(this);
+  }
+
+  /** Whether nothing is half said: no request unfinished, none to be answered, no answer to be handed over. */
+  get isQuiet(): boolean {
+    return this.#waiting === undefined && this.#decoder.isFresh;
   }
 
   /** Ends the conversation. A request that is under way goes on; its answer is dropped, and so are those behind it. */
@@ -52,6 +64,7 @@ export class Session implements ConnectionSink {
   }
 
   data(chunk: Uint8Array): void {
+    this.#owner.stirred();
     this.#decoder.feed(chunk);
     if (this.#waiting !== undefined) this.#decoder.retain();
     else this.#answerAll();
@@ -68,6 +81,7 @@ export class Session implements ConnectionSink {
     this.#room?.();
     this.#gone?.();
     if (waiting) this.#connection.resume();
+    this.#owner.stirred();
   }
 
   closed(): void {
@@ -76,7 +90,8 @@ export class Session implements ConnectionSink {
     if (this.#waiting === undefined) this.#forget();
     this.#room?.();
     this.#gone?.();
-    this.#ended(this);
+    this.#owner.ended(this);
+    this.#owner.stirred();
   }
 
   /** Answers what has come, until more input is needed or an answer has to be waited for. */
@@ -129,6 +144,7 @@ export class Session implements ConnectionSink {
     this.#waiting = waiting;
     this.#connection.pause();
     void waiting.then(() => {
+      this.#owner.stirred();
       if (this.#waiting !== waiting) return;
       this.#waiting = undefined;
       // Also for a host that has left: what it had asked for is done, and nobody is told.

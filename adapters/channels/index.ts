@@ -1,5 +1,5 @@
 import { AgentError } from '../../core/errors/agent-error.ts';
-import type { Channels, Log, Transport } from '../../core/ports/index.ts';
+import type { Channels, KeptDescriptors, Log, Transport } from '../../core/ports/index.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 
 export { activatedSocket, type ActivatedSocket } from '../linux/channels/socket-activation.ts';
@@ -13,6 +13,8 @@ export interface TransportSettings {
   /** CIDs that may talk on vsock; the host's where absent. */
   readonly vsockAllow?: readonly number[];
   readonly log: Log;
+  /** What outlives the agent, where anything does. */
+  readonly kept?: KeptDescriptors | undefined;
   /** With `retry`: told each time that the channel is opened, and why it is not. */
   readonly channelIs?: (state: string) => void;
 }
@@ -34,10 +36,11 @@ export function channelPath({ methods }: Channels, method: string, given: string
  */
 export async function createTransport(
   channels: Channels,
-  { method = 'virtio-serial', path: given, retry = false, vsockAllow, log, channelIs }: TransportSettings,
+  { method = 'virtio-serial', path: given, retry = false, vsockAllow, log, kept, channelIs }: TransportSettings,
 ): Promise<Transport> {
   const path = channelPath(channels, method, given);
-  const create = (): Promise<Transport> => channels.create(method, path, { log, ...(vsockAllow === undefined ? {} : { vsockAllow }) });
+  const create = (): Promise<Transport> => 
+    channels.create(method, path, { log, ...(vsockAllow === undefined ? {} : { vsockAllow }), ...(kept === undefined ? {} : { kept }) });
   const first = await create();
   if (!retry) return first;
   const { RetryingTransport } = await import('./retry.ts');
@@ -51,7 +54,7 @@ export async function createTransport(
 }
 
 /** On the socket of the service manager, which replaces method and path. */
-export async function activatedTransport({ socket }: ActivatedSocket, log: Log): Promise<Transport> {
+export async function activatedTransport({ socket }: ActivatedSocket, log: Log, kept?: KeptDescriptors): Promise<Transport> {
   const { SocketTransport } = await import('../linux/channels/socket-transport.ts');
-  return new SocketTransport(socket, { log });
+  return new SocketTransport(socket, { log, ...(kept === undefined ? {} : { kept }) });
 }

@@ -29,6 +29,7 @@ export class RetryingTransport implements Transport {
   readonly #backOff: BackOff;
   readonly #stopped = new AbortController();
   #current: Transport;
+  #isOpen = false;
 
   constructor(options: RetryOptions) {
     this.#options = options;
@@ -41,6 +42,13 @@ export class RetryingTransport implements Transport {
   async open(connected: (connection: Connection) => void): Promise<void> {
     const failure = await this.#attempt(connected);
     void this.#keepOpen(failure, connected);
+  }
+
+  /** A channel that is waited for cannot be. */
+  handOver(): boolean {
+    if (!this.#isOpen || this.#current.handOver?.() !== true) return false;
+    this.#stopped.abort();
+    return true;
   }
 
   async close(): Promise<void> {
@@ -56,6 +64,7 @@ export class RetryingTransport implements Transport {
       if (failure === undefined) {
         const opened = performance.now();
         const lost = await this.#lossOf(this.#current);
+        this.#isOpen = false;
         // A device that fails as soon as it is open deserves no hurry.
         if (performance.now() - opened > LASTED) this.#backOff.reset();
         await this.#current.close();
@@ -79,6 +88,7 @@ export class RetryingTransport implements Transport {
       if (this.#stopped.signal.aborted) return undefined;
       await this.#current.open(connected);
       if (this.#stopped.signal.aborted) await this.#current.close();
+      this.#isOpen = true;
       channelIs?.(`Serving ${this.description}`);
       return undefined;
     } catch (error) {

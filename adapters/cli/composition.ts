@@ -1,4 +1,4 @@
-import type { Backend, Channels, Connection, StateStore, Transport } from '../../core/ports/index.ts';
+import type { Backend, Channels, Connection, Keeper, KeptDescriptors, StateStore, Transport } from '../../core/ports/index.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ProcessLog } from '../logging/process-log.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
@@ -10,6 +10,9 @@ export interface AgentContext {
   readonly stateStore: StateStore;
   /** The service manager's socket, where there is one. */
   readonly activated: ActivatedSocket | undefined;
+  /** What outlives the agent, where anything does. */
+  readonly kept?: KeptDescriptors;
+  readonly keeper?: Keeper;
   /** Told in a few words how the channel is, each time that this changes, where that can be otherwise than open. */
   readonly channelIs?: (state: string) => void;
 }
@@ -18,6 +21,8 @@ export interface AgentContext {
 export interface AgentParts {
   readonly agent: {
     serve(connection: Connection): void;
+    /** The channel is open: from now on it may go to sleep. Absent: it never does. */
+    ready?(): void;
     /** Thaws whatever is frozen, then ends every conversation. Called once. */
     stop(): Promise<void>;
   };

@@ -4,6 +4,10 @@ export type Ending =
   /** The signal's own effect on a process is what the sender expects, after the thaw. */
   | { readonly kind: 'killed'; readonly signal: NodeJS.Signals }
   | { readonly kind: 'lost'; readonly reason: string }
+  /** Everything was handed over, and the next agent goes on with it. */
+  | { readonly kind: 'asleep' }
+  /** The keeper has gone. */
+  | { readonly kind: 'orphaned' }
   | { readonly kind: 'fatal'; readonly reason: string };
 
 const orderly: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM'];

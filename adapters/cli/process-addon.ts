@@ -1,7 +1,11 @@
 /** The part of the native addon that is about this process (native/linux/process-life.cc). */
 export interface ProcessAddon {
-  /** fcntl(2)'s write lock on a whole file. @throws os error `EAGAIN` while another process has it */
-  lockFile(fd: number): void;
+  /**
+   * fcntl(2)'s write lock on a whole file. `outlives`: it ends with the last reference to what `fd` refers to, not with the process.
+   *
+   * @throws os error `EAGAIN` while another process has it
+   */
+  lockFile(fd: number, outlives?: boolean): void;
   /** One datagram to a Unix socket, never waiting; `@name` is abstract. @throws os error */
   sendDatagram(path: string, bytes: Uint8Array): void;
   /** What ps(1), top(1) and `systemctl status` call the process; 15 bytes at most. */

@@ -12,6 +12,7 @@ import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 import type { Composition } from './composition.ts';
 import type { Foreground } from './daemon.ts';
 import { boundHeap } from './heap.ts';
+import type { KeeperSide } from './keeper.ts';
 import type { Service } from './windows-service.ts';
 import { processAddon } from './process-addon.ts';
 import type { RunResult } from './run.ts';
@@ -65,6 +66,7 @@ async function obey(options: ProgramOptions, background: Background | undefined)
   const subcommand = subcommands.find(({ name }) => name === words[0]);
   const { own, rest } = splitFlags(subcommand, words);
   const activated = subcommand === undefined ? await socketOf(process, background !== undefined) : undefined;
+  const keeper = subcommand === undefined ? await keeperFor(process.env, complain) : undefined;
   const source: SettingsSource = {
     words: rest,
     configurationVariable: process.env['QGA_CONF'],
@@ -72,8 +74,10 @@ async function obey(options: ProgramOptions, background: Background | undefined)
     readFile: readRegularFile,
     ...(activated === undefined ? {} : { handedOver: { fd: 3, method: activated.method } }),
   };
-  const { request, problem } = readAll(source, subcommand);
+  const { request, problem } = readAll(source, subcommand, keeper?.settings);
   request.complaints.forEach(complain);
+  // Whatever this is, it is no agent, and a next one would be none either.
+  if (request.kind !== 'run') keeper?.side.end();
   switch (request.kind) {
     case 'version':
       print(`${versionLine}\n`);
@@ -98,14 +102,24 @@ async function obey(options: ProgramOptions, background: Background | undefined)
     case 'run':
       break;
   }
-  if (subcommand === undefined) refuseWords(request.words, program);
-  else return { status: await runSubcommand(subcommand, own, { ...request, problem }, options) };
-  return runAgent(request, activated, background, options);
+  if (subcommand !== undefined) return { status: await runSubcommand(subcommand, own, { ...request, problem }, options) };
+  try {
+    refuseWords(request.words, program);
+    return await runAgent(request, activated, background, keeper?.side, options);
+  } catch (error) {
+    // One that cannot even begin would not the next time either.
+    keeper?.side.end();
+    throw error;
+  }
 }
 
 /** The settings; for a subcommand that can do without, those that are left where they cannot be used as a whole, and why. */
-function readAll(source: SettingsSource, subcommand: SubcommandEntry | undefined): { readonly request: Request; readonly problem: string | undefined } {
-  const request = readSettings(source);
+function readAll(
+  source: SettingsSource,
+  subcommand: SubcommandEntry | undefined,
+  read: (source: SettingsSource) => Request = readSettings,
+): { readonly request: Request; readonly problem: string | undefined } {
+  const request = read(source);
   if (request.kind !== 'refused' || subcommand?.withoutConfiguration !== true) return { request, problem: undefined };
   const rest = [source.words, []].map((words) => readSettings({ ...source, words, withoutFile: true })).find(({ kind }) => kind === 'run');
   return { request: rest ?? request, problem: request.reason };
@@ -153,22 +167,24 @@ async function runAgent(
   { settings, warnings, words }: RunRequest,
   activated: ActivatedSocket | undefined,
   background: Background | undefined,
+  keeper: KeeperSide | undefined,
   { program, process, composition, complain }: ProgramOptions,
 ): Promise<RunResult> {
-  if (settings.daemon && background === undefined && process.platform !== 'win32') {
+  if (settings.daemon && keeper === undefined && background === undefined && process.platform !== 'win32') {
     const { startInBackground } = await import('./daemon.ts');
     // What the other process says begins with the program's name already.
     return { status: await startInBackground(activated !== undefined, (text) => complain(text.startsWith(`${program}: `) ? text.slice(program.length + 2) : text)) };
   }
   const [{ run }, { serviceNotifier }, addon] = await Promise.all([import('./run.ts'), import('./service-manager.ts'), processAddon()]);
-  if (settings.daemon && background === undefined) {
+  if (settings.daemon && keeper === undefined && background === undefined) {
     throw AgentError.failed(`the option -d is for the service manager: use '${program} service start', or leave it out to run in this console`);
   }
   // Node calls its first thread, and so the process, MainThread.
   addon?.nameProcess('concierge-ga');
   const system = background?.system;
   return run({
-    settings,
+    // The keeper is what a service manager, or a shell, waits for.
+    settings: keeper === undefined ? settings : { ...settings, daemon: false },
     warnings: [
       ...warnings,
       ...words.map((word) => `'${word}' on the command line is no option and is ignored`),
@@ -180,12 +196,24 @@ async function runAgent(
     ...(activated === undefined ? {} : { activated }),
     process,
     ident: program.slice(program.lastIndexOf('/') + 1),
-    notify: serviceNotifier(process.env, addon),
+    notify: keeper === undefined ? serviceNotifier(process.env, addon) : (state) => keeper.notify(state),
+    ...(keeper === undefined ? {} : { keeper }),
     ready: () => {
       background?.ready();
       boundHeap();
     },
   });
+}
+
+/** The keeper of this agent, and the settings as it knows them. */
+async function keeperFor(
+  environment: NodeJS.ProcessEnv,
+  complain: (text: string) => void,
+): Promise<{ readonly side: KeeperSide; readonly settings: (source: SettingsSource) => Request } | undefined> {
+  if (environment['CONCIERGE_GA_KEEPER'] === undefined) return undefined;
+  const { keeperOf, keptSettings } = await import('./keeper.ts');
+  const side = await keeperOf(environment, complain);
+  return side && { side, settings: (source) => keptSettings(source, side, complain) };
 }
 
 function splitFlags(subcommand: SubcommandEntry | undefined, words: readonly string[]): { readonly own: ReadonlySet<string>; readonly rest: readonly string[] } {

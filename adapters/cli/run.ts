@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { messageOf } from '../../core/errors/agent-error.ts';
+import type { Keeper } from '../../core/ports/index.ts';
 import type { Settings } from '../config/settings.ts';
 import { compatibleWith, version } from '../config/product.ts';
 import { ProcessLog } from '../logging/process-log.ts';
@@ -10,6 +11,7 @@ import { FileStateStore } from '../state-store/state-store.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 import type { AgentParts, Composition } from './composition.ts';
 import { watchForEnding, type Ending, type EndingWatch } from './ending.ts';
+import type { KeeperSide } from './keeper.ts';
 import { createPidFile, type PidFile } from './pid-file.ts';
 import type { ProcessAddon } from './process-addon.ts';
 import type { Notify } from './service-manager.ts';
@@ -21,6 +23,8 @@ export interface RunOptions {
   readonly composition: Pick<Composition, 'createAgent'>;
   readonly addon: ProcessAddon | undefined;
   readonly activated?: ActivatedSocket;
+  /** What outlives this agent. */
+  readonly keeper?: KeeperSide;
   readonly process: NodeJS.Process;
   /** Where accounting lines go besides the log; syslog where absent. */
   readonly account?: (text: string) => void;
@@ -45,13 +49,14 @@ const lastLinesMs = 2000;
  */
 export async function run(options: RunOptions): Promise<RunResult> {
   const settings = absolute(options.settings);
-  const { addon } = options;
+  const { addon, keeper } = options;
   const early: string[] = [...options.warnings];
   let warn = (line: string): void => void early.push(line);
   const store = new FileStateStore({
     directory: settings.statedir,
     warn: (line) => warn(line),
-    ...(addon === undefined ? {} : { lock: (fd) => addon.lockFile(fd) }),
+    ...(addon === undefined ? {} : { lock: (fd) => addon.lockFile(fd, keeper !== undefined) }),
+    ...(keeper === undefined ? {} : { kept: keeper }),
   });
   const life = new Life(options, settings, store);
   try {
@@ -112,11 +117,23 @@ class Life {
       channel = state;
       told();
     };
-    const parts = await composition.createAgent({ settings, log, stateStore: this.#store, activated, channelIs });
+    const { keeper } = this.#options;
+    if (keeper?.reason.startsWith('died') === true) log.warning(() => `the agent before this one has ended unexpectedly: ${keeper.reason}`);
+    const parts = await composition.createAgent({
+      settings,
+      log,
+      stateStore: this.#store,
+      activated,
+      channelIs,
+      ...(keeper === undefined ? {} : { kept: keeper, keeper: this.#asPort(keeper) }),
+    });
     this.#parts = parts;
     makeThreadPool();
     if (process.pid === 1) addon?.reapOrphans();
     await parts.transport.open((connection) => parts.agent.serve(connection));
+    keeper?.dropRest();
+    void keeper?.lost.then(() => watch.end({ kind: 'orphaned' }));
+    parts.agent.ready?.();
     const lost = (error: unknown): void => watch.end({ kind: 'lost', reason: messageOf(error) });
     parts.transport.lost.then(lost, lost);
     // A service of Windows has no pid file and no controlling terminal to leave.
@@ -126,6 +143,23 @@ class Life {
     notify(`READY=1\nSTATUS=${status()}`);
     told = () => notify(`STATUS=${status()}`);
     ready();
+  }
+
+  #asPort(keeper: KeeperSide): Keeper {
+    const legacy = keeper.recall('legacy');
+    return { ...(legacy === undefined ? {} : { legacy }), sleep: (text) => this.#sleep(keeper, text) };
+  }
+
+  /** From the first step on that counts nothing is read any more, and from the last one another agent may be there. */
+  #sleep(keeper: KeeperSide, legacy: string): boolean {
+    const transport = this.#parts?.transport;
+    if (!keeper.canSleep || transport?.handOver?.() !== true) return false;
+    this.#store.close();
+    keeper.remember('legacy', legacy);
+    keeper.notify(`STATUS=${oneLine(`Asleep; serving ${transport.description}`)}`);
+    keeper.sleep();
+    this.#watch?.end({ kind: 'asleep' });
+    return true;
   }
 
   /** What is left of becoming a daemon once the channel is open. */
@@ -148,12 +182,19 @@ class Life {
     const ending = (await this.#watch?.ending) ?? { kind: 'fatal', reason: 'not begun' };
     await this.end(ending);
     if (ending.kind === 'killed') return { signal: ending.signal };
-    return { status: ending.kind === 'asked' ? 0 : 1 };
+    return { status: ending.kind === 'asked' || ending.kind === 'asleep' ? 0 : 1 };
   }
 
   /** Thaws, then gives everything back. Nothing here stops the rest. */
   async end(ending: Ending | { readonly kind: 'unfit'; readonly reason: string }): Promise<void> {
     const log = this.#log;
+    if (ending.kind === 'asleep') {
+      log?.debug('asleep');
+      if (log !== undefined) await within(lastLinesMs, log.flush());
+      this.#watch?.stop();
+      return;
+    }
+    if (ending.kind === 'orphaned') log?.error('the keeper has ended, and this agent with it');
     if (ending.kind === 'fatal') log?.error(() => ending.reason);
     // The caller says it on standard error; a log file is where it is looked for later.
     if (ending.kind === 'unfit' && this.#settings.logfile !== undefined) log?.error(() => ending.reason);
@@ -161,9 +202,11 @@ class Life {
     if (this.#parts !== undefined) this.#options.notify('STOPPING=1');
     await this.#attempt('failed to clean up frozen filesystems', () => this.#parts?.agent.stop());
     await this.#attempt('failed to close the channel', () => this.#parts?.transport.close());
-    log?.debug(() => `ending: ${ending.kind === 'asked' || ending.kind === 'killed' ? ending.signal : ending.reason}`);
+    log?.debug(() => `ending: ${describe(ending)}`);
     await this.#attempt('failed to remove the pid file', () => this.#pidFile?.remove());
     this.#store.close();
+    // Of no use to try again: whoever started the keeper decides.
+    if (ending.kind === 'lost') this.#options.keeper?.end();
     log?.release();
     if (log !== undefined) await within(lastLinesMs, log.flush());
     this.#watch?.stop();
@@ -177,6 +220,11 @@ class Life {
     }
   }
 }
+
+const describe = (ending: Ending | { readonly kind: 'unfit'; readonly reason: string }): string => {
+  if ('signal' in ending) return ending.signal;
+  return 'reason' in ending ? ending.reason : ending.kind;
+};
 
 /** A daemon's working directory changes when it is ready, and its files stay where they were meant. */
 const absolute = (settings: Settings): Settings => ({

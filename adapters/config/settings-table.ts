@@ -136,6 +136,11 @@ export const settingsTable = {
     fallback: both('/etc/concierge-ga/fsfreeze-hook.d'),
     doc: 'A directory of freeze hooks: run in the order of their names before a freeze, in the reverse order after it. Empty for none.',
   },
+  sleepAfter: seconds(
+    'sleep-after',
+    60,
+    'How long nothing must have been asked for before the agent goes to sleep, where a keeper goes on in its place; 0 means never. The next request starts it again.',
+  ),
   fsfreezeExclude: {
     ...list('fsfreeze-exclude', option(undefined, 'fsfreeze-exclude'), 'Mount points that are never frozen, with commas.'),
     ...own,

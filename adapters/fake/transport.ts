@@ -27,9 +27,14 @@ export class FakeHostEnd {
   #unreadBytes = 0;
   #owesDrain = false;
   #closed = false;
+  /** Agents that have served it; what an earlier one still does goes nowhere. */
+  #lives = 0;
+  readonly #stirred: () => void;
 
-  constructor(highWater: number) {
+  /** `stirred` is called when there is something for an agent to read and none that reads. */
+  constructor(highWater: number, stirred: () => void) {
     this.#highWater = highWater;
+    this.#stirred = stirred;
   }
 
   /** The agent has closed the connection, or this end has. */
@@ -52,7 +57,20 @@ export class FakeHostEnd {
     if (this.#closed) throw new Error('the connection is closed');
     const bytes = typeof data === 'string' ? Buffer.from(data) : data;
     for (let at = 0; at < bytes.length; at += pieceSize) this.#arriving.push(bytes.slice(at, Math.min(bytes.length, at + pieceSize)));
+    if (this.#sink === undefined) this.#stirred();
     this.#deliverSoon();
+  }
+
+  /** No agent is at the other end any more: what is sent waits for the next one. */
+  letGo(): void {
+    this.#lives += 1;
+    this.#sink = undefined;
+    this.#paused = this.#owesDrain = false;
+  }
+
+  /** Something waits for an agent. */
+  get hasInput(): boolean {
+    return this.#arriving.length > 0;
   }
 
   /** The next line that has not been asked for. @throws Error when the connection is closed before it comes */
@@ -95,8 +113,21 @@ export class FakeHostEnd {
     });
   }
 
-  /** The agent's end. */
-  readonly connection: Connection = {
+  /** The agent's end, for as long as it is the agent's. */
+  connection(): Connection {
+    const life = this.#lives;
+    const mine = (): boolean => life === this.#lives;
+    const end = this.#end;
+    return {
+      start: (sink) => end.start(sink),
+      write: (data) => !mine() || end.write(data),
+      pause: () => (mine() ? end.pause() : undefined),
+      resume: () => (mine() ? end.resume() : undefined),
+      close: () => (mine() ? end.close() : undefined),
+    };
+  }
+
+  readonly #end: Connection = {
     start: (sink) => {
       if (this.#sink !== undefined) throw new Error('a connection is started once');
       this.#sink = sink;
@@ -167,6 +198,9 @@ export class FakeTransport implements Transport {
   readonly #highWater: number;
   readonly #lose: (error: Error) => void;
   readonly #hosts = new Set<FakeHostEnd>();
+  /** Called when a host says something, or comes, while no agent serves. */
+  onInput: (() => void) | undefined;
+  #isHandedOver = false;
   #connected: ((connection: Connection) => void) | undefined;
 
   constructor(options: FakeTransportOptions = {}) {
@@ -183,15 +217,36 @@ export class FakeTransport implements Transport {
 
   async open(connected: (connection: Connection) => void): Promise<void> {
     this.#connected = connected;
+    this.#isHandedOver = false;
+    for (const host of this.#hosts) if (!host.isClosed) connected(host.connection());
   }
 
-  /** A host comes. @throws Error while the transport is not open */
+  /** A host comes; one that comes while an agent has handed the transport over waits for the next. @throws Error while it is not open */
   connect(): FakeHostEnd {
-    if (this.#connected === undefined) throw new Error('the transport is not open: no agent serves it');
-    const host = new FakeHostEnd(this.#highWater);
+    if (this.#connected === undefined && !this.#isHandedOver) throw new Error('the transport is not open: no agent serves it');
+    const host = new FakeHostEnd(this.#highWater, () => this.onInput?.());
     this.#hosts.add(host);
-    this.#connected(host.connection);
+    if (this.#connected === undefined) this.onInput?.();
+    else this.#connected(host.connection());
     return host;
+  }
+
+  handOver(): boolean {
+    if (this.#connected === undefined || [...this.#hosts].some(({ unreadBytes }) => unreadBytes > 0)) return false;
+    this.abandon();
+    return true;
+  }
+
+  /** The agent is gone, and the transport is still there: hosts notice nothing. What waits in it is for the next agent. */
+  abandon(): void {
+    this.#connected = undefined;
+    this.#isHandedOver = true;
+    for (const host of this.#hosts) host.letGo();
+  }
+
+  /** Something waits that a host has said while no agent served. */
+  get hasInput(): boolean {
+    return [...this.#hosts].some(({ hasInput }) => hasInput);
   }
 
   /** The channel goes away for good, as when its device is unplugged. */

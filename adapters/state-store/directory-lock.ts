@@ -1,16 +1,19 @@
 import { closeSync, constants, ftruncateSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError, messageOf, osCode, withContext } from '../../core/errors/agent-error.ts';
+import type { KeptDescriptors } from '../../core/ports/index.ts';
 import { systemError } from '../shared/system-error.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 /**
- * Takes fcntl(2)'s write lock on the whole file, which ends with the process.
+ * Takes fcntl(2)'s write lock on the whole file, which ends with the process or with whatever outlives it.
  * @throws os error `EAGAIN` or `EACCES` while another process has it
  */
 export type LockFile = (fd: number) => void;
 
 const lockName = 'concierge-ga.lock';
+/** As which the lock outlives the agent. */
+const keptName = 'lock';
 
 export interface DirectoryLock {
   /** An agent has used this directory before. */
@@ -23,15 +26,22 @@ export interface DirectoryLock {
  * The process number is written where `mayWrite`.
  * @throws failed error that names the process that has it
  */
-export function lockDirectory(directory: StateDirectory, lock: LockFile | undefined, mayWrite: boolean): DirectoryLock {
+export function lockDirectory(
+  directory: StateDirectory,
+  { lock, mayWrite, kept }: { readonly lock: LockFile | undefined; readonly mayWrite: boolean; readonly kept?: Pick<KeptDescriptors, 'take' | 'keep'> | undefined },
+): DirectoryLock {
   const path = join(directory.path, lockName);
+  const left = kept?.take(keptName, path);
+  if (left !== undefined) return { usedBefore: true, release: () => closeSync(left) };
   const { fd, usedBefore } = openLock(directory);
   try {
     lock?.(fd);
     if (mayWrite) {
       ftruncateSync(fd);
-      writeSync(fd, `${process.pid}\n`, 0);
+      // What outlives this process is its parent, and that is what has to be stopped.
+      writeSync(fd, `${kept === undefined ? process.pid : process.ppid}\n`, 0);
     }
+    kept?.keep(keptName, 'plain', path, fd);
   } catch (error) {
     const owner = readOwner(fd);
     closeSync(fd);

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
-import type { FreezeMarkerData, StateStore } from '../../core/ports/index.ts';
+import type { FreezeMarkerData, KeptDescriptors, StateStore } from '../../core/ports/index.ts';
 import { systemError } from '../shared/system-error.ts';
 import { thisBoot, type Boot } from './boot.ts';
 import { lockDirectory, type DirectoryLock, type LockFile } from './directory-lock.ts';
@@ -19,6 +19,8 @@ export interface StateStoreOptions {
   readonly warn: (line: string) => void;
   /** Absent where the platform has no file locks. */
   readonly lock?: LockFile;
+  /** What outlives the agent: the lock does then. */
+  readonly kept?: Pick<KeptDescriptors, 'take' | 'keep'>;
   readonly boot?: Boot;
   /** Wall clock, nanoseconds. */
   readonly now?: () => bigint;
@@ -45,7 +47,7 @@ export class FileStateStore implements StateStore {
   #writing: Promise<void> = Promise.resolve();
 
   /** @throws failed error, one sentence for the administrator */
-  constructor({ directory, warn, lock, boot = thisBoot(), now = () => BigInt(Date.now()) * 1_000_000n }: StateStoreOptions) {
+  constructor({ directory, warn, lock, kept, boot = thisBoot(), now = () => BigInt(Date.now()) * 1_000_000n }: StateStoreOptions) {
     this.#place = openDirectory(directory);
     this.directory = this.#place.path;
     this.#warn = warn;
@@ -57,7 +59,7 @@ export class FileStateStore implements StateStore {
       const mayWrite = !this.#marker.exists;
       if (mayWrite) this.#thawed.resolve();
       if (mayWrite) this.#place.make();
-      this.#lock = lockDirectory(this.#place, lock, mayWrite);
+      this.#lock = lockDirectory(this.#place, { lock, mayWrite, kept });
       this.#next = this.#loadCounter(now, mayWrite);
       this.#reserved = this.#next;
     } catch (error) {

@@ -47,6 +47,8 @@ export class FreezeController {
   /** Steps that are under way or wait for their turn. */
   #steps = 0;
   #record: FreezeRecord | undefined;
+  /** Of an agent before this one. */
+  #inherited: FreezeReport | undefined;
   #ending = false;
   /** While freezing or thawing: resolves when that is over. */
   #change: PromiseWithResolvers<void> | undefined;
@@ -127,7 +129,17 @@ export class FreezeController {
 
   /** What the freeze that is on, or else the last one, did. */
   report(): FreezeReport {
-    return this.#record?.report(this.status) ?? { status: this.status, filesystems: [], 'left-out': [], hooks: [] };
+    return this.legacy ?? { status: this.status, filesystems: [], 'left-out': [], hooks: [] };
+  }
+
+  /** What the last freeze did, for another agent to tell of; `undefined` where there was none. */
+  get legacy(): FreezeReport | undefined {
+    return this.#record?.report(this.status) ?? this.#inherited;
+  }
+
+  /** Tells of the last freeze of an earlier agent, as long as there is none of this one. */
+  inherit(report: FreezeReport): void {
+    this.#inherited = report;
   }
 
   /** What a freeze would do now. Touches nothing. @throws failed error when the list of mounts cannot be read */

@@ -5,6 +5,7 @@ export type * from './file-system.ts';
 export type * from './freezing.ts';
 export type * from './hooks.ts';
 export type * from './host.ts';
+export type * from './keeper.ts';
 export type * from './log.ts';
 export type * from './memory.ts';
 export type * from './network.ts';

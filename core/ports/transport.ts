@@ -1,4 +1,5 @@
 import type { Finding } from './diagnosis.ts';
+import type { KeptDescriptors } from './keeper.ts';
 import type { Log } from './log.ts';
 
 /**
@@ -35,6 +36,8 @@ export interface ChannelOptions {
   readonly log: Log;
   /** CIDs that may talk on vsock; the host's alone where absent. */
   readonly vsockAllow?: readonly number[];
+  /** What outlives the agent, where anything does. */
+  readonly kept?: KeptDescriptors;
 }
 
 /**
@@ -50,6 +53,11 @@ export interface Transport {
   open(connected: (connection: Connection) => void): Promise<void>;
   /** Settles when the channel is lost for good (unplugged, closed): never after `close`. */
   readonly lost: Promise<Error>;
+  /**
+   * Lets go of all connections as they are, for the next agent to go on with: nothing is read, written or told any more. False:
+   * an answer waits to be taken, or the channel is not open; nothing has happened then. Absent: it cannot be handed over.
+   */
+  handOver?(): boolean;
   /** Stops serving, drops connections, removes what `open` created (a socket file). Idempotent. */
   close(): Promise<void>;
 }

@@ -133,6 +133,11 @@ export class JsonDecoder {
     return this.#waiting.reduce((sum, chunk) => sum + chunk.length, ofValue + this.#chunk.length - this.#at);
   }
 
+  /** Whether nothing is unfinished: what comes next is the start of a value. */
+  get isFresh(): boolean {
+    return this.#mode === FRESH && this.#tokens === 0 && this.pendingBytes === 0;
+  }
+
   /** What the unfinished value weighs in the budget of all hosts. */
   get weight(): number {
     if (this.#told) return 0;

@@ -1,3 +1,5 @@
+import { Buffer } from 'node:buffer';
+
 import { AgentError } from '../errors/agent-error.ts';
 import type { Clock, ProcessEnd, Processes, RunningProcess, SpawnRequest, Timer } from '../ports/index.ts';
 import { CapturedOutput } from './output.ts';
@@ -14,6 +16,9 @@ export const MAX_INPUT_OF_ALL = 256 * 1024 * 1024;
 export const UNSEEN_RESULT_MS = 4 * 60 * 60 * 1000;
 export const SEEN_RESULT_MS = 60 * 1000;
 
+/** Output of results that can be left to another agent. One that keeps more has to be asked for it, or to forget it. */
+export const MAX_LEGACY = 1024 * 1024;
+
 const NS_PER_MS = 1_000_000n;
 
 /** A process that guest-exec started, running or ended. */
@@ -23,6 +28,22 @@ export interface TrackedProcess {
   readonly errors: CapturedOutput;
   /** Absent while it runs. */
   readonly end: ProcessEnd | undefined;
+}
+
+/** A result as one agent leaves it to the next. */
+export interface LegacyProcess {
+  readonly pid: number;
+  readonly output: LegacyOutput;
+  readonly errors: LegacyOutput;
+  readonly end: ProcessEnd;
+  readonly seen: boolean;
+  /** Until it is forgotten, in milliseconds; the time between the two agents does not count. */
+  readonly keptForMs: number;
+}
+
+interface LegacyOutput {
+  readonly base64: string;
+  readonly truncated: boolean;
 }
 
 interface Entry extends TrackedProcess {
@@ -45,13 +66,52 @@ export class ProcessTable {
   readonly #finished = new Set<Entry>();
   #starting = 0;
   #kept = 0;
+  readonly #budget = { take: (bytes: number) => this.#takeBudget(bytes) };
   /** Bytes of input of those that run: how much of it they have read is not known. */
   #input = 0;
   #timer: { readonly timer: Timer; readonly at: number } | undefined;
+  readonly #settled: () => void;
 
-  constructor(processes: Processes | undefined, clock: Clock) {
+  /** `settled` is called when a program has ended, and when a result is forgotten. */
+  constructor(processes: Processes | undefined, clock: Clock, settled: () => void = () => undefined) {
     this.#processes = processes;
     this.#clock = clock;
+    this.#settled = settled;
+  }
+
+  /** Whether all that there is can be left to another agent: nothing runs, and not much output is kept. */
+  get isQuiet(): boolean {
+    return this.#running.size + this.#starting === 0 && this.#kept <= MAX_LEGACY;
+  }
+
+  /** What the next agent goes on with. To be asked for when it is quiet. */
+  legacy(): readonly LegacyProcess[] {
+    this.#forgetExpired();
+    const now = this.#now();
+    return Array.from(this.#finished, ({ pid, output, errors, end, seen, expiresAt }) => ({
+      pid,
+      output: leave(output),
+      errors: leave(errors),
+      end: end as ProcessEnd,
+      seen,
+      keptForMs: expiresAt - now,
+    }));
+  }
+
+  /** Goes on with what an agent has left. To be called before anything is started. */
+  inherit(legacy: readonly LegacyProcess[]): void {
+    for (const { pid, output, errors, end, seen, keptForMs } of legacy) {
+      const expiresAt = this.#now() + keptForMs;
+      this.#finished.add({ pid, output: this.#outputOf(output), errors: this.#outputOf(errors), end, seen, expiresAt });
+      if (seen) this.#wakeAt(expiresAt);
+    }
+  }
+
+  #outputOf({ base64, truncated }: LegacyOutput): CapturedOutput {
+    const output = new CapturedOutput(this.#budget);
+    output.append(Buffer.from(base64, 'base64'));
+    if (truncated) output.cut();
+    return output;
   }
 
   /** Processes that run, and results that are kept. */
@@ -111,11 +171,10 @@ export class ProcessTable {
     this.#forgetExpired();
     // The number of a result that was seen is free for a new process; whoever asks from now on means that one.
     for (const old of this.#finished) if (old.pid === process.pid && old.seen) this.#forget(old);
-    const budget = { take: (bytes: number) => this.#takeBudget(bytes) };
     const entry: Entry = {
       pid: process.pid,
-      output: new CapturedOutput(budget),
-      errors: new CapturedOutput(budget),
+      output: new CapturedOutput(this.#budget),
+      errors: new CapturedOutput(this.#budget),
       end: undefined,
       seen: false,
       expiresAt: 0,
@@ -132,11 +191,13 @@ export class ProcessTable {
         entry.expiresAt = this.#now() + UNSEEN_RESULT_MS;
         this.#finished.add(entry);
         if (this.#finished.size > MAX_FINISHED) this.#forgetOne();
+        this.#settled();
       },
       // Against the contract. How it ended is not known, and a host that asks is told of no such process.
       () => {
         this.#running.delete(entry);
         this.#kept -= entry.output.length + entry.errors.length;
+        this.#settled();
       },
     );
     return process.pid;
@@ -178,6 +239,7 @@ export class ProcessTable {
       this.#forgetExpired();
       const waiting = Array.from(this.#finished).filter(({ seen }) => seen);
       if (waiting.length > 0) this.#wakeAt(Math.min(...waiting.map(({ expiresAt }) => expiresAt)));
+      this.#settled();
     });
     this.#timer = { timer, at };
   }
@@ -186,3 +248,5 @@ export class ProcessTable {
     return Number(this.#clock.monotonic() / NS_PER_MS);
   }
 }
+
+const leave = (output: CapturedOutput): LegacyOutput => ({ base64: Buffer.concat([...output.pieces()]).toString('base64'), truncated: output.truncated });

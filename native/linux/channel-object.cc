@@ -19,7 +19,7 @@ class ChannelObject final : public Napi::ObjectWrap<ChannelObject> {
                         InstanceMethod<&ChannelObject::WriteBase64>("writeBase64"), InstanceMethod<&ChannelObject::Pause>("pause"),
                         InstanceMethod<&ChannelObject::Resume>("resume"), InstanceMethod<&ChannelObject::Close>("close"),
                         InstanceMethod<&ChannelObject::Destroy>("destroy"), InstanceMethod<&ChannelObject::Detach>("detach"),
-                        InstanceMethod<&ChannelObject::Attach>("attach")});
+                        InstanceMethod<&ChannelObject::Attach>("attach"), InstanceMethod<&ChannelObject::IsIdle>("isIdle")});
   }
 
   explicit ChannelObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<ChannelObject>(info) {
@@ -47,6 +47,7 @@ class ChannelObject final : public Napi::ObjectWrap<ChannelObject> {
     channel_->Destroy();
     return Napi::Boolean::New(info.Env(), true);
   }
+  Napi::Value IsIdle(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), channel_->IsIdle()); }
   void Detach(const Napi::CallbackInfo&) { channel_->Detach(); }
   void Attach(const Napi::CallbackInfo& info) { channel_->Attach(Descriptor(info[0].As<Napi::Number>().Int32Value())); }
 

@@ -76,6 +76,8 @@ class Channel {
   // True: it is closed already.
   bool Close();
   void Destroy();
+  // Whether it can be handed to another process as it is: open, with nothing that waits to be sent.
+  bool IsIdle() const { return fd_ && queue_.empty() && input_ != Input::kEnded; }
   // Of a port only.
   virtual void Detach() {}
   virtual void Attach(Descriptor fd) {}

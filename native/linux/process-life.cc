@@ -17,12 +17,14 @@ namespace concierge {
 
 namespace {
 
-// (fd) → undefined: a write lock on the whole file, as qemu-ga takes on its pid file.
+// (fd, outlives) → undefined: a write lock on the whole file, as qemu-ga takes on its pid file. One that outlives the process
+// belongs to the open file description, and to whoever else holds that.
 Napi::Value LockFile(const Napi::CallbackInfo& info) {
   struct flock lock = {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (fcntl(info[0].As<Napi::Number>().Int32Value(), F_SETLK, &lock) < 0) throw SystemError("fcntl");
+  const int command = info[1].ToBoolean() ? F_OFD_SETLK : F_SETLK;
+  if (fcntl(info[0].As<Napi::Number>().Int32Value(), command, &lock) < 0) throw SystemError("fcntl");
   return info.Env().Undefined();
 }
 

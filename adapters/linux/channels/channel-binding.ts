@@ -29,6 +29,8 @@ export interface NativeChannel {
   resume(): void;
   /** Sends what waits and closes; true: closed already, else the `released` event comes. */
   close(): boolean;
+  /** Whether it is open, and nothing waits to be sent. */
+  isIdle(): boolean;
   /** Closes at once. */
   destroy(): void;
   /** Closes a port's descriptor, with everything else as it is, until `attach`: what is written waits, nothing is read. */

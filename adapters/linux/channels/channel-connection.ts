@@ -31,13 +31,15 @@ export class ChannelConnection implements Connection {
   readonly #start = new RequestStart();
   /** The view of the last chunk: requests of one length after another, such as pings, need no new one. */
   #view: Buffer;
+  #first: Uint8Array | undefined;
   #sink: ConnectionSink | undefined;
   #closed = false;
   #released = false;
 
-  /** Takes over `fd`. `port`: a virtio-serial port, whose end of file means that no host is there. */
-  constructor(fd: number, kind: 'stream' | 'port', owner: ConnectionOwner) {
+  /** Takes over `fd`. `port`: a virtio-serial port, whose end of file means that no host is there. `first`: what was read of it before. */
+  constructor(fd: number, kind: 'stream' | 'port', owner: ConnectionOwner, first?: Uint8Array) {
     this.#owner = owner;
+    this.#first = first;
     this.#isPort = kind === 'port';
     inbox ??= Buffer.allocUnsafeSlow(INBOX_SIZE);
     this.#inbox = inbox;
@@ -50,6 +52,9 @@ export class ChannelConnection implements Connection {
 
   start(sink: ConnectionSink): void {
     this.#sink = sink;
+    const first = this.#first;
+    this.#first = undefined;
+    if (first !== undefined) this.#deliver(Buffer.from(first));
     this.#channel.start();
   }
 
@@ -94,10 +99,25 @@ export class ChannelConnection implements Connection {
     this.#channel.attach(fd);
   }
 
+  /** Whether it can be handed to another process as it is: nothing waits to be sent. */
+  get isIdle(): boolean {
+    return !this.#closed && this.#channel.isIdle();
+  }
+
+  /** Gives the descriptor up as it is, without a word to anybody. */
+  letGo(): void {
+    this.#closed = this.#released = true;
+    this.#channel.destroy();
+  }
+
   #received(length: number): void {
     if (this.#view.length !== length) this.#view = this.#inbox.subarray(0, length);
-    if (this.#isPort && this.#start.isIn(this.#view)) this.#sink?.hostChanged();
-    this.#sink?.data(this.#view);
+    this.#deliver(this.#view);
+  }
+
+  #deliver(bytes: Buffer): void {
+    if (this.#isPort && this.#start.isIn(bytes)) this.#sink?.hostChanged();
+    this.#sink?.data(bytes);
   }
 
   #happened(event: number, value: number): void {

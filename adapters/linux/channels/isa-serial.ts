@@ -1,11 +1,14 @@
 import { closeSync } from 'node:fs';
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
-import type { Connection, ConnectionSink, Log, Transport } from '../../../core/ports/index.ts';
+import type { ChannelOptions, Connection, ConnectionSink, KeptDescriptors, Log, Transport } from '../../../core/ports/index.ts';
 import { BackOff } from '../../channels/back-off.ts';
 import { channelAddon } from './channel-binding.ts';
 import { ChannelConnection } from './channel-connection.ts';
 import { deviceHints, openDevice } from './open-device.ts';
+
+/** As which the line outlives the agent. */
+const keptName = 'line';
 
 const hints = {
   ...deviceHints,
@@ -25,23 +28,31 @@ export class IsaSerial implements Transport {
   readonly lost: Promise<Error>;
   readonly #path: string;
   readonly #log: Log;
+  readonly #kept: KeptDescriptors | undefined;
   readonly #backOff = new BackOff();
   #setLost: (error: Error) => void = () => {};
   #connection: ChannelConnection | undefined;
   #reopening: NodeJS.Timeout | undefined;
   #closed = false;
 
-  constructor(path: string, { log }: { readonly log: Log }) {
+  constructor(path: string, { log, kept }: Pick<ChannelOptions, 'log' | 'kept'>) {
     this.description = `isa-serial ${path}`;
     this.#path = path;
     this.#log = log;
+    this.#kept = kept;
     this.lost = new Promise((resolve) => {
       this.#setLost = resolve;
     });
   }
 
   async open(connected: (connection: Connection) => void): Promise<void> {
-    this.#connect(connected);
+    this.#connect(connected, this.#kept?.take(keptName, this.#path));
+  }
+
+  handOver(): boolean {
+    if (this.#connection?.isIdle !== true) return false;
+    this.#connection.letGo();
+    return true;
   }
 
   async close(): Promise<void> {
@@ -50,9 +61,15 @@ export class IsaSerial implements Transport {
     this.#connection?.destroy();
   }
 
-  #connect(connected: (connection: Connection) => void): void {
-    const connection = new ChannelConnection(openRaw(this.#path), 'stream', {
-      ended: (errno) => this.#hungUp(errno, connected),
+  /** `left`: what an earlier agent had opened, raw already; what has come on it is not to be dropped. */
+  #connect(connected: (connection: Connection) => void, left?: number): void {
+    const fd = left ?? openRaw(this.#path);
+    if (left === undefined) this.#kept?.keep(keptName, 'stream', this.#path, fd);
+    const connection = new ChannelConnection(fd, 'stream', {
+      ended: (errno) => {
+        void this.#kept?.drop(keptName);
+        this.#hungUp(errno, connected);
+      },
       released: () => {
         if (this.#connection === connection) this.#connection = undefined;
       },

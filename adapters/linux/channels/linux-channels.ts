@@ -20,23 +20,24 @@ const examine = (method: LinuxMethod) => async (path: string): Promise<readonly 
 /** The channels of Linux, over the native addon. Only the chosen one is loaded. */
 export const linuxChannels: Channels = tabledChannels(channelMethods.posix, {
   'virtio-serial': {
-    async make(path, { log }) {
+    async make(path, options) {
       const { VirtioSerial } = await import('./virtio-serial.ts');
-      return new VirtioSerial(path, { log });
+      return new VirtioSerial(path, options);
     },
     appears: deviceAppears,
     examine: examine('virtio-serial'),
   },
   'isa-serial': {
-    async make(path, { log }) {
+    async make(path, options) {
       const { IsaSerial } = await import('./isa-serial.ts');
-      return new IsaSerial(path, { log });
+      return new IsaSerial(path, options);
     },
     appears: deviceAppears,
     examine: examine('isa-serial'),
   },
   'unix-listen': {
-    async make(path, { log }) {
+    async make(path, options) {
+      const { log } = options;
       const { addonProblem } = await import('../native.ts');
       const problem = addonProblem();
       if (problem !== undefined) {
@@ -46,16 +47,16 @@ export const linuxChannels: Channels = tabledChannels(channelMethods.posix, {
       }
       const { unixListen } = await import('./unix-listen.ts');
       const { SocketTransport } = await import('./socket-transport.ts');
-      return new SocketTransport(unixListen(path), { log });
+      return new SocketTransport(unixListen(path), options);
     },
     examine: examine('unix-listen'),
   },
   'vsock-listen': {
-    async make(path, { log, vsockAllow }) {
+    async make(path, options) {
       const { parseVsockAddress } = await import('../../shared/vsock-address.ts');
       const { vsockListen } = await import('./vsock-listen.ts');
       const { SocketTransport } = await import('./socket-transport.ts');
-      return new SocketTransport(vsockListen(parseVsockAddress(path), vsockAllow), { log });
+      return new SocketTransport(vsockListen(parseVsockAddress(path), options.vsockAllow), options);
     },
     examine: examine('vsock-listen'),
   },

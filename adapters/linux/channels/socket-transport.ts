@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
-import type { Connection, Log, Transport } from '../../../core/ports/index.ts';
+import type { ChannelOptions, Connection, KeptDescriptors, Log, Transport } from '../../../core/ports/index.ts';
 import { channelAddon, type NativeListener } from './channel-binding.ts';
 import { ChannelConnection } from './channel-connection.ts';
 
@@ -11,11 +11,17 @@ export const BACKLOG = 128;
 /** How long accepting rests when the process is out of descriptors and no client leaves, in milliseconds. */
 const EXHAUSTION_REST = 1000;
 
+/** As which the socket and its clients outlive the agent. */
+const listenerName = 'listener';
+const clientPrefix = 'client-';
+
 /** A socket that clients come to. */
 export interface ListeningSocket {
   readonly description: string;
   /** A descriptor that listens. @throws failed error */
   listen(): number;
+  /** In place of `listen`, where an earlier agent has left what it had opened. */
+  adopted?(): void;
   /** Undoes what `listen` left behind, after the descriptor is closed. */
   remove?(): void;
   /** Why this client is not served, or `undefined` where it is. Process and user id, or CID and port. */
@@ -24,8 +30,7 @@ export interface ListeningSocket {
   name(peer: number, detail: number): string;
 }
 
-export interface SocketTransportOptions {
-  readonly log: Log;
+export interface SocketTransportOptions extends Pick<ChannelOptions, 'log' | 'kept'> {
   readonly maximumClients?: number;
 }
 
@@ -37,33 +42,63 @@ export class SocketTransport implements Transport {
   readonly #socket: ListeningSocket;
   readonly #log: Log;
   readonly #maximum: number;
+  readonly #kept: KeptDescriptors | undefined;
   readonly #clients = new Set<ChannelConnection>();
+  /** Of the clients so far. */
+  #number = 0;
   #listener: NativeListener | undefined;
   #resting = false;
   #exhaustion: NodeJS.Timeout | undefined;
 
-  constructor(socket: ListeningSocket, { log, maximumClients = MAXIMUM_CLIENTS }: SocketTransportOptions) {
+  constructor(socket: ListeningSocket, { log, kept, maximumClients = MAXIMUM_CLIENTS }: SocketTransportOptions) {
     this.description = socket.description;
     this.#socket = socket;
     this.#log = log;
+    this.#kept = kept;
     this.#maximum = maximumClients;
   }
 
   async open(connected: (connection: Connection) => void): Promise<void> {
-    const fd = this.#socket.listen();
+    const left = this.#kept?.take(listenerName, this.description);
+    if (left !== undefined) this.#socket.adopted?.();
+    const fd = left ?? this.#socket.listen();
+    if (left === undefined) this.#kept?.keep(listenerName, 'listener', this.description, fd);
     this.#listener = new (channelAddon().Listener)(fd, (client, peer, detail) => {
       if (client < 0) this.#exhausted(client);
       else this.#accept(client, peer, detail, connected);
     });
+    this.#adoptClients(connected);
+  }
+
+  /** All of them, or none: a client that waits for the rest of its answer keeps the agent. */
+  handOver(): boolean {
+    if (this.#listener === undefined || ![...this.#clients].every(({ isIdle }) => isIdle)) return false;
+    this.#stopListening(this.#listener);
+    for (const client of this.#clients) client.letGo();
+    return true;
   }
 
   async close(): Promise<void> {
     if (this.#listener === undefined) return;
-    clearTimeout(this.#exhaustion);
-    this.#listener.close();
-    this.#listener = undefined;
-    this.#socket.remove?.();
+    this.#stopListening(this.#listener);
+    // Who comes to the socket from now on is for the next agent, unless there is none.
+    if (this.#kept === undefined || this.#kept.isEnding) this.#socket.remove?.();
     for (const client of this.#clients) client.destroy();
+  }
+
+  #stopListening(listener: NativeListener): void {
+    clearTimeout(this.#exhaustion);
+    listener.close();
+    this.#listener = undefined;
+  }
+
+  /** Those of an earlier agent; who they are is in the note. */
+  #adoptClients(connected: (connection: Connection) => void): void {
+    for (const { name, note, fd } of this.#kept?.takeAll(clientPrefix) ?? []) {
+      const [peer = 0, detail = 0] = note.split(',').map(Number);
+      this.#number = Math.max(this.#number, Number(name.slice(clientPrefix.length)));
+      this.#serve(fd, name, this.#socket.name(peer, detail), connected);
+    }
   }
 
   #accept(fd: number, peer: number, detail: number, connected: (connection: Connection) => void): void {
@@ -74,9 +109,17 @@ export class SocketTransport implements Transport {
       this.#log.warning(`${this.description}: ${name} is refused: ${refusal}`);
       return;
     }
+    this.#number += 1;
+    const kept = `${clientPrefix}${this.#number}`;
+    this.#kept?.keep(kept, 'stream', `${peer},${detail}`, fd);
+    this.#serve(fd, kept, name, connected);
+  }
+
+  #serve(fd: number, kept: string, name: string, connected: (connection: Connection) => void): void {
     const client: ChannelConnection = new ChannelConnection(fd, 'stream', {
       released: () => {
         this.#clients.delete(client);
+        void this.#kept?.drop(kept);
         this.#log.debug(() => `${this.description}: ${name} has gone`);
         this.#goOn();
       },

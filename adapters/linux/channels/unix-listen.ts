@@ -30,6 +30,9 @@ export function unixListen(path: string): ListeningSocket {
       bound = fileStatus(absolute);
       return fd;
     },
+    adopted() {
+      bound = fileStatus(absolute);
+    },
     remove() {
       if (bound !== undefined && isSameFile(bound, fileStatus(absolute))) unlinkSync(absolute);
     },

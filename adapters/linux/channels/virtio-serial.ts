@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { AgentError, messageOf, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
-import type { Connection, Log, Transport } from '../../../core/ports/index.ts';
+import type { ChannelOptions, Connection, KeptDescriptors, Log, Transport } from '../../../core/ports/index.ts';
 import { boundUnit, restartAround } from './bound-unit.ts';
 import { ChannelConnection } from './channel-connection.ts';
 import { deviceHints, openDevice } from './open-device.ts';
@@ -9,6 +9,9 @@ import { PortDevice } from './port-device.ts';
 
 /** A port whose device was reset is there again within milliseconds; so long a busy machine may take for it. */
 const REAPPEARS = { attempts: 300, restMs: 100 };
+
+/** As which the port outlives the agent. */
+const keptName = 'port';
 
 const hints = {
   ...deviceHints,
@@ -24,34 +27,43 @@ export class VirtioSerial implements Transport {
   readonly lost: Promise<Error>;
   readonly #path: string;
   readonly #log: Log;
+  readonly #kept: KeptDescriptors | undefined;
   #setLost: (error: Error) => void = () => {};
   #connection: ChannelConnection | undefined;
   #isReviving = false;
 
-  constructor(path: string, { log }: { readonly log: Log }) {
+  constructor(path: string, { log, kept }: Pick<ChannelOptions, 'log' | 'kept'>) {
     this.description = `virtio-serial ${path}`;
     this.#path = path;
     this.#log = log;
+    this.#kept = kept;
     this.lost = new Promise((resolve) => {
       this.#setLost = resolve;
     });
   }
 
   async open(connected: (connection: Connection) => void): Promise<void> {
-    this.#connection = this.#channelOn(openDevice(this.#path, hints));
+    const left = this.#kept?.take(keptName, this.#path);
+    const fd = left ?? openDevice(this.#path, hints);
+    if (left === undefined) this.#kept?.keep(keptName, 'port', this.#path, fd);
+    this.#connection = this.#channelOn(fd, left === undefined ? undefined : this.#kept?.input(keptName));
     connected(this.#connection);
   }
 
-  #channelOn(fd: number): ChannelConnection {
+  #channelOn(fd: number, first: Uint8Array | undefined): ChannelConnection {
     try {
-      const connection = new ChannelConnection(fd, 'port', {
+      const owner = {
         // ENODEV: unplugged.
-        ended: (errno) => this.#setLost(withContext(`error reading channel '${this.#path}'`, posixErrorOf(errno, { path: this.#path }))),
+        ended: (errno: number) => {
+          void this.#kept?.drop(keptName);
+          this.#setLost(withContext(`error reading channel '${this.#path}'`, posixErrorOf(errno, { path: this.#path })));
+        },
         stuck: () => void this.#revive(connection),
         released: () => {
           this.#connection = undefined;
         },
-      });
+      };
+      const connection: ChannelConnection = new ChannelConnection(fd, 'port', owner, first);
       return connection;
     } catch (error) {
       // What epoll(7) can't watch, such as /dev/null.
@@ -89,8 +101,12 @@ export class VirtioSerial implements Transport {
   async #reset(device: PortDevice, connection: ChannelConnection): Promise<void> {
     connection.detach();
     try {
+      // The device is not to be held by anybody.
+      await this.#kept?.drop(keptName);
       device.reset();
-      connection.attach(await this.#opened());
+      const fd = await this.#opened();
+      this.#kept?.keep(keptName, 'port', this.#path, fd);
+      connection.attach(fd);
     } catch (error) {
       connection.destroy();
       this.#setLost(withContext(`'${this.#path}' was reset and has not come back`, error));
@@ -107,6 +123,12 @@ export class VirtioSerial implements Transport {
         await wait(REAPPEARS.restMs);
       }
     }
+  }
+
+  handOver(): boolean {
+    if (this.#connection?.isIdle !== true) return false;
+    this.#connection.letGo();
+    return true;
   }
 
   async close(): Promise<void> {

@@ -134,6 +134,8 @@ void Keeper::OnSignals() {
     } else {
       ending_ = true;
       if (pid_ < 0) return Finish(0);
+      // Before the signal, so that the agent knows when it looks: nobody comes after it.
+      Answer("ending");
       kill(pid_, signal);
     }
     if (finished_) return;
@@ -269,15 +271,16 @@ void Keeper::Hear(char* packet, size_t size, Descriptor descriptor) {
   char none[] = "";
   if (rest == nullptr) rest = none;
   if (strcmp(word, "agent") == 0) return HearAgent(rest);
+  // The one word of an agent that finds the keeper to be of another version.
+  if (strcmp(word, "end") == 0) {
+    says_end_ = true;
+    return;
+  }
   if (!greeted_) return Refuse(word, EPROTO);
   if (strcmp(word, "keep") == 0) return HearKeep(rest, static_cast<Descriptor&&>(descriptor));
   if (strcmp(word, "drop") == 0) return HearDrop(rest);
   if (strcmp(word, "notify") == 0) return manager_.Notify(rest, size - static_cast<size_t>(rest - packet));
   if (strcmp(word, "sleep") == 0) return HearSleep();
-  if (strcmp(word, "end") == 0) {
-    says_end_ = true;
-    return;
-  }
   if (strcmp(word, "took") == 0) {
     Held* held = holdings_.Find(rest);
     if (held == nullptr) return Refuse(word, ENOENT);
@@ -305,8 +308,7 @@ void Keeper::HearKeep(char* rest, Descriptor descriptor) {
 
 void Keeper::HearDrop(const char* name) {
   Held* held = holdings_.Find(name);
-  if (held == nullptr) return Refuse("drop", ENOENT);
-  holdings_.Drop(*held);
+  if (held != nullptr) holdings_.Drop(*held);
   Answer("dropped %.*s", static_cast<int>(kLongestName), name);
 }
 

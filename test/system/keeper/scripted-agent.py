@@ -130,9 +130,11 @@ threading.Thread(target=listen_to_keeper, daemon=True).start()
 
 
 def orders():
-    for line in test.makefile():
-        obey(json.loads(line))
-    os._exit(0)
+    try:
+        for line in test.makefile():
+            obey(json.loads(line))
+    finally:
+        os._exit(0)
 
 
 threading.Thread(target=orders, daemon=True).start()

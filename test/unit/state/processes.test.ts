@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { FakeClock } from '../../../adapters/fake/clock.ts';
+import { readLegacy } from '../../../core/legacy.ts';
 import type { ProcessEnd, Processes, RunningProcess } from '../../../core/ports/index.ts';
 import {
   MAX_FINISHED, MAX_INPUT_OF_ALL, MAX_OUTPUT_OF_ALL, MAX_RUNNING, ProcessTable, SEEN_RESULT_MS, UNSEEN_RESULT_MS,
@@ -216,5 +217,56 @@ describe('output', () => {
     await writers[0]!.exit(0);
     late.write('errors', Buffer.from('y'));
     expect(table.find(100n)?.errors).toMatchObject({ length: 1, truncated: false });
+  });
+});
+
+describe('what is left to the next agent', () => {
+  const heir = (): ProcessTable => {
+    const next = new ProcessTable(processes, clock);
+    next.inherit(table.legacy());
+    return next;
+  };
+
+  it('is every result, with how it ended, what it wrote, and whether more was written than is kept', async () => {
+    const process = await start(5);
+    process.write('output', Buffer.from('some'));
+    await process.exit(3);
+    table.inherit([{ pid: 6, end: { signal: 9 }, output: { base64: 'YWI=', truncated: true }, errors: { base64: '', truncated: false }, seen: false, keptForMs: 10 }]);
+
+    const next = heir();
+
+    expect(next.find(5n)).toMatchObject({ pid: 5, end: { exitCode: 3 } });
+    expect(Buffer.concat([...next.find(5n)!.output.pieces()]).toString()).toBe('some');
+    expect(next.find(5n)?.output.truncated).toBe(false);
+    expect(next.find(6n)).toMatchObject({ pid: 6, end: { signal: 9 } });
+    expect(next.find(6n)?.output.truncated).toBe(true);
+  });
+
+  it('is forgotten when the rest of its time is over', async () => {
+    await startAndExit(5, 0);
+    await startAndExit(6, 0);
+    table.find(6n);
+    await clock.advance(SEEN_RESULT_MS - 10);
+
+    const next = heir();
+    await clock.advance(10);
+
+    expect(next.size).toBe(1);
+    await clock.advance(UNSEEN_RESULT_MS);
+    expect(next.find(5n)).toBeUndefined();
+  });
+
+  it('is no program that runs: with one it is not quiet', async () => {
+    expect(table.isQuiet).toBe(true);
+    const process = await start(5);
+    expect(table.isQuiet).toBe(false);
+
+    await process.exit(0);
+
+    expect(table.isQuiet).toBe(true);
+  });
+
+  it('is nothing where what was left is of another age', () => {
+    expect(readLegacy('{"format": 0, "processes": [1]}')).toEqual({ processes: [] });
   });
 });

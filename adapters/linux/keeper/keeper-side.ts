@@ -1,0 +1,198 @@
+import { closeSync, fstatSync, readSync } from 'node:fs';
+import { AgentError } from '../../../core/errors/agent-error.ts';
+import type { KeptDescriptors, TakenDescriptor } from '../../../core/ports/index.ts';
+import { keeperAddon, type NativeKeeperLink } from './keeper-binding.ts';
+
+/** Of the messages (docs/keeper.md). */
+const protocol = '1';
+/** The keeper has said everything before it starts an agent, but for what did not fit: it is stopped, or it is none. */
+const patienceMs = 10_000;
+/** kLongestNote of native/linux/keeper/holdings.h. */
+const longestNote = 191;
+
+interface Held {
+  readonly note: string;
+  readonly fd: number;
+}
+
+/** Any text as a note: printable, and of the length that the keeper has room for. */
+const asNote = (text: string): string => encodeURI(text.toWellFormed()).slice(-longestNote);
+
+/**
+ * The agent's side of its keeper. What cannot be said, because the keeper stands still, is not waited for: then this agent
+ * does not sleep any more.
+ */
+export class KeeperSide implements KeptDescriptors {
+  /** Why this agent was started: `start`, `input`, `died signal-9 2`. */
+  readonly reason: string;
+  /** Settles when the keeper has gone. */
+  readonly lost: Promise<void>;
+  readonly #link: NativeKeeperLink;
+  readonly #held = new Map<string, Held>();
+  readonly #inputs = new Map<string, Uint8Array>();
+  readonly #drops = new Map<string, PromiseWithResolvers<void>>();
+  readonly #lose: () => void;
+  readonly #complain: (line: string) => void;
+  #isReliable = true;
+  #isEnding = false;
+
+  /**
+   * Hears what there is. `version`: of the agent. `complain`: for the log, once there is one.
+   *
+   * @throws failed error for a keeper that does not answer, or that is of another version
+   */
+  constructor(fd: number, version: string, complain: (line: string) => void) {
+    this.#complain = complain;
+    this.#link = new (keeperAddon().KeeperLink)(fd);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.lost = promise;
+    this.#lose = resolve;
+    this.reason = this.#hearAll(version);
+    this.#say(`agent ${protocol} ${version}`);
+    this.#link.listen(() => this.#hear());
+  }
+
+  #hearAll(version: string): string {
+    let reason: string | undefined;
+    for (;;) {
+      const message = this.#link.next(patienceMs);
+      if (message === undefined || message === null) throw AgentError.failed('the keeper does not say what it holds: restart the service');
+      const [word, first = '', second = '', ...rest] = message.text.toString('latin1').split(' ');
+      if (word === 'keeper') {
+        if (first !== protocol) throw this.#otherVersion(version, second);
+        reason = rest.join(' ');
+      } else if (word === 'held') this.#held.set(first, { note: rest.join(' '), fd: message.fd });
+      else if (word === 'input') this.#heardInput(message.text);
+      else if (word === 'go') break;
+    }
+    return reason ?? '';
+  }
+
+  #otherVersion(version: string, itsVersion: string): AgentError {
+    this.end();
+    return AgentError.failed(`the keeper is that of concierge-ga ${itsVersion}, which this agent (${version}) does not understand: restart the service`);
+  }
+
+  /** `input NAME`, a line feed, and bytes. */
+  #heardInput(text: Buffer): void {
+    const line = text.indexOf(0x0a);
+    this.#inputs.set(text.toString('latin1', 'input '.length, line), text.subarray(line + 1));
+  }
+
+  #hear(): void {
+    for (;;) {
+      const message = this.#link.next(0);
+      if (message === undefined) return;
+      if (message === null) {
+        this.#link.close();
+        for (const { resolve } of this.#drops.values()) resolve();
+        this.#lose();
+        return;
+      }
+      if (message.fd >= 0) closeSync(message.fd);
+      const [word, what = '', errno] = message.text.toString('latin1').split(' ');
+      if (word === 'dropped') {
+        this.#drops.get(what)?.resolve();
+        this.#drops.delete(what);
+      } else if (word === 'ending') this.#isEnding = true;
+      else if (word === 'refused' && what !== 'drop') this.#fail(`the keeper has refused to ${what} something (error ${errno})`);
+    }
+  }
+
+  #fail(line: string): void {
+    if (this.#isReliable) this.#complain(`${line}: this agent does not sleep`);
+    this.#isReliable = false;
+  }
+
+  #say(text: string, fd = -1): boolean {
+    const isSaid = this.#link.say(text, fd);
+    if (!isSaid) this.#fail('the keeper does not listen');
+    return isSaid;
+  }
+
+  /** Asked for when the agent ends by a signal: the keeper says so before it passes one on. */
+  get isEnding(): boolean {
+    this.#hear();
+    return this.#isEnding;
+  }
+
+  take(name: string, note: string): number | undefined {
+    const held = this.#held.get(name);
+    if (held === undefined || held.note !== asNote(note)) return undefined;
+    this.#held.delete(name);
+    return held.fd;
+  }
+
+  takeAll(prefix: string): readonly TakenDescriptor[] {
+    const found = Array.from(this.#held, ([name, held]) => ({ name, ...held })).filter(({ name }) => name.startsWith(prefix));
+    for (const { name } of found) this.#held.delete(name);
+    return found;
+  }
+
+  input(name: string): Uint8Array | undefined {
+    const bytes = this.#inputs.get(name);
+    if (bytes === undefined) return undefined;
+    this.#inputs.delete(name);
+    this.#say(`took ${name}`);
+    return bytes;
+  }
+
+  keep(name: string, kind: 'port' | 'stream' | 'listener' | 'plain', note: string, fd: number): void {
+    this.#say(`keep ${name} ${kind} ${asNote(note)}`, fd);
+  }
+
+  drop(name: string): Promise<void> {
+    const dropping = this.#drops.get(name) ?? Promise.withResolvers<void>();
+    this.#drops.set(name, dropping);
+    if (!this.#say(`drop ${name}`)) dropping.resolve();
+    return dropping.promise;
+  }
+
+  /** The text that an earlier agent has kept under the name. */
+  recall(name: string): string | undefined {
+    const held = this.#held.get(name);
+    if (held === undefined) return undefined;
+    this.#held.delete(name);
+    try {
+      const bytes = Buffer.alloc(fstatSync(held.fd).size);
+      readSync(held.fd, bytes, 0, bytes.length, 0);
+      return bytes.toString('utf8');
+    } finally {
+      closeSync(held.fd);
+    }
+  }
+
+  /** Keeps a text for the next agent. */
+  remember(name: string, text: string): void {
+    const fd = keeperAddon().memoryFile(Buffer.from(text), name);
+    this.keep(name, 'plain', '', fd);
+    closeSync(fd);
+  }
+
+  /** What nobody has taken is of no use any more: the configuration is another one. */
+  dropRest(): void {
+    for (const [name, { fd }] of this.#held) {
+      closeSync(fd);
+      void this.drop(name);
+    }
+    this.#held.clear();
+  }
+
+  notify(state: string): void {
+    this.#say(`notify ${state}`);
+  }
+
+  /** The last word before this agent ends and another one follows. False: it would not be heard. */
+  get canSleep(): boolean {
+    return this.#isReliable && !this.#isEnding;
+  }
+
+  sleep(): void {
+    this.#say('sleep');
+  }
+
+  /** The last word before this agent ends for good. */
+  end(): void {
+    this.#say('end');
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * What outlives an agent. Absent: the agent is all there is, and it never sleeps. (On Linux a process of its own,
+ * docs/keeper.md.)
+ */
+export interface Keeper {
+  /** What the agent before this one said when it went to sleep; absent after a death and at the first start. */
+  readonly legacy?: string;
+  /**
+   * Ends this agent and keeps what it serves: the channel stays open, nothing is read from it any more, and the next agent is
+   * started when a host says something. To be called when nothing is half said. In one go: what comes a moment later is for
+   * the next one. False: not now, for there are answers that wait to be taken, or it cannot be done; nothing has happened then.
+   */
+  sleep(legacy: string): boolean;
+}
+
+/**
+ * Descriptors that outlive an agent, for channels that can be handed to the next one as they are. Numbers of descriptors are
+ * the caller's own, before and after.
+ */
+export interface KeptDescriptors {
+  /** The descriptor that an earlier agent has left under this name with this note; `undefined` where there is none. */
+  take(name: string, note: string): number | undefined;
+  /** All whose names begin so. */
+  takeAll(prefix: string): readonly TakenDescriptor[];
+  /** What was read of a port while nobody served it: it comes before whatever can be read now. Once. */
+  input(name: string): Uint8Array | undefined;
+  /** Has another reference to it held, in place of one of that name. `kind`: how it is waited for while no agent does. */
+  keep(name: string, kind: 'port' | 'stream' | 'listener' | 'plain', note: string, fd: number): void;
+  /** Lets go of the reference. Resolves once it is closed. */
+  drop(name: string): Promise<void>;
+  /** Whether the keeper itself is about to end: then nobody comes after this agent. */
+  readonly isEnding: boolean;
+}
+
+export interface TakenDescriptor {
+  readonly name: string;
+  readonly note: string;
+  readonly fd: number;
+}

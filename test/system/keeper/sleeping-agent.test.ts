@@ -1,0 +1,251 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { until } from '../../unit/transport/until.ts';
+import { AgentProcess, program, scratchDirectory, type AgentSetup } from '../../wire/lib/agent-process.ts';
+import type { LineClient } from '../../wire/lib/line-client.ts';
+import { PseudoTerminal } from '../../wire/lib/pseudo-terminal.ts';
+import { keeperPath } from './keeper-lab.ts';
+
+const started: AgentProcess[] = [];
+
+afterEach(async () => {
+  for (const agent of started.splice(0)) if (agent.running) await agent.stop();
+});
+
+/** An agent under a keeper: `pid` is the keeper's. It sleeps after a second. */
+async function keptAgent(setup: AgentSetup = {}): Promise<AgentProcess> {
+  const agent = new AgentProcess({ command: [keeperPath, '--', program], ...setup, words: ['--verbose', '--sleep-after=1', ...(setup.words ?? [])] });
+  started.push(agent);
+  if (setup.allWords === undefined) (await agent.connect()).close();
+  await until(() => agent.stderr.includes('serving'));
+  return agent;
+}
+
+/** The agent of now; `undefined` while it sleeps. */
+function agentOf(keeper: AgentProcess): number | undefined {
+  const children = readFileSync(`/proc/${keeper.pid}/task/${keeper.pid}/children`, 'latin1').trim();
+  return children === '' ? undefined : Number(children.split(' ')[0]);
+}
+
+const asleep = (keeper: AgentProcess): Promise<void> => until(() => agentOf(keeper) === undefined);
+
+const starts = (keeper: AgentProcess): number => keeper.stderr.split(') started').length - 1;
+
+let id = 0;
+
+/** Asks, and answers what comes next: the answer, and nothing else. */
+async function ask(host: LineClient, execute: string, args?: object): Promise<unknown> {
+  id += 1;
+  host.send(`${JSON.stringify({ execute, ...(args === undefined ? {} : { arguments: args }), id })}\n`);
+  const answer = JSON.parse((await host.line())?.toString() ?? 'null') as { return?: unknown; error?: unknown; id: number };
+  expect(answer.id).toBe(id);
+  return answer.return ?? answer.error;
+}
+
+describe('a sleeping agent', () => {
+  it('is started by the next request of a client that stays connected, and answers it', async () => {
+    const keeper = await keptAgent();
+    const host = await keeper.connect();
+    expect(await ask(host, 'guest-ping')).toEqual({});
+    await asleep(keeper);
+
+    expect(await ask(host, 'guest-sync', { id: 5 })).toBe(5);
+
+    expect(starts(keeper)).toBe(2);
+    host.close();
+  });
+
+  it('is started by a client that comes', async () => {
+    const keeper = await keptAgent();
+    await asleep(keeper);
+
+    const host = await keeper.connect();
+
+    expect(await ask(host, 'guest-ping')).toEqual({});
+    host.close();
+  });
+
+  it('answers what several clients said meanwhile, each its own, in order', async () => {
+    const keeper = await keptAgent();
+    const hosts = [await keeper.connect(), await keeper.connect(), await keeper.connect()];
+    for (const host of hosts) await ask(host, 'guest-ping');
+    await asleep(keeper);
+
+    for (const [index, host] of hosts.entries()) {
+      host.send(`{"execute": "guest-sync", "arguments": {"id": 1${index}}}{"execute": "guest-sync", "arguments": {"id": 2${index}}}\n{"execute": "guest-`);
+      host.send(`sync", "arguments": {"id": 3${index}}}\n`);
+    }
+
+    for (const [index, host] of hosts.entries()) {
+      for (const number of [1, 2, 3]) expect((await host.line())?.toString()).toBe(`{"return": ${number}${index}}`);
+      host.close();
+    }
+    expect(starts(keeper)).toBe(2);
+  });
+
+  it('lets a client go that leaves meanwhile, and serves the others', async () => {
+    const keeper = await keptAgent();
+    const [stays, leaves] = [await keeper.connect(), await keeper.connect()];
+    await ask(stays, 'guest-ping');
+    await ask(leaves, 'guest-ping');
+    await asleep(keeper);
+
+    leaves.close();
+
+    expect(await ask(stays, 'guest-ping')).toEqual({});
+    stays.close();
+  });
+
+  it('does not lose the result of a program', async () => {
+    const keeper = await keptAgent();
+    const host = await keeper.connect();
+    const { pid } = (await ask(host, 'guest-exec', { path: '/bin/sh', arg: ['-c', 'echo whole; echo words >&2; exit 4'], 'capture-output': true })) as { pid: number };
+    await asleep(keeper);
+
+    const base64 = (text: string): string => Buffer.from(text).toString('base64');
+    expect(await ask(host, 'guest-exec-status', { pid })).toMatchObject({ exited: true, exitcode: 4, 'out-data': base64('whole\n'), 'err-data': base64('words\n') });
+    host.close();
+  });
+
+  it('does not give a file handle twice', async () => {
+    const keeper = await keptAgent();
+    const host = await keeper.connect();
+    const handles: unknown[] = [];
+
+    for (let turn = 0; turn < 2; turn++) {
+      const handle = await ask(host, 'guest-file-open', { path: '/etc/hostname' });
+      handles.push(handle);
+      await ask(host, 'guest-file-close', { handle });
+      await asleep(keeper);
+    }
+
+    expect(new Set(handles).size).toBe(2);
+    host.close();
+  });
+
+  it('keeps its state directory to itself', async () => {
+    const keeper = await keptAgent();
+    await asleep(keeper);
+
+    for (const command of [[program], [keeperPath, program]]) {
+      const second = new AgentProcess({ command, allWords: ['-m', 'unix-listen', '-p', join(keeper.directory, 'other'), '-t', keeper.directory] });
+
+      expect(await second.end()).toEqual({ code: 1, signal: null });
+      expect(second.stderr).toContain(`another agent (process ${keeper.pid}) uses the state directory ${keeper.directory}`);
+    }
+  });
+
+  it('goes on with what the configuration said before somebody broke it, and says so once', async () => {
+    const directory = scratchDirectory();
+    const configuration = join(directory, 'ga.conf');
+    writeFileSync(configuration, '[general]\nblock-rpcs=guest-get-users\n');
+    const keeper = await keptAgent({ directory, environment: { QGA_CONF: configuration } });
+    await asleep(keeper);
+    writeFileSync(configuration, '[general]\nblock-rpcs\n');
+
+    for (let turn = 0; turn < 2; turn++) {
+      const host = await keeper.connect();
+      expect(await ask(host, 'guest-get-users')).toEqual({ class: 'CommandNotFound', desc: 'Command guest-get-users has been disabled: the command is not allowed' });
+      host.close();
+      await asleep(keeper);
+    }
+    expect(keeper.stderr.split('what the configuration said before stays in force').length - 1).toBe(1);
+
+    writeFileSync(configuration, '[general]\nblock-rpcs=guest-ping\n');
+    const host = await keeper.connect();
+    expect(await ask(host, 'guest-ping')).toMatchObject({ class: 'CommandNotFound' });
+    host.close();
+  });
+
+  it('comes and goes on a serial line', async () => {
+    const line = await PseudoTerminal.open();
+    const directory = scratchDirectory();
+    const keeper = await keptAgent({ directory, allWords: ['-m', 'isa-serial', '-p', line.path, '-t', directory, '--verbose', '--sleep-after=1'] });
+
+    for (let turn = 1; turn <= 2; turn++) {
+      await asleep(keeper);
+      line.send(Buffer.from(`{"execute": "guest-sync", "arguments": {"id": ${turn}}}\n`));
+      expect(await line.line()).toBe(`{"return": ${turn}}`);
+    }
+
+    expect(starts(keeper)).toBe(3);
+    await line.close();
+  });
+
+  it('never sleeps with 0', async () => {
+    const keeper = await keptAgent({ words: ['--sleep-after=0'] });
+    const agent = agentOf(keeper);
+    const host = await keeper.connect();
+    await ask(host, 'guest-ping');
+
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+
+    expect(agentOf(keeper)).toBe(agent);
+    host.close();
+  });
+});
+
+describe('an agent that is killed', () => {
+  it('is followed by one that goes on with its clients, and says what became of the last', async () => {
+    const keeper = await keptAgent({ words: ['--sleep-after=0'] });
+    const host = await keeper.connect();
+    await ask(host, 'guest-ping');
+
+    process.kill(agentOf(keeper) as number, 'SIGKILL');
+
+    expect(await ask(host, 'guest-sync', { id: 6 })).toBe(6);
+    await until(() => keeper.stderr.includes('the agent before this one has ended unexpectedly: died signal-9 1'));
+    host.close();
+  });
+
+  it('by a signal that ends it in order is followed by another one too', async () => {
+    const keeper = await keptAgent();
+    process.kill(agentOf(keeper) as number, 'SIGTERM');
+    await until(() => starts(keeper) === 2);
+
+    const host = await keeper.connect();
+
+    expect(await ask(host, 'guest-ping')).toEqual({});
+    host.close();
+  });
+});
+
+describe('the end', () => {
+  it.each([['awake'], ['asleep']])('of a keeper whose agent is %s is that of the service', async (state) => {
+    const keeper = await keptAgent();
+    if (state === 'asleep') await asleep(keeper);
+
+    keeper.signal('SIGTERM');
+
+    expect(await keeper.end()).toEqual({ code: 0, signal: null });
+    // A socket that nobody answers on is replaced by the next start.
+    expect(existsSync(keeper.socket)).toBe(state === 'asleep');
+    const next = await keptAgent({ directory: keeper.directory });
+    expect(next.running).toBe(true);
+  });
+
+  it('of a keeper that is killed is that of its agent', async () => {
+    const keeper = await keptAgent();
+    const agent = agentOf(keeper) as number;
+
+    keeper.signal('SIGKILL');
+
+    await until(() => !existsSync(`/proc/${agent}`));
+    await until(() => keeper.stderr.includes('the keeper has ended, and this agent with it'));
+  });
+
+  it('of an agent that cannot begin is that of the keeper', async () => {
+    const keeper = new AgentProcess({ command: [keeperPath, program], allWords: ['-m', 'unix-listen', '-p', '/nonexistent/s', '-t', scratchDirectory()] });
+
+    expect(await keeper.end()).toEqual({ code: 1, signal: null });
+    expect(keeper.stderr).toContain('No such file or directory');
+  });
+
+  it.each([[['--version']], [['--help']], [['no-such-word', '--dump-conf']]])('of what is no agent is that of the keeper: %j', (words) => {
+    const [alone, kept] = [spawnSync(program, words), spawnSync(keeperPath, ['--', program, ...words])];
+
+    expect({ status: kept.status, text: kept.stdout.toString() }).toEqual({ status: alone.status, text: alone.stdout.toString() });
+  });
+});
