@@ -1,10 +1,12 @@
 import { AgentError } from '../core/errors/agent-error.ts';
-import type { Backend, Channels } from '../core/ports/index.ts';
+import type { Backend, Channels, KeptDescriptors } from '../core/ports/index.ts';
 import type { Settings } from './config/settings.ts';
 
 /** What a backend is told of the configuration. */
 export interface BackendContext {
   readonly settings: Settings;
+  /** What outlives the agent, where anything does. */
+  readonly kept?: KeptDescriptors | undefined;
 }
 
 interface BuiltIn {
@@ -23,11 +25,11 @@ export const builtInBackends: readonly BuiltIn[] = [
     id: 'linux',
     system: true,
     detects: () => process.platform === 'linux',
-    async load({ settings }) {
+    async load({ settings, kept }) {
       const { linuxBackend } = await import('./linux/module.ts');
       const { linuxHooks } = await import('./linux/programs/hooks.ts');
       return {
-        ...linuxBackend(),
+        ...linuxBackend(kept === undefined ? {} : { kept }),
         hooks: linuxHooks({
           ...(settings.fsfreezeHook === undefined ? {} : { script: settings.fsfreezeHook }),
           directory: settings.hookDirectory,
@@ -69,11 +71,11 @@ export async function channelsHere(): Promise<Channels> {
  *
  * @throws failed error that says which there are, or why one is not loaded
  */
-export async function createBackend(settings: Settings): Promise<Backend> {
+export async function createBackend(settings: Settings, kept?: KeptDescriptors): Promise<Backend> {
   const name = settings.backend;
   const chosen = name === undefined ? builtInBackends.find((backend) => backend.detects()) : builtInBackends.find(({ id }) => id === name);
   if (chosen?.system !== undefined && !chosen.detects()) throw AgentError.failed(`the backend ${chosen.id} does not fit this machine (${process.platform})`);
-  if (chosen !== undefined) return chosen.load({ settings });
+  if (chosen !== undefined) return chosen.load({ settings, kept });
   const known = builtInBackends.map(({ id }) => id).join(', ');
   if (name === undefined) throw AgentError.failed(`no backend fits ${process.platform}: name one with --backend (${known}, an npm package, or a path)`);
   const { createThirdPartyBackend } = await import('./third-party/third-party-backend.ts');

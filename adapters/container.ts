@@ -76,7 +76,7 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
     });
   };
   if (settings.scenario === undefined) {
-    const backend = await createBackend(settings);
+    const backend = await createBackend(settings, context.kept);
     return partsOn(backend, await transportOn(backend));
   }
   const transport = await transportOn();

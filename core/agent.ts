@@ -50,6 +50,8 @@ export class Agent {
       processes: new ProcessTable(backend.processes, backend.clock, () => this.#sleep?.stir()),
       catalog: this.dispatcher,
     };
+    this.#context.files.takeOver();
+    this.#context.processes.takeOver();
     if (sleep !== undefined) {
       this.#sleep = new Sleep({
         clock: backend.clock,
@@ -84,13 +86,12 @@ export class Agent {
 
   #legacy(): string {
     const freezeReport = this.freeze?.legacy;
-    return writeLegacy({ processes: this.#context.processes.legacy(), ...(freezeReport === undefined ? {} : { freezeReport }) });
+    return writeLegacy(freezeReport === undefined ? {} : { freezeReport });
   }
 
   #inherit(text: string | undefined): void {
     if (text === undefined) return;
-    const { processes, freezeReport } = readLegacy(text);
-    this.#context.processes.inherit(processes);
+    const { freezeReport } = readLegacy(text);
     if (freezeReport !== undefined) this.freeze?.inherit(freezeReport);
   }
 

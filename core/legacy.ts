@@ -1,9 +1,7 @@
 import type { FreezeReport } from './freeze/record.ts';
-import type { LegacyProcess } from './state/processes.ts';
 
 /** What an agent that goes to sleep leaves to the next one, besides the descriptors that are kept for it. */
 export interface Legacy {
-  readonly processes: readonly LegacyProcess[];
   /** Of the last freeze; absent: there was none. */
   readonly freezeReport?: FreezeReport;
 }
@@ -19,5 +17,5 @@ export function readLegacy(text: string): Legacy {
   const legacy = JSON.parse(text, (_key, value: unknown) =>
     typeof value === 'object' && value !== null && 'integer' in value ? BigInt(value.integer as string) : value,
   ) as Legacy & { readonly format?: unknown };
-  return legacy.format === format ? legacy : { processes: [] };
+  return legacy.format === format ? legacy : {};
 }

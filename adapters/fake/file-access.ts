@@ -1,5 +1,5 @@
 import { posixError, type PosixCode } from '../../core/errors/posix-errno.ts';
-import type { FileAccess, OpenFile, OpenMode } from '../../core/ports/index.ts';
+import type { FileAccess, LeftFile, OpenFile, OpenMode } from '../../core/ports/index.ts';
 import type { FileTree, Location } from './file-tree.ts';
 import { newFile, permits, type Credentials } from './inodes.ts';
 import { openInode } from './open-file.ts';
@@ -14,7 +14,30 @@ export interface FileAccessOptions {
 export function fakeFileAccess({ tree, who, workingDirectory }: FileAccessOptions): FileAccess {
   const lookUp = (followLast: boolean) => ({ who, followLast, syscall: 'open', from: workingDirectory });
 
-  const open = async (path: string, mode: OpenMode): Promise<OpenFile> => {
+  const kept = new Map<bigint, OpenFile>();
+
+  /** With what the next agent finds: the file as it is, under its handle. */
+  const keepable = (file: OpenFile): OpenFile => {
+    let as: bigint | undefined;
+    const keeping: OpenFile = {
+      ...file,
+      keepAs: (handle) => {
+        as = handle;
+        kept.set(handle, keeping);
+      },
+      close: async () => {
+        if (as !== undefined) kept.delete(as);
+        await file.close();
+      },
+    };
+    return keeping;
+  };
+
+  const left = (): readonly LeftFile[] => Array.from(kept, ([handle, file]) => ({ handle, file }));
+
+  const open = async (path: string, mode: OpenMode): Promise<OpenFile> => keepable(await openNow(path, mode));
+
+  const openNow = async (path: string, mode: OpenMode): Promise<OpenFile> => {
     if (mode.create) {
       const created = await createMissing(path, mode);
       if (created !== undefined) return created;
@@ -67,5 +90,5 @@ export function fakeFileAccess({ tree, who, workingDirectory }: FileAccessOption
     return openInode(inode, mode, path);
   };
 
-  return { open };
+  return { open, left };
 }

@@ -42,6 +42,8 @@ export class FakeProcesses implements Processes {
   readonly canMerge = true;
   readonly #options: ProcessesOptions;
   readonly #table = new Map<number, Entry>();
+  /** What the next agent finds, by process number. */
+  readonly #outliving = new Map<number, RunningProcess>();
   #nextPid: number;
 
   constructor(options: ProcessesOptions) {
@@ -63,6 +65,10 @@ export class FakeProcesses implements Processes {
     const entry = this.#table.get(pid);
     if (entry === undefined || entry.end !== undefined) throw posixError('ESRCH', { syscall: 'kill' });
     entry.endWith({ signal });
+  }
+
+  left(): readonly RunningProcess[] {
+    return [...this.#outliving.values()];
   }
 
   async spawn(request: SpawnRequest): Promise<RunningProcess> {
@@ -110,6 +116,7 @@ export class FakeProcesses implements Processes {
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
     let listener: ((stream: Stream, bytes: Uint8Array) => void) | undefined;
     let closed = false;
+    const recorded: (readonly [Stream, Uint8Array])[] = [];
 
     const entry: Entry = {
       pid,
@@ -129,7 +136,9 @@ export class FakeProcesses implements Processes {
       if (wanted === 'discard' || closed || killed.signal.aborted || data.length === 0) return;
       // Merged errors go where standard output goes, and are discarded with it.
       if (wanted === 'merge' && request.output === 'discard') return;
-      listener?.(wanted === 'merge' ? 'output' : stream, typeof data === 'string' ? Buffer.from(data) : data.slice());
+      const piece = [wanted === 'merge' ? 'output' : stream, typeof data === 'string' ? Buffer.from(data) : data.slice()] as const;
+      if (request.outlives === true) recorded.push(piece);
+      listener?.(...piece);
     };
 
     const execute = async (): Promise<void> => {
@@ -174,14 +183,22 @@ export class FakeProcesses implements Processes {
       this.#forgetOldest();
       return end;
     };
-    return {
+    const running: RunningProcess = {
       pid,
       onOutput: (next) => {
+        for (const piece of recorded) next(...piece);
         listener = next;
       },
       finished: finish(),
+      needsNobody: request.output === 'discard' && request.errors === 'discard' && request.input === undefined,
+      forget: () => {
+        this.#outliving.delete(pid);
+        recorded.length = 0;
+      },
       kill: () => entry.endWith({ signal: 9 }),
     };
+    if (request.outlives === true) this.#outliving.set(pid, running);
+    return running;
   }
 
   /** A fake that runs for days remembers a thousand ended processes. */

@@ -1,4 +1,4 @@
-import type { Backend } from '../../core/ports/index.ts';
+import type { Backend, KeptDescriptors } from '../../core/ports/index.ts';
 import { linuxClock } from './facts/clock.ts';
 import { type BlockAddon, linuxFacts } from './facts/facts.ts';
 import { linuxFileSystem } from './files/file-system.ts';
@@ -7,7 +7,7 @@ import { type NativeAddon, nativeAddon } from './native.ts';
 import { linuxNetwork } from './facts/network.ts';
 import { kernelPower } from './power/kernel-power.ts';
 import { linuxPower } from './power/power.ts';
-import { processes } from './programs/processes.ts';
+import { linuxProcesses } from './programs/processes.ts';
 import type { AccountsAddon } from './accounts/ssh-keys.ts';
 
 export interface LinuxBackendOptions {
@@ -16,6 +16,8 @@ export interface LinuxBackendOptions {
    * always those of the running system.
    */
   readonly root?: string;
+  /** What outlives the agent. */
+  readonly kept?: KeptDescriptors;
   readonly freezing?: Omit<LinuxFreezingOptions, 'root'>;
 }
 
@@ -25,11 +27,11 @@ export function linuxBackend(options: LinuxBackendOptions = {}): Backend {
   const { usage, disks, diskStatistics, ...facts } = linuxFacts(root, nativeAddon() as NativeAddon & BlockAddon & AccountsAddon);
   return {
     clock: linuxClock({ root }),
-    fileSystem: linuxFileSystem({ usage, disks, diskStatistics }, { ...options.freezing, root }),
+    fileSystem: linuxFileSystem({ usage, disks, diskStatistics }, { ...options.freezing, root }, options.kept),
     // Never on behalf of another tree.
     power: linuxPower({ root, ...(root === '' ? { kernel: kernelPower() } : {}) }),
     network: linuxNetwork(root),
-    processes,
+    processes: linuxProcesses(options.kept),
     ...facts,
     // Loaded when somebody asks, which an agent that serves never does.
     diagnosis: { examine: async () => (await import('./diagnosis.ts')).linuxDiagnosis(root).examine() },

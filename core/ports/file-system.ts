@@ -47,6 +47,13 @@ export interface FileAccess {
    * @throws os error of open(2): `ENOENT`, `EACCES`, `ENXIO` (a FIFO without reader, for writing), `ELOOP` …
    */
   open(path: string, mode: OpenMode): Promise<OpenFile>;
+  /** Files that an earlier agent has kept (`keepAs`) and not closed, where they were. Called once. Absent: none outlives an agent. */
+  left?(): readonly LeftFile[];
+}
+
+export interface LeftFile {
+  readonly handle: bigint;
+  readonly file: OpenFile;
 }
 
 /** Where an offset counts from. */
@@ -78,6 +85,8 @@ export interface OpenFile {
    * Windows to the disk, as in qemu-ga 11.1. No error for a file that can only be read.
    */
   flush(): Ready<void>;
+  /** The next agent is to find it under this handle, where anything outlives this one; until it is closed. */
+  keepAs?(handle: bigint): void;
   /** Gives the file back, whatever happens; throws what close(2) said. The file is unusable afterwards in any case. */
   close(): Promise<void>;
 }

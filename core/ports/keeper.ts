@@ -24,12 +24,33 @@ export interface KeptDescriptors {
   takeAll(prefix: string): readonly TakenDescriptor[];
   /** What was read of a port while nobody served it: it comes before whatever can be read now. Once. */
   input(name: string): Uint8Array | undefined;
-  /** Has another reference to it held, in place of one of that name. `kind`: how it is waited for while no agent does. */
-  keep(name: string, kind: 'port' | 'stream' | 'listener' | 'plain', note: string, fd: number): void;
+  /** Has another reference to it held, in place of one of that name. `kind`: how it is waited
+   * for while no agent does; of `waste`, everything is read and thrown away. */
+  keep(name: string, kind: 'port' | 'stream' | 'listener' | 'waste' | 'plain', note: string, fd: number): void;
   /** Lets go of the reference. Resolves once it is closed. */
   drop(name: string): Promise<void>;
+  readonly programs: KeptPrograms;
   /** Whether the keeper itself is about to end: then nobody comes after this agent. */
   readonly isEnding: boolean;
+}
+
+/** Programs whose end is known whoever is there to see it. Each has a number of its own, for process numbers come again. */
+export interface KeptPrograms {
+  /** Has a child noted, and answers its number. */
+  begin(pid: number): number;
+  /** This process has seen it end, and is about to reap it: `status` as of waitpid(2). */
+  ended(serial: number, status: number): void;
+  forget(serial: number): void;
+  /** Those that earlier agents have begun and not forgotten; with a `status` where they have ended. */
+  left(): readonly LeftProgram[];
+  /** Calls back when one of those ends. */
+  onEnded(listener: (serial: number, status: number) => void): void;
+}
+
+export interface LeftProgram {
+  readonly serial: number;
+  readonly pid: number;
+  readonly status: number | undefined;
 }
 
 export interface TakenDescriptor {

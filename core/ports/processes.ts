@@ -9,6 +9,12 @@ export interface Processes {
    * @throws os error when it could not be executed: `ENOENT`, `EACCES`, `ENOEXEC`, `E2BIG`
    */
   spawn(request: SpawnRequest): Promise<RunningProcess>;
+  /**
+   * Programs that an earlier agent has started with `outlives` and not forgotten, running or ended, in the order of their
+   * starts. Their output is delivered from its beginning when `onOutput` is called. Called once, before the first `spawn`.
+   * Absent: nothing outlives an agent here.
+   */
+  left?(): readonly RunningProcess[];
 }
 
 export interface SpawnRequest {
@@ -21,6 +27,8 @@ export interface SpawnRequest {
   readonly output: 'discard' | 'capture';
   /** `merge`: into standard output, in the order in which it was written. */
   readonly errors: 'discard' | 'capture' | 'merge';
+  /** The next agent is to know of it, where anything outlives this one. */
+  readonly outlives?: boolean;
 }
 
 export interface RunningProcess {
@@ -38,6 +46,10 @@ export interface RunningProcess {
    * thrown away, so that they go on. Never rejects.
    */
   readonly finished: Promise<ProcessEnd>;
+  /** There may be no agent for a while: nobody has to read from it or to write to it, and how it ends will be known. */
+  readonly needsNobody?: boolean;
+  /** What is kept of it for a next agent is of no use any more. */
+  forget?(): void;
   /** Ends the process and its group at once. Harmless when it is gone. */
   kill(): void;
 }

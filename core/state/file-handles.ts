@@ -45,6 +45,11 @@ export class FileHandleTable {
     this.#permissions = permissions;
   }
 
+  /** Goes on with the files that an earlier agent had open. To be called before any is opened. */
+  takeOver(): void {
+    for (const { handle, file } of this.#access?.left?.() ?? []) this.#entries.set(handle, { handle, file, held: false, waiting: [] });
+  }
+
   /** Open files and those that are being opened. */
   get size(): number {
     return this.#entries.size + this.#opening;
@@ -74,6 +79,7 @@ export class FileHandleTable {
       }
       const handle = this.#next;
       this.#next += 1n;
+      file.keepAs?.(handle);
       this.#entries.set(handle, { handle, file, held: false, waiting: [] });
       return handle;
     } finally {

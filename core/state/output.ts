@@ -39,11 +39,6 @@ export class CapturedOutput {
     return this.#truncated;
   }
 
-  /** More was written than an earlier agent had kept. */
-  cut(): void {
-    this.#truncated = true;
-  }
-
   append(bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     const room = this.#truncated ? 0 : this.#budget.take(Math.min(bytes.length, MAX_OUTPUT - this.#length));

@@ -1,5 +1,3 @@
-import { Buffer } from 'node:buffer';
-
 import { AgentError } from '../errors/agent-error.ts';
 import type { Clock, ProcessEnd, Processes, RunningProcess, SpawnRequest, Timer } from '../ports/index.ts';
 import { CapturedOutput } from './output.ts';
@@ -16,9 +14,6 @@ export const MAX_INPUT_OF_ALL = 256 * 1024 * 1024;
 export const UNSEEN_RESULT_MS = 4 * 60 * 60 * 1000;
 export const SEEN_RESULT_MS = 60 * 1000;
 
-/** Output of results that can be left to another agent. One that keeps more has to be asked for it, or to forget it. */
-export const MAX_LEGACY = 1024 * 1024;
-
 const NS_PER_MS = 1_000_000n;
 
 /** A process that guest-exec started, running or ended. */
@@ -30,23 +25,8 @@ export interface TrackedProcess {
   readonly end: ProcessEnd | undefined;
 }
 
-/** A result as one agent leaves it to the next. */
-export interface LegacyProcess {
-  readonly pid: number;
-  readonly output: LegacyOutput;
-  readonly errors: LegacyOutput;
-  readonly end: ProcessEnd;
-  readonly seen: boolean;
-  /** Until it is forgotten, in milliseconds; the time between the two agents does not count. */
-  readonly keptForMs: number;
-}
-
-interface LegacyOutput {
-  readonly base64: string;
-  readonly truncated: boolean;
-}
-
 interface Entry extends TrackedProcess {
+  readonly process: RunningProcess;
   end: ProcessEnd | undefined;
   seen: boolean;
   /** When it is forgotten, in milliseconds of the monotonic clock. */
@@ -79,39 +59,17 @@ export class ProcessTable {
     this.#settled = settled;
   }
 
-  /** Whether all that there is can be left to another agent: nothing runs, and not much output is kept. */
+  /** Whether another agent can go on with all that there is. */
   get isQuiet(): boolean {
-    return this.#running.size + this.#starting === 0 && this.#kept <= MAX_LEGACY;
+    if (this.#processes?.left === undefined) return this.size === 0;
+    // How long ago a result was seen is not handed on: it is waited for until it is forgotten.
+    const isSeen = [...this.#finished].some(({ seen }) => seen);
+    return this.#starting === 0 && !isSeen && [...this.#running].every(({ process }) => process.needsNobody === true);
   }
 
-  /** What the next agent goes on with. To be asked for when it is quiet. */
-  legacy(): readonly LegacyProcess[] {
-    this.#forgetExpired();
-    const now = this.#now();
-    return Array.from(this.#finished, ({ pid, output, errors, end, seen, expiresAt }) => ({
-      pid,
-      output: leave(output),
-      errors: leave(errors),
-      end: end as ProcessEnd,
-      seen,
-      keptForMs: expiresAt - now,
-    }));
-  }
-
-  /** Goes on with what an agent has left. To be called before anything is started. */
-  inherit(legacy: readonly LegacyProcess[]): void {
-    for (const { pid, output, errors, end, seen, keptForMs } of legacy) {
-      const expiresAt = this.#now() + keptForMs;
-      this.#finished.add({ pid, output: this.#outputOf(output), errors: this.#outputOf(errors), end, seen, expiresAt });
-      if (seen) this.#wakeAt(expiresAt);
-    }
-  }
-
-  #outputOf({ base64, truncated }: LegacyOutput): CapturedOutput {
-    const output = new CapturedOutput(this.#budget);
-    output.append(Buffer.from(base64, 'base64'));
-    if (truncated) output.cut();
-    return output;
+  /** Goes on with what an earlier agent has left. To be called before anything is started. */
+  takeOver(): void {
+    for (const process of this.#processes?.left?.() ?? []) this.#track(process);
   }
 
   /** Processes that run, and results that are kept. */
@@ -135,7 +93,7 @@ export class ProcessTable {
     this.#starting += 1;
     this.#input += input;
     try {
-      const process = await this.#processes.spawn(request);
+      const process = await this.#processes.spawn({ ...request, outlives: true });
       const read = (): void => {
         this.#input -= input;
       };
@@ -172,6 +130,7 @@ export class ProcessTable {
     // The number of a result that was seen is free for a new process; whoever asks from now on means that one.
     for (const old of this.#finished) if (old.pid === process.pid && old.seen) this.#forget(old);
     const entry: Entry = {
+      process,
       pid: process.pid,
       output: new CapturedOutput(this.#budget),
       errors: new CapturedOutput(this.#budget),
@@ -196,6 +155,7 @@ export class ProcessTable {
       // Against the contract. How it ended is not known, and a host that asks is told of no such process.
       () => {
         this.#running.delete(entry);
+        entry.process.forget?.();
         this.#kept -= entry.output.length + entry.errors.length;
         this.#settled();
       },
@@ -222,6 +182,7 @@ export class ProcessTable {
 
   #forget(entry: Entry): void {
     this.#finished.delete(entry);
+    entry.process.forget?.();
     this.#kept -= entry.output.length + entry.errors.length;
   }
 
@@ -248,5 +209,3 @@ export class ProcessTable {
     return Number(this.#clock.monotonic() / NS_PER_MS);
   }
 }
-
-const leave = (output: CapturedOutput): LegacyOutput => ({ base64: Buffer.concat([...output.pieces()]).toString('base64'), truncated: output.truncated });

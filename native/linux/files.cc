@@ -172,7 +172,8 @@ class FileObject : public Napi::ObjectWrap<FileObject> {
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "File",
                        {InstanceMethod<&FileObject::Read>("read"), InstanceMethod<&FileObject::Write>("write"),
-                        InstanceMethod<&FileObject::Seek>("seek"), InstanceMethod<&FileObject::Close>("close")});
+                        InstanceMethod<&FileObject::Seek>("seek"), InstanceMethod<&FileObject::Close>("close"),
+                        InstanceMethod<&FileObject::Number>("descriptor")});
   }
 
   explicit FileObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<FileObject>(info) {}
@@ -263,6 +264,10 @@ class FileObject : public Napi::ObjectWrap<FileObject> {
     });
   }
 
+  Napi::Value Number(const Napi::CallbackInfo& info) {
+    return Throwing(info, [&]() -> Napi::Value { return Napi::Number::New(info.Env(), Opened()->descriptor.get()); });
+  }
+
   Napi::Value Close(const Napi::CallbackInfo& info) {
     return Throwing(info, [&]() -> Napi::Value {
       Opened();
@@ -293,9 +298,23 @@ Napi::Value OpenFromJavaScript(const Napi::CallbackInfo& info) {
   });
 }
 
+// (fd): a file that an earlier process of ours has opened; owns the descriptor. Asks no server and no disk about it, so that every
+// read of it waits on a thread.
+Napi::Value FromDescriptor(const Napi::CallbackInfo& info) {
+  auto file = std::make_shared<File>();
+  file->descriptor.Reset(info[0].As<Napi::Number>().Int32Value());
+  struct statx status;
+  if (statx(file->descriptor.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) == 0) file->type = status.stx_mode & S_IFMT;
+  AddonData& data = AddonData::Of(info.Env());
+  const Napi::Object object = data.PartData<FileClass>().constructor.New({});
+  FileObject::Unwrap(object)->Adopt(data.io, std::move(file));
+  return object;
+}
+
 const Part part([](Napi::Env env, Napi::Object exports) {
   AddonData::Of(env).PartData<FileClass>().constructor = Napi::Persistent(FileObject::Define(env));
   exports.Set("openFile", Napi::Function::New(env, Guarded<OpenFromJavaScript>));
+  exports.Set("fileOf", Napi::Function::New(env, Guarded<FromDescriptor>));
 });
 
 }  // namespace

@@ -1,9 +1,12 @@
 // Running programs, watched by the event loop until they have ended and their output is complete.
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <iterator>
@@ -115,6 +118,40 @@ class Watched : public std::enable_shared_from_this<Watched> {
     if (input_.descriptor) input_bytes_ = Napi::Persistent(input.As<Napi::Uint8Array>());
   }
 
+  // Output goes into memory files too, which outlive this process where somebody else holds them.
+  void RecordOutput() {
+    for (const Stream stream : {kOutput, kErrors}) {
+      if (!streams_[stream].descriptor) continue;
+      // Without one the program runs as well, and what it writes is known as long as this process is there.
+      records_[stream].Reset(memfd_create(stream == kOutput ? "output" : "errors", MFD_CLOEXEC));
+    }
+  }
+
+  void BeforeReaping(Napi::Function call) { before_reaping_ = Napi::Persistent(call); }
+
+  void TakeRecord(Stream stream, Descriptor record) { records_[stream] = std::move(record); }
+
+  int stream_fd(Stream stream) const { return streams_[stream].descriptor.get(); }
+  int record_fd(Stream stream) const { return records_[stream].get(); }
+
+  // In place of Begin, for a program that an earlier process of ours has started: tells what it has written, and goes on.
+  // How it ends is told by `EndAs`.
+  void Resume() {
+    taken_over_ = true;
+    self_ = shared_from_this();
+    registration_ = handles_->OnEnd([this] { Release(); });
+    for (const Stream stream : {kOutput, kErrors}) TellRecord(stream);
+    if (streams_[kOutput].descriptor) Poll<&Watched::OutputReadable>(streams_[kOutput], UV_READABLE);
+    if (streams_[kErrors].descriptor) Poll<&Watched::ErrorsReadable>(streams_[kErrors], UV_READABLE);
+  }
+
+  void EndAs(bool exited, int status) {
+    if (self_ == nullptr || end_.has_value()) return;
+    const std::shared_ptr<Watched> alive = self_;
+    end_ = End{exited, status};
+    FinishWithin();
+  }
+
   void Begin() {
     self_ = shared_from_this();
     registration_ = handles_->OnEnd([this] { Release(); });
@@ -126,7 +163,8 @@ class Watched : public std::enable_shared_from_this<Watched> {
 
   // The process and its group: it leads a session of its own. Its number is ours until it has been reaped.
   void Kill() {
-    if (self_ == nullptr) return;
+    // One that was taken over and has ended has given its number back.
+    if (self_ == nullptr || (taken_over_ && end_.has_value())) return;
     kill(-pid_, SIGKILL);
     kill(pid_, SIGKILL);
   }
@@ -176,7 +214,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
 
   void Read(Stream stream, int chunks) {
     while (chunks-- > 0 && streams_[stream].descriptor) {
-      const ssize_t count = Retry([&] { return read(streams_[stream].descriptor.get(), Chunk(), kChunk); });
+      const ssize_t count = Take(stream, Chunk());
       if (count < 0 && errno == EAGAIN) return;
       if (count <= 0) {
         streams_[stream].Close();
@@ -186,6 +224,34 @@ class Watched : public std::enable_shared_from_this<Watched> {
       if (discarded_[stream]) continue;
       const Napi::HandleScope scope(env_);
       Call(on_output_, {Napi::Number::New(env_, stream), Napi::Buffer<char>::Copy(env_, Chunk(), static_cast<size_t>(count))});
+    }
+  }
+
+  // As read(2). What is recorded goes from the pipe to its record in one step: whenever this process ends, it is in one of them.
+  ssize_t Take(Stream stream, char* into) {
+    const int pipe = streams_[stream].descriptor.get();
+    if (!records_[stream] || discarded_[stream]) return Retry([&] { return read(pipe, into, kChunk); });
+    const ssize_t count = Retry([&] { return splice(pipe, nullptr, records_[stream].get(), nullptr, kChunk, SPLICE_F_NONBLOCK); });
+    if (count < 0 && errno != EAGAIN) {
+      // No memory for it: goes on without.
+      records_[stream].Reset();
+      return Retry([&] { return read(pipe, into, kChunk); });
+    }
+    if (count <= 0) return count;
+    const off_t end = lseek(records_[stream].get(), 0, SEEK_CUR);
+    return Retry([&] { return pread(records_[stream].get(), into, static_cast<size_t>(count), end - count); });
+  }
+
+  void TellRecord(Stream stream) {
+    if (!records_[stream]) return;
+    const std::unique_ptr<char[]> chunk(new char[kChunk]);
+    const off_t end = lseek(records_[stream].get(), 0, SEEK_CUR);
+    for (off_t at = 0; at < end;) {
+      const ssize_t count = Retry([&] { return pread(records_[stream].get(), chunk.get(), std::min<size_t>(kChunk, static_cast<size_t>(end - at)), at); });
+      if (count <= 0) return;
+      at += count;
+      const Napi::HandleScope scope(env_);
+      Call(on_output_, {Napi::Number::New(env_, stream), Napi::Buffer<char>::Copy(env_, chunk.get(), static_cast<size_t>(count))});
     }
   }
 
@@ -221,6 +287,11 @@ class Watched : public std::enable_shared_from_this<Watched> {
       return;
     }
     end_ = End{info.si_code == CLD_EXITED, info.si_status};
+    FinishWithin();
+  }
+
+  // What is in the pipes, and what comes within the grace period.
+  void FinishWithin() {
     exit_.Close();
     CloseInput();
     Drain();
@@ -251,17 +322,22 @@ class Watched : public std::enable_shared_from_this<Watched> {
   // Somebody else still holds the pipe, and lives on.
   void LeaveBehind(Polled& stream) {
     stream.poll.Close();
-    if (stream.descriptor) left_pipes_->Take(std::move(stream.descriptor));
+    if (!stream.descriptor) return;
+    left_behind_ |= 1u << (&stream - streams_.data());
+    left_pipes_->Take(std::move(stream.descriptor));
   }
 
   void FinishIfComplete() {
     if (self_ == nullptr || !end_.has_value() || streams_[kOutput].descriptor || streams_[kErrors].descriptor) return;
-    ReapChild(pid_);
     const Napi::HandleScope scope(env_);
     const Napi::FunctionReference on_end = std::move(on_end_);
     const std::shared_ptr<Watched> alive = self_;
     Release();
-    Call(on_end, {Napi::Boolean::New(env_, end_->exited), Napi::Number::New(env_, end_->status)});
+    const std::vector<napi_value> how{Napi::Boolean::New(env_, end_->exited), Napi::Number::New(env_, end_->status)};
+    // Reaped only when it has been noted: were this process to end before, the next parent would be told.
+    Call(before_reaping_, {how[0], how[1], Napi::Number::New(env_, left_behind_)});
+    if (!taken_over_) ReapChild(pid_);
+    Call(on_end, {how[0], how[1], Napi::Number::New(env_, left_behind_)});
   }
 
   void Release() {
@@ -269,6 +345,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
     exit_.Close();
     CloseInput();
     for (Polled& stream : streams_) stream.Close();
+    for (Descriptor& record : records_) record.Reset();
     on_output_.Reset();
     handles_->Forget(registration_);
     self_.reset();
@@ -294,14 +371,18 @@ class Watched : public std::enable_shared_from_this<Watched> {
   const pid_t pid_;
   Napi::FunctionReference on_output_;
   Napi::FunctionReference on_end_;
+  Napi::FunctionReference before_reaping_;
   Napi::Reference<Napi::Uint8Array> input_bytes_;
   size_t written_ = 0;
   Polled exit_;
   Polled input_;
   std::array<Polled, 2> streams_;
+  std::array<Descriptor, 2> records_;
   std::array<bool, 2> discarded_{};
   OwnedHandle<uv_timer_t> timer_;
   std::optional<End> end_;
+  bool taken_over_ = false;
+  unsigned left_behind_ = 0;  // streams, a bit each
   LoopHandles::Registration registration_;
   // Itself, while it is watched.
   std::shared_ptr<Watched> self_;
@@ -321,7 +402,62 @@ std::vector<std::string> OwnEnvironment() {
   return environment;
 }
 
-// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd, directory?, name?) → { pid, kill, endAll, discard }
+const std::shared_ptr<LeftPipes>& LeftPipesOf(Napi::Env env) {
+  std::shared_ptr<LeftPipes>& pipes = AddonData::Of(env).PartData<std::shared_ptr<LeftPipes>>();
+  if (pipes == nullptr) pipes = std::make_shared<LeftPipes>(env);
+  return pipes;
+}
+
+// (fd): a pipe that an earlier process of ours has left behind; owns it.
+Napi::Value TakeLeftPipe(const Napi::CallbackInfo& info) {
+  LeftPipesOf(info.Env())->Take(Descriptor(info[0].As<Napi::Number>().Int32Value()));
+  return info.Env().Undefined();
+}
+
+Napi::Object Handle(Napi::Env env, const std::shared_ptr<Watched>& watched) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("pid", Napi::Number::New(env, watched->pid()));
+  result.Set("kill", Napi::Function::New(env, [watched](const Napi::CallbackInfo&) { watched->Kill(); }));
+  result.Set("endAll", Napi::Function::New(env, [watched](const Napi::CallbackInfo& info) {
+               return watched->EndAll(info.Env(), info[0].As<Napi::String>().Utf8Value());
+             }));
+  result.Set("discard", Napi::Function::New(env, [watched](const Napi::CallbackInfo& info) {
+               watched->Discard(info[0].As<Napi::Number>().Uint32Value() == 0 ? kOutput : kErrors);
+             }));
+  Napi::Array descriptors = Napi::Array::New(env);
+  for (const Stream stream : {kOutput, kErrors}) {
+    descriptors.Set(2 * stream, Napi::Number::New(env, watched->stream_fd(stream)));
+    descriptors.Set(2 * stream + 1, Napi::Number::New(env, watched->record_fd(stream)));
+  }
+  result.Set("descriptors", descriptors);
+  return result;
+}
+
+// (pid, [output pipe, its record, errors pipe, its record], onOutput, onEnd) → the same with { resume, end }. Owns the
+// descriptors; −1 for one that is not there. `resume()` tells what was recorded, `end(exited, status)` how it has ended.
+Napi::Value TakeOver(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  StartedProgram started;
+  started.pid = info[0].As<Napi::Number>().Int32Value();
+  const auto descriptors = info[1].As<Napi::Array>();
+  auto number = [&](uint32_t index) { return descriptors.Get(index).As<Napi::Number>().Int32Value(); };
+  for (const Stream stream : {kOutput, kErrors}) {
+    started.streams[stream].Reset(number(2 * stream));
+    if (!started.streams[stream]) continue;
+    fcntl(started.streams[stream].get(), F_SETFL, fcntl(started.streams[stream].get(), F_GETFL) | O_NONBLOCK);
+  }
+  auto watched = std::make_shared<Watched>(env, LeftPipesOf(env), std::move(started), env.Undefined(), info[2].As<Napi::Function>(), info[3].As<Napi::Function>());
+  for (const Stream stream : {kOutput, kErrors}) watched->TakeRecord(stream, Descriptor(number(2 * stream + 1)));
+  Napi::Object result = Handle(env, watched);
+  result.Set("resume", Napi::Function::New(env, [watched](const Napi::CallbackInfo&) { watched->Resume(); }));
+  result.Set("end", Napi::Function::New(env, [watched](const Napi::CallbackInfo& info) {
+               watched->EndAs(info[0].As<Napi::Boolean>(), info[1].As<Napi::Number>().Int32Value());
+             }));
+  return result;
+}
+
+// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd, directory?, name?, beforeReaping?)
+// → { pid, kill, endAll, discard, descriptors }
 Napi::Value Spawn(const Napi::CallbackInfo& info) {
   ProgramRequest request;
   request.path = SystemString(info[0]);
@@ -340,27 +476,26 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   };
   Napi::Reference<Napi::Value> input;
   if (!info[3].IsUndefined()) input = Napi::Persistent(info[3]);
-  auto finish = [input = std::move(input), on_output = Napi::Persistent(info[6].As<Napi::Function>()),
+  Napi::FunctionReference before_reaping;
+  if (info[10].IsFunction()) before_reaping = Napi::Persistent(info[10].As<Napi::Function>());
+  auto finish = [before_reaping = std::move(before_reaping), input = std::move(input), on_output = Napi::Persistent(info[6].As<Napi::Function>()),
                  on_end = Napi::Persistent(info[7].As<Napi::Function>())](Napi::Env env, StartedProgram& started) {
-    std::shared_ptr<LeftPipes>& left_pipes = AddonData::Of(env).PartData<std::shared_ptr<LeftPipes>>();
-    if (left_pipes == nullptr) left_pipes = std::make_shared<LeftPipes>(env);
-    auto watched = std::make_shared<Watched>(env, left_pipes, std::move(started), input.IsEmpty() ? env.Undefined() : input.Value(), on_output.Value(), on_end.Value());
+    auto watched = std::make_shared<Watched>(env, LeftPipesOf(env), std::move(started), input.IsEmpty() ? env.Undefined() : input.Value(), on_output.Value(), on_end.Value());
+    if (!before_reaping.IsEmpty()) {
+      watched->RecordOutput();
+      watched->BeforeReaping(before_reaping.Value());
+    }
     watched->Begin();
-    Napi::Object result = Napi::Object::New(env);
-    result.Set("pid", Napi::Number::New(env, watched->pid()));
-    result.Set("kill", Napi::Function::New(env, [watched](const Napi::CallbackInfo&) { watched->Kill(); }));
-    result.Set("endAll", Napi::Function::New(env, [watched](const Napi::CallbackInfo& info) {
-                 return watched->EndAll(info.Env(), info[0].As<Napi::String>().Utf8Value());
-               }));
-    result.Set("discard", Napi::Function::New(env, [watched](const Napi::CallbackInfo& info) {
-                 watched->Discard(info[0].As<Napi::Number>().Uint32Value() == 0 ? kOutput : kErrors);
-               }));
-    return result;
+    return Handle(env, watched);
   };
   return OnIoThread(info.Env(), std::move(work), std::move(finish));
 }
 
-const Part part([](Napi::Env env, Napi::Object exports) { exports.Set("spawn", Napi::Function::New(env, Guarded<Spawn>)); });
+const Part part([](Napi::Env env, Napi::Object exports) { 
+  exports.Set("spawn", Napi::Function::New(env, Guarded<Spawn>));
+  exports.Set("takeLeftPipe", Napi::Function::New(env, Guarded<TakeLeftPipe>));
+  exports.Set("takeOverProgram", Napi::Function::New(env, Guarded<TakeOver>));
+});
 
 }  // namespace
 

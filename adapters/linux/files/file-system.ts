@@ -1,6 +1,7 @@
+import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
 import type { FileSystem } from '../../../core/ports/file-system.ts';
 import type { LinuxFacts } from '../facts/facts.ts';
-import { files } from './files.ts';
+import { linuxFiles } from './files.ts';
 import { LinuxFreezing, type LinuxFreezingOptions } from '../freeze/freezing.ts';
 import { linuxTrimming } from '../block/trimming.ts';
 
@@ -8,8 +9,9 @@ import { linuxTrimming } from '../block/trimming.ts';
 export const linuxFileSystem = (
   facts: Pick<LinuxFacts, 'usage' | 'disks' | 'diskStatistics'>,
   freezing: LinuxFreezingOptions & { readonly root: string },
+  kept?: KeptDescriptors,
 ): FileSystem => ({
-  files,
+  files: linuxFiles(kept),
   freezing: new LinuxFreezing(freezing),
   trimming: linuxTrimming(freezing.root),
   usage: facts.usage,

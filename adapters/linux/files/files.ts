@@ -1,9 +1,10 @@
 import { constants } from 'node:fs';
 
 import { AgentError } from '../../../core/errors/agent-error.ts';
+import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
 import type { FileAccess, OpenMode } from '../../../core/ports/file-system.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
-import { LinuxOpenFile, type NativeFile } from './open-file.ts';
+import { keptPrefix, LinuxOpenFile, type NativeFile } from './open-file.ts';
 
 interface FilesAddon extends NativeAddon {
   /**
@@ -11,22 +12,36 @@ interface FilesAddon extends NativeAddon {
    * @throws `EACCES` with the name of the rule as the call where another user may have left a link or a file to be found
    */
   openFile(path: string, flags: number, permissions: number): Promise<NativeFile>;
+  /** Owns `fd`. */
+  fileOf(fd: number): NativeFile;
 }
 
 /** Others may read it. */
 const ownersAlone = 0o644;
 
 /** The files of this machine. A path is the kernel's to interpret: relative ones start at the working directory. */
-export const files: FileAccess = {
+export const linuxFiles = (kept?: KeptDescriptors): FileAccess => ({
+  ...(kept === undefined
+    ? {}
+    : {
+        left: () =>
+          kept.takeAll(keptPrefix).map(({ name, fd }) => {
+            const handle = BigInt(name.slice(keptPrefix.length));
+            return { handle, file: new LinuxOpenFile((nativeAddon() as FilesAddon).fileOf(fd), kept, handle) };
+          }),
+      }),
+
   async open(path, mode) {
     try {
       const permissions = mode.create ? (mode.permissions ?? ownersAlone) : -1;
-      return new LinuxOpenFile(await (nativeAddon() as FilesAddon).openFile(path, openFlags(mode), permissions));
+      return new LinuxOpenFile(await (nativeAddon() as FilesAddon).openFile(path, openFlags(mode), permissions), kept);
     } catch (error) {
       throw explained(error);
     }
   },
-};
+});
+
+export const files: FileAccess = linuxFiles();
 
 /** Why it is not permitted, where it is the agent and not the kernel that does not. */
 const rules: ReadonlyMap<string | undefined, string> = new Map([

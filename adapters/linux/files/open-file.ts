@@ -1,3 +1,4 @@
+import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
 import type { OpenFile, Ready, Whence } from '../../../core/ports/file-system.ts';
 
 /** The addon's side of an open file. A failure is thrown where it is known at once, else it rejects. */
@@ -7,7 +8,12 @@ export interface NativeFile {
   /** `whence` as in lseek(2). */
   seek(offset: bigint, whence: number): Ready<bigint>;
   close(): Promise<void>;
+  /** Its descriptor, which stays its own. */
+  descriptor(): number;
 }
+
+/** As which a file outlives the agent: with its handle behind it. */
+export const keptPrefix = 'file-';
 
 /** lseek(2): SEEK_SET, SEEK_CUR, SEEK_END. */
 const whenceNumbers: Readonly<Record<Whence, number>> = { set: 0, cur: 1, end: 2 };
@@ -15,9 +21,21 @@ const whenceNumbers: Readonly<Record<Whence, number>> = { set: 0, cur: 1, end: 2
 /** An open file of this system. Bytes in the page cache are read without a thread; everything else waits on one. */
 export class LinuxOpenFile implements OpenFile {
   readonly #file: NativeFile;
+  readonly #kept: KeptDescriptors | undefined;
+  #handle: bigint | undefined;
 
-  constructor(file: NativeFile) {
+  /** `handle`: under which an earlier agent had it. */
+  constructor(file: NativeFile, kept?: KeptDescriptors, handle?: bigint) {
     this.#file = file;
+    this.#kept = kept;
+    this.#handle = handle;
+  }
+
+  /** The position belongs to what the descriptor refers to, and goes along. */
+  keepAs(handle: bigint): void {
+    if (this.#kept === undefined) return;
+    this.#handle = handle;
+    this.#kept.keep(`${keptPrefix}${handle}`, 'plain', '', this.#file.descriptor());
   }
 
   read(into: Uint8Array): Ready<number> {
@@ -36,6 +54,7 @@ export class LinuxOpenFile implements OpenFile {
   flush(): void {}
 
   async close(): Promise<void> {
+    if (this.#handle !== undefined) void this.#kept?.drop(`${keptPrefix}${this.#handle}`);
     await this.#file.close();
   }
 }

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { AgentError } from '../../../core/errors/agent-error.ts';
-import type { KeptDescriptors, TakenDescriptor } from '../../../core/ports/index.ts';
+import type { KeptDescriptors, KeptPrograms, LeftProgram, TakenDescriptor } from '../../../core/ports/index.ts';
 import { keeperAddon, type NativeKeeperLink } from './keeper-binding.ts';
 
 /** Of the messages (docs/keeper.md). */
@@ -30,6 +30,10 @@ export class KeeperSide implements KeptDescriptors {
   readonly #link: NativeKeeperLink;
   readonly #held = new Map<string, Held>();
   readonly #inputs = new Map<string, Uint8Array>();
+  readonly #left = new Map<number, LeftProgram>();
+  readonly programs: KeptPrograms;
+  #lastSerial = 0;
+  #onEnded: (serial: number, status: number) => void = () => undefined;
   readonly #drops = new Map<string, PromiseWithResolvers<void>>();
   readonly #lose: () => void;
   readonly #complain: (line: string) => void;
@@ -47,6 +51,19 @@ export class KeeperSide implements KeptDescriptors {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.lost = promise;
     this.#lose = resolve;
+    this.programs = {
+      begin: (pid) => {
+        this.#lastSerial += 1;
+        this.#say(`program ${this.#lastSerial} ${pid}`);
+        return this.#lastSerial;
+      },
+      ended: (serial, status) => void this.#say(`ended ${serial} ${status}`),
+      forget: (serial) => void this.#say(`forget ${serial}`),
+      left: () => [...this.#left.values()].toSorted((one, other) => one.serial - other.serial),
+      onEnded: (listener) => {
+        this.#onEnded = listener;
+      },
+    };
     this.reason = this.#hearAll(version);
     this.#say(`agent ${protocol} ${version}`);
     this.#link.listen(() => this.#hear());
@@ -63,6 +80,7 @@ export class KeeperSide implements KeptDescriptors {
         reason = rest.join(' ');
       } else if (word === 'held') this.#held.set(first, { note: rest.join(' '), fd: message.fd });
       else if (word === 'input') this.#heardInput(message.text);
+      else if (word === 'program' || word === 'ended') this.#heardProgram(Number(first), Number(second), word === 'ended' ? Number(rest[0]) : undefined);
       else if (word === 'go') break;
     }
     return reason ?? '';
@@ -79,6 +97,18 @@ export class KeeperSide implements KeptDescriptors {
     this.#inputs.set(text.toString('latin1', 'input '.length, line), text.subarray(line + 1));
   }
 
+  #heardEnd(serial: number, status: number): void {
+    const left = this.#left.get(serial);
+    // Nobody may have asked yet.
+    if (left !== undefined) this.#left.set(serial, { ...left, status });
+    this.#onEnded(serial, status);
+  }
+
+  #heardProgram(serial: number, pid: number, status: number | undefined): void {
+    this.#lastSerial = Math.max(this.#lastSerial, serial);
+    this.#left.set(serial, { serial, pid, status });
+  }
+
   #hear(): void {
     for (;;) {
       const message = this.#link.next(0);
@@ -90,11 +120,12 @@ export class KeeperSide implements KeptDescriptors {
         return;
       }
       if (message.fd >= 0) closeSync(message.fd);
-      const [word, what = '', errno] = message.text.toString('latin1').split(' ');
+      const [word, what = '', errno, status] = message.text.toString('latin1').split(' ');
       if (word === 'dropped') {
         this.#drops.get(what)?.resolve();
         this.#drops.delete(what);
       } else if (word === 'ending') this.#isEnding = true;
+      else if (word === 'ended') this.#heardEnd(Number(what), Number(status));
       else if (word === 'refused' && what !== 'drop') this.#fail(`the keeper has refused to ${what} something (error ${errno})`);
     }
   }
@@ -137,7 +168,7 @@ export class KeeperSide implements KeptDescriptors {
     return bytes;
   }
 
-  keep(name: string, kind: 'port' | 'stream' | 'listener' | 'plain', note: string, fd: number): void {
+  keep(name: string, kind: Parameters<KeptDescriptors['keep']>[1], note: string, fd: number): void {
     this.#say(`keep ${name} ${kind} ${asNote(note)}`, fd);
   }
 

@@ -1,10 +1,13 @@
+import type { KeptDescriptors, LeftProgram } from '../../../core/ports/keeper.ts';
 import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../../core/ports/processes.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 
 interface ProcessesAddon extends NativeAddon {
   /**
    * Resolves once the program runs. `output` and `errors`: 0 discard, 1 capture, 2 join with output. `onOutput` gets 0
-   * for output and 1 for errors; `onEnd` comes last, when all output has been given.
+   * for output and 1 for errors; `onEnd` comes last, when all output has been given. With `beforeReaping` output is recorded,
+   * too, and that is called when the program has ended and its number is still its own;
+   * `leftBehind` has a bit for each stream that others still hold.
    */
   spawn(
     path: string,
@@ -17,12 +20,32 @@ interface ProcessesAddon extends NativeAddon {
     onEnd: (exited: boolean, status: number) => void,
     directory?: number,
     name?: string,
-  ): Promise<{
-    readonly pid: number;
-    readonly kill: () => void;
-    readonly endAll: (mark: string) => Promise<void>;
-    readonly discard: (stream: number) => void;
-  }>;
+    beforeReaping?: (exited: boolean, status: number, leftBehind: number) => void,
+  ): Promise<NativeProgram>;
+  /**
+   * A program that an earlier process of ours has started. Owns the descriptors, −1 for each that is not there. `resume` tells
+   * what was recorded, and goes on; `end` says how it has ended.
+   */
+  takeOverProgram(
+    pid: number,
+    descriptors: Descriptors,
+    onOutput: (stream: number, bytes: Uint8Array) => void,
+    onEnd: (exited: boolean, status: number, leftBehind: number) => void,
+  ): NativeProgram & { readonly resume: () => void; readonly end: (exited: boolean, status: number) => void };
+  /** Reads and throws away what comes, until nobody holds the other end. Owns `fd`. */
+  takeLeftPipe(fd: number): void;
+}
+
+/** The pipe of standard output, its record (a memory file), and the same of standard error; −1 for one that is not there. */
+type Descriptors = readonly number[];
+
+interface NativeProgram {
+  readonly pid: number;
+  readonly kill: () => void;
+  readonly endAll: (mark: string) => Promise<void>;
+  readonly discard: (stream: number) => void;
+  /** They stay its own. */
+  readonly descriptors: Descriptors;
 }
 
 /** A program of this machine. */
@@ -47,18 +70,28 @@ export interface LinuxSpawnRequest extends SpawnRequest {
   readonly held?: HeldProgram;
 }
 
+type LinuxProcesses = Processes & { spawn(request: LinuxSpawnRequest): Promise<LinuxProcess> };
+
 type OutputListener = (stream: 'output' | 'errors', bytes: Uint8Array) => void;
 
 const sinks = { discard: 0, capture: 1, merge: 2 } as const;
+
+const streamOf = (number: number): 'output' | 'errors' => (number === 0 ? 'output' : 'errors');
+
+const endOf = (exited: boolean, status: number): ProcessEnd => (exited ? { exitCode: status } : { signal: status });
 
 /**
  * Programs of this machine. The child leads a session of its own, so that killing it takes its children along. What those
  * that outlive it write is read and thrown away, so that they go on.
  */
-export const processes: Processes & { spawn(request: LinuxSpawnRequest): Promise<LinuxProcess> } = {
+export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
   canMerge: true,
 
+  ...(kept === undefined ? {} : { left: () => takeOver(kept) }),
+
   async spawn(request: LinuxSpawnRequest): Promise<LinuxProcess> {
+    const keeper = request.outlives === true ? kept : undefined;
+    let noted = (_status: number, _leftBehind: number): void => undefined;
     // Nothing comes before the caller had its turn: the event loop is asked for output only after this has resolved.
     let listener: OutputListener | undefined;
     const ended = Promise.withResolvers<ProcessEnd>();
@@ -69,20 +102,99 @@ export const processes: Processes & { spawn(request: LinuxSpawnRequest): Promise
       request.input,
       sinks[request.output],
       sinks[request.errors],
-      (stream, bytes) => listener?.(stream === 0 ? 'output' : 'errors', bytes),
-      (exited, status) => ended.resolve(exited ? { exitCode: status } : { signal: status }),
+      (stream, bytes) => listener?.(streamOf(stream), bytes),
+      (exited, status) => ended.resolve(endOf(exited, status)),
       request.held?.directory,
       request.held?.name,
+      keeper && ((exited, status, leftBehind) => noted(waitStatus(exited, status), leftBehind)),
     );
-    return {
+    const common = {
       pid: started.pid,
       kill: started.kill,
       endAll: started.endAll,
-      discard: (stream) => started.discard(stream === 'output' ? 0 : 1),
+      discard: (stream: 'output' | 'errors') => started.discard(stream === 'output' ? 0 : 1),
       finished: ended.promise,
-      onOutput(given) {
+      onOutput(given: OutputListener) {
         listener = given;
       },
     };
+    if (keeper === undefined) return common;
+    const serial = keeper.programs.begin(started.pid);
+    const names = started.descriptors.flatMap((fd, index) => (fd < 0 ? [] : [keptName(serial, index)]));
+    started.descriptors.forEach((fd, index) => {
+      if (fd >= 0) keeper.keep(keptName(serial, index), 'plain', '', fd);
+    });
+    noted = (status, leftBehind) => {
+      keeper.programs.ended(serial, status);
+      giveUpPipes(keeper, serial, started.descriptors, leftBehind);
+    };
+    return { ...common, needsNobody: names.length === 0 && request.input === undefined, forget: () => forget(keeper, serial, names) };
   },
-};
+});
+
+export const processes: LinuxProcesses = linuxProcesses();
+
+/** As of waitpid(2). */
+const waitStatus = (exited: boolean, status: number): number => (exited ? status << 8 : status);
+
+/** As which a pipe, or a record of what came out of it, outlives the agent. */
+const keptName = (serial: number, index: number): string => `program-${serial}-${index}`;
+
+function forget(kept: KeptDescriptors, serial: number, names: readonly string[]): void {
+  kept.programs.forget(serial);
+  for (const name of names) void kept.drop(name);
+}
+
+/** As which a pipe outlives the agent that only what the program has left in the background still writes to. */
+const wastePrefix = 'waste-';
+
+/** All that came out of the program is in the records; what others write to its pipes is thrown away, by whoever is there. */
+function giveUpPipes(kept: KeptDescriptors, serial: number, descriptors: Descriptors, leftBehind: number): void {
+  for (const stream of [0, 1]) {
+    const fd = descriptors[2 * stream] ?? -1;
+    if (fd < 0) continue;
+    if ((leftBehind & (1 << stream)) !== 0) kept.keep(`${wastePrefix}${serial}-${stream}`, 'waste', '', fd);
+    void kept.drop(keptName(serial, 2 * stream));
+  }
+}
+
+/** What earlier agents have started and not forgotten. */
+function takeOver(kept: KeptDescriptors): readonly RunningProcess[] {
+  for (const { fd } of kept.takeAll(wastePrefix)) (nativeAddon() as ProcessesAddon).takeLeftPipe(fd);
+  const running = new Map<number, (status: number) => void>();
+  kept.programs.onEnded((serial, status) => running.get(serial)?.(status));
+  return kept.programs.left().map((program) => takeOverOne(kept, program, running));
+}
+
+function takeOverOne(kept: KeptDescriptors, { serial, pid, status }: LeftProgram, running: Map<number, (status: number) => void>): RunningProcess {
+  const descriptors = [-1, -1, -1, -1];
+  const taken = kept.takeAll(keptName(serial, 0).slice(0, -1));
+  for (const { name, fd } of taken) descriptors[Number(name.at(-1))] = fd;
+  const names = taken.map(({ name }) => name);
+  let listener: OutputListener | undefined;
+  const ended = Promise.withResolvers<ProcessEnd>();
+  const program = (nativeAddon() as ProcessesAddon).takeOverProgram(
+    pid,
+    descriptors,
+    (stream, bytes) => listener?.(streamOf(stream), bytes),
+    (exited, how, leftBehind) => {
+      giveUpPipes(kept, serial, descriptors, leftBehind);
+      ended.resolve(endOf(exited, how));
+    },
+  );
+  const endAs = (how: number): void => program.end((how & 0x7f) === 0, (how & 0x7f) === 0 ? (how >> 8) & 0xff : how & 0x7f);
+  return {
+    pid,
+    kill: program.kill,
+    discard: (stream) => program.discard(stream === 'output' ? 0 : 1),
+    finished: ended.promise,
+    needsNobody: names.length === 0,
+    forget: () => forget(kept, serial, names),
+    onOutput(given) {
+      listener = given;
+      program.resume();
+      if (status === undefined) running.set(serial, endAs);
+      else endAs(status);
+    },
+  };
+}

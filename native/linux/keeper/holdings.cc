@@ -8,7 +8,7 @@
 namespace concierge::keeper {
 namespace {
 
-constexpr const char* kKinds[] = {"plain", "port", "stream", "listener"};
+constexpr const char* kKinds[] = {"plain", "port", "stream", "listener", "waste"};
 
 bool IsName(const char* text) {
   const size_t length = strlen(text);

@@ -9,13 +9,14 @@
 namespace concierge::keeper {
 
 // How a descriptor is waited for while no agent does.
-enum class Kind : uint8_t { kPlain, kPort, kStream, kListener };
+enum class Kind : uint8_t { kPlain, kPort, kStream, kListener, kWaste };
 
 // False for a word that is none.
 bool ParseKind(const char* word, Kind& kind);
 const char* Name(Kind kind);
 
-constexpr size_t kMostHeld = 4096;
+// Four for each program that runs, two for each that has ended, the files of hosts, clients.
+constexpr size_t kMostHeld = 8192;
 constexpr size_t kLongestName = 47;
 constexpr size_t kLongestNote = 191;
 // A port's inbound buffer is a page at most (virtio_console of Linux), and a read takes from one of them.

@@ -44,12 +44,13 @@ int64_t PauseAfter(int deaths) {
 
 }  // namespace
 
-Keeper::Keeper(char** words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings)
+Keeper::Keeper(char** words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings, Programs& programs)
     : words_(words),
       epoll_(static_cast<Descriptor&&>(epoll)),
       signals_(static_cast<Descriptor&&>(signals)),
       pause_(static_cast<Descriptor&&>(pause)),
       holdings_(holdings),
+      programs_(programs),
       waiting_(epoll_.get(), holdings) {}
 
 int Keeper::Run() {
@@ -146,7 +147,12 @@ void Keeper::OnSignals() {
 void Keeper::Reap() {
   int status;
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
-    if (pid == pid_) AgentGone(status);
+    if (pid == pid_) {
+      AgentGone(status);
+    } else if (const Program* program = programs_.Reaped(pid, status); program != nullptr && pid_ > 0 && !asleep_) {
+      // Twice, perhaps, where the rest is still being told; once is enough for the agent.
+      TellOf(*program);
+    }
     if (finished_) return;
   }
 }
@@ -195,9 +201,10 @@ void Keeper::Finish(int status) {
 
 // As far as it fits; the rest when there is room.
 void Keeper::Tell() {
-  while (told_ < 2 * holdings_.end()) {
-    const bool input = told_ >= holdings_.end();
-    if (!TellOf(input ? told_ - holdings_.end() : told_, input)) {
+  while (told_ < TellingEnd()) {
+    const size_t held = holdings_.end();
+    const bool told = told_ < 2 * held ? TellOf(told_ % held, told_ >= held) : TellOf(programs_.at(told_ - 2 * held));
+    if (!told) {
       Watch(agent_, kAgent, EPOLLIN | EPOLLOUT);
       return;
     }
@@ -227,6 +234,15 @@ bool Keeper::TellOf(size_t index, bool input) {
   }
   // ETOOMANYREFS: more descriptors are under way than this user may have; they are taken sooner or later.
   return Send(agent_.get(), text, size, input ? -1 : held.descriptor) || (errno != EAGAIN && errno != ETOOMANYREFS);
+}
+
+bool Keeper::TellOf(const Program& program) {
+  if (!program.used() || !agent_) return true;
+  char text[96];
+  const int size = program.ended
+      ? snprintf(text, sizeof text, "ended %llu %d %d", static_cast<unsigned long long>(program.serial), program.pid, program.status)
+      : snprintf(text, sizeof text, "program %llu %d", static_cast<unsigned long long>(program.serial), program.pid);
+  return Send(agent_.get(), text, static_cast<size_t>(size)) || errno != EAGAIN;
 }
 
 void Keeper::Answer(const char* format, ...) {
@@ -281,6 +297,9 @@ void Keeper::Hear(char* packet, size_t size, Descriptor descriptor) {
   if (strcmp(word, "drop") == 0) return HearDrop(rest);
   if (strcmp(word, "notify") == 0) return manager_.Notify(rest, size - static_cast<size_t>(rest - packet));
   if (strcmp(word, "sleep") == 0) return HearSleep();
+  if (strcmp(word, "program") == 0) return HearProgram(rest);
+  if (strcmp(word, "ended") == 0) return HearEnded(rest);
+  if (strcmp(word, "forget") == 0) return programs_.Forget(strtoull(rest, nullptr, 10));
   if (strcmp(word, "took") == 0) {
     Held* held = holdings_.Find(rest);
     if (held == nullptr) return Refuse(word, ENOENT);
@@ -310,6 +329,17 @@ void Keeper::HearDrop(const char* name) {
   Held* held = holdings_.Find(name);
   if (held != nullptr) holdings_.Drop(*held);
   Answer("dropped %.*s", static_cast<int>(kLongestName), name);
+}
+
+void Keeper::HearProgram(char* rest) {
+  const uint64_t serial = strtoull(NextWord(&rest), nullptr, 10);
+  const int error = programs_.Add(serial, static_cast<pid_t>(strtol(NextWord(&rest), nullptr, 10)));
+  if (error != 0) Refuse("program", error);
+}
+
+void Keeper::HearEnded(char* rest) {
+  const uint64_t serial = strtoull(NextWord(&rest), nullptr, 10);
+  if (!programs_.End(serial, static_cast<int>(strtol(NextWord(&rest), nullptr, 10)))) Refuse("ended", ENOENT);
 }
 
 void Keeper::HearSleep() {

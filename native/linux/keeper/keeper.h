@@ -7,6 +7,7 @@
 #include "../descriptor.h"
 #include "holdings.h"
 #include "packet.h"
+#include "programs.h"
 #include "service_manager.h"
 #include "waiting.h"
 
@@ -17,7 +18,7 @@ constexpr char kProtocol[] = "1";
 
 class Keeper {
  public:
-  Keeper(char** words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings);
+  Keeper(char** words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings, Programs& programs);
 
   // Until the end: the status to end with.
   int Run();
@@ -39,7 +40,9 @@ class Keeper {
 
   // -- what is said
   void Tell();
+  size_t TellingEnd() const { return 2 * holdings_.end() + programs_.end(); }
   bool TellOf(size_t index, bool input);
+  bool TellOf(const Program& program);
   void Answer(const char* format, ...) __attribute__((format(printf, 2, 3)));
   void Refuse(const char* word, int error);
   void OnAgent();
@@ -48,18 +51,21 @@ class Keeper {
   void HearKeep(char* rest, Descriptor descriptor);
   void HearDrop(const char* name);
   void HearSleep();
+  void HearProgram(char* rest);
+  void HearEnded(char* rest);
 
   char** const words_;
   const Descriptor epoll_;
   const Descriptor signals_;
   const Descriptor pause_;
   Holdings& holdings_;
+  Programs& programs_;
   Waiting waiting_;
   ServiceManager manager_;
 
   Descriptor agent_;       // this end of the socket
   pid_t pid_ = -1;         // of the agent, until it is reaped
-  size_t told_ = 0;        // of all that is held, twice: the descriptors, then what was read
+  size_t told_ = 0;        // of all that is held, twice: the descriptors, then what was read; then of the programs
   bool telling_ = false;   // `go` has not been said
   bool greeted_ = false;   // the agent of now has
   bool ever_greeted_ = false;

@@ -1,6 +1,7 @@
 // concierge-keeper [--] PROGRAM [ARGUMENTS...]: what outlives an agent. docs/keeper.md tells how.
 
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
@@ -63,8 +64,11 @@ int main(int count, char** words) {
     perror("concierge-keeper");
     return 1;
   }
+  // What an agent leaves running is the child of this process from then on.
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   static concierge::keeper::Holdings holdings;
+  static concierge::keeper::Programs programs;
   static concierge::keeper::Keeper keeper(words, static_cast<Descriptor&&>(epoll), static_cast<Descriptor&&>(signals),
-                                          static_cast<Descriptor&&>(pause), holdings);
+                                          static_cast<Descriptor&&>(pause), holdings, programs);
   return keeper.Run();
 }

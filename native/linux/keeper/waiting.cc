@@ -8,6 +8,13 @@
 
 namespace concierge::keeper {
 
+namespace {
+
+// Of a pipe, before others have their turn.
+constexpr int kReadsAtOnce = 16;
+
+}  // namespace
+
 bool Waiting::CanWaitFor(int descriptor) const {
   epoll_event event{};
   event.events = EPOLLET;
@@ -46,6 +53,7 @@ bool Waiting::Wakes(uint32_t datum, uint32_t events) {
     case Kind::kPort: return PortWakes(held, events);
     case Kind::kStream: return StreamWakes(held);
     case Kind::kListener: return true;
+    case Kind::kWaste: ThrowAway(held); return false;
   }
   return false;
 }
@@ -67,6 +75,19 @@ bool Waiting::PortWakes(Held& held, uint32_t events) {
   holdings_.Took(held);
   // ENODEV: unplugged, and that is for an agent to say.
   return count < 0 && errno != EAGAIN;
+}
+
+// What programs in the background write to a pipe that nobody reads any more: they are to go on, and not to be ended by SIGPIPE.
+void Waiting::ThrowAway(Held& held) {
+  char bytes[4096];
+  for (int times = kReadsAtOnce; times > 0; times--) {
+    const ssize_t count = read(held.descriptor, bytes, sizeof bytes);
+    if (count > 0 || (count < 0 && errno == EINTR)) continue;
+    if (count < 0 && errno == EAGAIN) return;
+    epoll_ctl(epoll_, EPOLL_CTL_DEL, held.descriptor, nullptr);
+    holdings_.Drop(held);
+    return;
+  }
 }
 
 // A client that has left behind nothing to be read is let go. Of a terminal only an agent can tell.

@@ -25,6 +25,7 @@ class Waiting {
  private:
   bool PortWakes(Held& held, uint32_t events);
   bool StreamWakes(Held& held);
+  void ThrowAway(Held& held);
 
   const int epoll_;
   Holdings& holdings_;

@@ -1,48 +1,14 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../unit/transport/until.ts';
-import { AgentProcess, program, scratchDirectory, type AgentSetup } from '../../wire/lib/agent-process.ts';
-import type { LineClient } from '../../wire/lib/line-client.ts';
+import { AgentProcess, program, scratchDirectory } from '../../wire/lib/agent-process.ts';
 import { PseudoTerminal } from '../../wire/lib/pseudo-terminal.ts';
+import { agentOf, ask, asleep, endAll, keptAgent, starts } from './kept-agent.ts';
 import { keeperPath } from './keeper-lab.ts';
 
-const started: AgentProcess[] = [];
-
-afterEach(async () => {
-  for (const agent of started.splice(0)) if (agent.running) await agent.stop();
-});
-
-/** An agent under a keeper: `pid` is the keeper's. It sleeps after a second. */
-async function keptAgent(setup: AgentSetup = {}): Promise<AgentProcess> {
-  const agent = new AgentProcess({ command: [keeperPath, '--', program], ...setup, words: ['--verbose', '--sleep-after=1', ...(setup.words ?? [])] });
-  started.push(agent);
-  if (setup.allWords === undefined) (await agent.connect()).close();
-  await until(() => agent.stderr.includes('serving'));
-  return agent;
-}
-
-/** The agent of now; `undefined` while it sleeps. */
-function agentOf(keeper: AgentProcess): number | undefined {
-  const children = readFileSync(`/proc/${keeper.pid}/task/${keeper.pid}/children`, 'latin1').trim();
-  return children === '' ? undefined : Number(children.split(' ')[0]);
-}
-
-const asleep = (keeper: AgentProcess): Promise<void> => until(() => agentOf(keeper) === undefined);
-
-const starts = (keeper: AgentProcess): number => keeper.stderr.split(') started').length - 1;
-
-let id = 0;
-
-/** Asks, and answers what comes next: the answer, and nothing else. */
-async function ask(host: LineClient, execute: string, args?: object): Promise<unknown> {
-  id += 1;
-  host.send(`${JSON.stringify({ execute, ...(args === undefined ? {} : { arguments: args }), id })}\n`);
-  const answer = JSON.parse((await host.line())?.toString() ?? 'null') as { return?: unknown; error?: unknown; id: number };
-  expect(answer.id).toBe(id);
-  return answer.return ?? answer.error;
-}
+afterEach(endAll);
 
 describe('a sleeping agent', () => {
   it('is started by the next request of a client that stays connected, and answers it', async () => {

@@ -10,7 +10,7 @@ import { FakeTransport, type FakeHostEnd } from '../../../adapters/fake/transpor
 import { Agent } from '../../../core/agent.ts';
 import { handlers } from '../../../core/commands/index.ts';
 import { FreezeController } from '../../../core/freeze/controller.ts';
-import { MAX_LEGACY, SEEN_RESULT_MS } from '../../../core/state/processes.ts';
+import { SEEN_RESULT_MS } from '../../../core/state/processes.ts';
 import { request } from './agent-on-fake.ts';
 
 const afterMs = 60_000;
@@ -276,29 +276,62 @@ describe('results of programs', () => {
     expect(await host.nextLine()).toContain('does not exist');
   });
 
-  it('keep the agent awake while they are much, also those that have been seen', async () => {
+  it('are cut as they are without a sleep in between', async () => {
     const pid = await run((io) => {
       io.print('x'.repeat(17 * 1024 * 1024));
       return 0;
     });
     await settled();
-    await ask('guest-exec-status', { pid });
-    await pass(SEEN_RESULT_MS - 1);
-    expect(keeper.isAsleep).toBe(false);
+    await pass(afterMs);
+    expect(keeper.isAsleep).toBe(true);
 
-    expect(await ask('guest-exec-status', { pid })).toMatchObject({ 'out-truncated': true });
+    const status = (await ask('guest-exec-status', { pid })) as { 'out-data': string; 'out-truncated': boolean };
+
+    expect(status['out-truncated']).toBe(true);
+    expect(Buffer.from(status['out-data'], 'base64').length).toBe(16 * 1024 * 1024);
   });
 
-  it('keep the agent awake where they are much', async () => {
-    await run((io) => {
-      io.print('x'.repeat(MAX_LEGACY + 1));
-      return 0;
+  it('are there after an agent was killed, of programs that went on meanwhile too', async () => {
+    const pid = await run(async (io) => {
+      io.print('before ');
+      await io.sleep(1000);
+      io.print('after');
+      return 3;
     });
     await settled();
+    await keeper.kill();
+    expect(await ask('guest-exec-status', { pid })).toEqual({ exited: false });
+    await pass(1000);
+
+    expect(await ask('guest-exec-status', { pid })).toMatchObject({ exited: true, exitcode: 3, 'out-data': Buffer.from('before after').toString('base64') });
+  });
+
+  it('keep no agent awake while a program runs of which only the end is to be known', async () => {
+    host = await keptGuest(async (io) => {
+      await io.sleep(10 * afterMs);
+      return 4;
+    });
+    const { pid } = (await ask('guest-exec', { path: '/bin/program' })) as { pid: number };
+    await pass(afterMs);
+    expect(keeper.isAsleep).toBe(true);
+    expect(await ask('guest-exec-status', { pid })).toEqual({ exited: false });
 
     await pass(10 * afterMs);
 
+    expect(await ask('guest-exec-status', { pid })).toEqual({ exited: true, exitcode: 4 });
+  });
+
+  it('keep the agent awake while a program runs whose output is captured', async () => {
+    await run(async (io) => {
+      await io.sleep(10 * afterMs);
+      return 0;
+    });
+
+    await pass(9 * afterMs);
     expect(keeper.isAsleep).toBe(false);
+
+    await pass(2 * afterMs);
+    expect(keeper.isAsleep).toBe(true);
   });
 });
 

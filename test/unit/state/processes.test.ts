@@ -221,52 +221,39 @@ describe('output', () => {
 });
 
 describe('what is left to the next agent', () => {
-  const heir = (): ProcessTable => {
-    const next = new ProcessTable(processes, clock);
-    next.inherit(table.legacy());
-    return next;
-  };
-
-  it('is every result, with how it ended, what it wrote, and whether more was written than is kept', async () => {
-    const process = await start(5);
-    process.write('output', Buffer.from('some'));
-    await process.exit(3);
-    table.inherit([{ pid: 6, end: { signal: 9 }, output: { base64: 'YWI=', truncated: true }, errors: { base64: '', truncated: false }, seen: false, keptForMs: 10 }]);
-
-    const next = heir();
-
-    expect(next.find(5n)).toMatchObject({ pid: 5, end: { exitCode: 3 } });
-    expect(Buffer.concat([...next.find(5n)!.output.pieces()]).toString()).toBe('some');
-    expect(next.find(5n)?.output.truncated).toBe(false);
-    expect(next.find(6n)).toMatchObject({ pid: 6, end: { signal: 9 } });
-    expect(next.find(6n)?.output.truncated).toBe(true);
-  });
-
-  it('is forgotten when the rest of its time is over', async () => {
-    await startAndExit(5, 0);
-    await startAndExit(6, 0);
-    table.find(6n);
-    await clock.advance(SEEN_RESULT_MS - 10);
-
-    const next = heir();
-    await clock.advance(10);
-
-    expect(next.size).toBe(1);
-    await clock.advance(UNSEEN_RESULT_MS);
-    expect(next.find(5n)).toBeUndefined();
-  });
-
-  it('is no program that runs: with one it is not quiet', async () => {
+  it('is nothing where nothing outlives an agent: then it waits until all is forgotten', async () => {
     expect(table.isQuiet).toBe(true);
     const process = await start(5);
     expect(table.isQuiet).toBe(false);
-
     await process.exit(0);
+    expect(table.isQuiet).toBe(false);
+
+    table.find(5n);
+    await clock.advance(SEEN_RESULT_MS);
 
     expect(table.isQuiet).toBe(true);
   });
 
-  it('is nothing where what was left is of another age', () => {
-    expect(readLegacy('{"format": 0, "processes": [1]}')).toEqual({ processes: [] });
+  it('is forgotten with the result, and where it is not to be known how a program ended', async () => {
+    const forgotten: number[] = [];
+    const forgetful = async (pid: number): Promise<Scripted> => {
+      const spawn = processes.spawn.bind(processes);
+      processes.spawn = async () => Object.assign(await spawn(), { forget: () => void forgotten.push(pid) });
+      return start(pid);
+    };
+    const seen = await forgetful(5);
+    await seen.exit(0);
+    table.find(5n);
+    const lost = await forgetful(6);
+
+    lost.lose(new Error('gone'));
+    await clock.advance(SEEN_RESULT_MS);
+
+    expect(forgotten.length).toBe(2);
+    expect(forgotten).toContain(5);
+  });
+
+  it('says nothing of a freeze where what was left is of another age', () => {
+    expect(readLegacy('{"format": 0, "freezeReport": 1}')).toEqual({});
   });
 });
