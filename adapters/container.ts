@@ -29,7 +29,7 @@ const coreModule = (settings: Settings, keeper: ports.Keeper | undefined): Conta
             fileMode: Number.parseInt(settings.fileMode, 8),
             lists: { allow: settings.allowRpcs, block: settings.blockRpcs },
             version: `${compatibleWith}.0+concierge.${version}`,
-            ...(keeper === undefined || settings.sleepAfter === 0 ? {} : { sleep: { keeper, afterMs: settings.sleepAfter * 1000 } }),
+            ...(keeper === undefined ? {} : { sleep: { keeper, ...(settings.sleepAfter === 0 ? {} : { afterMs: settings.sleepAfter * 1000 }) } }),
           }),
         [tokens.Backend, tokens.StateStore, tokens.Log],
       )

@@ -21,8 +21,8 @@ export interface AgentOptions {
   readonly fileMode?: number;
   /** What guest-info reports as `version`. */
   readonly version: string;
-  /** What outlives the agent, and how long nothing must have been asked for before it goes to sleep, in milliseconds; absent: it never does. */
-  readonly sleep?: { readonly keeper: Keeper; readonly afterMs: number };
+  /** What outlives the agent, and how long nothing must have been asked for before it goes to sleep, in milliseconds; absent: it never does, or only to be renewed. */
+  readonly sleep?: { readonly keeper: Keeper; readonly afterMs?: number };
 }
 
 /** One agent: the commands of this machine, what they share, and everybody who talks to it. */
@@ -59,6 +59,7 @@ export class Agent {
         isQuiet: () => this.isQuiet,
         fallAsleep: () => sleep.keeper.sleep(this.#legacy()),
       });
+      sleep.keeper.onRenewal?.(() => this.#sleep?.hurry());
       this.#inherit(sleep.keeper.legacy);
     }
     const known = new Set(handlers.map(({ schema }) => schema.name));

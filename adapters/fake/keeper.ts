@@ -18,6 +18,8 @@ export class FakeKeeper {
   readonly #options: FakeKeeperOptions;
   #legacy: string | undefined;
   #isAsleep = false;
+  #renewal: (() => void) | undefined;
+  #isRenewing = false;
   #starts = 0;
   #starting: Promise<void> = Promise.resolve();
 
@@ -52,6 +54,12 @@ export class FakeKeeper {
     return this.#starting;
   }
 
+  /** The agent of now makes room for another one as soon as it is quiet, as for an update. */
+  renew(): void {
+    this.#isRenewing = true;
+    this.#renewal?.();
+  }
+
   /** Resolves when the agent that is being started serves. */
   get started(): Promise<void> {
     return this.#starting;
@@ -65,7 +73,13 @@ export class FakeKeeper {
 
   async #bringUp(): Promise<void> {
     const { transport, start } = this.#options;
-    const agent = await start({ ...(this.#legacy === undefined ? {} : { legacy: this.#legacy }), sleep: (legacy) => this.#sleep(legacy) });
+    const agent = await start({
+      ...(this.#legacy === undefined ? {} : { legacy: this.#legacy }),
+      sleep: (legacy) => this.#sleep(legacy),
+      onRenewal: (listener) => {
+        this.#renewal = listener;
+      },
+    });
     await transport.open((connection) => agent.serve(connection));
     agent.ready?.();
   }
@@ -75,7 +89,8 @@ export class FakeKeeper {
     this.#legacy = legacy;
     this.#isAsleep = true;
     // Said between the last look and the handing over.
-    if (this.#options.transport.hasInput) this.#start();
+    if (this.#isRenewing || this.#options.transport.hasInput) this.#start();
+    this.#isRenewing = false;
     return true;
   }
 }

@@ -11,6 +11,8 @@ export interface Keeper {
    * the next one. False: not now, for there are answers that wait to be taken, or it cannot be done; nothing has happened then.
    */
   sleep(legacy: string): boolean;
+  /** Calls back when the agent is to make room for the next one, an update of it, as soon as it is quiet. Once. */
+  onRenewal?(listener: () => void): void;
 }
 
 /**

@@ -34,6 +34,8 @@ export class KeeperSide implements KeptDescriptors {
   readonly programs: KeptPrograms;
   #lastSerial = 0;
   #onEnded: (serial: number, status: number) => void = () => undefined;
+  #isRenewed = false;
+  #renewal: (() => void) | undefined;
   readonly #drops = new Map<string, PromiseWithResolvers<void>>();
   readonly #lose: () => void;
   readonly #complain: (line: string) => void;
@@ -97,6 +99,17 @@ export class KeeperSide implements KeptDescriptors {
     this.#inputs.set(text.toString('latin1', 'input '.length, line), text.subarray(line + 1));
   }
 
+  #onRenewal(): void {
+    this.#isRenewed = true;
+    this.#renewal?.();
+  }
+
+  /** Calls back when there is another keeper in the place of this one, and another agent is to follow. */
+  onRenewal(listener: () => void): void {
+    this.#renewal = listener;
+    if (this.#isRenewed) listener();
+  }
+
   #heardEnd(serial: number, status: number): void {
     const left = this.#left.get(serial);
     // Nobody may have asked yet.
@@ -125,6 +138,7 @@ export class KeeperSide implements KeptDescriptors {
         this.#drops.get(what)?.resolve();
         this.#drops.delete(what);
       } else if (word === 'ending') this.#isEnding = true;
+      else if (word === 'renew') this.#onRenewal();
       else if (word === 'ended') this.#heardEnd(Number(what), Number(status));
       else if (word === 'refused' && what !== 'drop') this.#fail(`the keeper has refused to ${what} something (error ${errno})`);
     }

@@ -44,8 +44,10 @@ int64_t PauseAfter(int deaths) {
 
 }  // namespace
 
-Keeper::Keeper(char** words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings, Programs& programs)
-    : words_(words),
+Keeper::Keeper(const char* program, char** words, char** agent_words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings, Programs& programs)
+    : program_(program),
+      words_(words),
+      agent_words_(agent_words),
       epoll_(static_cast<Descriptor&&>(epoll)),
       signals_(static_cast<Descriptor&&>(signals)),
       pause_(static_cast<Descriptor&&>(pause)),
@@ -53,11 +55,15 @@ Keeper::Keeper(char** words, Descriptor epoll, Descriptor signals, Descriptor pa
       programs_(programs),
       waiting_(epoll_.get(), holdings) {}
 
-int Keeper::Run() {
+int Keeper::Run(const Reign* reign) {
   manager_.Find();
   Watch(signals_, kSignals, EPOLLIN);
   Watch(pause_, kPause, EPOLLIN);
-  Start("start");
+  if (reign != nullptr) {
+    Resume(*reign);
+  } else {
+    Start("start");
+  }
   while (!finished_) {
     epoll_event events[kEvents];
     const int count = epoll_wait(epoll_.get(), events, kEvents, -1);
@@ -96,7 +102,7 @@ void Keeper::OnEvent(const epoll_event& event) {
 
 void Keeper::Start(const char* reason) {
   Descriptor theirs;
-  asleep_ = awaited_ = greeted_ = false;
+  asleep_ = awaited_ = greeted_ = renews_ = false;
   started_at_ = Now();
   if (!MakePair(agent_, theirs)) return AgentGone(-errno);
   Watch(agent_, kAgent, EPOLLIN);
@@ -105,7 +111,7 @@ void Keeper::Start(const char* reason) {
   telling_ = true;
   // Before there is anybody to read it: what fits is there when the agent looks.
   Tell();
-  pid_ = StartAgent(words_, theirs);
+  pid_ = StartAgent(agent_words_, theirs);
   if (pid_ < 0) AgentGone(-errno);
 }
 
@@ -132,6 +138,8 @@ void Keeper::OnSignals() {
     } else if (signal == SIGHUP) {
       // A log file to be opened anew; one that sleeps will.
       if (pid_ > 0 && !asleep_) kill(pid_, SIGHUP);
+    } else if (signal == SIGUSR2) {
+      TryReplacement();
     } else {
       ending_ = true;
       if (pid_ < 0) return Finish(0);
@@ -149,6 +157,13 @@ void Keeper::Reap() {
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
     if (pid == pid_) {
       AgentGone(status);
+    } else if (pid == trial_) {
+      trial_ = -1;
+      if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+        Replace();
+      } else {
+        manager_.Say("the new keeper cannot take the place of this one, which goes on");
+      }
     } else if (const Program* program = programs_.Reaped(pid, status); program != nullptr && pid_ > 0 && !asleep_) {
       // Twice, perhaps, where the rest is still being told; once is enough for the agent.
       TellOf(*program);
@@ -169,7 +184,10 @@ void Keeper::AgentGone(int status) {
   if (ending_) return Finish(exited ? code : 0);
   if (says_end_) return Finish(code);
   if (asleep_) {
-    if (awaited_) Start("input");
+    if (awaited_ || renews_) {
+      waiting_.End();
+      Start(renews_ ? "update" : "input");
+    }
     return;
   }
   // It never was an agent: `--version`, a mistake in the options, a program that cannot be executed.
@@ -195,6 +213,53 @@ void Keeper::AgentGone(int status) {
 void Keeper::Finish(int status) {
   finished_ = true;
   status_ = status;
+}
+
+// -- another keeper in the place of this one --------------------------------------------------------------
+
+// The program may be missing, broken, or on a disk that hangs: a child finds out, and this one goes on meanwhile.
+void Keeper::TryReplacement() {
+  if (trial_ > 0 || ending_) return;
+  trial_ = fork();
+  if (trial_ != 0) return;
+  execl(program_, program_, "--takes-over", kStateFormat, static_cast<char*>(nullptr));
+  _exit(127);
+}
+
+// Returns where it did not work. What the agent was about to be told has been told, or is told by the next agent's start.
+void Keeper::Replace() {
+  if (ending_ || says_end_) return;
+  if (telling_) return manager_.Say("an agent is just being started: ask again for the new keeper");
+  const Reign reign{agent_ ? agent_.get() : -1, pid_, greeted_, ever_greeted_, asleep_, deaths_, started_at_};
+  const Descriptor state = Bequeath(reign, holdings_, programs_);
+  if (state) execv(program_, words_);
+  Retain(reign, holdings_);
+  manager_.Say("the new keeper could not be executed, and this one goes on");
+}
+
+void Keeper::Resume(const Reign& reign) {
+  agent_.Reset(reign.agent);
+  pid_ = reign.pid;
+  greeted_ = reign.greeted != 0;
+  ever_greeted_ = reign.ever_greeted != 0;
+  asleep_ = reign.asleep != 0;
+  deaths_ = reign.deaths;
+  started_at_ = reign.started_at;
+  if (agent_) Watch(agent_, kAgent, EPOLLIN);
+  // What has ended in between has sent its signal to nobody who could read it.
+  Reap();
+  if (finished_) return;
+  if (asleep_) {
+    waiting_.Begin();
+    for (size_t index = 0; index < holdings_.end(); index++) {
+      if (holdings_.at(index).used() && holdings_.at(index).input != 0) return Wake();
+    }
+    return;
+  }
+  strcpy(last_death_, "unknown");
+  if (pid_ < 0) return StartAfterDeath();
+  renews_ = true;
+  Answer("renew");
 }
 
 // -- what is said -----------------------------------------------------------------------------------------
@@ -347,7 +412,7 @@ void Keeper::HearSleep() {
   asleep_ = true;
   // It has done what an agent is there for.
   deaths_ = 0;
-  waiting_.Begin();
+  if (!renews_) waiting_.Begin();
 }
 
 }  // namespace concierge::keeper

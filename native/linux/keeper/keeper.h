@@ -9,6 +9,7 @@
 #include "packet.h"
 #include "programs.h"
 #include "service_manager.h"
+#include "succession.h"
 #include "waiting.h"
 
 namespace concierge::keeper {
@@ -18,10 +19,11 @@ constexpr char kProtocol[] = "1";
 
 class Keeper {
  public:
-  Keeper(char** words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings, Programs& programs);
+  // `program` is where this one lies, `words` what it was started with; `agent_words` are the last of those.
+  Keeper(const char* program, char** words, char** agent_words, Descriptor epoll, Descriptor signals, Descriptor pause, Holdings& holdings, Programs& programs);
 
-  // Until the end: the status to end with.
-  int Run();
+  // Until the end: the status to end with. `reign`: of the keeper before, whose place this one takes; or `nullptr`.
+  int Run(const Reign* reign);
 
  private:
   enum Datum : uint32_t { kSignals = 1, kAgent = 2, kPause = 3 };
@@ -37,6 +39,11 @@ class Keeper {
   void Reap();
   void AgentGone(int status);
   void Finish(int status);
+
+  // -- another keeper in the place of this one
+  void Resume(const Reign& reign);
+  void TryReplacement();
+  void Replace();
 
   // -- what is said
   void Tell();
@@ -54,7 +61,9 @@ class Keeper {
   void HearProgram(char* rest);
   void HearEnded(char* rest);
 
+  const char* const program_;
   char** const words_;
+  char** const agent_words_;
   const Descriptor epoll_;
   const Descriptor signals_;
   const Descriptor pause_;
@@ -73,6 +82,8 @@ class Keeper {
   bool awaited_ = false;   // input has come, and the one that sleeps has not ended yet
   bool says_end_ = false;
   bool ending_ = false;    // asked to
+  pid_t trial_ = -1;       // of the program that may take the place of this one
+  bool renews_ = false;    // the agent is to make room for the next one
   bool finished_ = false;
   int status_ = 0;
   int deaths_ = 0;         // one soon after another

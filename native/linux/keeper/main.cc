@@ -37,7 +37,7 @@ void RaiseDescriptorLimit() {
 Descriptor BlockedSignals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP}) sigaddset(&signals, signal);
+  for (const int signal : {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR2}) sigaddset(&signals, signal);
   sigprocmask(SIG_BLOCK, &signals, nullptr);
   return Descriptor(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
 }
@@ -45,6 +45,9 @@ Descriptor BlockedSignals() {
 }  // namespace
 
 int main(int count, char** words) {
+  // Asked by a keeper whose place this one is to take.
+  if (count == 3 && strcmp(words[1], "--takes-over") == 0) return strcmp(words[2], concierge::keeper::kStateFormat) == 0 ? 0 : 1;
+  char** const all = words;
   words++;
   count--;
   if (count > 0 && strcmp(words[0], "--") == 0) {
@@ -68,7 +71,12 @@ int main(int count, char** words) {
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   static concierge::keeper::Holdings holdings;
   static concierge::keeper::Programs programs;
-  static concierge::keeper::Keeper keeper(words, static_cast<Descriptor&&>(epoll), static_cast<Descriptor&&>(signals),
+  // Where the next one will be found: the link in /proc leads to this very file, whatever lies there by then.
+  static char program[4096];
+  const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+  static concierge::keeper::Reign reign;
+  const bool inherits = concierge::keeper::Inherit(reign, holdings, programs);
+  static concierge::keeper::Keeper keeper(length > 0 ? program : all[0], all, words, static_cast<Descriptor&&>(epoll), static_cast<Descriptor&&>(signals),
                                           static_cast<Descriptor&&>(pause), holdings, programs);
-  return keeper.Run();
+  return keeper.Run(inherits ? &reign : nullptr);
 }

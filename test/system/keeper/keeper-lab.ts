@@ -149,16 +149,17 @@ export class KeeperLab {
     return join(this.directory, name);
   }
 
-  start({ environment = {}, limit }: { readonly environment?: NodeJS.ProcessEnv; readonly limit?: number } = {}): ChildProcess {
+  /** `program`: the keeper itself, where it is to be another file than the one that was built. */
+  start({ environment = {}, limit, program = keeperPath }: { readonly environment?: NodeJS.ProcessEnv; readonly limit?: number; readonly program?: string } = {}): ChildProcess {
     const words = ['--', python, '-S', '-E', scriptedAgent, this.path('test.sock')];
-    const keeper = spawn(...this.#command(words, limit), { stdio: ['ignore', 'inherit', 'pipe'], env: { PATH: process.env['PATH'], ...environment } });
+    const keeper = spawn(...this.#command(program, words, limit), { stdio: ['ignore', 'inherit', 'pipe'], env: { PATH: process.env['PATH'], ...environment } });
     createInterface({ input: keeper.stderr as NodeJS.ReadableStream }).on('line', (line) => this.said.push(line));
     this.#keeper = keeper;
     return keeper;
   }
 
-  #command(words: readonly string[], limit: number | undefined): [string, string[]] {
-    return limit === undefined ? [keeperPath, [...words]] : ['prlimit', [`--nofile=${limit}:${limit}`, keeperPath, ...words]];
+  #command(program: string, words: readonly string[], limit: number | undefined): [string, string[]] {
+    return limit === undefined ? [program, [...words]] : ['prlimit', [`--nofile=${limit}:${limit}`, program, ...words]];
   }
 
   get keeper(): ChildProcess {

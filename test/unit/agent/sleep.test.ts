@@ -387,3 +387,60 @@ describe('an agent that is killed', () => {
     expect(await host.nextLine()).toBe('{"return": 9}');
   });
 });
+
+describe('an agent that is to make room for an update', () => {
+  it('does so at once while it is quiet, and nobody notices', async () => {
+    keeper.renew();
+    await pass(0);
+
+    expect(keeper.starts).toBe(2);
+    expect(keeper.isAsleep).toBe(false);
+    expect(await ask('guest-ping')).toEqual({});
+  });
+
+  it('waits until a request is answered and its file is closed', async () => {
+    const handle = await ask('guest-file-open', { path: '/etc/motd' });
+    keeper.renew();
+    await pass(10_000);
+    expect(keeper.starts).toBe(1);
+
+    await ask('guest-file-close', { handle });
+    await pass(0);
+
+    expect(keeper.starts).toBe(2);
+  });
+
+  it('waits for an answer to be taken', async () => {
+    host.stall();
+    host.send(request('guest-ping'));
+    await settled();
+    keeper.renew();
+    await pass(5000);
+    expect(keeper.starts).toBe(1);
+
+    host.resume();
+    await pass(1000);
+
+    expect(keeper.starts).toBe(2);
+    expect(await host.nextLine()).toBe('{"return": {}}');
+  });
+
+  it('does so also where it never sleeps otherwise', async () => {
+    let slept = 0;
+    let renew = (): void => undefined;
+    const agent = new Agent({
+      backend: machine.backend, handlers, freeze: undefined, log: new FakeLog(), stateStore: new FakeStateStore(),
+      lists: { allow: [], block: [] },
+      version: '10.2.0',
+      sleep: { keeper: { sleep: () => (slept += 1) > 0, onRenewal: (listener) => (renew = listener) } },
+    });
+    agent.ready();
+    await pass(10 * afterMs);
+    expect(slept).toBe(0);
+
+    renew();
+    await pass(0);
+
+    expect(slept).toBe(1);
+  });
+});
