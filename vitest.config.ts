@@ -22,6 +22,7 @@ export default defineConfig({
       project('package', { testTimeout: 600_000, hookTimeout: 600_000 }),
       project('package-linux', { testTimeout: 120_000, hookTimeout: 900_000, fileParallelism: false }),
       project('systemd', { testTimeout: 180_000, hookTimeout: 900_000, fileParallelism: false }),
+      project('differential', { globalSetup: 'test/wire/lib/build.ts', testTimeout: 900_000, hookTimeout: 120_000, fileParallelism: false }),
       project('fuzz', { testTimeout: 600_000 }),
     ],
   },

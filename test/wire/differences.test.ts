@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { explainingRows } from '../differential/explanation.ts';
 import { differences } from './differences.ts';
 import { goldenGroups, loadGolden } from './golden.ts';
 import { repository } from './lib/build.ts';
@@ -37,6 +38,7 @@ describe('docs/differences.md', () => {
     const known = new Set(rows.map(({ anchor }) => anchor));
 
     expect(Object.entries(differences).filter(([, { row }]) => !known.has(row)).map(([key, { row }]) => `${key}: ${row}`)).toEqual([]);
+    expect(explainingRows.filter((row) => !known.has(row))).toEqual([]);
   });
 });
 
