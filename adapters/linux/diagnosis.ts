@@ -3,6 +3,8 @@ import { bad, good, warning } from '../../core/diagnosis/finding.ts';
 import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Diagnosis, Finding } from '../../core/ports/diagnosis.ts';
 import { keysElsewhere } from './accounts/sshd-configuration.ts';
+import { readMountInfo } from './block/mounts.ts';
+import { surveyFileSystems } from './freeze/freeze-survey.ts';
 import { defaultGuardianPath } from './freeze/guardian.ts';
 import { attribute, latin1Text } from './kernel-files.ts';
 import { nativeAddon } from './native.ts';
@@ -28,6 +30,7 @@ export function linuxDiagnosis(root: string, guardianPath = defaultGuardianPath)
     () => rights(root),
     () => mountNamespace(root),
     () => guardian(guardianPath),
+    () => suspendedMounts(root),
     () => systemPrograms(root),
     () => sleep(root),
     () => sshKeys(root),
@@ -62,6 +65,14 @@ function rights(root: string): readonly Finding[] {
 
 /** Uid:	0	0	0	0 */
 const isRoot = (root: string): boolean => /^Uid:\s*\d+\s+0\s/m.test(latin1Text(`${root}/proc/self/status`) ?? '');
+
+/** What would hang in a freeze, and is left out by every thaw. */
+export function suspendedMounts(root: string): readonly Finding[] {
+  if (readMountInfo(root) === undefined) return [];
+  const hung = surveyFileSystems(root).flatMap(({ candidate: { mountPoints, suspended } }) => (suspended === undefined ? [] : `${mountPoints[0]}: ${suspended}`));
+  if (hung.length === 0) return [];
+  return [bad('suspended devices', hung.join('; '), 'resume them (dmsetup resume NAME), or find out what has suspended them: a tool of LVM that broke off')];
+}
 
 /** Freezing in a namespace of one's own is freezing what the rest of the machine may not even have mounted. */
 function mountNamespace(root: string): readonly Finding[] {

@@ -54,6 +54,7 @@ export class FreezeController {
   #change: PromiseWithResolvers<void> | undefined;
   #retry: Timer | undefined;
   #retryMs = firstRetryMs;
+  readonly #told = new Set<string>();
 
   /** The controller of a backend that can freeze; `undefined` for one that can't. */
   static on({ fileSystem, hooks, clock }: Backend, rest: Pick<FreezeContext, 'stateStore' | 'log' | 'settings'>): FreezeController | undefined {
@@ -298,6 +299,7 @@ export class FreezeController {
     this.#stopIfEnding();
     const targets = levels.flat();
     const session = await beginSession(this.#context, levels);
+    this.#remark(session);
     const begun = { session, targets, record };
     const { remains } = this.#state;
     this.#enter({ phase: 'freezing', begun, remains });
@@ -358,6 +360,11 @@ export class FreezeController {
     } catch {
       return targets;
     }
+  }
+
+  #remark({ remarks = [] }: FreezeSession): void {
+    for (const remark of remarks) if (!this.#told.has(remark)) this.#context.log.warning(remark);
+    for (const remark of remarks) this.#told.add(remark);
   }
 
   #stopIfEnding(): void {
@@ -453,7 +460,7 @@ export class FreezeController {
       // qemu-ga 11.1 thaws every file system that it lists, by whomever it was frozen.
       const others = await freezing.thawEverything(undefined, new Set(outcomes.filter(({ thawed }) => thawed).map(({ id }) => id)));
       record?.thawed(others);
-      for (const { leftOut } of others) if (leftOut !== undefined) log.warning(leftOut);
+      this.#tellOthers(others, record);
       outcomes.push(...others);
       for (const id of settledBy(others)) settled.add(id);
       if (owed.every(({ id }) => settled.has(id))) failure = undefined;
@@ -464,6 +471,16 @@ export class FreezeController {
     }
     const thawed = new Set(outcomes.filter((outcome) => outcome.thawed && (outcome.thawedAt ?? asked) >= asked).map(({ id }) => id));
     return { thawed: thawed.size, failure, remains: failure === undefined ? [] : owed.filter(({ id }) => !settled.has(id)), end };
+  }
+
+  /** Of file systems that are none of this freeze's, what was not thawed and may be frozen. */
+  #tellOthers(others: readonly ThawOutcome[], record: FreezeRecord | undefined): void {
+    for (const { id, mountPoint, leftOut, error } of others) {
+      const detail = leftOut ?? error;
+      if (detail === undefined || record?.isAbout(id) === true) continue;
+      this.#context.log.warning(detail);
+      if (record !== undefined) record.leftOut = [...record.leftOut, { mountPoint, reason: leftOut === undefined ? 'not-thawed' : 'suspended', detail }];
+    }
   }
 
   /** After the last file system: the log goes on, the marker goes, hooks run. Answers the first failure of a hook. */

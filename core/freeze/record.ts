@@ -41,11 +41,14 @@ export interface HookReport {
 /** Why a file system stayed as it was although it had been taken for one that can be frozen. */
 export const withoutFreeze = 'the system has no freeze for this file system';
 
+/** Of the plan, or of a thaw: `suspended` and `not-thawed` file systems of others. */
+type LeftOutOf = Pick<LeftOut, 'mountPoint' | 'detail'> & { readonly reason: string };
+
 /** Gathers what happens in one freeze, from the first hook to the last. */
 export class FreezeRecord {
   readonly startedAt: bigint;
   readonly hooks: HookResult[] = [];
-  leftOut: readonly LeftOut[] = [];
+  leftOut: readonly LeftOutOf[] = [];
   warnings: readonly string[] = [];
   /** Wall clock, nanoseconds; 0: none. */
   deadlineAt = 0n;
@@ -68,6 +71,10 @@ export class FreezeRecord {
 
   end(by: FreezeEnding, at: bigint, detail?: string): void {
     this.#end ??= { by, at, ...(detail !== undefined && { detail }) };
+  }
+
+  isAbout(id: string): boolean {
+    return this.#outcomes.some((outcome) => outcome.id === id);
   }
 
   get frozenCount(): number {

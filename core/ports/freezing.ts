@@ -78,6 +78,8 @@ export interface FreezeTarget {
 export interface FreezeSession {
   /** What `recover` of a later agent needs, stored in the marker before the first freeze. Opaque to the core. */
   readonly recoveryData: Readonly<Record<string, string>>;
+  /** What the administrator should know of this machine, a sentence each: logged once. */
+  readonly remarks?: readonly string[];
   /** Writes back dirty data of all targets side by side, so that freezing is short. Failures are the freeze's to report. */
   flush(): Promise<void>;
   /**

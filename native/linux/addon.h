@@ -57,11 +57,8 @@ class AddonData {
   std::map<const void*, std::shared_ptr<void>> part_data_;
 };
 
-// Runs `work()` on a thread of its own where it may block as long as it likes, then `finish(env, result)` on the
-// JavaScript thread; its value settles the promise. `work` reports failure by throwing SystemError and touches no
-// JavaScript value.
 template <class Work, class Finish>
-Napi::Promise OnIoThread(Napi::Env env, Work work, Finish finish, IoThreads::Urgency urgency = IoThreads::Urgency::kOrdinary) {
+std::unique_ptr<Job> MakeJob(Napi::Env env, Work work, Finish finish) {
   using Result = decltype(work());
   class LambdaJob final : public Job {
    public:
@@ -74,7 +71,15 @@ Napi::Promise OnIoThread(Napi::Env env, Work work, Finish finish, IoThreads::Urg
     Finish finish_;
     std::unique_ptr<Result> result_;
   };
-  return IoThreads::Submit(env, std::make_unique<LambdaJob>(env, std::move(work), std::move(finish)), urgency);
+  return std::make_unique<LambdaJob>(env, std::move(work), std::move(finish));
+}
+
+// Runs `work()` on a thread of its own where it may block as long as it likes, then `finish(env, result)` on the
+// JavaScript thread; its value settles the promise. `work` reports failure by throwing SystemError and touches no
+// JavaScript value.
+template <class Work, class Finish>
+Napi::Promise OnIoThread(Napi::Env env, Work work, Finish finish, IoThreads::Urgency urgency = IoThreads::Urgency::kOrdinary) {
+  return IoThreads::Submit(env, MakeJob(env, std::move(work), std::move(finish)), urgency);
 }
 
 // The same for work without a result; resolves to undefined.

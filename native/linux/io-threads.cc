@@ -50,8 +50,37 @@ Napi::Promise IoThreads::Submit(Napi::Env env, std::unique_ptr<Job> job, Urgency
     deferred.Reject(SystemError(EAGAIN, "io-threads").ToJavaScript(env).Value());
     return deferred.Promise();
   }
-  if (pool->pending_++ == 0) uv_ref(reinterpret_cast<uv_handle_t*>(pool->async_.get()));
+  pool->Pend();
   return deferred.Promise();
+}
+
+Napi::Promise IoThreads::RunElsewhere(Napi::Env env, std::unique_ptr<Job> job, const std::function<bool(std::function<void()>)>& start) {
+  const std::shared_ptr<IoThreads> pool = AddonData::Of(env).io;
+  const Napi::Promise::Deferred deferred = job->deferred;
+  // What is copied around as a function can't own its job alone.
+  const auto handed = std::make_shared<std::unique_ptr<Job>>(std::move(job));
+  if (!start([pool, handed] { pool->RunJob(std::move(*handed)); })) {
+    deferred.Reject(SystemError(EAGAIN, "pthread_create").ToJavaScript(env).Value());
+    return deferred.Promise();
+  }
+  pool->Pend();
+  return deferred.Promise();
+}
+
+// On the JavaScript thread: the loop goes on until the job is settled.
+void IoThreads::Pend() {
+  if (pending_++ == 0) uv_ref(reinterpret_cast<uv_handle_t*>(async_.get()));
+}
+
+void IoThreads::RunJob(std::unique_ptr<Job> job) {
+  try {
+    job->Run();
+  } catch (const SystemError& error) {
+    job->error = error;
+  } catch (const std::bad_alloc&) {
+    job->error = SystemError(ENOMEM, "malloc");
+  }
+  Complete(std::move(job));
 }
 
 void IoThreads::Detach(std::function<void()> work) {
@@ -121,14 +150,7 @@ void IoThreads::ThreadMain() {
       task.detached();
       task.detached = nullptr;
     } else {
-      try {
-        task.job->Run();
-      } catch (const SystemError& error) {
-        task.job->error = error;
-      } catch (const std::bad_alloc&) {
-        task.job->error = SystemError(ENOMEM, "malloc");
-      }
-      Complete(std::move(task.job));
+      RunJob(std::move(task.job));
     }
     lock.lock();
     // One of the reserved threads, or another in its place: it takes nothing that might get stuck.

@@ -47,6 +47,8 @@ class IoThreads : public std::enable_shared_from_this<IoThreads> {
   static std::shared_ptr<IoThreads> Create(Napi::Env env, std::shared_ptr<LoopHandles> handles);
   // Rejects with EAGAIN when all threads are busy and the queue is full.
   static Napi::Promise Submit(Napi::Env env, std::unique_ptr<Job> job, Urgency urgency = Urgency::kOrdinary);
+  // For a thread of the caller's own: `start` hands it what it has to call. False, which rejects with EAGAIN: there is none.
+  static Napi::Promise RunElsewhere(Napi::Env env, std::unique_ptr<Job> job, const std::function<bool(std::function<void()>)>& start);
   // Runs something whose result nobody wants. Where no thread can be had it runs here and now.
   void Detach(std::function<void()> work);
 
@@ -56,6 +58,8 @@ class IoThreads : public std::enable_shared_from_this<IoThreads> {
     std::function<void()> detached;
   };
 
+  void Pend();
+  void RunJob(std::unique_ptr<Job> job);
   bool Enqueue(Task& task, Urgency urgency);
   bool StartThread();
   void ThreadMain();

@@ -2,6 +2,8 @@ import { AgentError, withContext } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeSession, FrozenTarget, ThawOutcome } from '../../../core/ports/freezing.ts';
 import type { GuardianLink, StartedGuardian } from './guardian.ts';
+import type { HeldMounts } from './held-mounts.ts';
+import { thawOutcome } from './thaw-outcome.ts';
 
 /** A guardian that is silent for so long beyond its own limits is stopped or broken. */
 const silenceMs = 20_000;
@@ -19,6 +21,10 @@ export interface GuardedSessionOptions extends StartedGuardian {
   readonly isLatest: () => boolean;
   /** The way out when the guardian is lost: thaws these, without it. */
   readonly thawDirectly: (targets: readonly FrozenTarget[]) => Promise<readonly ThawOutcome[]>;
+  /** The agent's own descriptors of the targets, where they could be had. */
+  readonly held: HeldMounts | undefined;
+  /** What should be logged, once. */
+  readonly remarks: readonly string[];
   /** Everything is thawed, and the guardian, which goes soon, waits for nothing in the kernel. */
   readonly onThawed: (guardian: StartedGuardian) => void;
 }
@@ -26,6 +32,7 @@ export interface GuardedSessionOptions extends StartedGuardian {
 /** A freeze session held by a guardian process. */
 export class GuardedSession implements FreezeSession {
   readonly recoveryData: Readonly<Record<string, string>>;
+  readonly remarks: readonly string[];
   readonly ended: Promise<FreezeEnd>;
   readonly #options: GuardedSessionOptions;
   readonly #link: GuardianLink;
@@ -45,6 +52,7 @@ export class GuardedSession implements FreezeSession {
     this.#flushing = options.fresh;
     this.#mayBeFrozen = !options.fresh;
     this.recoveryData = options.recoveryData;
+    this.remarks = options.remarks;
     const { promise, resolve } = Promise.withResolvers<FreezeEnd>();
     this.ended = promise;
     this.#settleEnded = resolve;
@@ -104,7 +112,9 @@ export class GuardedSession implements FreezeSession {
       this.#kill();
       await this.#thawDirectly(this.#options.targets);
     }
-    return this.#options.targets.flatMap((_, index) => this.#thawed.get(index) ?? []).toReversed();
+    const outcomes = this.#options.targets.flatMap((_, index) => this.#thawed.get(index) ?? []).toReversed();
+    this.#letGo(outcomes);
+    return outcomes;
   }
 
   async #thawDirectly(targets: readonly FrozenTarget[]): Promise<void> {
@@ -113,6 +123,13 @@ export class GuardedSession implements FreezeSession {
       // What the guardian thawed before it was lost is not frozen any more now.
       if (this.#thawed.get(index)?.thawed !== true) this.#thawed.set(index, outcome);
     }
+  }
+
+  /** Of what is thawed for certain: the rest is held for whoever tries next. */
+  #letGo(outcomes: readonly ThawOutcome[]): void {
+    const frozen = new Set(outcomes.filter(({ error }) => error !== undefined).map(({ id }) => id));
+    for (const index of this.#unfinished) frozen.add(this.#options.targets[index]?.id ?? '');
+    this.#options.held?.settle(this.#options.targets.filter(({ id }) => !frozen.has(id)).map(({ id }) => id));
   }
 
   #kill(): void {
@@ -133,6 +150,7 @@ export class GuardedSession implements FreezeSession {
 
   #lost(): void {
     if (this.#reason === undefined) {
+      this.#options.held?.restore();
       this.#end();
       return;
     }
@@ -211,15 +229,6 @@ export class GuardedSession implements FreezeSession {
     });
   }
 }
-
-/** `error` 0 without a time: nothing was frozen any more. */
-export const thawOutcome = (target: FrozenTarget, error: number, thawedAt: bigint): ThawOutcome => ({
-  id: target.id,
-  mountPoint: target.mountPoint,
-  thawed: thawedAt !== 0n,
-  ...(thawedAt !== 0n && { thawedAt }),
-  ...(error !== 0 && { error: `failed to thaw ${target.mountPoint}: ${posixErrorOf(error).message}` }),
-});
 
 /** @throws failed error for what is no number: the link counts as lost then */
 export const numbers = (fields: readonly string[]): readonly bigint[] =>

@@ -1,6 +1,7 @@
 import type { FreezeCandidate } from '../../../core/ports/freezing.ts';
 import { BlockGraph, superblockId, writebackOf } from '../block/block-graph.ts';
 import { attribute } from '../kernel-files.ts';
+import { suspendedDevice } from '../block/suspended.ts';
 import { MountTree } from '../block/mount-tree.ts';
 import { isReadOnlySuperblock, readDeviceMounts, readMountInfo, statBlockDevice, type MountEntry, type StatDevice } from '../block/mounts.ts';
 
@@ -34,7 +35,8 @@ export function surveyFileSystems(root = '', statDevice: StatDevice = statBlockD
     const backing = graph.backingOf(oldest);
     // What cannot be found out is taken to be as qemu-ga takes it: resting on everything that was mounted before.
     const ids = backing.complete ? [...backing.ids] : [...backing.ids, ...withDevice];
-    const writeback = leftOut === undefined ? writebackOf(root, dirtyDevice(oldest, statDevice)) : undefined;
+    const writeback = leftOut === undefined ? writebackOf(root, blockDeviceOf(oldest, statDevice)) : undefined;
+    const suspended = leftOut === undefined ? suspendedDevice(root, blockDeviceOf(oldest, statDevice)) : undefined;
     if (leftOut === undefined) withDevice.push(id);
     return {
       visible,
@@ -46,6 +48,7 @@ export function surveyFileSystems(root = '', statDevice: StatDevice = statBlockD
         readOnly: isReadOnlySuperblock(oldest),
         backing: ids.filter((other) => other !== id),
         ...(leftOut !== undefined && { leftOut }),
+        ...(suspended !== undefined && { suspended: `${suspended}, on which it lies, is suspended, and it would hang (dmsetup resume)` }),
         ...(writeback !== undefined && { dirtyBytes: writeback.dirtyBytes }),
         ...(writeback !== undefined && writeback.bytesPerSecond > 0n && {
           flushEstimateMs: Number((writeback.dirtyBytes * 1000n) / writeback.bytesPerSecond),
@@ -120,7 +123,8 @@ function whyLeftOut(
   return undefined;
 }
 
-function dirtyDevice(entry: MountEntry, statDevice: StatDevice): string {
+/** `8:1`, also of a btrfs, which hides its disk behind an anonymous device. */
+export function blockDeviceOf(entry: MountEntry, statDevice: StatDevice): string {
   const device = entry.major === 0 ? statDevice(entry.source) : undefined;
   return device === undefined ? superblockId(entry) : `${device.major}:${device.minor}`;
 }

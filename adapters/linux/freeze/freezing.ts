@@ -1,14 +1,17 @@
 import { randomBytes } from 'node:crypto';
 
 import { AgentError } from '../../../core/errors/agent-error.ts';
-import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
+import { posixError, posixErrorOf } from '../../../core/errors/posix-errno.ts';
 import type {
   FreezeCandidate, FreezeMarkerData, FreezeRequest, FreezeSession, Freezing, FrozenTarget, ThawOutcome,
 } from '../../../core/ports/freezing.ts';
-import { GuardedSession, numbers, thawOutcome, type GuardedSessionOptions } from './freeze-session.ts';
-import { mountedFileSystems, surveyFileSystems, type MountedFileSystem } from './freeze-survey.ts';
-import { connectToGuardian, defaultGuardianPath, heldGuardian, startGuardian, signalling, type StartedGuardian } from './guardian.ts';
 import { mountPath } from '../block/mounts.ts';
+import { GuardedSession, numbers, type GuardedSessionOptions } from './freeze-session.ts';
+import { mountedFileSystems, surveyFileSystems, type MountedFileSystem } from './freeze-survey.ts';
+import { mayExpedite, noted, restoreGracePeriods } from './grace-periods.ts';
+import { connectToGuardian, defaultGuardianPath, heldGuardian, isStopped, signalling, startGuardian, type StartedGuardian } from './guardian.ts';
+import { HeldMounts, type Place } from './held-mounts.ts';
+import { hex, isAsked, stepsFor, stepsForOthers, type Step } from './thaw-steps.ts';
 
 export interface LinuxFreezingOptions {
   readonly guardianPath?: string;
@@ -24,6 +27,9 @@ const cookiePattern = /^[0-9a-f]{32}$/;
 /** For opening mount points, which a dead disk can hold up for ever. */
 const openLimitMs = 30_000;
 
+/** After this a guardian that is not ready is looked at: one that somebody has stopped never will be. */
+const silenceLimitMs = 5_000;
+
 /** For thawing without a session, which takes milliseconds but for a call that hangs. */
 const thawLimitMs = 10_000;
 
@@ -35,6 +41,8 @@ export class LinuxFreezing implements Freezing {
   readonly #flushLimitMs: number;
   #latest = '';
   #over: StartedGuardian | undefined;
+  /** Of freezes of which something may be frozen still. */
+  readonly #holds = new Set<HeldMounts>();
 
   constructor(options: LinuxFreezingOptions = {}) {
     this.#guardianPath = options.guardianPath ?? defaultGuardianPath();
@@ -51,53 +59,101 @@ export class LinuxFreezing implements Freezing {
   async begin(request: FreezeRequest): Promise<FreezeSession> {
     const targets = request.levels.flat();
     const cookie = randomBytes(16).toString('hex');
-    const mounted = mountedFileSystems(this.#root);
-    const guardian = await startGuardian(this.#guardian, this.#guardianPath);
-    const { link, signal } = guardian;
-    const lines = request.levels.flatMap((level, index) => places(level, mounted).map((place) => `target ${index} ${place}\n`));
-    link.send(lines.join(''));
-    link.send(`prepare ${milliseconds(request.deadlineMs)} ${milliseconds(request.freezeWithinMs)} `
-      + `${milliseconds(this.#flushLimitMs)} ${cookie} ${hex(request.stateDirectory)}\n`);
-    const answer = await link.next(['ready', 'refused'], openLimitMs);
-    if (answer?.verb === 'ready') {
-      const recoveryData = { cookie, directory: request.stateDirectory, pid: answer.fields[0] ?? '' };
-      return this.#session({ ...guardian, targets, recoveryData, freezeWithinMs: request.freezeWithinMs, fresh: true });
+    const places = placesOf(targets, mountedFileSystems(this.#root));
+    const expedite = mayExpedite(this.#root);
+    const [started, holding] = await Promise.allSettled([
+      startGuardian(this.#guardian, this.#guardianPath),
+      HeldMounts.hold(targets, places, expedite),
+    ]);
+    if (started.status === 'rejected' || holding.status === 'rejected') {
+      if (holding.status === 'fulfilled') holding.value.release();
+      if (started.status === 'fulfilled') end(started.value);
+      throw started.status === 'rejected' ? started.reason : named((holding as PromiseRejectedResult).reason, targets, places);
     }
-    signal('SIGKILL');
-    link.close();
-    throw refusal(targets, answer?.fields);
+    const guardian = started.value;
+    const held = holding.value;
+    let index = 0;
+    const lines = request.levels.flatMap((level, number) => level.map(() => {
+      const { mountId, path } = places[index] ?? nowhere;
+      index += 1;
+      return `target ${number} ${mountId} ${hex(path)}\n`;
+    }));
+    guardian.link.send(lines.join(''));
+    guardian.link.send(`prepare ${milliseconds(request.deadlineMs)} ${milliseconds(request.freezeWithinMs)} `
+      + `${milliseconds(this.#flushLimitMs)} ${expedite ? 1 : 0} ${cookie} ${hex(request.stateDirectory)}\n`);
+    try {
+      const [pid = '', , , spared = '1'] = await this.#ready(guardian, targets);
+      const recoveryData = { cookie, directory: request.stateDirectory, pid, ...(expedite && noted) };
+      const remarks = spared === '1' ? [] : [unspared];
+      return this.#session({ ...guardian, targets, recoveryData, freezeWithinMs: request.freezeWithinMs, fresh: true, held, remarks });
+    } catch (error) {
+      held.release();
+      end(guardian);
+      throw error;
+    }
+  }
+
+  /** The fields of its `ready`. @throws os error of a mount point that can't be opened, or failed error that names the guardian */
+  async #ready({ link, pid }: StartedGuardian, targets: readonly FrozenTarget[]): Promise<readonly string[]> {
+    const name = `the freeze guardian ${this.#guardianPath} (process ${pid})`;
+    const verbs = ['ready', 'refused'];
+    let answer = await link.next(verbs, silenceLimitMs);
+    if (answer === undefined && link.isOpen) {
+      if (isStopped(pid)) throw AgentError.failed(`${name} did not get ready: somebody has stopped it`);
+      answer = await link.next(verbs, openLimitMs - silenceLimitMs);
+    }
+    if (answer?.verb === 'ready') return answer.fields;
+    throw refusal(name, targets, answer?.fields);
   }
 
   async recover(marker: FreezeMarkerData): Promise<FreezeSession | undefined> {
     const { cookie, directory } = marker.recoveryData;
     if (cookie === undefined || !cookiePattern.test(cookie) || directory?.startsWith('/') !== true) return undefined;
     const found = await connectToGuardian(directory);
-    if (found === undefined) return undefined;
+    if (found === undefined) {
+      restoreGracePeriods(this.#root, marker.recoveryData);
+      return undefined;
+    }
     const { link, pid } = found;
     const greeting = await link.next(['session'], openLimitMs);
     if (greeting?.fields[0] !== cookie) {
       link.close();
+      restoreGracePeriods(this.#root, marker.recoveryData);
       return undefined;
     }
     if (greeting.fields[1] !== 'frozen') {
       // A freeze that its agent did not live to see complete is being undone; it ends by itself.
       if (greeting.fields[1] !== 'over') await link.next(['ended'], openLimitMs);
       link.close();
+      restoreGracePeriods(this.#root, marker.recoveryData);
       return undefined;
     }
     return this.#session({
+      pid,
       link,
       signal: signalling(link, pid),
       targets: marker.targets,
       recoveryData: marker.recoveryData,
       freezeWithinMs: 0,
       fresh: false,
+      held: await this.#holdAfterwards(marker.targets),
+      remarks: [],
     });
   }
 
+  /** For a freeze that is on: as good as it can still be had. */
+  async #holdAfterwards(targets: readonly FrozenTarget[]): Promise<HeldMounts | undefined> {
+    try {
+      return await HeldMounts.hold(targets, placesOf(targets, mountedFileSystems(this.#root)), false);
+    } catch {
+      return undefined;
+    }
+  }
+
   #session(options: Omit<GuardedSessionOptions, 'thawDirectly' | 'isLatest' | 'onThawed' | 'flushLimitMs'>): GuardedSession {
-    const cookie = options.recoveryData.cookie ?? '';
+    const cookie = options.recoveryData['cookie'] ?? '';
     this.#latest = cookie;
+    if (options.held !== undefined) this.#holds.add(options.held);
     return new GuardedSession({
       ...options,
       flushLimitMs: this.#flushLimitMs,
@@ -109,30 +165,58 @@ export class LinuxFreezing implements Freezing {
     });
   }
 
-  async thawEverything(only?: readonly FrozenTarget[]): Promise<readonly ThawOutcome[]> {
-    const mounted = mountedFileSystems(this.#root);
-    const targets = only ?? mounted
-      .filter(({ leftOut }) => leftOut === undefined)
-      .map(({ id, mounts: [oldest] }) => ({ id, mountPoint: oldest.mountPoint }));
-    if (targets.length === 0) return [];
-    const { link, signal } = this.#lingering() ?? (await startGuardian(this.#guardian, this.#guardianPath));
+  async thawEverything(only?: readonly FrozenTarget[], except?: ReadonlySet<string>): Promise<readonly ThawOutcome[]> {
+    if (only === undefined) return this.#sweep(stepsForOthers(this.#root, mountedFileSystems(this.#root), except));
+    // First what takes nothing that might not be had.
+    const held = await this.#thawHeld(only);
+    const rest = only.filter(({ id }) => !held.some((outcome) => outcome.id === id));
+    if (rest.length === 0) return held;
+    const others = await this.#sweep(stepsFor(this.#root, mountedFileSystems(this.#root), rest));
+    const outcomes = new Map([...held, ...others].map((outcome) => [outcome.id, outcome]));
+    return only.flatMap(({ id }) => outcomes.get(id) ?? []);
+  }
+
+  async #thawHeld(targets: readonly FrozenTarget[]): Promise<readonly ThawOutcome[]> {
     const outcomes: ThawOutcome[] = [];
-    const { promise, resolve } = Promise.withResolvers<void>();
-    link.listen((verb, [error = '0', thawedAt = '0']) => {
-      const target = targets[outcomes.length];
-      if (verb !== 'swept' || target === undefined) return;
-      const [code = 0n, at = 0n] = numbers([error, thawedAt]);
-      outcomes.push(thawOutcome(target, Number(code), at));
-      if (outcomes.length === targets.length) resolve();
-    });
-    link.send(`${places(targets, mounted).map((place) => `sweep ${place}\n`).join('')}dismiss\n`);
-    // One that hangs is not left to thaw a later freeze when it comes round.
-    if (!(await link.during(promise, thawLimitMs))) signal('SIGKILL');
-    link.close();
-    return targets.map((target, index) => outcomes[index] ?? {
-      ...target,
-      thawed: false,
-      error: `failed to thaw ${target.mountPoint}: no answer`,
+    for (const held of this.#holds) {
+      const its = targets.filter((target) => held.holds(target));
+      if (its.length > 0) {
+        held.restore();
+        // oxlint-disable-next-line no-await-in-loop -- one freeze after the other: there is hardly ever a second
+        outcomes.push(...await held.thaw(its, thawLimitMs));
+      }
+      if (held.isEmpty) this.#holds.delete(held);
+    }
+    return outcomes;
+  }
+
+  async #sweep(steps: readonly Step[]): Promise<readonly ThawOutcome[]> {
+    const asked = steps.filter(isAsked);
+    const outcomes: ThawOutcome[] = [];
+    if (asked.length > 0) {
+      const guardian = this.#lingering() ?? (await startGuardian(this.#guardian, this.#guardianPath));
+      const { link, signal } = guardian;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      link.listen((verb, [error = '0', thawedAt = '0']) => {
+        const step = asked[outcomes.length];
+        if (verb !== 'swept' || step === undefined) return;
+        const [code = 0n, at = 0n] = numbers([error, thawedAt]);
+        outcomes.push(step.outcome(Number(code), at));
+        if (outcomes.length === asked.length) resolve();
+      });
+      link.send(`${asked.map(({ line }) => `${line}\n`).join('')}dismiss\n`);
+      // One that hangs is not left to thaw a later freeze when it comes round.
+      if (!(await link.during(promise, thawLimitMs))) signal('SIGKILL');
+      link.close();
+    } else {
+      // Nothing is left for the guardian of the freeze that is over.
+      this.#lingering()?.link.close();
+    }
+    return steps.map((step) => {
+      if (!isAsked(step)) return step;
+      const index = asked.indexOf(step);
+      const { target } = step;
+      return outcomes[index] ?? { ...target, thawed: false, error: `failed to thaw ${target.mountPoint}: no answer` };
     });
   }
 
@@ -144,24 +228,40 @@ export class LinuxFreezing implements Freezing {
   }
 }
 
-/** `MOUNT-ID HEXPATH` of each: through the mount that can be reached, where the named one is covered. */
-function places(targets: readonly FrozenTarget[], mounted: readonly MountedFileSystem[]): readonly string[] {
+const nowhere: Place = { mountId: 0, path: '' };
+
+/** Where each can be opened: through the mount that can be reached, where others are covered. @throws os error ESTALE */
+function placesOf(targets: readonly FrozenTarget[], mounted: readonly MountedFileSystem[]): readonly Place[] {
   const visible = new Map(mounted.map((found) => [found.id, found.visible]));
   return targets.map(({ id, mountPoint }) => {
     const mount = visible.get(id);
-    return `${mount?.mountId ?? 0} ${hex(mount === undefined ? mountPoint : mountPath(mount))}`;
+    if (mount === undefined) throw posixError('ESTALE', { syscall: 'open', path: mountPoint });
+    return { mountId: mount.mountId, path: mountPath(mount) };
   });
 }
 
-const hex = (path: string | Buffer): string => Buffer.from(path as string).toString('hex');
+/** Said once. */
+const unspared = 'the freeze guardian could not be kept from the out-of-memory killer (oom_score_adj): give the agent CAP_SYS_RESOURCE';
+
+function end({ link, signal }: StartedGuardian): void {
+  signal('SIGKILL');
+  link.close();
+}
+
+/** The error of opening a mount point names it as everybody else does. */
+function named(error: unknown, targets: readonly FrozenTarget[], places: readonly Place[]): unknown {
+  const path = AgentError.is(error) ? error.os?.path : undefined;
+  const target = targets[places.findIndex((place) => String(place.path) === path)];
+  if (path === undefined || target === undefined || !AgentError.is(error) || error.os === undefined) return error;
+  return posixErrorOf(error.os.errno, { syscall: 'open', path: target.mountPoint });
+}
 
 const milliseconds = (value: number): number => Math.max(0, Math.ceil(value));
 
-function refusal(targets: readonly FrozenTarget[], fields: readonly string[] | undefined): AgentError {
-  if (fields === undefined) return AgentError.failed('the freeze guardian did not get ready');
+function refusal(name: string, targets: readonly FrozenTarget[], fields: readonly string[] | undefined): AgentError {
+  if (fields === undefined) return AgentError.failed(`${name} did not get ready`);
   const [index = -1n, errno = 0n] = numbers(fields);
   const target = targets[Number(index)];
-  if (target === undefined) return AgentError.failed(`the freeze guardian did not get ready: ${posixErrorOf(Number(errno)).message}`);
+  if (target === undefined) return AgentError.failed(`${name} did not get ready: ${posixErrorOf(Number(errno)).message}`);
   return posixErrorOf(Number(errno), { syscall: 'open', path: target.mountPoint });
 }
-

@@ -1,4 +1,4 @@
-import { closeSync, constants, existsSync, openSync } from 'node:fs';
+import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname, join } from 'node:path';
 
@@ -140,6 +140,7 @@ export class GuardianLink {
 
 /** A guardian, and a way to send it a signal as long as it lives. */
 export interface StartedGuardian {
+  readonly pid: number;
   readonly link: GuardianLink;
   readonly signal: (signal: 'SIGKILL' | 'SIGCONT') => void;
 }
@@ -156,7 +157,16 @@ export async function startGuardian(path: string, name = path): Promise<StartedG
   });
   const link = new GuardianLink(new Socket({ fd, readable: true, writable: true }));
   void link.closed.then(() => addon.reapGuardian(pid)).catch(() => {});
-  return { link, signal: signalling(link, pid) };
+  return { pid, link, signal: signalling(link, pid) };
+}
+
+/** Whether somebody has stopped it (`T`, `t` of proc_pid_stat(5)). */
+export function isStopped(pid: number): boolean {
+  try {
+    return /^\d+ \(.*\) [Tt]/s.test(readFileSync(`/proc/${pid}/stat`, 'latin1'));
+  } catch {
+    return false;
+  }
 }
 
 /** Once the link is closed, the process identifier may be somebody else's. */

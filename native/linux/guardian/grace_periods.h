@@ -8,17 +8,18 @@ namespace concierge::guardian {
 // freeze_super()) and once more for page faults and the journal. An ordinary one takes 10 to 30 ms, in two of which every
 // writer is held up already; an expedited one, for which the kernel asks each processor by an interrupt, takes a few
 // microseconds. /sys/kernel/rcu_expedited has the kernel expedite all of them, for the moment in which it is set.
+//
+// The agent looks whether it may be used, and notes in the marker that it is about to be changed: whoever is left puts it
+// back. The kernel does not forget it when a process ends.
 class ExpeditedGracePeriods {
  public:
-  // Opens the switch, where there is one that may be used.
   void Open();
   void Begin();
-  // Puts back what was there.
+  // Puts back what was there. Also for the watch of a guardian that is gone.
   void End();
 
  private:
   Descriptor switch_;
-  bool begun_ = false;
 };
 
 }  // namespace concierge::guardian

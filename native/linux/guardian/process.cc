@@ -20,10 +20,10 @@ namespace concierge::guardian {
 namespace {
 
 // As low as permitted: below its present value only with CAP_SYS_RESOURCE, and a refusal changes nothing.
-void SpareFromOutOfMemoryKiller() {
+bool SpareFromOutOfMemoryKiller() {
   const Descriptor file(open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
   static constexpr char kLowest[] = "-1000";
-  [[maybe_unused]] const ssize_t written = file ? write(file.get(), kLowest, sizeof kLowest - 1) : 0;
+  return file && write(file.get(), kLowest, sizeof kLowest - 1) == sizeof kLowest - 1;
 }
 
 // One descriptor for each file system; with fewer, a freeze of many is refused before anything is frozen.
@@ -39,7 +39,7 @@ void RaiseDescriptorLimit() {
 
 }  // namespace
 
-Descriptor Harden(int control) {
+Hardened Harden(int control) {
   setsid();
   // It may have been started through a descriptor, whose number would be its name.
   prctl(PR_SET_NAME, "concierge-guard");
@@ -51,7 +51,7 @@ Descriptor Harden(int control) {
   setrlimit(RLIMIT_CORE, &no_core);
   RaiseDescriptorLimit();
   setpriority(PRIO_PROCESS, 0, -20);
-  SpareFromOutOfMemoryKiller();
+  const bool spared = SpareFromOutOfMemoryKiller();
   // Memory that the kernel has to find for this process must not come from writing to a frozen disk (prctl(2), Linux 5.6).
   prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0);
 
@@ -61,7 +61,7 @@ Descriptor Harden(int control) {
   sigset_t endings;
   sigemptyset(&endings);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&endings, signal);
-  return Descriptor(signalfd(-1, &endings, SFD_CLOEXEC | SFD_NONBLOCK));
+  return {Descriptor(signalfd(-1, &endings, SFD_CLOEXEC | SFD_NONBLOCK)), spared};
 }
 
 bool LockMemory() { return mlockall(MCL_CURRENT | MCL_FUTURE) == 0; }

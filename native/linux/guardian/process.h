@@ -6,8 +6,13 @@ namespace concierge::guardian {
 
 // Makes this process hard to lose: a session of its own, first in line for the processor, last in line for the
 // out-of-memory killer, no signal but SIGKILL, no core dump, no descriptor but the control socket.
-// Answers a descriptor that is readable when somebody asks the process to end.
-Descriptor Harden(int control);
+struct Hardened {
+  // Readable when somebody asks the process to end.
+  Descriptor endings;
+  // Whether the out-of-memory killer passes it over.
+  bool spared;
+};
+Hardened Harden(int control);
 
 // Keeps every page of this process, present and future, in memory. False where it is not permitted.
 bool LockMemory();

@@ -14,11 +14,14 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 #include <new>
 #include <utility>
 
-#include "mount_point.h"
+#include "../mount-point.h"
 #include "process.h"
+#include "thaw_completely.h"
+#include "uncovered.h"
 
 namespace concierge::guardian {
 namespace {
@@ -87,10 +90,11 @@ bool IsOwnUser(int socket) {
 
 }  // namespace
 
-Session::Session(Descriptor control, Descriptor endings)
-    : endings_(std::move(endings)),
+Session::Session(Descriptor control, Hardened hardened)
+    : endings_(std::move(hardened.endings)),
       deadline_(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK)),
-      step_limit_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)) {
+      step_limit_(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK)),
+      spared_(hardened.spared) {
   control_.Attach(std::move(control), output_capacity_);
 }
 
@@ -123,7 +127,10 @@ int Session::Run() {
     Advance();
     control_.Write();
     for (Peer& client : clients_) client.Write();
+    // What it watches for can't happen any more. After the answers, which nobody should wait for.
+    if (phase_ == Phase::kOver && watch_.running() && IsIdle()) watch_.Stop();
   }
+  watch_.Stop();
   Unlink();
   return 0;
 }
@@ -205,6 +212,10 @@ void Session::Obey(char* line) {
     Prepare(rest);
   } else if ((phase_ == Phase::kGathering || phase_ == Phase::kOver) && strcmp(verb, "sweep") == 0) {
     Sweep(rest);
+  } else if ((phase_ == Phase::kGathering || phase_ == Phase::kOver) && strcmp(verb, "uncover") == 0) {
+    Uncover(rest);
+  } else if ((phase_ == Phase::kGathering || phase_ == Phase::kOver) && strcmp(verb, "unclaimed") == 0) {
+    Unclaimed(rest);
   } else if (phase_ == Phase::kGathering && strcmp(verb, "dismiss") == 0) {
     finished_ = true;
   } else if (phase_ == Phase::kOver && strcmp(verb, "dismiss") == 0) {
@@ -239,20 +250,27 @@ void Session::AddTarget(char* arguments) {
   count_ += 1;
 }
 
-// prepare DEADLINE-MS WITHIN-MS FLUSH-MS COOKIE HEX-STATE-DIRECTORY
+// prepare DEADLINE-MS WITHIN-MS FLUSH-MS EXPEDITE COOKIE HEX-STATE-DIRECTORY
 void Session::Prepare(char* arguments) {
   deadline_ms_ = strtoll(NextWord(&arguments), nullptr, 10);
   within_ms_ = strtoll(NextWord(&arguments), nullptr, 10);
   flush_ms_ = strtoll(NextWord(&arguments), nullptr, 10);
+  const bool expedite = strcmp(NextWord(&arguments), "1") == 0;
   snprintf(cookie_, sizeof cookie_, "%s", NextWord(&arguments));
   char* directory = NextWord(&arguments);
   if (!DecodeHex(directory)) return Refuse(-1, EINVAL);
 
+  if (!watch_.Reserve(count_)) return Refuse(-1, ENOMEM);
   for (int i = 0; i < count_; ++i) {
-    if (const int error = OpenMountPoint(targets_[i]); error != 0) return Refuse(i, error);
+    Target& target = targets_[i];
+    target.frozen = &watch_.progress->frozen[i];
+    if (const int error = OpenMountPoint(target.path, target.mount_id, target.directory); error != 0) return Refuse(i, error);
   }
+  if (expedite) grace_periods_.Open();
+  // Before there are threads, and before memory is locked, which a fork would copy.
+  const int own[] = {control_.fd(), endings_.get(), deadline_.get(), step_limit_.get()};
+  if (const int error = watch_.Start(targets_, count_, grace_periods_, own, std::size(own)); error != 0) return Refuse(-1, error);
   Listen(directory);
-  grace_periods_.Open();
   output_capacity_ += static_cast<size_t>(count_) * kReportBytes;
   if (!control_.Attach(Descriptor(), output_capacity_)) return Refuse(-1, ENOMEM);
   for (Peer& client : clients_) {
@@ -264,7 +282,7 @@ void Session::Prepare(char* arguments) {
   const bool locked = LockMemory();
   if (!workers_.Start(targets_, count_)) return Refuse(-1, errno);
   phase_ = Phase::kReady;
-  control_.Say("ready %d %d %d\n", static_cast<int>(getpid()), locked ? 1 : 0, listener_ ? 1 : 0);
+  control_.Say("ready %d %d %d %d\n", static_cast<int>(getpid()), locked ? 1 : 0, listener_ ? 1 : 0, spared_ ? 1 : 0);
 }
 
 void Session::Refuse(int index, int error) {
@@ -273,20 +291,37 @@ void Session::Refuse(int index, int error) {
   finished_ = true;
 }
 
-// sweep MOUNT-ID HEXPATH: thaws what is none of the session's, by whomever it was frozen, calling until the kernel says
-// that nothing is. Waits for the kernel, and for an agent that does not read its answers: nothing else is left to do then.
+// sweep MOUNT-ID HEXPATH: thaws what is none of the session's, by whomever it was frozen. Waits for the kernel, and for an
+// agent that does not read its answers: nothing else is left to do then.
 void Session::Sweep(char* arguments) {
-  Target target;
-  target.mount_id = strtoll(NextWord(&arguments), nullptr, 10);
+  const int64_t mount_id = strtoll(NextWord(&arguments), nullptr, 10);
   char* path = NextWord(&arguments);
-  target.path = path;
+  Descriptor directory;
   int64_t thawed_at = 0;
-  int error = DecodeHex(path) ? OpenMountPoint(target) : EINVAL;
-  if (error == 0) {
-    while ((error = ThawOnce(target.directory.get())) == 0) thawed_at = Nanoseconds(CLOCK_REALTIME);
-    // Nothing frozen, or nothing that could be.
-    if (thawed_at != 0 || error == EINVAL || error == EOPNOTSUPP || error == ENOTTY) error = 0;
-  }
+  int error = DecodeHex(path) ? OpenMountPoint(path, mount_id, directory) : EINVAL;
+  if (error == 0) error = ThawCompletely(directory.get(), thawed_at);
+  SaySwept(error, thawed_at);
+}
+
+// uncover DEVICE HEXPATH: the same for one that other mounts cover.
+void Session::Uncover(char* arguments) {
+  const char* device = NextWord(&arguments);
+  char* path = NextWord(&arguments);
+  int64_t thawed_at = 0;
+  const int error = DecodeHex(path) ? ThawUncovered(path, device, thawed_at) : EINVAL;
+  SaySwept(error, thawed_at);
+}
+
+// unclaimed HEXNODE: whether a block device is nobody's. A file system that was unmounted while it was frozen stays so,
+// and keeps its device claimed (open(2), O_EXCL for block devices); one that is gone needs no thaw.
+void Session::Unclaimed(char* arguments) {
+  char* node = NextWord(&arguments);
+  int error = EINVAL;
+  if (DecodeHex(node)) error = Descriptor(open(node, O_RDONLY | O_EXCL | O_NONBLOCK | O_CLOEXEC)) ? 0 : errno;
+  SaySwept(error == EBUSY ? EBUSY : 0, 0);
+}
+
+void Session::SaySwept(int error, int64_t thawed_at) {
   control_.Say("swept %d %" PRId64 "\n", error, thawed_at);
   control_.MakeRoom();
 }
@@ -361,6 +396,8 @@ void Session::BeginFreeze() {
     ReportFreezes("late");
     return BeginThaw("failure");
   }
+  watch_.BeginDeadline(deadline_ms_);
+  watch_.progress->expedited = true;
   grace_periods_.Begin();
   Arm(deadline_, deadline_ms_);
   Arm(step_limit_, within_ms_);
@@ -395,11 +432,16 @@ bool Session::AdvanceFreeze() {
     SubmitFreezeLevel();
     return true;
   }
-  grace_periods_.End();
+  EndExpedited();
   Arm(step_limit_, 0);
   phase_ = Phase::kFrozen;
   ReportFreezes("frozen");
   return true;
+}
+
+void Session::EndExpedited() {
+  if (watch_.progress->expedited) grace_periods_.End();
+  watch_.progress->expedited = false;
 }
 
 void Session::ReportFreezes(const char* verdict) {
@@ -431,7 +473,8 @@ void Session::BeginThaw(const char* reason) {
     case Phase::kFrozen:
       break;
   }
-  grace_periods_.End();
+  EndExpedited();
+  watch_.progress->thawing = true;
   reason_ = reason;
   phase_ = Phase::kThawing;
   Arm(deadline_, 0);
@@ -492,15 +535,17 @@ void Session::EndThaw() {
   Arm(step_limit_, kLingerMs);
 }
 
+bool Session::IsIdle() {
+  Lock lock(workers_.mutex());
+  for (int i = 0; i < count_; ++i) {
+    if (targets_[i].thawing || targets_[i].stage == Stage::kFreezing) return false;
+  }
+  return true;
+}
+
 // The process is needed until the last call has come back out of the kernel, however long that takes.
 void Session::EndIfIdle() {
-  if (control_ && !dismissed_) return;
-  {
-    Lock lock(workers_.mutex());
-    for (int i = 0; i < count_; ++i) {
-      if (targets_[i].thawing || targets_[i].stage == Stage::kFreezing) return;
-    }
-  }
+  if ((control_ && !dismissed_) || !IsIdle()) return;
   finished_ = true;
   control_.Write();
   for (Peer& client : clients_) client.Write();

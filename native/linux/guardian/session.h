@@ -4,7 +4,9 @@
 
 #include "grace_periods.h"
 #include "peer.h"
+#include "process.h"
 #include "target.h"
+#include "watch.h"
 #include "workers.h"
 
 namespace concierge::guardian {
@@ -15,7 +17,7 @@ inline constexpr char kSocketName[] = "freeze-guardian.sock";
 // One freeze, from the list of targets to the last thaw. docs/freeze.md has the lines that are exchanged.
 class Session {
  public:
-  Session(Descriptor control, Descriptor endings);
+  Session(Descriptor control, Hardened hardened);
   // Until everything is over. The exit status.
   int Run();
 
@@ -34,6 +36,9 @@ class Session {
   void Prepare(char* arguments);
   void Refuse(int index, int error);
   void Sweep(char* arguments);
+  void Uncover(char* arguments);
+  void Unclaimed(char* arguments);
+  void SaySwept(int error, int64_t thawed_at);
   void BeginFlush();
   void BeginFreeze();
   void BeginThaw(const char* reason);
@@ -48,7 +53,9 @@ class Session {
   void SubmitThawLevel();
   void EndThaw();
   void ReportFreezes(const char* verdict);
+  void EndExpedited();
   void EndIfIdle();
+  bool IsIdle();
 
   void Listen(const char* directory);
   void Accept();
@@ -60,6 +67,7 @@ class Session {
   Peer clients_[kMostClients];
   Descriptor endings_, listener_, state_directory_, deadline_, step_limit_;
   ino_t socket_inode_ = 0;
+  const bool spared_;
   bool orphaned_ = false;
   bool dismissed_ = false;
   bool finished_ = false;
@@ -69,6 +77,7 @@ class Session {
   size_t output_capacity_ = 4096;
   Workers workers_;
   ExpeditedGracePeriods grace_periods_;
+  Watch watch_;
 
   Phase phase_ = Phase::kGathering;
   char cookie_[65] = {};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <ctime>
 
@@ -9,13 +10,15 @@ namespace concierge::guardian {
 
 enum class Stage : uint8_t { kThawed, kFreezing, kFrozen };
 
-// A superblock of the session. Once the workers run, everything below `directory` is read and written under their lock.
+// A superblock of the session. Once the workers run, everything from `stage` on is read and written under their lock.
 struct Target {
   int level = 0;
   // Of the mount that has to be reached, against one that covers it; 0: whichever is on top.
   int64_t mount_id = 0;
   const char* path = nullptr;
   Descriptor directory;
+  // In memory that the watch sees too: it may be frozen.
+  std::atomic<bool>* frozen = nullptr;
 
   Stage stage = Stage::kThawed;
   bool flushing = false;

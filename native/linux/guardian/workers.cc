@@ -1,6 +1,5 @@
 #include "workers.h"
 
-#include <linux/fs.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -9,6 +8,8 @@
 #include <cerrno>
 #include <climits>
 #include <cstdlib>
+
+#include "../mount-point.h"
 
 namespace concierge::guardian {
 namespace {
@@ -19,17 +20,15 @@ constexpr int kReserved = 2;
 // Locked as a whole by MCL_FUTURE; the calls need a few hundred bytes.
 constexpr size_t kStackBytes = 32 * 1024;
 
-// The third argument is unused by the kernel.
-int Call(int directory, unsigned long request) {
+// The kernel does not use the third argument.
+int FreezeOnce(int directory) {
   for (;;) {
-    if (ioctl(directory, request, 0) == 0) return 0;
+    if (ioctl(directory, FIFREEZE, 0) == 0) return 0;
     if (errno != EINTR) return errno;
   }
 }
 
 }  // namespace
-
-int ThawOnce(int directory) { return Call(directory, FITHAW); }
 
 bool Workers::Queue::Reserve(int wanted) {
   capacity = wanted;
@@ -156,7 +155,9 @@ void Workers::Freeze(Target& target) {
   target.stage = Stage::kFreezing;
   pthread_mutex_unlock(&mutex_);
   const int64_t start = Nanoseconds(CLOCK_MONOTONIC);
-  const int error = Call(target.directory.get(), FIFREEZE);
+  *target.frozen = true;
+  const int error = FreezeOnce(target.directory.get());
+  if (error != 0) *target.frozen = false;
   const int64_t frozen_at = Nanoseconds(CLOCK_REALTIME);
   const int64_t took = Nanoseconds(CLOCK_MONOTONIC) - start;
   pthread_mutex_lock(&mutex_);
@@ -172,6 +173,7 @@ void Workers::Thaw(Target& target) {
   target.thawing = true;
   pthread_mutex_unlock(&mutex_);
   const int error = ThawOnce(target.directory.get());
+  if (error == 0 || error == EINVAL) *target.frozen = false;
   const int64_t thawed_at = Nanoseconds(CLOCK_REALTIME);
   pthread_mutex_lock(&mutex_);
   target.thawing = false;

@@ -65,7 +65,4 @@ class Workers {
   bool aborting_ = false;
 };
 
-// FITHAW once. 0, or errno: EINVAL where nothing is frozen.
-int ThawOnce(int directory);
-
 }  // namespace concierge::guardian

@@ -22,9 +22,9 @@ export class AgentHandle {
   }
 
   /** Resolves with what it says first: how it found the machine. */
-  static async start(setup: AgentSetup): Promise<{ agent: AgentHandle; found: { status: string } }> {
+  static async start(setup: AgentSetup): Promise<{ agent: AgentHandle; found: { status: string; pid: number } }> {
     const agent = new AgentHandle(setup);
-    return { agent, found: (await agent.hear()) as { status: string } };
+    return { agent, found: (await agent.hear()) as { status: string; pid: number } };
   }
 
   /** Gives an order and waits for the answer; `undefined` when the agent died of it. */

@@ -24,6 +24,7 @@ export interface AgentSetup {
   readonly withinMs?: number;
   readonly flushLimitMs?: number;
   readonly hookDirectory?: string;
+  readonly guardianPath?: string;
   /** A shell command for the moment between the flush and the freeze. */
   readonly afterFlush?: string;
   /** `after:writeFreezeMarker`, `before:freeze`, `half:freeze`, `after:freeze`, `half:thaw` … */
@@ -52,6 +53,7 @@ async function around<T>(name: string, call: () => Promise<T>): Promise<T> {
 
 const mortalSession = (session: FreezeSession): FreezeSession => ({
   recoveryData: session.recoveryData,
+  remarks: session.remarks ?? [],
   ended: session.ended,
   flush: () => around('flush', async () => {
     await session.flush();
@@ -61,7 +63,10 @@ const mortalSession = (session: FreezeSession): FreezeSession => ({
   thaw: () => around('thaw', () => session.thaw()),
 });
 
-const freezing = fenced(new LinuxFreezing({ flushLimitMs: setup.flushLimitMs ?? 20_000 }));
+const freezing = fenced(new LinuxFreezing({
+  flushLimitMs: setup.flushLimitMs ?? 20_000,
+  ...(setup.guardianPath !== undefined && { guardianPath: setup.guardianPath }),
+}));
 const mortalFreezing: Freezing = {
   survey: () => around('survey', () => freezing.survey()),
   begin: (request) => around('begin', async () => mortalSession(await freezing.begin(request))),
@@ -69,7 +74,7 @@ const mortalFreezing: Freezing = {
     const session = await freezing.recover(marker);
     return session && mortalSession(session);
   },
-  thawEverything: (only) => around('thawEverything', () => freezing.thawEverything(only)),
+  thawEverything: (only, except) => around('thawEverything', () => freezing.thawEverything(only, except)),
 };
 
 const store = new FileStateStore({ directory: setup.stateDirectory, warn: () => {} });

@@ -23,9 +23,9 @@ export function fenced(freezing: Freezing): Freezing {
       check(marker.targets);
       return freezing.recover(marker);
     },
-    thawEverything: async (only) => {
+    thawEverything: async (only, except) => {
       const listed = only ?? (await survey())
-        .filter(({ leftOut }) => leftOut === undefined)
+        .filter(({ id, leftOut }) => leftOut === undefined && except?.has(id) !== true)
         .map(({ id, mountPoints }) => ({ id, mountPoint: mountPoints[0] ?? id }));
       check(listed);
       return freezing.thawEverything(listed);

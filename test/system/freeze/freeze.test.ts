@@ -183,6 +183,71 @@ describe('a guardian that is killed', () => {
   });
 });
 
+describe('a frozen file system that is hidden', () => {
+  scenarioTest('by another mount is thawed by the agent when all of the guardian is killed', [], async () => {
+    expect(await scenario('covered', 'agent')).toEqual({ count: 2, thaw: 0, status: { status: 'thawed', gate: false }, frozen: [], marker: false });
+  });
+
+  scenarioTest('by another mount is uncovered and thawed by the next agent when everybody is killed', [], async () => {
+    expect(await scenario('covered', 'next')).toEqual({ count: 2, found: 'thawed', frozen: [], marker: false });
+  });
+
+  scenarioTest('because it was unmounted stays in status, marker and error until it can be reached', ['findmnt'], async () => {
+    const outOfReach = { error: expect.stringMatching(/^failed to thaw \/media\/ext4: it is mounted nowhere any more, and may be frozen still$/) as string };
+    expect(await scenario('unmounted')).toEqual({
+      count: 1,
+      unreachable: { found: 'frozen', thaw: outOfReach, marker: true },
+      again: { thaw: 1, status: { status: 'thawed', gate: false }, marker: false, frozen: [] },
+    });
+  });
+});
+
+describe('an agent without descriptors', () => {
+  scenarioTest('thaws all the same when all of its guardian is killed', ['prlimit'], async () => {
+    expect(await scenario('penniless')).toEqual({ count: 2, status: { status: 'thawed', gate: false }, end: 'holder-lost', frozen: [], marker: false });
+  });
+});
+
+describe('the watch of a guardian', () => {
+  const clean = { count: 2, found: 'thawed', thaw: 0, frozen: [], marker: false };
+
+  scenarioTest('thaws at once when agent and guardian are killed', [], async () => {
+    expect(await scenario('watch-alone', 'killed')).toEqual(clean);
+  });
+
+  scenarioTest('continues a guardian that is stopped when the deadline comes and no agent is there', [], async () => {
+    expect(await scenario('watch-alone', 'stopped')).toEqual(clean);
+  });
+});
+
+describe('the switch of the kernel that a freeze changes', () => {
+  const clean = { noted: '0', expedited: '0', frozen: [], marker: false };
+
+  scenarioTest('is put back when the guardian is killed', [], async () => {
+    expect(await scenario('expedited', 'guardian')).toEqual({ ...clean, failed: true });
+  });
+
+  scenarioTest('is put back by the watch when agent and guardian are killed', [], async () => {
+    expect(await scenario('expedited', 'agent and guardian')).toEqual({ ...clean, before: '0' });
+  });
+
+  scenarioTest('is put back by the next agent when everybody is killed', [], async () => {
+    expect(await scenario('expedited', 'all')).toEqual({ ...clean, before: 'left to the next' });
+  });
+
+  scenarioTest('is put back by concierge-ga thaw when everybody is killed', [], async () => {
+    expect(await scenario('expedited', 'all, then command')).toEqual(clean);
+  });
+});
+
+describe('a guardian that is stopped before it is ready', () => {
+  scenarioTest('fails the freeze after 5 s, with an error that names it', [], async () => {
+    expect(await scenario('never-ready')).toEqual({
+      error: 'the freeze guardian PATH (process N) did not get ready: somebody has stopped it', frozen: [], marker: false,
+    });
+  });
+});
+
 describe('a database', () => {
   const server = existsSync('/usr/lib/postgresql') ? [] : ['postgresql'];
 

@@ -1,8 +1,9 @@
 /** Scenarios on real file systems, one for each run: `unshare --mount node scenarios.ts NAME`. Each prints what happened, as JSON. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 
 import type { FreezePlan } from '../../../core/freeze/plan.ts';
 import { AgentHandle } from './agent-handle.ts';
@@ -61,6 +62,22 @@ const commandOf = (pid: string): string => {
 };
 const sameNamespace = (pid: string): boolean =>
   spawnSync('readlink', [`/proc/${pid}/ns/mnt`]).stdout.equals(spawnSync('readlink', ['/proc/self/ns/mnt']).stdout);
+
+const killAll = (pids: readonly string[], wait = true): void => {
+  for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+  if (wait) for (const pid of pids) ended(pid);
+};
+/** The agent, its guardian and the guardian's watch, so that none sees another go. */
+async function killEveryone(agent: AgentHandle): Promise<void> {
+  const pids = guardians();
+  for (const pid of pids) process.kill(Number(pid), 'SIGSTOP');
+  agent.signal('SIGSTOP');
+  killAll(pids, false);
+  agent.signal('SIGKILL');
+  await agent.died();
+  for (const pid of pids) ended(pid);
+}
+const expedited = (): string => readFileSync('/sys/kernel/rcu_expedited', 'utf8').trim();
 
 const begin = (lab: Lab, setup: object = {}) => AgentHandle.start({ stateDirectory: lab.stateDirectory, ...setup });
 
@@ -279,6 +296,130 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     const report = (await agent.ask('report')) as Record<string, unknown>;
     await agent.end();
     return { count, thaw, end: report['ended-by'], frozen: lab.frozen(mountPoints), marker: hasMarker(lab) };
+  },
+
+  /** What covers a frozen file system hides it from whoever opens its mount point, but not from who has it open. */
+  async covered(lab, who) {
+    const mountPoints = [lab.loop('ext4', 'ext4'), lab.loop('ext4', 'other')];
+    const [disk = ''] = mountPoints;
+    const { agent } = await begin(lab);
+    const count = await agent.ask('freeze');
+    lab.mount(['-t', 'tmpfs', 'none'], 'ext4');
+    if (who === 'agent') {
+      killAll(guardians());
+      // Waits until the other disk takes writes again.
+      appendFileSync(join(lab.path('other'), 'after'), 'text');
+      const thaw = await agent.ask('thaw');
+      const status = await agent.ask('status');
+      lab.unmount(disk);
+      await agent.end();
+      return { count, thaw, status, frozen: lab.frozen(mountPoints), marker: hasMarker(lab) };
+    }
+    await killEveryone(agent);
+    const next = await begin(lab);
+    lab.unmount(disk);
+    await next.agent.end();
+    return { count, found: next.found.status, frozen: lab.frozen(mountPoints), marker: hasMarker(lab) };
+  },
+
+  /** Unmounted while it was frozen, when nobody was left to keep it from that. */
+  async unmounted(lab) {
+    const disk = lab.loop('ext4', 'ext4');
+    const device = execFileSync('findmnt', ['-no', 'SOURCE', disk], { encoding: 'utf8' }).trim();
+    const { agent } = await begin(lab);
+    const count = await agent.ask('freeze');
+    await killEveryone(agent);
+    lab.unmount(disk);
+    const next = await begin(lab);
+    const unreachable = { found: next.found.status, thaw: await next.agent.ask('thaw'), marker: hasMarker(lab) };
+    lab.mount([device], 'ext4');
+    const again = { thaw: await next.agent.ask('thaw'), status: await next.agent.ask('status'), marker: hasMarker(lab), frozen: lab.frozen([disk]) };
+    lab.unmount(disk);
+    await next.agent.end();
+    return { count, unreachable, again };
+  },
+
+  /** The agent can open nothing and start nothing when all of the guardian is lost. */
+  async penniless(lab) {
+    const mountPoints = [lab.loop('ext4', 'ext4'), lab.loop('xfs', 'xfs')];
+    const { agent, found } = await begin(lab);
+    const count = await agent.ask('freeze');
+    execFileSync('prlimit', ['--pid', String(found.pid), '--nofile=3:3']);
+    killAll(guardians());
+    appendFileSync(join(mountPoints[0] ?? '', 'after'), 'text');
+    const status = await agent.ask('status');
+    const report = (await agent.ask('report')) as Record<string, unknown>;
+    const left = { frozen: lab.frozen(mountPoints), marker: hasMarker(lab) };
+    agent.signal('SIGKILL');
+    await agent.died();
+    return { count, status, end: report['ended-by'], ...left };
+  },
+
+  /** Nobody but the guardian's watch is left to act: the agent is gone, and the guardian stopped or killed. */
+  async 'watch-alone'(lab, guardian) {
+    const mountPoints = [lab.loop('ext4', 'ext4'), lab.loop('xfs', 'xfs')];
+    const { agent } = await begin(lab, { deadlineMs: guardian === 'stopped' ? 500 : 60_000 });
+    const count = await agent.ask('freeze');
+    const pid = Number(marker(lab).recoveryData.pid);
+    agent.signal('SIGKILL');
+    await agent.died();
+    process.kill(pid, guardian === 'stopped' ? 'SIGSTOP' : 'SIGKILL');
+    // Waits until the disks take writes again.
+    for (const mountPoint of mountPoints) appendFileSync(join(mountPoint, 'after'), 'text');
+    for (const one of guardians()) ended(one);
+    return { count, ...(await aftermath(lab, mountPoints)) };
+  },
+
+  /** Who is killed while the guardian freezes, and what becomes of what it has changed of the whole machine. */
+  async expedited(lab, who) {
+    const disk = lab.loop('ext4', 'disk', { megabytes: 128 });
+    const inner = lab.loop('ext4', 'inner', { on: disk, megabytes: 32 });
+    // Nothing can be written back: FIFREEZE of the inner one waits for the outer one.
+    const sabotage = `dd if=/dev/urandom of=${inner}/data bs=64k count=16 status=none; fsfreeze --freeze ${disk}`;
+    const { agent } = await begin(lab, { afterFlush: sabotage });
+    agent.tell(`freeze ${inner}`);
+    const answer = agent.hear();
+    while (expedited() !== '1') await setTimeout(5);
+    const noted = (marker(lab).recoveryData as Record<string, string>)['rcu-expedited'];
+    const pid = Number(marker(lab).recoveryData.pid);
+    if (who !== 'guardian') agent.signal('SIGKILL');
+    if (who !== 'guardian') await agent.died();
+    const victims = who === 'all' || who === 'all, then command' ? guardians() : [String(pid)];
+    killAll(victims, false);
+    spawnSync('fsfreeze', ['--unfreeze', disk]);
+    for (const one of victims) ended(one);
+    if (who === 'guardian') {
+      const { error } = (await answer) as { error?: string };
+      for (const one of guardians()) ended(one);
+      await agent.end();
+      return { noted, failed: error !== undefined, expedited: expedited(), frozen: lab.frozen([disk, inner]), marker: hasMarker(lab) };
+    }
+    if (who === 'all, then command') {
+      execFileSync(process.execPath, [join(import.meta.dirname, 'thaw-left-behind.ts'), lab.stateDirectory, lab.path('no-hooks')]);
+      return { noted, expedited: expedited(), frozen: lab.frozen([disk, inner]), marker: hasMarker(lab) };
+    }
+    for (const one of guardians()) ended(one);
+    const before = who === 'agent and guardian' ? expedited() : 'left to the next';
+    const next = await begin(lab);
+    await next.agent.end();
+    return { noted, before, expedited: expedited(), frozen: lab.frozen([disk, inner]), marker: hasMarker(lab) };
+  },
+
+  /** One that is stopped before it is ready. */
+  async 'never-ready'(lab) {
+    const disk = lab.loop('ext4', 'disk');
+    // Says nothing, and never ends.
+    const path = lab.path('mute');
+    const mute = () => readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).split('\0')[0] === path);
+    copyFileSync('/usr/bin/yes', path);
+    const { agent } = await begin(lab, { guardianPath: path });
+    agent.tell('freeze');
+    while (mute().length === 0) await setTimeout(5);
+    for (const pid of mute()) process.kill(Number(pid), 'SIGSTOP');
+    const { error } = (await agent.hear()) as { error: string };
+    const again = { frozen: lab.frozen([disk]), marker: hasMarker(lab) };
+    await agent.end();
+    return { error: error.replace(/process \d+/, 'process N').replace(path, 'PATH'), ...again };
   },
 
   /** A file system whose image lies on a disk that somebody else has frozen: nothing can be written back. */

@@ -131,6 +131,43 @@ describe('a freeze', () => {
     expect(guest.log.texts('info').find((line) => line.startsWith('41 file systems are frozen'))).toMatch(/ and 9 more$/);
   });
 
+  it('whose session remarks on the machine has it logged, once', async () => {
+    const { startAgent, machine, log } = freezingGuest();
+    const freezing = machine.backend.fileSystem!.freezing!;
+    const controller = startAgent({
+      freezing: {
+        survey: () => freezing.survey(),
+        recover: (marker) => freezing.recover(marker),
+        thawEverything: (only, except) => freezing.thawEverything(only, except),
+        begin: async (request) => {
+          const session = await freezing.begin(request);
+          return {
+            recoveryData: {}, ended: session.ended, remarks: ['it is not spared'],
+            flush: () => session.flush(), freeze: () => session.freeze(), thaw: () => session.thaw(),
+          };
+        },
+      },
+    });
+
+    for (let round = 0; round < 2; round += 1) {
+      await controller.freeze();
+      await controller.thaw();
+    }
+
+    expect(log.texts('warning')).toEqual(['it is not spared']);
+  });
+
+  it('of others that can’t be thawed is told in the log by the thaw, which is no error', async () => {
+    const { controller, machine, log } = freezingGuest();
+    machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: Infinity });
+    await controller.freeze(['/data']);
+
+    expect(await controller.thaw()).toBe(1);
+
+    expect(log.texts('warning')).toEqual(['failed to thaw /boot: Input/output error']);
+    expect(controller.report()['left-out'].at(-1)).toEqual({ mountpoint: '/boot', reason: 'not-thawed', detail: 'failed to thaw /boot: Input/output error' });
+  });
+
   it('whose thaw fails is told in the report', async () => {
     const guest = freezingGuest();
     await guest.controller.freeze();

@@ -306,6 +306,8 @@ describe('a suspended device', () => {
     await expect(agent.freeze()).rejects.toThrow('failed to freeze /data: dm-0 (vg-data), on which it lies, is suspended');
     expect(guest.frozen()).toEqual([]);
     expect(await agent.freeze(['/boot'])).toBe(1);
+    await agent.thaw();
+    expect(agent.report()['left-out'].at(-1)).toMatchObject({ mountpoint: '/data', reason: 'suspended' });
   });
 
   it('is left out by a thaw with a warning that names it, and is no error', async () => {
