@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import 'reflect-metadata/lite';
 import { Container, ContainerModule } from 'inversify';
 import { composeAgent } from '../core/compose-agent.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Capability } from '../core/ports/capabilities.ts';
 
 /** What each backend of this package leaves out. A test compares it with those that can be loaded. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 
 import { AgentError, messageOf, withContext } from '../core/errors/agent-error.ts';

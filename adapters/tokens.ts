@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ServiceIdentifier } from 'inversify';
 import type * as ports from '../core/ports/index.ts';
 import type { Agent as AgentClass } from '../core/agent.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What an agent under a keeper costs while it sleeps, and what a wake costs, beside a bare start of the same Node:
  * `node bench/asleep.ts [turns]`. Each turn: the agent sleeps, a client asks guest-ping, `node -e 0` runs. Minima and medians.

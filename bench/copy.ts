@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * `concierge-ctl cp` beside what the agent and the machine give: `node bench/copy.ts [--quick] [--ours]`, against ours and, without
  * the last, Debian's `qemu-ga`. *Raw* is a host in C that does nothing with the bytes; *file in C* is one that decodes or encodes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Processor time of both agents for one request each, the kernel's share included: what a noisy machine can't blur, as it
  * does with latencies. `node bench/cpu.ts [WORD…]` measures only what has one of the words in its name.

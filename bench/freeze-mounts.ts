@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Freezing one file system among many mounts: Concierge against Debian's `qemu-ga`, in turn. `node bench/freeze-mounts.ts
  * [--quick]`, as root. In a mount namespace of its own, half of the mounts are bind mounts of the file system that is

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Freezing: Concierge against Debian's `qemu-ga`, in turn, on ext4 in files on a disk of this machine. `node
  * bench/freeze.ts [--quick]`, as root. Runs in a mount namespace of its own and names what is to be frozen, so that

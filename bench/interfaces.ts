@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * guest-network-get-interfaces with a thousand pairs of veth, each with an address of IPv4 and one of IPv6: Concierge
  * against Debian's `qemu-ga`, in turn. `node bench/interfaces.ts [PAIRS]`, as root; in a network namespace of its own.

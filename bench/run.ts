@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Concierge against Debian's `qemu-ga`, interleaved in one run: `npm run bench`. Prints a table of ratios (above 1: ours
  * is better) and writes everything to `bench/results/latest.json`. Needs gcc and Debian's package archive.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * guest-set-memory-blocks and guest-set-vcpus with long lists, and how long a ping of another host takes meanwhile.
  * `node bench/switching.ts`, as root. The agent runs in a mount namespace in which a tmpfs stands in for

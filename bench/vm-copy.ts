@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * `concierge-ctl cp` over the virtio-serial port of a virtual machine, beside a host in C that does nothing with the bytes (*raw*):
  * `node bench/vm-copy.ts [--quick]`, as root, after `npm run build`. The files lie in memory on both sides. The machine is emulated

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What the installed service costs in a virtual machine, beside Debian's `qemu-guest-agent` in the same guest: from the start
  * of the unit to the first answer on the host's socket, and memory. `node bench/vm.ts [--rounds=5]`, as root, after

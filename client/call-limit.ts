@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { ClientError } from './client-error.ts';
 
 /** Time limit and cancellation of one call, the wait for its turn not included. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { JsonValue } from '../core/protocol/value.ts';
 import type { CallLimit } from './call-limit.ts';
 import type { ClientError } from './client-error.ts';

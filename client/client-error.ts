@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What went wrong on the host's side of the channel. */
 export type ClientErrorKind =
   /** The agent answered with an error: `agentClass` and the message are its words. */

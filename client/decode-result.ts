@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isJsonObject, type JsonValue } from '../core/protocol/value.ts';
 import { Base64Text, type SchemaType } from '../core/schema/types.ts';
 import { ClientError } from './client-error.ts';

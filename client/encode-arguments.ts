@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { jsonNumber, jsonString } from '../core/protocol/json-text.ts';
 import type { CommandSchema } from '../core/schema/command.ts';
 import type { SchemaType } from '../core/schema/types.ts';

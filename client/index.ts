@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The host's side: a typed client for any agent that speaks the QGA protocol. */
 export { byCommand, type ByCommandOptions } from './by-command.ts';
 export { ClientError, type ClientErrorKind } from './client-error.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import process from 'node:process';
 
 import { messageOf } from '../core/errors/agent-error.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { FreezeController } from './freeze/controller.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Agent, type AgentOptions } from './agent.ts';
 import { handlers } from './commands/index.ts';
 import { FreezeController } from './freeze/controller.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { hasCapability } from './ports/capabilities.ts';
 import { PreparedAnswer, type CommandCatalog, type CommandContext, type CommandHandler } from './commands/command.ts';
 import { AgentError } from './errors/agent-error.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FreezeReport } from './freeze/record.ts';
 
 /** What an agent that goes to sleep leaves to the next one, besides the descriptors that are kept for it. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { messageOf } from './errors/agent-error.ts';
 import { type AnswerPiece, Base64Piece, PreparedAnswer, type CommandContext } from './commands/command.ts';
 import type { Dispatcher, Outcome } from './dispatch.ts';

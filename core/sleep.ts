@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock, Timer } from './ports/index.ts';
 
 const NS_PER_MS = 1_000_000n;

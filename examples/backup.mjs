@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Copies a guest's disk while its file systems are frozen: node backup.mjs SOCKET COMMAND [ARGUMENT...]
 // COMMAND makes the copy (qemu-img, lvcreate --snapshot, …). Exit status: 0 consistent, 1 not, 2 the guest may be frozen.
 import { execFile } from 'node:child_process';

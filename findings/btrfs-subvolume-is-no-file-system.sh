@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44, btrfs-progs 6.2, util-linux 2.38.1 (2026-11-30): two subvolumes of one btrfs, mounted side by side, look like two
 # file systems: stat(2) gives two device numbers, statfs(2) two ids. But a freeze of one freezes the other too, the freeze of the
 # second fails as busy, and one thaw, of whichever, thaws both. Only the device of mountinfo(5) says that they are one, and that

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # dpkg 1.21.23 (Debian 12) on a merged /usr: a package that takes another's place loses the file that both have.
 #
 # Package 'old' has /lib/units/agent.service, as Debian 12's packages with units do. Package 'new' has /usr/lib/units/agent.service, and

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # fast-check 4.10.2 (npm, 2026-11-30): fc.string({ maxLength: 100000 }) never gives a string of more than 10 characters, and arrays and
 # Uint8Arrays likewise: a maximum bounds, but it does not widen what is tried. How long things get is said by `size`, which is
 # 'small' where nobody says it. A test of limits that only sets maxLength tests nothing near them.

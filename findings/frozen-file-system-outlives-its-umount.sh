@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44, ext4, util-linux 2.38.1 (2026-11-30; the same on 6.1.176, 6.12.117 and 7.3.4): a frozen file system can be
 # unmounted. It stays frozen without a mount, its loop device stays in use, nothing is left by which it could be thawed, and the
 # next mount of the same device succeeds at once and is frozen still: the first write waits. A thaw of the new mount is what helps.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44, ext4 (2026-11-30; the same on 6.1.176, 6.12.117 and 7.3.4): on a frozen file system also calls wait that change
 # nothing. `mkdir -p` of a directory that is there, as scripts do before they look for something, waits uninterruptibly until the
 # thaw, because mkdir(2) asks for the right to write before it looks for the name. So does `rm -f` of a file that is not there.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44, Python 3.11, util-linux 2.38.
 #
 # A mounted FUSE file system answers stat(2) for its mount point with whatever owner its program names, and where the program

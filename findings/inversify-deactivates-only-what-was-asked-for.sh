@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # inversify 8.2.3 (npm, 2026-11-30): onDeactivation of a binding runs at unbind only where somebody has asked for the service before.
 # For a constant that was made elsewhere (an open file, a server that runs) and that nobody happened to get, nothing is closed:
 # toConstantValue is a cache that is empty until the first get, and only what is in a cache is deactivated.

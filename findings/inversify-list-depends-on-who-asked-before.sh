@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # inversify 8.2.3 (npm, 2026-11-30): getAll of a child container that has bindings of its own gives these alone, and not its parent's,
 # if nobody has asked before. If somebody asked while the child had none, the parent's list was remembered, and what the child binds
 # afterwards is added to it. The same bindings give one or three services, by the order of a question.

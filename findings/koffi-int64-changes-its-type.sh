@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # koffi 3.3.4 (npm, 2026-11-30): the type of an int64 that a C function returns depends on its value: up to 2^53 it is a number, from
 # there on a bigint. A sum, a comparison with ===, JSON.stringify that were tested with small values throw or lie with large ones.
 # An argument that is too wide for its parameter is cut without a word.

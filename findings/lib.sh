@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What the scripts here share; see README.md. Source it first: it makes $work, a folder that is removed at the end. With the word
 # `mounts` the script runs as root in a mount namespace of its own, with $work a tmpfs: nobody else sees what it mounts.
 set -euo pipefail

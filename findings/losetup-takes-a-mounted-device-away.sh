@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44, util-linux 2.38.1 (2026-11-30): `losetup -d` of a loop device with a mounted file system answers 0, and nothing
 # happens: the device is still there, and is written to. It goes away by itself at the umount. And one image can be on two devices
 # at a time without a word; `--nooverlap` then takes one of the two instead of a new one.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44 (2026-11-30): mountinfo(5) and /proc/mounts escape blank, tab, line feed and backslash in octal, and `#` too, as
 # \043, but only in the source of a mount, not in its mount point. Whoever knows just the four escapes of proc(5) and compares the
 # source with a path does not find it.

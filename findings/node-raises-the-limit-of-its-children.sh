@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Node 24.21.0 (npm's package `node`, 2026-11-30): Node raises its own soft limit of open files to the hard one when it starts, and its
 # children inherit that. A program started by a Node service has not the 1024 descriptors that its author counted with, but as many
 # as root may have; what uses select(2), or closes every descriptor up to the limit, breaks or takes long.

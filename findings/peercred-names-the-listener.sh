@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44, Python 3.11 (any Linux).
 #
 # SO_PEERCRED of a connected Unix stream socket names, to the client, the process that called listen(2): not the one that bound

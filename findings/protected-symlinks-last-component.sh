@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44 (the same code since 5.x), coreutils 9.1, util-linux 2.38.
 #
 # fs.protected_symlinks=1 keeps a process from following a link that another user left in a sticky directory of everybody's. It

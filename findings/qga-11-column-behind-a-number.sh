@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # qemu-ga 11.1.3 (Debian trixie-backports, 2026-11-30): the column of a parse error is one too high where the token that is
 # wrong follows a number or a word without a blank, or ends the text that the parser skips after a stray byte. The parser has
 # looked at that byte twice. With a blank in between the column is right: so `[1"a"]` and `[1 "a"]` name the same column.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # qemu-ga 11.1.3 (Debian trixie-backports, 2026-11-30): a parse error begins with line and column, and both are counted over
 # the whole life of the agent, across connections. A new client whose very first byte is wrong is told of line 2, 3, 56: the
 # lines that other clients have sent are counted too, and half a line that somebody left moves the column.

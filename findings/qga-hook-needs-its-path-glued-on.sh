@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # qemu-ga 7.2.22, 10.0.13 and 11.1.3 (Debian, 2026-11-30): `-F /path/to/hook` does not set the hook. The value of -F is optional
 # and only taken attached (-F/path, --fsfreeze-hook=/path); the next word is no value, and words that are no options are passed
 # over in silence. What runs is the default hook, or nothing. --dump-conf shows it, and also turns round the names of each list.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # qemu-ga 7.2.22, 10.0.13 and 11.1.3 (Debian bookworm, trixie, trixie-backports, 2026-11-30): a number as `id` of a request is
 # not echoed, it is read as a C double and printed anew with 17 digits. 1.0 comes back as 1, 0.1 as 0.10000000000000001, a long
 # integer rounded, and 1e400 as `inf`, which no JSON parser of a host reads. Whole numbers of up to 64 bits come back as sent.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # qemu-ga 7.2.22, 10.0.13 and 11.1.3 (Debian, 2026-11-30): the first guest-exec-status that says `exited` takes the record of
 # the program with it. A host whose answer got lost and that asks again is told that the process is unknown, and since 10.0 in
 # words that do not even name it: `PID ld does not exist`, whatever the number (7.2: `Invalid parameter 'pid'`).

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # qemu-ga 7.2.22, 10.0.13 and 11.1.3 (Debian, 2026-11-30): guest-file-write answers with the count of bytes while the file is
 # still empty. They lie in the agent's memory until a flush, a seek, a read or a close; on a full disk the write succeeds and
 # one of those fails. A host that reads the file in another way, or starts a program that does, sees nothing.

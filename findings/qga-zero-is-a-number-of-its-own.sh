@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # qemu-ga 11.1.3 (Debian trixie-backports, 2026-11-30; 7.2 and 10.0 alike but for the place in front): what follows a zero
 # decides in an odd way. A digit makes both one bad token: `007` is the stray token `00`, and the 7 is skipped. An `e` does not
 # belong to the number at all: `0e1`, good JSON for 0.0, is the number 0, the word `e` and the number 1, while `1e1` and `0.0e1`

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44, ext4, util-linux 2.38.1 (2026-11-30): an ext4 that is mounted read-only, to which nobody writes, can be frozen
 # and trimmed all the same. What the freeze does hold up is the way back: `mount -o remount,rw` fails, with the words "mount point
 # is busy", although no file is open. After a thaw it works.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18 (af_unix), Python 3.11: what a peer had sent is behind an error that says the connection is gone.
 #
 # A process sends two packets on a SOCK_SEQPACKET pair and ends, with something unread in its own queue. Whoever reads the

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # systemd 252.39 (Debian 12): whether `systemctl enable ALIAS` works depends on the directory in which the alias's link lies.
 #
 # An alias of a unit is a symbolic link with the other name. Below /usr/lib/systemd/system `systemctl enable ALIAS` follows it and ends

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux 6.18.44, util-linux 2.38.1 (2026-11-30): what `fstrim -v` reports is not what was freed. After a first trim a second one
 # reports nothing on ext4, which remembers, everything again on xfs, and part of it on btrfs. A minimum that is larger than any
 # free stretch is an error on ext4 and xfs and a success with 0 bytes on btrfs.

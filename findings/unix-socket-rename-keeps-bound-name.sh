@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Linux, unix(7), kernel of the machine: a Unix socket that listens can be renamed, and the name that it was bound to stays in the kernel.
 #
 # connect(2) goes by the inode: after rename(2) clients reach the listener under the new name, and under the old one get

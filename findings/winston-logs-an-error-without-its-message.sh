@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # winston 3.19.0 (npm, 2026-11-30), createLogger with its own default format: an Error alone is logged as {"level":"error"}, without
 # its message, because that is no enumerable member. An Error beside a text is logged with both messages run together, and so is any
 # other object with a member `message`: logger.info('saved', { message: 'hello' }) says "saved hello" and has no member of its own.

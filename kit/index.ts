@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * For people who bring another operating system: the ports, their errors, and the envelope of a backend. Nothing of the agent, of the
  * contract suite or of the fake is loaded by it.

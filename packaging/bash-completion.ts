@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { commandLineOptions } from '../adapters/config/command-line.ts';
 import { linuxChannels } from '../adapters/linux/channels/linux-channels.ts';
 import { subcommands } from '../adapters/cli/subcommands/index.ts';

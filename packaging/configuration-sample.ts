@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { defaultPath, settingRows, type SettingRow } from '../adapters/config/settings-table.ts';
 import { wrapped } from './product-facts.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { commandLineOptions, type CommandLineOption } from '../adapters/config/command-line.ts';
 import { configurationPaths, defaultPath, settingRows } from '../adapters/config/settings-table.ts';
 import { subcommands } from '../adapters/cli/subcommands/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { compatibleWith, version } from '../adapters/config/product.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Bundles the agent for Node 22 and later: one script with all that every start needs, one for each part that few starts
  * need, and V8's code cache of the first. ES modules would cost a millisecond a file at the start, a startup snapshot is

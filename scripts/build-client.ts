@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What the package concierge-client is made of: ES modules with their types for Node 20 and later, and its program in few files.
  * The parts of the core that it shares with the agent (protocol, schema, errors) go along.

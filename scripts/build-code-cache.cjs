@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes agent.cache beside the bundle that is named: runs it as an agent on a socket in a temporary directory, asks it
 // what every host asks first, and keeps the code that V8 has compiled until then.
 'use strict';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the package's entry points are made of: ES modules with their types, for Node and for TypeScript's `nodenext`. */
 import { execFileSync } from 'node:child_process';
 import { rmSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Everything that `npm ci` makes: the native parts and the bundle that ships. */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Starts the agent's bundle with V8's code cache of it, which saves half of the start. A cache of another Node or
 // processor is not used, and nothing else changes.
 'use strict';

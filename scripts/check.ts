@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The quick look before a commit: types and lint side by side, then the unit tests that what differs from `main` reaches
  * through its imports. The whole is `npm test`.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Adds up the JSON reports of the test suites and closes with one line: `N passed, N failed, N skipped`. */
 import { readFileSync } from 'node:fs';
 

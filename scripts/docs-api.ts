@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Writes the API reference of the kit, the contract suite, the fake and the client to `dist-docs/`, by typedoc.
  *

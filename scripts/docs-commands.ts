@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Writes `docs/commands.md` from the schema. With `--check` it writes nothing and fails where the file is not what the
  * schema says.

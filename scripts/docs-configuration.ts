@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Writes what `docs/configuration.md` has of the table of settings and of the table of channels, between its two marks. With
  * `--check` it writes nothing and fails where the page says otherwise.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Makes the packages for Linux in dist-packages/: Debian's, an RPM, and an archive with an installer.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `npm start`: the agent on this machine's own backend, on a socket below the project, and a word on how to talk to it. */
 import { spawn } from 'node:child_process';
 import { mkdirSync, statSync } from 'node:fs';

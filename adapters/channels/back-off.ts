@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Waiting times that grow from short to long while nothing succeeds, in milliseconds. */
 export class BackOff {
   readonly #first: number;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { lstatSync, type BigIntStats } from 'node:fs';
 
 /** What lies at a path, links not followed; `undefined` for nothing. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../core/errors/agent-error.ts';
 import type { Channels, KeptDescriptors, Log, Transport } from '../../core/ports/index.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Channels } from '../../core/ports/index.ts';
 
 /** A backend's own channels and those of the system under it: a name of both is the backend's. */

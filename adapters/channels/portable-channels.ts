@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Channels } from '../../core/ports/index.ts';
 
 /** Where neither the backend nor this package has channels of the system: a Unix socket of Node's own. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 const lineFeed = 0x0a;
 const apostrophe = 0x27;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Connection, Log, Transport } from '../../core/ports/index.ts';
 import { BackOff } from './back-off.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { once } from 'node:events';
 import { unlinkSync, type BigIntStats } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { bad } from '../../core/diagnosis/finding.ts';
 import { AgentError } from '../../core/errors/agent-error.ts';
 import type { ChannelMethod, ChannelOptions, Channels, Finding, Transport } from '../../core/ports/index.ts';

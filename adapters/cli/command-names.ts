@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { commands } from '../../core/schema/index.ts';
 import type { CommandSchema } from '../../core/schema/command.ts';
 import type { Platform } from '../config/settings-table.ts';

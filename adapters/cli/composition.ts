@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Backend, Channels, Connection, Keeper, KeptDescriptors, StateStore, Transport } from '../../core/ports/index.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ProcessLog } from '../logging/process-log.ts';

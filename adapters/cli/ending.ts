@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Why the agent ends. */
 export type Ending =
   | { readonly kind: 'asked'; readonly signal: NodeJS.Signals }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { after } from '../shared/unreferenced-timer.ts';
 
 /** Until then the first hosts have their answers: to load Node's module takes two milliseconds, and 1.5 MiB from then on. */

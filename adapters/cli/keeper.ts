@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixError } from '../../core/errors/posix-errno.ts';
 import { version } from '../config/product.ts';
 import { readSettings, type Request, type SettingsSource } from '../config/settings.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { writeSync } from 'node:fs';
 import { exit } from './process-addon.ts';
 import { runProgram } from './program.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import { systemError } from '../shared/system-error.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The part of the native addon that is about this process (native/linux/process-life.cc). */
 export interface ProcessAddon {
   /**

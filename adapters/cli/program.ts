@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 import { closestName } from '../../core/errors/closest-name.ts';
 import { harmlessLines } from '../../core/errors/harmless-text.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { hasCapability } from '../../core/ports/capabilities.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import { commands } from '../../core/schema/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { resolve } from 'node:path';
 import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Keeper } from '../../core/ports/index.ts';

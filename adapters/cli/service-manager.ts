@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ProcessAddon } from './process-addon.ts';
 
 /** Tells the service manager how things are; nothing where there is none. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from '../config/settings.ts';
 import type { Composition } from './composition.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { within } from '../shared/within.ts';
 import type { SystemLog } from '../shared/system-log.ts';
 import type { Foreground } from './daemon.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { getopt, type GetoptItem, type OptionSyntax } from './getopt.ts';
 import { settingRows, type SettingName, type SettingRow } from './settings-table.ts';
 

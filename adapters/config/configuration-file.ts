@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { osCode, messageOf } from '../../core/errors/agent-error.ts';
 import { isUntrusted } from '../shared/trust/place-guard.ts';
 import { KeyFile, KeyFileError } from './key-file.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { settingRows, type SettingRow } from './settings-table.ts';
 
 /** The table of settings for `docs/configuration.md`; a test keeps the file equal to it. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { escapeValue } from './key-file.ts';
 import type { Settings } from './settings.ts';
 import { settingRows, type Platform, type SettingName, type SettingRow } from './settings-table.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A long option and, where it has one, its letter. */
 export interface OptionSyntax {
   readonly long: string;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { commandLineOptions, type CommandLineOption } from './command-line.ts';
 import { versionLine } from './product.ts';
 import { configurationPaths, defaultPath, type Platform } from './settings-table.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A key file as GLib writes and reads it: groups in brackets, `key=value`, comments with `#`. Bytes are kept as they
  * are until a value is asked for, because only values that somebody reads have to be UTF-8 (GLib; observed with

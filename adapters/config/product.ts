@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The release of Concierge: that of package.json (a test compares them). */
 export const version = '0.1.0';
 

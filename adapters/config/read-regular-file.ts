@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { placeGuard } from '../shared/trust/place-guard.ts';
 import { readTrusted } from '../shared/trust/trusted-file.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ChannelMethod } from '../../core/ports/index.ts';
 import { channelMethods } from '../channels/methods.ts';
 import { programData } from '../shared/program-data.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { channelMethods } from '../channels/methods.ts';
 import { closestName } from '../../core/errors/closest-name.ts';
 import { isMissing, loadConfiguration, type ReadFile } from './configuration-file.ts';

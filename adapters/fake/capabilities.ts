@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { capabilityGroups, type CapabilityGroup } from '../../core/ports/capabilities.ts';
 
 /** Groups that a guest in memory always has, or never: its time goes on, and the system that it runs on brings the rest. */

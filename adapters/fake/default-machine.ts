@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { MachineDescription } from './description.ts';
 import { pciAddress } from './disks.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { LogicalProcessor, NetworkInterface, NetworkRoute, SuspendMode, UserSession } from '../../core/ports/index.ts';
 import type { FakeCapability } from './capabilities.ts';
 import type { UserDescription } from './accounts.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type {
   DiskAddress, DiskCounters, DiskInfo, Disks, DiskStatistics, FileSystemInfo, FileSystemUsage, NvmeSmart,
 } from '../../core/ports/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixError, type PosixCode } from '../../core/errors/posix-errno.ts';
 import type { FileAccess, LeftFile, OpenFile, OpenMode } from '../../core/ports/index.ts';
 import type { FileTree, Location } from './file-tree.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixError, type PosixCode } from '../../core/errors/posix-errno.ts';
 import { permits, type Credentials, type Directory, type Inode } from './inodes.ts';
 import type { Superblock } from './superblock.ts';

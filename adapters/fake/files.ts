@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { dirname } from 'node:path/posix';
 
 import type { FileTree, Location } from './file-tree.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { osCode, messageOf } from '../../core/errors/agent-error.ts';
 import { posixError, posixText } from '../../core/errors/posix-errno.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeRequest, FreezeSession, FreezeTarget, ThawOutcome, Timer } from '../../core/ports/index.ts';

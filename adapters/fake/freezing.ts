@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { osCode, messageOf } from '../../core/errors/agent-error.ts';
 import { posixError } from '../../core/errors/posix-errno.ts';
 import type { FreezeCandidate, FreezeEnd, FreezeMarkerData, FreezeRequest, FreezeTarget, Freezing, FrozenTarget, LeftOutReason, ThawOutcome } from '../../core/ports/index.ts';

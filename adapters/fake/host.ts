@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { DeviceDriver, Host, OsInformation } from '../../core/ports/index.ts';
 
 export interface HostDescription {

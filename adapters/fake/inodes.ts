@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ProgramFunction } from './programs.ts';
 import { SparseBytes } from './sparse-bytes.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Keeper } from '../../core/ports/index.ts';
 import type { FakeTransport } from './transport.ts';
 

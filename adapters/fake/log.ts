@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Log, LogLevel, LogLine } from '../../core/ports/index.ts';
 
 export interface RecordedLine {

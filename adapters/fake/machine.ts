@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Backend, FileSystem } from '../../core/ports/index.ts';
 import { FakeAccounts } from './accounts.ts';
 import type { FakeCapability } from './capabilities.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixNumber } from '../../core/errors/posix-errno.ts';
 import type { Memory, MemoryBlock, MemoryBlockChange } from '../../core/ports/index.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Backend } from '../../core/ports/index.ts';
 import type { MachineDescription } from './description.ts';
 import { createFakeMachine } from './machine.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Network, NetworkInterface, NetworkRoute } from '../../core/ports/index.ts';
 
 /** Links and routes of the fake; a test may push to and splice the lists. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixError, type PosixCode } from '../../core/errors/posix-errno.ts';
 import type { OpenFile, OpenMode, Ready, Whence } from '../../core/ports/index.ts';
 import { newFile, type Device, type Fifo, type GeneratedFile, type Inode, type RegularFile } from './inodes.ts';

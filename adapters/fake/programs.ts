@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ProcessEnd } from '../../core/ports/index.ts';
 
 /** What a program of the fake sees and can do. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 const blockSize = 4096;
 const blockSizeWide = BigInt(blockSize);
 

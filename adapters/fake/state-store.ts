@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FreezeMarkerData, StateStore } from '../../core/ports/index.ts';
 
 export interface FakeStateStoreOptions {

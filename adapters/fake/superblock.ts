@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixError } from '../../core/errors/posix-errno.ts';
 import type { LeftOutReason } from '../../core/ports/index.ts';
 import type { FakeClock } from './clock.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Connection, ConnectionSink, Transport } from '../../core/ports/index.ts';
 
 export interface FakeTransportOptions {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { osCode, messageOf } from '../../core/errors/agent-error.ts';
 import { posixError } from '../../core/errors/posix-errno.ts';
 import type { Trimming, TrimOutcome } from '../../core/ports/index.ts';

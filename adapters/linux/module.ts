@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Backend, KeptDescriptors } from '../../core/ports/index.ts';
 import { linuxClock } from './facts/clock.ts';
 import { type BlockAddon, linuxFacts } from './facts/facts.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { nativeAddon, type NativeAddon } from './native.ts';
 
 /** Reads a whole file of at most `limit` bytes off the event loop and off libuv's pool. @throws os error */

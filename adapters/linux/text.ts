@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /** Bytes of the system as text that is valid everywhere: what is no UTF-8 becomes U+FFFD. */

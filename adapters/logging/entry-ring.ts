@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Entry } from './line.ts';
 
 /** How much may wait while nothing can be written. */

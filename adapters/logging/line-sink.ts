@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { close, constants, existsSync, openSync, write } from 'node:fs';
 import { dirname, resolve as absolute } from 'node:path';
 import { systemError } from '../shared/system-error.ts';

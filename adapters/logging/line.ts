@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { harmless } from '../../core/errors/harmless-text.ts';
 import type { LogLevel } from '../../core/ports/index.ts';
 

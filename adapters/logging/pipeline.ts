@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { formatLine, type Entry } from './line.ts';
 import type { LineSink } from './line-sink.ts';
 import type { SystemLog } from '../shared/system-log.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Log, LogLevel, LogLine } from '../../core/ports/index.ts';
 import { EntryRing } from './entry-ring.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Sends one datagram to a Unix socket without waiting; throws where nobody listens. */
 export type SendDatagram = (path: string, bytes: Uint8Array) => void;
 

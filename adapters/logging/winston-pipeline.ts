@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Writable } from 'node:stream';
 import { formatLine, type Entry } from './line.ts';
 import type { LineSink } from './line-sink.ts';

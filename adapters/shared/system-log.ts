@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The log of the system, where an administrator looks when a service that nobody watches has something to say. */
 export interface SystemLog {
   /** Never throws and never waits. */

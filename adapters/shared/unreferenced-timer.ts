@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Timer } from '../../core/ports/clock.ts';
 
 /** setTimeout's limit: a longer delay would fire at once. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** VMADDR_CID_HOST of vsock(7). */
 export const HOST_CID = 2;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readFileSync, statfsSync } from 'node:fs';
 import { uptime } from 'node:os';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, ftruncateSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { AgentError, messageOf, osCode, withContext } from '../../core/errors/agent-error.ts';

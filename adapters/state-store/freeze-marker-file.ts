@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
 import { osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { FreezeMarkerData } from '../../core/ports/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FreezeMarkerData } from '../../core/ports/index.ts';
 
 /** One line of JSON: people and other programs may have to read it when something went wrong. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** qemu-ga's first number on a machine that never had one. */
 export const firstHandle = 1000n;
 

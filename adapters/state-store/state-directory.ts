@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, existsSync, fstatSync, mkdirSync, openSync, renameSync, unlinkSync, type Stats } from 'node:fs';
 import { join, resolve } from 'node:path';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
 import { AgentError, osCode, withContext } from '../../core/errors/agent-error.ts';
 import type { FreezeMarkerData, KeptDescriptors, StateStore } from '../../core/ports/index.ts';

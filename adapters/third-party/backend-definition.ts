@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closestName } from '../../core/errors/closest-name.ts';
 import { AgentError } from '../../core/errors/agent-error.ts';
 import type { Backend } from '../../core/ports/index.ts';

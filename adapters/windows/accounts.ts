@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import type { Accounts, UserSession } from '../../core/ports/accounts.ts';
 import { netapi32, USER_INFO_1003 } from './bindings/netapi32.ts';

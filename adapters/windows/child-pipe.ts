@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
 
 import { INVALID_HANDLE, kernel32, SECURITY_ATTRIBUTES } from './bindings/kernel32.ts';

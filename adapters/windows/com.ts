@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { koffi, type Pointer } from './koffi.ts';
 import { callOnThread, type GuidValue, type ParameterType } from './own-thread.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { wide } from './layout.ts';
 
 /** One word of a command line, by the rules of the C run-time library: backslashes count double before a quote only. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { kernel32, PROCESS_INFORMATION, STARTUPINFOEXW } from './bindings/kernel32.ts';
 import { keepAlive, koffi, type Pointer } from './koffi.ts';
 import { fileLane } from './lane.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { INVALID_HANDLE, kernel32 } from './bindings/kernel32.ts';
 import type { Out, Pointer } from './koffi.ts';
 import { fileLane } from './lane.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { DeviceDriver } from '../../core/ports/host.ts';
 import { DEVPROPKEY, setupapi } from './bindings/setupapi.ts';
 import { devicesOf, registryTexts } from './device-set.ts';

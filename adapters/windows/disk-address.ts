@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { DiskAddress, DiskBusType, PciAddress } from '../../core/ports/file-system.ts';
 import {
   DISK_EXTENT, IOCTL_SCSI_GET_ADDRESS, IOCTL_STORAGE_QUERY_PROPERTY, IOCTL_VOLUME_GET_VOLUME_DISK_EXTENTS, SCSI_ADDRESS,

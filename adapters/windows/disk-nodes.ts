@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { IOCTL_STORAGE_GET_DEVICE_NUMBER, STORAGE_DEVICE_NUMBER } from './bindings/storage.ts';
 import { control, withDevice } from './device-control.ts';
 import { deviceInterfaces } from './device-set.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { DiskInfo, Disks } from '../../core/ports/file-system.ts';
 import { addressOfDisk } from './disk-address.ts';
 import { diskNodes } from './disk-nodes.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { join } from 'node:path';
 import { koffi, type RawFunction } from './koffi.ts';
 import { providerPath } from './vss/provider-path.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { SystemLog } from '../shared/system-log.ts';
 import { advapi32 } from './bindings/advapi32.ts';
 import { keepAlive, koffi, type Pointer } from './koffi.ts';

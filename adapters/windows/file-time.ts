@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** 100-nanosecond steps between 1601, where FILETIME begins, and 1970. */
 const epoch = 116_444_736_000_000_000n;
 

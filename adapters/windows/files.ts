@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../core/errors/agent-error.ts';
 import { posixError } from '../../core/errors/posix-errno.ts';
 import type { FileAccess, OpenFile, OpenMode } from '../../core/ports/file-system.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { AgentError } from '../../core/errors/agent-error.ts';
 import type { FreezeCandidate, FreezeRequest, FreezeSession, FreezeTarget, Freezing, ThawOutcome } from '../../core/ports/freezing.ts';
 import { kernel32 } from './bindings/kernel32.ts';

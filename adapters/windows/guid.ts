@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The 16 bytes of a GUID as Windows has them in memory: the first three groups are little-endian numbers. */
 export function guidBytes(text: string): Buffer {
   const digits = text.replaceAll(/[{}-]/g, '');

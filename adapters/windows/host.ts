@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../core/errors/agent-error.ts';
 import type { Host } from '../../core/ports/host.ts';
 import { DYNAMIC_TIME_ZONE_INFORMATION, kernel32, SYSTEM_INFO } from './bindings/kernel32.ts';

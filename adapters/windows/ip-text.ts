@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Addresses as text. */
 
 export const ipv4Text = (bytes: Uint8Array): string => bytes.join('.');

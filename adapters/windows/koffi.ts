@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createRequire } from 'node:module';
 
 /** An address of this process. koffi 3 gives them as BigInts that carry no type; 0 is `null`. */

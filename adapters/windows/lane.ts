@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Lets so many calls through at a time and the others wait. What can block on a disk runs on libuv's pool, and a stuck
  * disk must not take all of it: two threads stay free for those who end a freeze.

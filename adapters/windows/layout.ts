@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Structures of the Windows headers as data: sizes and offsets that the tests compare with what a C compiler makes of
  * the headers (`test/windows/host/layout.test.ts`). All are those of 64-bit Windows.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../core/errors/agent-error.ts';
 import { pdh, PDH_FMT_COUNTERVALUE } from './bindings/pdh.ts';
 import type { Out, Pointer } from './koffi.ts';

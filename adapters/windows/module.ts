@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Backend } from '../../core/ports/index.ts';
 import { windowsAccounts } from './accounts.ts';
 import { windowsClock } from './clock.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import type { InterfaceStatistics, IpAddress, Network, NetworkInterface, NetworkRoute } from '../../core/ports/network.ts';
 import {

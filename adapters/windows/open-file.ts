@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixError } from '../../core/errors/posix-errno.ts';
 import type { OpenFile, Ready, Whence } from '../../core/ports/file-system.ts';
 import { kernel32 } from './bindings/kernel32.ts';

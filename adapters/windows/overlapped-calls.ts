@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { kernel32, OVERLAPPED } from './bindings/kernel32.ts';
 import { lastError } from './dll.ts';
 import { koffi, type Out, type Pointer } from './koffi.ts';

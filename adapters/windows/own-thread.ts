@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { call as Call, mostArguments, worker as Worker } from './bindings/vss-calls.ts';
 import { kernel32 } from './bindings/kernel32.ts';
 import { demandExport } from './exports.ts';

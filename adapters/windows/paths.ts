@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { windowsErrorOf } from './system-error.ts';
 
 /** MAX_PATH less room for a short file name, which CreateDirectory wants. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { PciAddress } from '../../core/ports/file-system.ts';
 import { cfgmgr32 } from './bindings/cfgmgr32.ts';
 import type { Out } from './koffi.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import type { Power, ShutdownMode, SuspendMode } from '../../core/ports/power.ts';
 import { advapi32 } from './bindings/advapi32.ts';

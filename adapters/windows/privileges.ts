@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import { advapi32, TOKEN_PRIVILEGES } from './bindings/advapi32.ts';
 import { kernel32 } from './bindings/kernel32.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import type { LogicalProcessor, Processors } from '../../core/ports/processors.ts';
 import { kernel32, PROCESSOR_GROUP_INFO, SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX } from './bindings/kernel32.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../../core/errors/agent-error.ts';
 import { advapi32, HKEY_LOCAL_MACHINE } from './bindings/advapi32.ts';
 import type { Out, Pointer } from './koffi.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../../core/errors/agent-error.ts';
 import { advapi32, HKEY_LOCAL_MACHINE, SC_ACTION, SERVICE_DESCRIPTION, SERVICE_FAILURE_ACTIONS, SERVICE_FAILURE_ACTIONS_FLAG, SERVICE_STATUS, SERVICE_STATUS_PROCESS } from './bindings/advapi32.ts';
 import { quoted } from './command-line.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Not that of qemu-ga (QEMU-GA): both can be installed, though only one can have the port. */
 export const serviceName = 'concierge-ga';
 export const serviceDisplayName = 'Concierge Guest Agent';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { advapi32, SERVICE_STATUS, SERVICE_TABLE_ENTRY } from './bindings/advapi32.ts';
 import { kernel32 } from './bindings/kernel32.ts';
 import { keepAlive, koffi, type Pointer } from './koffi.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../../core/errors/agent-error.ts';
 import { advapi32, QUERY_SERVICE_CONFIG, SERVICE_FAILURE_ACTIONS, SERVICE_STATUS_PROCESS } from './bindings/advapi32.ts';
 import { koffi, type Out, type Pointer } from './koffi.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../../core/errors/agent-error.ts';
 import type { Trimming, TrimOutcome } from '../../core/ports/file-system.ts';
 import { runProgram, systemProgram } from './program.ts';

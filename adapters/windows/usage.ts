@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FileSystemInfo, FileSystemUsage } from '../../core/ports/file-system.ts';
 import { kernel32 } from './bindings/kernel32.ts';
 import { addressesOfVolume } from './disk-address.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What guest-get-osinfo calls a release: `Microsoft Windows 11` and `11`. */
 export interface Release {
   readonly version: string;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The two agents under measurement: ours as it ships, and Debian's qemu-ga, unpacked and never installed. */
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The copies under measurement, through the socket of an agent wherever it runs. */
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 'use strict';
 // Preloaded into a measured program: at its end it writes its peak of resident memory (KiB) and its processor time
 // (microseconds) into the file that USE_FILE names. Not getrusage(2) for the peak: that begins with what the parent held when it forked.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What a channel costs by itself: a sink that answers each line with a fixed one, asked by a client in C, beside a `node:net`
  * server that does the same, and `qemu-ga` where it is installed. Server and client share one processor, so that the

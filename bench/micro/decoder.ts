@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { JsonDecoder } from '../../core/protocol/json-decoder.ts';
 import { parseRequest } from '../../core/protocol/request.ts';
 import { returnLine } from '../../core/protocol/response.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What the addon's operations cost: medians over many, on whatever else the machine is doing.
  *

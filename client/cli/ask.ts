@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createInterface } from 'node:readline/promises';
 import type { Readable, Writable } from 'node:stream';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FlagSyntax } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 

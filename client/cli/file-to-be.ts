@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { randomBytes } from 'node:crypto';
 import { rmSync, type Stats } from 'node:fs';
 import { open, realpath, rename, stat, type FileHandle } from 'node:fs/promises';

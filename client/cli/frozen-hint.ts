@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { ClientError } from '../client-error.ts';
 import type { GuestClient } from '../guest-client.ts';
 

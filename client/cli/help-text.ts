@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { globalFlags } from './command-line.ts';
 import { subcommands } from './subcommands.ts';
 import type { FlagSyntax, SubcommandEntry } from './terminal.ts';

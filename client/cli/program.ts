@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../../core/errors/agent-error.ts';
 import { harmless, harmlessLines } from '../../core/errors/harmless-text.ts';
 import { ClientError, type ClientErrorKind } from '../client-error.ts';

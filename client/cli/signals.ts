@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { EventEmitter } from 'node:events';
 
 /** What asks a program to end: Ctrl-C, a supervisor, a terminal that is closed. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closestName } from '../../core/errors/closest-name.ts';
 import type { CommandLine } from './command-line.ts';
 import type { FlagSyntax, SubcommandEntry } from './terminal.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, messageOf, withContext } from '../errors/agent-error.ts';
 import type { OpenFile, OpenMode, Ready, Whence } from '../ports/index.ts';
 import {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../errors/agent-error.ts';
 import { nameOf } from '../freeze/plan.ts';
 import type { TrimOutcome } from '../ports/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../errors/agent-error.ts';
 import type { UserSession } from '../ports/index.ts';
 import {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { commandNames, type CommandName } from '../schema/index.ts';
 import type { CommandHandler } from './command.ts';
 import { addAuthorizedKeys, getAuthorizedKeys, removeAuthorizedKeys, setUserPassword } from './credentials.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../errors/agent-error.ts';
 import { guestGetMemoryBlockInfo, guestGetMemoryBlocks, guestSetMemoryBlocks } from '../schema/memory.ts';
 import { available, handler } from './command.ts';

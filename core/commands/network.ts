@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../errors/agent-error.ts';
 import type { InterfaceStatistics, Ipv4Route, Ipv6Route, NetworkInterface, NetworkRoute } from '../ports/index.ts';
 import { guestNetworkGetInterfaces, guestNetworkGetRoute } from '../schema/network.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../errors/agent-error.ts';
 import type { ShutdownMode, SuspendMode } from '../ports/index.ts';
 import { guestShutdown, guestSuspendDisk, guestSuspendHybrid, guestSuspendRam } from '../schema/power.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `undefined` members become absent ones. */
 export type Present<T> = {
   readonly [K in keyof T as undefined extends T[K] ? never : K]: T[K];

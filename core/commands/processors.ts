@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../errors/agent-error.ts';
 import {
   guestGetCpustats, guestGetLoad, guestGetVcpus, guestSetVcpus,

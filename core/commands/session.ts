@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { guestInfo, guestPing, guestSync, guestSyncDelimited } from '../schema/session.ts';
 import { handler } from './command.ts';
 

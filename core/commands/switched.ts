@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Runs that a line of the log names; a host can ask for as many as a request holds. */
 const MAX_RUNS = 32;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../errors/agent-error.ts';
 import { guestGetTime, guestSetTime } from '../schema/time.ts';
 import { available, handler } from './command.ts';

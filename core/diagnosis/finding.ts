@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Finding } from '../ports/diagnosis.ts';
 
 type Making = (subject: string, detail: string, remedy?: string) => Finding;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What kind of refusal an error is; the protocol's error class follows from it (see `describeError`). */
 export type AgentErrorKind =
   /** The command does not exist on this machine, or policy or the frozen state forbids it. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The name that was probably meant: the one with the fewest changed letters, where those are few, or the only one that ends so. */
 export function closestName(given: string, names: readonly string[]): string | undefined {
   const ending = given.length < 3 ? [] : names.filter((name) => name.toLowerCase().endsWith(`-${given.toLowerCase()}`));

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What a terminal, a log or somebody who reads either could be deceived by: control characters of C0 and C1 (escape sequences,
  * new lines), format characters (bidirectional overrides, invisible ones), line and paragraph separators, lone surrogates.

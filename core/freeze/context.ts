@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from '../ports/clock.ts';
 import type { Freezing } from '../ports/freezing.ts';
 import type { Hooks } from '../ports/hooks.ts';

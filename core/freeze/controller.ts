@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
 import type { Timer } from '../ports/clock.ts';
 import type { FreezeEnd, FreezeMarkerData, FreezeSession, FrozenTarget, ThawOutcome } from '../ports/freezing.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
 import type { Hook, HookOutcome, HookPhase, Hooks } from '../ports/hooks.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../errors/agent-error.ts';
 import type { FrozenTarget } from '../ports/freezing.ts';
 import type { FreezeContext } from './context.ts';

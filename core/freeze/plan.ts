@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FreezeCandidate, LeftOutReason } from '../ports/freezing.ts';
 
 export interface PlanRequest {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FreezeEnd, FreezeOutcome, ThawOutcome } from '../ports/freezing.ts';
 import type { HookResult } from './hooks.ts';
 import type { LeftOut } from './plan.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { messageOf, type AgentError } from '../errors/agent-error.ts';
 import type { FreezeMarkerData, FreezeSession, ThawOutcome } from '../ports/freezing.ts';
 import type { FreezeContext } from './context.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, messageOf, osCode, withContext } from '../errors/agent-error.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeSession, FrozenTarget, ThawOutcome } from '../ports/freezing.ts';
 import type { FreezeContext } from './context.ts';

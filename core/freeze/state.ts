@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Timer } from '../ports/clock.ts';
 import type { FrozenTarget } from '../ports/freezing.ts';
 import type { HookRound } from './hooks.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { CommandSchema } from '../schema/command.ts';
 
 /** Names from the configuration and the command line. An empty list is no list. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** People and their credentials. */
 export interface Accounts {
   readonly sessions?: {

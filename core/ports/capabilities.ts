@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Backend } from './index.ts';
 import type { SuspendMode } from './power.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Time. The only source of it in the core, so that the fake can run it by hand. */
 export interface Clock {
   /** Wall clock, nanoseconds since 1970-01-01 UTC. Never blocks. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Looks at what a system has to have for the agent to do its work; for `doctor`, before something goes wrong. */
 export interface Diagnosis {
   /**

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Freezing } from './freezing.ts';
 
 /** A value now, where it is certain that nothing had to be waited for; else a promise of it. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Freezing file systems: a session is begun, asked and ended.
  *

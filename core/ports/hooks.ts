@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 export type HookPhase = 'freeze' | 'freezefail' | 'thaw';
 
 /** Programs of the administrator that run around a freeze. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What this guest says of itself. */
 export interface Host {
   readonly hostName?: {

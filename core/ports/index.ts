@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 export type * from './accounts.ts';
 export type * from './clock.ts';
 export type * from './diagnosis.ts';

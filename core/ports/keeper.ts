@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What outlives an agent. Absent: the agent is all there is, and it never sleeps. (On Linux a process of its own,
  * docs/keeper.md.)

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 export type LogLevel = 'error' | 'warning' | 'info' | 'debug';
 
 /** A line, or a function that builds it: not called when the level is off. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Memory blocks that can be taken off line. */
 export interface Memory {
   readonly blocks?: {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Addresses, links and routes of the guest. */
 export interface Network {
   readonly interfaces?: {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 export type ShutdownMode = 'powerdown' | 'halt' | 'reboot';
 export type SuspendMode = 'disk' | 'ram' | 'hybrid';
 

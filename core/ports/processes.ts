@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Running programs for guest-exec. */
 export interface Processes {
   /** Whether standard error can be joined with standard output in true order. */

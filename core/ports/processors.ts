@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Virtual processors. */
 export interface Processors {
   readonly online?: {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FreezeMarkerData } from './freezing.ts';
 
 /** What outlives the agent. Lies where it is writable while every file system is frozen. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Finding } from './diagnosis.ts';
 import type { KeptDescriptors } from './keeper.ts';
 import type { Log } from './log.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { JsonValue } from './value.ts';
 
 /** One value, or one error to be answered; errors are those of the text itself, not of what it says. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Base64Text } from './base64-text.ts';
 import { isNoncharacter } from './modified-utf8.ts';
 import { isJsonObject, type JsonValue } from './value.ts';

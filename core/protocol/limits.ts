@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 const MEBIBYTE = 1024 * 1024;
 
 /** The bounds of the protocol. The first three are those of qemu-ga 11.1, which its clients share. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Noncharacters: U+FDD0 to U+FDEF and the last two code points of every plane. */
 export const isNoncharacter = (codePoint: number): boolean =>
   (codePoint & 0xfffe) === 0xfffe || (codePoint >= 0xfdd0 && codePoint <= 0xfdef);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Where in a number the scan is; the names say what was read last. */
 const MINUS = 0;
 const ZERO = 1;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Bytes looked at one by one before the machinery for long runs is worth its start. */
 const SHORT = 48;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isNoncharacter, lenientText, readUtf8Sequence, type Utf8Sequence } from './modified-utf8.ts';
 
 /** What `unescape` made of a stretch of string text. */

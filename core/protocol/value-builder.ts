@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { jsonString } from './json-text.ts';
 import { protocolLimits } from './limits.ts';
 import type { JsonValue } from './value.ts';

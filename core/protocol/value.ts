@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Base64Text } from './base64-text.ts';
 
 /**

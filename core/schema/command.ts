@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Capability } from '../ports/capabilities.ts';
 import type { Arguments, Members, Result, SchemaType } from './types.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { command } from './command.ts';
 import { guestNvmeSmart } from './nvme-smart.ts';
 import { bool, enumOf, int, listOf, optional, required, str, struct, uint64 } from './types.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../errors/agent-error.ts';
 import { jsonNumber, jsonString } from '../protocol/json-text.ts';
 import type { ListType, SchemaType, StructType } from './types.ts';

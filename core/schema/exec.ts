@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { command } from './command.ts';
 import { alternateOf, base64, bool, enumOf, int, listOf, optional, required, str, struct } from './types.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { bool, enumOf, int, listOf, optional, required, str, struct, uint64 } from './types.ts';
 
 const fileSystem = struct('ConciergeFrozenFilesystem', {

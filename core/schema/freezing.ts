@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { command } from './command.ts';
 import { freezePlan } from './freeze-plan.ts';
 import { freezeReport } from './freeze-report.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { command } from './command.ts';
 import { double, enumOf, int, listOf, optional, required, str, struct, uint16 } from './types.ts';
 

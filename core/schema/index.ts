@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { CommandSchema } from './command.ts';
 import { guestSetUserPassword, guestSshAddAuthorizedKeys, guestSshGetAuthorizedKeys, guestSshRemoveAuthorizedKeys } from './credentials.ts';
 import { guestGetDisks, guestGetDiskstats, guestGetFsinfo } from './disks.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { enumOf, int, required, struct, uint64 } from './types.ts';
 
 const low = (what: string) => required(uint64, `${what}: the lower 64 bits.`);

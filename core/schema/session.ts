@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { command } from './command.ts';
 import { bool, int, listOf, nothing, required, str, struct } from './types.ts';
 

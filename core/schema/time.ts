@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { command } from './command.ts';
 import { int, nothing, optional } from './types.ts';
 

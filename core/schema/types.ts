@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The vocabulary in which commands are described as data. Validation, encoding, TypeScript types, `docs/commands.md`,
  * the host's client and the fuzz targets all derive from it.

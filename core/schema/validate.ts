@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../errors/agent-error.ts';
 import { Base64Text } from '../protocol/base64-text.ts';
 import type { JsonObject, JsonValue } from '../protocol/value.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../errors/agent-error.ts';
 import type { FileAccess, OpenFile, OpenMode, Ready, StateStore } from '../ports/index.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer';
 
 /** Most bytes that are kept of one stream of one process; what comes after is dropped (qemu-ga 11.1). */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../errors/agent-error.ts';
 import type { Clock, ProcessEnd, Processes, RunningProcess, SpawnRequest, Timer } from '../ports/index.ts';
 import { CapturedOutput } from './output.ts';

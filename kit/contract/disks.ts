@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 
 import type { DiskAddress, Disks, DiskStatistics, FileSystemUsage, Trimming } from '../../core/ports/index.ts';

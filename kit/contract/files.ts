@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readingAndWriting } from './file-contents.ts';
 import { seeking } from './file-positions.ts';
 import { contractGroup } from './group.ts';

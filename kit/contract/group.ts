@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { CapabilityGroup } from '../../core/ports/capabilities.ts';
 import type { Backend } from '../../core/ports/index.ts';
 import type { ContractSubject } from './subject.ts';

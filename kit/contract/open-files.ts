@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FileAccess, OpenFile, OpenMode } from '../../core/ports/index.ts';
 import type { ContractCase } from './group.ts';
 

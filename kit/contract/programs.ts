@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A program with its arguments. */
 export interface ProgramCall {
   readonly path: string;

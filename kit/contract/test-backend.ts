@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { CapabilityGroup } from '../../core/ports/capabilities.ts';
 import { passwordContract, sessionContract, sshKeyContract } from './accounts.ts';
 import { channelContract } from './channels.ts';

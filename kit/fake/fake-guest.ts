@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { duplexPair, type Duplex } from 'node:stream';
 
 import { FakeLog } from '../../adapters/fake/log.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** For people who write host software: a guest in memory with a running agent in it, and faults to inject. */
 export type { FakeCapability } from '../../adapters/fake/capabilities.ts';
 export { defaultDescription } from '../../adapters/fake/default-machine.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Users, and the one file in their homes that the agent changes.
 //
 // Work in a home is done with the rights of its owner, on a thread that is thrown away. Only the file system's ids are

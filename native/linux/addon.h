@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What every part of the addon shares.
 //
 // A part is a .cc file with one `static const concierge::Part part(Init);`: it needs no entry in a list.

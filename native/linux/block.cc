@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Facts of block devices and file systems that Node can't ask for off libuv's pool.
 #include <fcntl.h>
 #include <linux/nvme_ioctl.h>

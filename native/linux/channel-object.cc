@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The channels as JavaScript sees them: `new Channel(fd, isPort, inbox, onEvent)`, which owns `fd` from then on.
 #include <napi.h>
 

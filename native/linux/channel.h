@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A byte stream between the host and JavaScript over any descriptor that can be polled.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Clocks: to the nanosecond, also while asleep, and the hardware clock by rtc(4).
 
 #include <fcntl.h>

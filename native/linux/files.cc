@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files of the guest: opened, read, written and closed on I/O threads, and read at once where the bytes are in memory.
 
 #include <fcntl.h>

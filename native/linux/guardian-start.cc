@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Starting the freeze guardian: on an I/O thread, for executing can wait for a disk, and without what child_process costs.
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the agent holds of a freeze, so that it can thaw without its guardian when there are neither descriptors nor
 // processes nor threads left: the mount points, opened, a thread that waits to thaw them, and the kernel's switch that the
 // guardian changes while it freezes.

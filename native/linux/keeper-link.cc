@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The agent's end of the conversation with its keeper (docs/keeper.md).
 
 #include <fcntl.h>

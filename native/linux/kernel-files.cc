@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Files that the kernel makes up or that lie in memory, read at once. Where there is none the answer is a negative errno:
 // most attributes of most devices are absent, and an exception costs ten times the system call.
 

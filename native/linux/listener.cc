@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Listening sockets: a Unix socket or AF_VSOCK, bound here or handed over by a service manager.
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Opening a mount point for FIFREEZE and FITHAW, so that it is the wanted mount that is opened. Of the agent and of its
 // freeze guardian, which knows no exceptions.
 #pragma once

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The kernel's lists of links and addresses, raw, as rtnetlink(7) sends them.
 
 #include <linux/netlink.h>

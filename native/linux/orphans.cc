@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Process 1 of a container is the parent of whatever has lost its own: nobody else takes their ends.
 
 #include <signal.h>

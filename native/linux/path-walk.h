@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Following a path one component at a time, each opened relative to the one before it, so that what was looked at is what is
 // used: whoever renames something meanwhile changes nothing any more.
 #pragma once

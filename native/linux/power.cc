@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The end of a machine on which no program for that is left.
 
 #include <linux/reboot.h>

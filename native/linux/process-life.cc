@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What a service of its own needs of the system: a lock that ends with the process, a name in lists of processes, a datagram
 // to syslog or to the service manager, a stream to a process that is known by its number, and an end that waits for nobody.
 

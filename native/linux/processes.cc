@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Running programs, watched by the event loop until they have ended and their output is complete.
 
 #include <fcntl.h>

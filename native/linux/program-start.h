@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Starting a program as posix_spawn(3) would: on an I/O thread, for executing can wait for a disk.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Small files of the kernel and of the agent's own, read and written where blocking harms nobody.
 
 #include <dirent.h>

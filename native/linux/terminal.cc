@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A serial line as a plain pipe of bytes.
 
 #include <sys/ioctl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // FITRIM: unused blocks of a file system are given back to the device below.
 
 #include <fcntl.h>

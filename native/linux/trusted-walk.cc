@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What lies on the way to a place that the agent trusts, as facts: adapters/shared/trust judges them.
 
 #include <linux/magic.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The host's end of a virtio-serial port: whether a host is there, and whether the device still takes anything.
 #pragma once
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 set -e
 @COMMON@
 # An upgrade goes on with the old agent until the new one is there; being restarted, it thaws what is frozen.

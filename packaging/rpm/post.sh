@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 @COMMON@
 # Here, because a qemu-guest-agent that this package takes the place of is still there, with its settings.
 if [ "$1" -eq 1 ]; then adopt_configuration; fi

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 @COMMON@
 # Now a qemu-guest-agent of old is gone: its scripts would have stopped whatever had its name.
 stop_other_agent

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 @COMMON@
 if [ "$1" -eq 0 ]; then
 	rm -f /etc/systemd/system/multi-user.target.wants/concierge-ga-channel.service

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Shared by the scripts of every package: each of them has this text in it, because it also runs where the package's own
 # files are not there yet or not there any more.
 

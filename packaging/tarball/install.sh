@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Installs the agent from this directory, or a newer one over it: install.sh [--prefix=DIR]   (default /usr/local)
 # Needs root, Linux with the GNU C library, and systemd or OpenRC to be started at boot. uninstall.sh takes it away again.
 set -eu

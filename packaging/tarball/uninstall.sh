@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Takes away what install.sh has put there, and gives the port back: uninstall.sh [--prefix=DIR] [--purge]
 # The configuration and the hooks in /etc/concierge-ga stay, but for --purge.
 set -eu

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the packages for Windows hold and the MSI installs, below its folder. The tests hold both to it. */
 export const installedFiles: readonly string[] = [
   'LICENSE.txt',

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Makes the packages for Windows in dist-packages/: an MSI and a zip, of the bundle in dist/, the node.exe and koffi of
  * test/windows/runtime, and the VSS provider.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The channels of this package, held to what a backend's own have to keep. */
 import { describe, it } from 'vitest';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createFakeMachine, defaultDescription, type FakeMachine, type MachineDescription, type ProgramFunction } from '../../kit/fake/index.ts';
 import type { ContractPrograms, ContractSubject, ScratchFiles } from '../../kit/contract/index.ts';
 

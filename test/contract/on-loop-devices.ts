@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The contract of freezing on real file systems, as a program: run by node:test in a mount namespace of its own
  * (`unshare --mount`), with image files on a tmpfs. Only what is mounted here is frozen.

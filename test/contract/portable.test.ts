@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The example of a third party, held to the contract here as in its own package. */
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { commands } from '../../core/schema/index.ts';
 import { program } from '../wire/lib/agent-process.ts';
 import { allowed } from './grammar.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { jsonNumber } from '../../core/protocol/json-text.ts';
 import { numberValue } from '../../core/protocol/number-scan.ts';
 

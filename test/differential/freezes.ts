@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `freezes.ts SEED COUNT RELEASE COMMAND...`: the same freezes by ours and by the agent of COMMAND, one after the other, behind `enter.sh`. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, truncateSync, writeFileSync } from 'node:fs';

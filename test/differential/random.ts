@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Numbers that a seed gives again: mulberry32. */
 export class Random {
   #state: number;

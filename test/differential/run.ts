@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `node test/differential/run.ts [--cases=2000000] [--seed=N] [--reference=11.1]`: the generated comparison for as long as one likes. */
 import { parseArgs } from 'node:util';
 import { allReleases, isRelease, referenceCommand } from '../../bench/lib/references.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LineClient } from '../wire/lib/line-client.ts';
 import { agrees } from './explanation.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The host's client against a peer that does everything wrong that a peer can do, by a seeded dice. */
 import * as fc from 'fast-check';
 import { duplexPair, type Duplex } from 'node:stream';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { platform } from 'node:os';
 import { expect, it } from 'vitest';
 import { setup } from '../wire/lib/build.ts';

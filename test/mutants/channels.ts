@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, type Backend } from '../../kit/index.ts';
 import { planted, replaced, type Mutant } from './mutant.ts';
 

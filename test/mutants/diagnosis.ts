@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Diagnosis, Finding } from '../../kit/index.ts';
 import { planted, type Mutant } from './mutant.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixError, type DiskInfo, type FileSystemInfo, type Trimming } from '../../kit/index.ts';
 import { listing, planted, type Mutant } from './mutant.ts';
 

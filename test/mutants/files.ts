@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, type Backend, type FileAccess, type OpenFile, type OpenMode, posixError } from '../../kit/index.ts';
 import { present, replaced, type Mutant } from './mutant.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Backend, Freezing, FreezeOutcome, FreezeSession, ThawOutcome } from '../../kit/index.ts';
 import { present, replaced, type Mutant } from './mutant.ts';
 

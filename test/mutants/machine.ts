@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, posixError, type Accounts, type Clock, type Hook, type HookPhase, type Host, type NetworkInterface, type NetworkRoute, type Power, type ShutdownMode, type SshKeys } from '../../kit/index.ts';
 import { listing, planted, type Mutant } from './mutant.ts';
 

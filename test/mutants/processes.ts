@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixError, type Backend, type ProcessEnd, type Processes, type RunningProcess, type SpawnRequest } from '../../kit/index.ts';
 import { present, replaced, type Mutant } from './mutant.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { GuestRoot, makeBase } from './lib/guest-root.ts';
 import { buildPackages, hasBuild, installed, isRoot } from './lib/packages.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import { bashCompletion } from '../../packaging/bash-completion.ts';

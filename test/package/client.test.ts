@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The package concierge-client as it is published: packed, installed in an empty folder, and used on the Nodes that hosts have. */
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

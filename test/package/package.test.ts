@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The package as it is published: packed, installed outside the repository, and used as a third party uses it. */
 import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

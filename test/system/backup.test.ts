@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The backup script of the examples against agents that really freeze: ours, and Debian's. */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** `concierge-ctl cp` as it ships, on an agent as it ships: what a copy costs in memory does not depend on how long it is. */
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { missingForLab } from './lab/host.ts';
 import { dpkg, guestWithReference, type InstalledGuest } from './lab/installed-guest.ts';

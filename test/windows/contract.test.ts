@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { testBackend } from '../../kit/contract/index.ts';
 import { after, describe, it } from './runner.ts';
 import { windowsSubject } from './subject.ts';

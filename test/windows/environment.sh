@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Sourced: Wine with a prefix of its own, and node.exe in it. Needs `root`.
 export WINE=/usr/lib/wine/wine64 WINESERVER=/usr/lib/wine/wineserver
 export WINEPREFIX="${WINEPREFIX:-$root/.cache/wine}" WINEDEBUG="${WINEDEBUG:--all}" WINEDLLOVERRIDES="mscoree=d;mshtml=d"

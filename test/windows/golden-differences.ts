@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Recordings that cannot give the same bytes on Windows, by group and name, with the command that does not exist there, as it
  * does not in qemu-ga 10.2. There are no others: what differs on Linux too is in test/wire/differences.ts.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { kernel32 } from '../../adapters/windows/bindings/kernel32.ts';
 import { dll, prototype } from '../../adapters/windows/dll.ts';
 import type { Out } from '../../adapters/windows/koffi.ts';

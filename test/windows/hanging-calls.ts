@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A process in which more calls hang than libuv has threads. Started by vss.test.ts. */
 import { readFile } from 'node:fs/promises';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { built, setVariable } from './doubles.ts';
 
 const double = built('machine.dll');

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # Tests of the Windows backend, under Wine. `run.sh [file.test.ts ...]` runs some of those in this folder, without
 # arguments all of them and those that drive Wine from outside. Installs what is missing from Debian and npm.
 set -euo pipefail

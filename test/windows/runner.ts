@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import * as runner from 'node:test';
 
 /** node:test with calls that answer nothing: it waits for its tests itself. */

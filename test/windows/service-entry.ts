@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The agent as a service with doubles: the event log and VSS, whose calls are lines of one file. A service has the environment
  * of the registry and not that of whoever starts it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { CallLog, built, setVariable } from './doubles.ts';
 
 /** Puts the double of vssapi.dll in place; the provider that it drives is the real one, and so is what calls them. */

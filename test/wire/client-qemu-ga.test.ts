@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The client against Debian's qemu-ga, unpacked and never installed. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { GoldenLine } from './golden.ts';
 import { pythonJson } from './lib/python-json.ts';
 

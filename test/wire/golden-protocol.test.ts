@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 
 import { goldenPing, goldenSync, loadGolden, matches, type GoldenExchange, type GoldenLine } from './golden.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { goldenPing, goldenSync, loadGolden, type GoldenExchange, type GoldenLine } from './golden.ts';
 import { AgentProcess } from './lib/agent-process.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import { Policy } from '../../../core/policy/policy.ts';
 import type { Finding } from '../../../core/ports/index.ts';

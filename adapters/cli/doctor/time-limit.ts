@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding, Timer } from '../../../core/ports/index.ts';
 

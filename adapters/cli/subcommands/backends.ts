@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Backend } from '../../../core/ports/index.ts';
 import { capabilitiesOf } from '../../third-party/declared-capabilities.ts';
 import { loadBackend } from '../../third-party/load-backend.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { bad } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import { harmless, harmlessJson } from '../../../core/errors/harmless-text.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { harmless, harmlessJson } from '../../../core/errors/harmless-text.ts';
 import { nameOf, planFreeze, type FreezePlan, type LeftOut } from '../../../core/freeze/plan.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { FreezeController } from '../../../core/freeze/controller.ts';
 import type { Log, StateStore } from '../../../core/ports/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Connection, ConnectionSink } from '../../../core/ports/index.ts';
 import type { FakeClock } from '../clock.ts';
 import type { AnswerFault } from './scenario.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A backend as one agent sees it: once that agent is killed, none of its calls has an effect, and no answer to one
  * arrives. The machine goes on.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { fakeCapabilities } from '../capabilities.ts';
 import type { FileDescription, MachineDescription } from '../description.ts';
 import type { DiskDescription } from '../disks.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { LineCounter, parseDocument, type ParsedNode, type YAMLParseError } from 'yaml';
 
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Backend, Connection } from '../../../core/ports/index.ts';
 import { createFakeMachine, type FakeMachine } from '../machine.ts';
 import { FaultyConnection } from './faulty-connection.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { PosixCode } from '../../../core/errors/posix-errno.ts';
 import type { HookPhase } from '../../../core/ports/index.ts';
 import type { MachineDescription } from '../description.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isMap, isScalar, isSeq, type ParsedNode } from 'yaml';
 
 import { closestName } from '../../../core/errors/closest-name.ts';

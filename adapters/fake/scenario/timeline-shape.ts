@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isMap } from 'yaml';
 
 import { posixCodes, type PosixCode } from '../../../core/errors/posix-errno.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { lstatSync } from 'node:fs';
 
 import type { UserSession } from '../../../core/ports/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { textFromBytes } from '../text.ts';
 
 /** Reads of a configuration on a disk, off the event loop. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { UserSession } from '../../../core/ports/index.ts';
 import { textFromBytes } from '../text.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { attribute, keyValueLines } from '../kernel-files.ts';
 import { virtioSerial } from '../facts/virtio-serials.ts';
 

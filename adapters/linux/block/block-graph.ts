@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { attribute, namesInIfAny, resolvedBelow } from '../kernel-files.ts';
 import type { MountEntry, StatDevice } from './mounts.ts';
 import type { MountTree } from './mount-tree.ts';

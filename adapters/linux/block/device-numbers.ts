@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Identity of a device: `8:1`. */
 export interface DeviceNumbers {
   readonly major: number;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { CcwAddress, DiskAddress, DiskBusType, PciAddress } from '../../../core/ports/index.ts';
 import { type BlockDeviceIdentity, identifyBlockDevice } from './block-device.ts';
 import { attribute, deviceBehind, linkName, namesInIfAny, resolvedBelow } from '../kernel-files.ts';

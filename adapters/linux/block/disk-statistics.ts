@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { DiskCounters, DiskStatistics, DiskStatisticsEntry } from '../../../core/ports/index.ts';
 import { failedBecause, readText } from '../kernel-files.ts';
 

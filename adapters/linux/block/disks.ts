@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { DiskInfo, Disks } from '../../../core/ports/index.ts';
 import { identifyBlockDevice } from './block-device.ts';
 import { diskAddress, isVirtual } from './disk-address.ts';

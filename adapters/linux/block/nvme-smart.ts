@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { NvmeSmart } from '../../../core/ports/index.ts';
 
 /** Length of the log page. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { MountTree } from './mount-tree.ts';
 import { deviceMounts, mountedDevice, readDeviceMounts, readMountInfo, statBlockDevice, type MountEntry, type StatDevice } from './mounts.ts';
 

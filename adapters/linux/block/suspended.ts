@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { attribute, namesInIfAny, resolvedBelow } from '../kernel-files.ts';
 
 /**

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import type { Trimming, TrimOutcome } from '../../../core/ports/file-system.ts';
 import { mountPath } from './mounts.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FileSystemInfo, FileSystemUsage } from '../../../core/ports/index.ts';
 import { disksUnder } from './disk-address.ts';
 import { deviceBehind } from '../kernel-files.ts';

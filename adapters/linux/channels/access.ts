@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { accessSync } from 'node:fs';
 
 /** What to do about something that this user may not; `instead` where the user is root already, and it is no matter of the user. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import type { Processes } from '../../../core/ports/processes.ts';

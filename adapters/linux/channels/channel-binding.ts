@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { nativeAddon, type NativeAddon } from '../native.ts';
 
 /** What native/linux/{channel,listener,terminal}.cc offer. Failures are `AgentError`s of kind `os`. */

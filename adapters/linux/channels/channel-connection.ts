@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer';
 import type { Connection, ConnectionSink } from '../../../core/ports/index.ts';
 import { channelAddon, channelEvent, type NativeChannel } from './channel-binding.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readlinkSync, realpathSync } from 'node:fs';
 import { processName } from './process-name.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync } from 'node:fs';
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { existsSync } from 'node:fs';
 import type { Channels, Finding } from '../../../core/ports/index.ts';
 import { channelMethods, type LinuxMethod } from '../../channels/methods.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { AgentError, withContext } from '../../../core/errors/agent-error.ts';
 import { isPosixCode, posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import { channelAddon } from './channel-binding.ts';
 import { BACKLOG, type ListeningSocket } from './socket-transport.ts';

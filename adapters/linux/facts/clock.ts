@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import type { Clock } from '../../../core/ports/clock.ts';
 import { after } from '../../shared/unreferenced-timer.ts';

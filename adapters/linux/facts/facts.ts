@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type {
   Accounts, Disks, DiskStatistics, FileSystemUsage, Host, Memory, Processors,
 } from '../../../core/ports/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { hostname, machine, release, version } from 'node:os';
 
 import type { Host, OsInformation } from '../../../core/ports/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Addresses as inet_ntop(3) writes them. */
 
 export const ipv4Text = (bytes: Uint8Array): string => bytes.join('.');

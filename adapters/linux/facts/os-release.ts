@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What os-release(5) says of the distribution, by key: `ID`, `PRETTY_NAME`. */
 export type OsRelease = ReadonlyMap<string, string>;
 

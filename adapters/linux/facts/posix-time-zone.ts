@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What is in force at some moment: seconds east of UTC and the abbreviation. */
 export interface LocalTime {
   readonly offset: number;

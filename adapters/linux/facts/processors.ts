@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import type { LogicalProcessor, Processors } from '../../../core/ports/index.ts';
 import { attributeIfAny, failedBecause, fileError, namesIn, readText } from '../kernel-files.ts';

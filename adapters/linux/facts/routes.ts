@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { endianness } from 'node:os';
 
 import type { Ipv4Route, Ipv6Route } from '../../../core/ports/network.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { parsePosixTimeZone, posixTimeAt, type LocalTime } from './posix-time-zone.ts';
 import { textFromBytes } from '../text.ts';
 

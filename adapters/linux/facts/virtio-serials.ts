@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { within } from '../../shared/within.ts';
 import { attribute } from '../kernel-files.ts';
 import { nativeAddon, type NativeAddon } from '../native.ts';

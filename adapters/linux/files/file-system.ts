@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
 import type { FileSystem } from '../../../core/ports/file-system.ts';
 import type { LinuxFacts } from '../facts/facts.ts';

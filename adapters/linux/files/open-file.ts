@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
 import type { OpenFile, Ready, Whence } from '../../../core/ports/file-system.ts';
 

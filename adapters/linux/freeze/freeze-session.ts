@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeSession, FrozenTarget, ThawOutcome } from '../../../core/ports/freezing.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FreezeCandidate } from '../../../core/ports/freezing.ts';
 import { BlockGraph, superblockId, writebackOf } from '../block/block-graph.ts';
 import { attribute } from '../kernel-files.ts';

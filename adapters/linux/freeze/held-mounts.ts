@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../../../core/errors/agent-error.ts';
 import type { FrozenTarget, ThawOutcome } from '../../../core/ports/freezing.ts';
 import { nativeAddon, type NativeAddon } from '../native.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
 import type { FrozenTarget, ThawOutcome } from '../../../core/ports/freezing.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FrozenTarget, ThawOutcome } from '../../../core/ports/freezing.ts';
 import { mountPath, statBlockDevice } from '../block/mounts.ts';
 import { suspendedDevice } from '../block/suspended.ts';

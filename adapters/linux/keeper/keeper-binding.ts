@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { nativeAddon, type NativeAddon } from '../native.ts';
 
 /** What native/linux/keeper-link.cc offers. */

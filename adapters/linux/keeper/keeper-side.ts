@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import type { KeptDescriptors, KeptPrograms, LeftProgram, TakenDescriptor } from '../../../core/ports/index.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ShutdownMode } from '../../../core/ports/power.ts';
 import { nativeAddon, type NativeAddon } from '../native.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Processes } from '../../../core/ports/processes.ts';
 import type { KernelPower } from './kernel-power.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Power } from '../../../core/ports/power.ts';
 import { processes as systemProcesses } from '../programs/processes.ts';
 import type { PowerSystem } from './power-system.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import type { ShutdownMode } from '../../../core/ports/power.ts';
 import { runHelperProgram, type HelperProgram } from '../programs/helper-program.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, osCode, withContext, messageOf } from '../../../core/errors/agent-error.ts';
 import type { SuspendMode } from '../../../core/ports/power.ts';
 import type { ProcessEnd, Processes } from '../../../core/ports/processes.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import type { ProcessEnd, Processes, RunningProcess } from '../../../core/ports/processes.ts';
 import { processes as systemProcesses, type HeldProgram, type LinuxProcess } from './processes.ts';

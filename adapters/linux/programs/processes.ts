@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { KeptDescriptors, LeftProgram } from '../../../core/ports/keeper.ts';
 import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../../core/ports/processes.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';

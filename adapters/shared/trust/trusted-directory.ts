@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeWalk, walkPath } from './path-walk.ts';
 import { agentUser, whyDistrusted } from './rule.ts';
 

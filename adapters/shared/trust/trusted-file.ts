@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, openSync, readSync } from 'node:fs';
 import { isatty } from 'node:tty';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import { capabilityGroups, groupOf, type CapabilityGroup } from '../../../core/ports/capabilities.ts';
 import type { Backend } from '../../../core/ports/index.ts';

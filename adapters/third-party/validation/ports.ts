@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { CapabilityGroup } from '../../../core/ports/capabilities.ts';
 import { count, failure, finite, flag, int64, listOf, nothing, oneOf, orUndefined, record, text, uint128, uint64, whole, withMethods, type Check } from './shape.ts';
 

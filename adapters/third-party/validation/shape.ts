@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a value has to look like, in words: answers what is wrong with it, or nothing. */
 export type Check = (value: unknown, where: string) => string | undefined;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { layout } from '../layout.ts';
 
 /** Control codes and structures of winioctl.h and ntddscsi.h, for DeviceIoControl. */

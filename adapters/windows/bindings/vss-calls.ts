@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { layout } from '../layout.ts';
 
 /** `calls::Call` of native/windows/vss-provider/calls.h. */

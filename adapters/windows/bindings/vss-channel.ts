@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { layout } from '../layout.ts';
 
 /** `channel::Section` of native/windows/vss-provider/channel.h. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { comInterface, slot } from '../com.ts';
 import { demandExport } from '../exports.ts';
 import type { Out, Pointer } from '../koffi.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { dll, prototype } from '../dll.ts';
 import type { Out, Pointer } from '../koffi.ts';
 import { layout } from '../layout.ts';

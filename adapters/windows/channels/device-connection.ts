@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, osCode } from '../../../core/errors/agent-error.ts';
 import type { Connection, ConnectionSink } from '../../../core/ports/transport.ts';
 import type { OverlappedDevice } from './overlapped-device.ts';

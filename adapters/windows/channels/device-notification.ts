@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { actions, CM_NOTIFY_EVENT_DATA, CM_NOTIFY_FILTER, deviceNotification, filterTypes } from '../bindings/device-notification.ts';
 import { findExport } from '../exports.ts';
 import { guidBytes, guidText } from '../guid.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext } from '../../../core/errors/agent-error.ts';
 import type { Connection, Transport } from '../../../core/ports/transport.ts';
 import { COMMTIMEOUTS, INVALID_HANDLE, kernel32 } from '../bindings/kernel32.ts';

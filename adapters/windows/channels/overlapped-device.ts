@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { kernel32 } from '../bindings/kernel32.ts';
 import { portInformationCodes, VIRTIO_PORT_INFO } from '../bindings/virtio-serial.ts';
 import type { Pointer } from '../koffi.ts';

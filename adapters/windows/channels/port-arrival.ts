@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { kernel32 } from '../bindings/kernel32.ts';
 import { portClasses, watchClass, type SerialMethod } from './device-notification.ts';
 

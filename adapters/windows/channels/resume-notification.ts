@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS, powrprof } from '../bindings/powrprof.ts';
 import { findExport } from '../exports.ts';
 import { koffi } from '../koffi.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Channels, Transport } from '../../../core/ports/index.ts';
 import { channelMethods, type WindowsMethod } from '../../channels/methods.ts';
 import { tabledChannels, type ChannelRow } from '../../channels/tabled-channels.ts';

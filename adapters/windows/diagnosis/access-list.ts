@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Rights of SDDL as the bits that they stand for. */
 const rights: Readonly<Record<string, number>> = {
   GA: 0x1000_0000, GR: 0x8000_0000, GW: 0x4000_0000, GX: 0x2000_0000, RC: 0x2_0000, SD: 0x1_0000, WD: 0x4_0000, WO: 0x8_0000,

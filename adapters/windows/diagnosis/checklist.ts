@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 
 /** One thing that only a person before a real Windows can see. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { warning } from '../../../core/diagnosis/finding.ts';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { Diagnosis, Finding } from '../../../core/ports/diagnosis.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { kernel32 } from '../bindings/kernel32.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { queryService } from '../service-query.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { powrprof, SYSTEM_POWER_CAPABILITIES } from '../bindings/powrprof.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { win32 } from 'node:path';
 
 import { AgentError } from '../../../core/errors/agent-error.ts';

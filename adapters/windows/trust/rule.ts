@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Access } from './security-descriptor.ts';
 
 /** SYSTEM, Administrators, TrustedInstaller; the owner is judged by itself, and `CREATOR OWNER` is nobody. */

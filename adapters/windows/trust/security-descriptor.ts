@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a self-relative SECURITY_DESCRIPTOR of winnt.h says of owner and access. */
 export interface Access {
   /** As a text, `S-1-5-18`. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { ole32 } from '../bindings/ole32.ts';
 import { vssError } from './codes.ts';
 

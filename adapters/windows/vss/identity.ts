@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { guidBytes } from '../guid.ts';
 
 /** The provider of this project, as channel.h has it; qemu-ga's has other names and numbers and may be there too. */

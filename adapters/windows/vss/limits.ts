@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** How long each step of a freeze may take, in milliseconds. VSS has no limits of its own for most of them. */
 export interface Limits {
   /** A call that should be short: VSS asks its service, which may hang. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import type { FreezeEnd, FreezeOutcome, FreezeRequest, FreezeSession, FreezeTarget, ThawOutcome } from '../../../core/ports/freezing.ts';
 import type { SnapshotSet } from './snapshot-set.ts';

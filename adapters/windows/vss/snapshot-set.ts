@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { guidValue } from '../com.ts';
 import { registryNumber } from '../registry.ts';

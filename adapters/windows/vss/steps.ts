@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { createVssBackupComponents, IVssAsync, IVssBackupComponents } from '../bindings/vssapi.ts';
 import { comObject, type ComObject } from '../com.ts';

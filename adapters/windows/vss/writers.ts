@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { kernel32 } from '../bindings/kernel32.ts';
 import { IVssExamineWriterMetadata, IVssWMComponent, IVssWMFiledesc, VSS_COMPONENTINFO } from '../bindings/vssapi.ts';
 import { oleaut32 } from '../bindings/ole32.ts';

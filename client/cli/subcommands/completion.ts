@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { RunSubcommand } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 import { globalFlags } from '../command-line.ts';

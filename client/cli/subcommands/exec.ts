@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Buffer } from 'node:buffer';
 import { buffer } from 'node:stream/consumers';
 import type { Writable } from 'node:stream';

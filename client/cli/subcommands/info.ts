@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { ClientError } from '../../client-error.ts';
 import { jsonText } from '../print-json.ts';
 import { pairs, timeText } from '../table.ts';

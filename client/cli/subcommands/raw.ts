@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { GuestClient } from '../../guest-client.ts';
 import { jsonText } from '../print-json.ts';

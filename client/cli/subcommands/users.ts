@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { jsonText } from '../print-json.ts';
 import { table, timeText } from '../table.ts';
 import type { RunSubcommand } from '../terminal.ts';

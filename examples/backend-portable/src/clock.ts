@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from 'concierge-ga/kit';
 
 /** The process's clocks. `hrtime` stands still on some systems while they sleep: there a deadline comes later. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { isatty } from 'node:tty';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { existsSync, readFileSync } from 'node:fs';
 import { hostname, machine, release, type, version } from 'node:os';
 import { AgentError, type Host, type OsInformation } from 'concierge-ga/kit';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A backend of Concierge with what Node alone can do on any Unix: macOS, FreeBSD, Linux. It cannot freeze. */
 import { defineBackend, type Backend } from 'concierge-ga/kit';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { networkInterfaces } from 'node:os';
 import type { Network, NetworkInterface } from 'concierge-ga/kit';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FileHandle } from 'node:fs/promises';
 import { posixError, type OpenFile, type OpenMode, type Whence } from 'concierge-ga/kit';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs';
 import { posixError, type SpawnRequest } from 'concierge-ga/kit';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, isPosixCode, posixError } from 'concierge-ga/kit';
 
 /** An error of Node with the sentence that the C library has for it. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The guardian of a freeze: a process of its own that makes the calls which may block, and that thaws when the deadline
 // comes, whatever has become of the agent. docs/freeze.md tells how it is used.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Descriptors with names, held for whichever agent comes next.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The keeper: one agent at a time, or none while it sleeps; docs/keeper.md.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // concierge-keeper [--] PROGRAM [ARGUMENTS...]: what outlives an agent. docs/keeper.md tells how.
 
 #include <sys/epoll.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Messages of docs/keeper.md: packets of words, each with at most one descriptor.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Programs that an agent has started and that outlive it: once it is gone they are the keeper's children (prctl(2),
 // PR_SET_CHILD_SUBREAPER), and how they end is known here.
 #pragma once

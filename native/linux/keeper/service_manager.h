@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The service manager, where there is one (sd_notify(3)), and standard error, where a line to it waits for nobody.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A keeper that takes the place of another in the same process, by execve(2): all descriptors and children stay.
 #pragma once
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the agent and a thread that makes its calls share.
 #pragma once
 #include <windows.h>

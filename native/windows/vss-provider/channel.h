@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the agent and the provider share. The agent creates the section, and the provider finds everything else through
 // it: creating one below Global\ takes a privilege that only services and administrators have, so that nobody else can
 // be there before. The names of the events are drawn by lot for every freeze.

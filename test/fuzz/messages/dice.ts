@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A seeded dice (xorshift32): the same seed, the same throws. */
 export class Dice {
   #state: number;

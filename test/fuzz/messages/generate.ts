@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Requests made from the schema: of every command, with arguments that are right, nearly right, or of another kind. */
 import type { CommandSchema } from '../../../core/schema/command.ts';
 import { commands } from '../../../core/schema/index.ts';

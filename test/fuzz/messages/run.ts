@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Generated messages from four hosts at once to an agent on the fake, also while it freezes: each is answered once, in
  * order and well formed, whatever it is, and nothing hangs. `node test/fuzz/messages/run.ts [COUNT [SEED]]` runs five

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Commands over ten connections to an agent as it ships, and its memory in the meantime. `node test/fuzz/soak/run.ts
  * [COUNT]` asks a million and ends with 1 where more than 5 % is added after the first tenth; the test beside it asks fewer.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * The backup script of the examples, run as its users run it, on real agents that freeze real file systems: behind
  * `enter.sh`, where nothing of the machine can be reached. Prints what happened as JSON. The argument: `concierge-ga`,

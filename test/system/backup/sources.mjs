@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Lets the example find the client by the package's name, as it would where the package is installed.
 import { registerHooks } from 'node:module';
 

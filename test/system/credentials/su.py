@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Logs in with su on a pseudo-terminal, as a person would: su.py USER PASSWORD. Ends with su's status."""
 import os
 import pty

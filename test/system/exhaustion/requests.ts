@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { CommandName } from '../../../core/schema/index.ts';
 
 /** Where everything is; private to the run. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * `run.ts WAY`: a fresh agent for each command, which is asked when the machine has just run out. Prints one JSON object,
  * what became of each. Only behind `enter.sh`, in a process namespace of its own: nothing of the machine may be in sight,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * An agent with nothing but its freeze: the real backend, store and controller, told what to do by lines on standard
  * input, and answering each with a line of JSON. With a place to die at, it kills itself there as SIGKILL would.

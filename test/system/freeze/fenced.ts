@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { labDirectory } from './lab.ts';
 import type { FreezeCandidate, Freezing, FrozenTarget } from '../../../core/ports/freezing.ts';
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mounts a FUSE file system that nobody serves: whoever touches it waits for ever. Says `mounted` and stays."""
 import ctypes, os, sys, signal
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A PostgreSQL that commits rows all the time, its disk frozen with the ready-made hook and copied, and a server on the copy. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';

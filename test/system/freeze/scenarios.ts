@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Scenarios on real file systems, one for each run: `unshare --mount node scenarios.ts NAME`. Each prints what happened, as JSON. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';

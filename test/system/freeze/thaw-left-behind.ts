@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What `concierge-ga thaw` does, fenced: thaws what the marker in a state directory lists. */
 import { FakeLog } from '../../../adapters/fake/log.ts';
 import { linuxClock } from '../../../adapters/linux/facts/clock.ts';

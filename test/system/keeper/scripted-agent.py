@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An agent that does what a test tells it to. argv: the test's Unix socket. Lines of JSON both ways."""
 
 import array

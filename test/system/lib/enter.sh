@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Runs a command where no file system of the machine can be reached: an overlay of the root as the new root, with nothing
 # else mounted from a disk. For `unshare --mount --propagation private enter.sh PROJECT COMMAND [WORD...]`.
 set -eu

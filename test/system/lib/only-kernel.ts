@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from 'node:fs';
 
 const kernelOnly = /^(?:proc|sysfs|tmpfs|devtmpfs|devpts|cgroup2?|overlay|securityfs|debugfs|tracefs|pstore|bpf|mqueue|hugetlbfs|configfs|fusectl|efivarfs|autofs|binfmt_misc|rpc_pipefs|nsfs|ramfs|selinuxfs|binder)$/;

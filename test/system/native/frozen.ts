@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Run in a mount namespace of its own: works on files while their file system is frozen, and prints what happened, as JSON. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Run in a network namespace of its own: prints what the backend and what ip(8) say of its interfaces, as JSON. */
 import { execFileSync } from 'node:child_process';
 import { linuxNetwork } from '../../../adapters/linux/facts/network.ts';

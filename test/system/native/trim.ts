@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Run in a mount namespace of its own: trims a loop device's file system and prints what became of its image, as JSON. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';

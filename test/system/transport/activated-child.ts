@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Takes the socket that was handed over and answers lines on it until standard input ends; prints what became of it. */
 import { closeSync } from 'node:fs';
 import { activatedSocket, activatedTransport } from '../../../adapters/channels/index.ts';

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pseudo-terminal for tests: prints its name, then copies stdin to the master and the master to stdout.
 
 A `\\x01hangup` line on stdin hangs the terminal up (TIOCVHANGUP, needs root).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Mounts a FUSE file system as `user` over a directory; its root says that it is root's, mode 0755. Says `mounted` and serves."""
 import ctypes
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Another user who exchanges what lies under a name as fast as it goes: a link, a file of its own, a directory of its own, nothing."""
 import os
 import sys

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Prints why a place is not trusted, for a process in a namespace of its own. */
 import { statSync } from 'node:fs';
 

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # boot.sh BASE: boots the systemd of the root file system BASE in namespaces of its own, without touching BASE. To be
 # run in new mount, pid, network, UTS, IPC and cgroup namespaces. Of the machine nothing can be written but its own control
 # group: sysfs and sysctls are read-only, all file systems are in memory, and there is no device of a disk.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
 import { Readable, Writable } from 'node:stream';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { duplexPair, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate } from 'node:timers/promises';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { duplexPair, type Duplex } from 'node:stream';
 
 export interface ScriptedAgent {

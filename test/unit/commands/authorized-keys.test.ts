@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 
 import { checkedKeys, keysIn, withKeys, withoutKeys } from '../../../core/commands/authorized-keys.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { assert, property, string } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
 
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What hardly ever happens to a freeze. */
 import { describe, expect, it } from 'vitest';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { MachineDescription } from '../../../adapters/fake/description.ts';
 import { FakeLog } from '../../../adapters/fake/log.ts';
 import { createFakeMachine } from '../../../adapters/fake/machine.ts';

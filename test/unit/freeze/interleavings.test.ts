@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** One agent's life: once it is over, none of its calls has an effect and no answer to one arrives. */
 export class Life {
   #alive = true;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a guardian is asked to thaw, by doubles of /proc and /sys: no test makes a kernel hang. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

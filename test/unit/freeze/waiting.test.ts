@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What others are told, and what they wait for, while a freeze or thaw is under way or has failed. */
 import { describe, expect, it } from 'vitest';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The code of the pages for third parties, compiled and run. What stands in a block of text behind it has to come out. */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';

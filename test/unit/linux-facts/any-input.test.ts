@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { array as arrayOf, assert, constantFrom, integer, oneof, property, string as shortText, uint8Array, type Arbitrary } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 

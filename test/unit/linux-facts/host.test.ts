@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readFile as readFromDisk } from 'node:fs/promises';
 import { hostname } from 'node:os';
 

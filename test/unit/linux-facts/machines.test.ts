@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { symlinkSync, writeFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
 import { type ClockFields, type ClockSystem, linuxClock } from '../../../adapters/linux/facts/clock.ts';

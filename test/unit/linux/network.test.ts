@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { endianness } from 'node:os';
 import { assert, property, uint8Array } from 'fast-check';
 import { describe, expect, it } from 'vitest';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
 import { linuxTrimming } from '../../../adapters/linux/block/trimming.ts';

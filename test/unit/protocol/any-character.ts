@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import * as fc from 'fast-check';
 
 /** Any code point but half of a surrogate pair, half of them small. (fast-check's own takes a second to come about.) */

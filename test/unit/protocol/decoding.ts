@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Decoded, JsonDecoder } from '../../../core/protocol/json-decoder.ts';
 import { jsonText } from '../../../core/protocol/json-text.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The scenarios of the examples, and the backup script on each. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, it } from 'vitest';
 
 import { FakeStateStore } from '../../../adapters/fake/state-store.ts';

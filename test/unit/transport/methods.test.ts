@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { describe, expect, it } from 'vitest';
 import { defaultPath } from '../../../adapters/config/settings-table.ts';
 import { channelPath, createTransport } from '../../../adapters/channels/index.ts';

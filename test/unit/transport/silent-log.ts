@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Log, LogLine } from '../../../core/ports/index.ts';
 
 /** A log whose lines a test can look at. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { vi } from 'vitest';
 
 /** Resolves once the condition holds; a machine with other things to do gets its time. */

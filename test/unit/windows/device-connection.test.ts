@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { DeviceConnection, type Device } from '../../../adapters/windows/channels/device-connection.ts';

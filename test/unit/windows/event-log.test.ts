@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { afterEach, describe, expect, it } from 'vitest';
 import { advapi32 } from '../../../adapters/windows/bindings/advapi32.ts';
 import { EventLog } from '../../../adapters/windows/event-log.ts';

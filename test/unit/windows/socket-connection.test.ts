@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { events, ws2_32 } from '../../../adapters/windows/bindings/ws2_32.ts';
 import { SocketConnection } from '../../../adapters/windows/channels/vsock/socket-connection.ts';

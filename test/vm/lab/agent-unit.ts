@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { GuestShell } from './guest-shell.ts';
 import { AGENT } from './payload.ts';
 

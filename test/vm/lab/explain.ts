@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { afterEach } from 'vitest';
 import type { GuestShell } from './guest-shell.ts';
 

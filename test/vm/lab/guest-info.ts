@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What `virsh guestinfo` prints: lines of `KEY : VALUE`. */
 export const readGuestInfo = (text: string): Record<string, string> =>
   Object.fromEntries(text.split('\n').map((line) => line.split(/\s*: (.*)/s, 2)).map(([key = '', value = '']) => [key.trim(), value]));

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { guestPackages, type GuestPackages } from './guest-packages.ts';
 import { installPackages } from './host.ts';
 import { Machine } from './machine.ts';

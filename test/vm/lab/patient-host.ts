@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { LineSocket } from './line-socket.ts';
 
 /** An emulated guest beside other work may be a hundred times as slow as a real one. */

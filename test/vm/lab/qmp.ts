@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { LineSocket } from './line-socket.ts';
 
 type Json = Readonly<Record<string, unknown>>;

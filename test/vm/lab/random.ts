@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { seed } from '../../unit/protocol/hostile.ts';
 
 export { seed };

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the guest is made of. A change here makes a new base image. */
 
 /** Debian's packages in the guest. */

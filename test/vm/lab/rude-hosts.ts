@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { setTimeout as wait } from 'node:timers/promises';
 import type { LineSocket } from './line-socket.ts';
 import type { Machine } from './machine.ts';

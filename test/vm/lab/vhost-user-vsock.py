@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The host's side of vsock, for machines whose kernel has no /dev/vhost-vsock.
 
     vhost-user-vsock.py --guest-cid 3 --device DEVICE.sock --host HOST.sock=2 --host STRANGER.sock=7

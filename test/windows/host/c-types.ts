@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * A prototype in koffi's words, `int __stdcall Name(_Out_ uint32_t *size, str16 path)`: its name, and its types, the
  * result first, those of parameters in the words of COM slots: `out uint32_t`, `str16`.

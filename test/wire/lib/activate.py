@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts a program as a service manager does with socket activation: activate.py PATH COUNT PROGRAM [WORD...]"""
 import os
 import socket

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { differences } from '../differences.ts';
 import { farFrom, type Deviation } from './closeness.ts';
 

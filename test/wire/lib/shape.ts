@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What JSON.parse gives. */
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Polls: for what no event tells of, like a file that another process makes. @throws when it does not come about in half a minute */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../../../core/errors/agent-error.ts';
 import { INVALID_HANDLE, kernel32 } from '../../bindings/kernel32.ts';
 import { errorName, windowsErrorOf } from '../../system-error.ts';

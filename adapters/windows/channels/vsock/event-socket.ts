@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { kernel32 } from '../../bindings/kernel32.ts';
 import { INVALID_SOCKET, ws2_32, WSADATA, WSANETWORKEVENTS } from '../../bindings/ws2_32.ts';
 import { lastError } from '../../dll.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Connection, ConnectionSink } from '../../../../core/ports/transport.ts';
 import { events, ws2_32 } from '../../bindings/ws2_32.ts';
 import type { Pointer } from '../../koffi.ts';

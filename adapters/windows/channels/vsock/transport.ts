@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { AgentError, messageOf, withContext } from '../../../../core/errors/agent-error.ts';
 import type { Connection, Log, Transport } from '../../../../core/ports/index.ts';
 import type { VsockAddress } from '../../../shared/vsock-address.ts';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { posixError, type PosixCode } from '../../../../core/errors/posix-errno.ts';
 import type { FileAccess, OpenFile, OpenMode, Ready, Whence } from '../../../../core/ports/index.ts';
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { endianness } from 'node:os';
 import { messageTypes } from '../../../../adapters/linux/facts/netlink.ts';
 
