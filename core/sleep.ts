@@ -33,7 +33,7 @@ export class Sleep {
   /** Something has been asked for, or has come to an end. */
   stir(): void {
     this.#stirredAt = this.#options.clock.monotonic();
-    if (this.#timer === undefined && this.#afterMs !== undefined) this.#wait(this.#afterMs);
+    if (this.#timer === undefined && this.#afterMs !== undefined) this.#wait(this.#afterMs, this.#afterMs);
   }
 
   /** From now on it sleeps as soon as it is quiet. */
@@ -49,15 +49,15 @@ export class Sleep {
     this.#timer?.cancel();
   }
 
-  #wait(ms: number): void {
-    this.#timer = this.#options.clock.after(ms, () => this.#look());
+  #wait(ms: number, afterMs: number): void {
+    this.#timer = this.#options.clock.after(ms, () => this.#look(afterMs));
   }
 
-  #look(): void {
+  #look(afterMs: number): void {
     const { clock, isQuiet, fallAsleep } = this.#options;
     this.#timer = undefined;
-    const left = (this.#afterMs ?? 0) - Number((clock.monotonic() - this.#stirredAt) / NS_PER_MS);
-    if (left > 0) this.#wait(left);
-    else if (isQuiet() && !fallAsleep()) this.#wait(Math.max(retryMs, this.#afterMs ?? 0));
+    const left = afterMs - Number((clock.monotonic() - this.#stirredAt) / NS_PER_MS);
+    if (left > 0) this.#wait(left, afterMs);
+    else if (isQuiet() && !fallAsleep()) this.#wait(Math.max(retryMs, afterMs), afterMs);
   }
 }

@@ -53,7 +53,7 @@ export const freezeReport = handler(conciergeFsfreezeReport, (context) => {
 });
 
 export const freezePlan = handler(conciergeFsfreezePlan, async (context, { mountpoints }) => {
-  const { levels, leftOut, unmatched, covered, cutCycles, idleExclusions = [] } = await controller(context).plan(mountpoints);
+  const { levels, leftOut, unmatched, covered, cutCycles, idleExclusions } = await controller(context).plan(mountpoints);
   const hooks = (await context.backend.hooks?.list()) ?? [];
   return {
     filesystems: levels.flatMap((level, index) =>

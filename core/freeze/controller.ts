@@ -11,7 +11,7 @@ import type { FreezePlan } from './plan.ts';
 import { FreezeRecord, withoutFreeze, type FreezeReport } from './record.ts';
 import { recoverSession, thawLeftBehind } from './recovery.ts';
 import {
-  beginSession, demandSuccess, endOf, newsOf, settledBy, thawDirectly, thawSession, type BegunFreeze, type SessionThaw,
+  beginSession, demandSuccess, endOf, newsOf, nothingThawed, settledBy, thawDirectly, thawSession, type BegunFreeze, type SessionThaw,
 } from './session.ts';
 import type { FreezeState, HeldFreeze } from './state.ts';
 
@@ -377,9 +377,9 @@ export class FreezeController {
     const begun = this.#begun;
     const { remains } = this.#state;
     this.#enter({ phase: 'freezing', begun: undefined, remains });
-    const thaw = begun && await thawSession(begun, this.#context);
+    const thaw = begun === undefined ? nothingThawed : await thawSession(begun, this.#context);
     if (failed) await hooks?.fail();
-    return this.#finish(hooks, thaw?.failure, [...(thaw?.remains ?? []), ...remains]);
+    return this.#finish(hooks, thaw.failure, [...thaw.remains, ...remains]);
   }
 
   // -- frozen -----------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ export async function decide(
     if (reason === 'covered' || reason === 'no-device') log.warning(line);
     else if (reason !== 'pseudo') log.debug(line);
   }
-  for (const mountPoint of plan.idleExclusions ?? []) log.warning(() => `fsfreeze-exclude names ${mountPoint}, where nothing is mounted`);
+  for (const mountPoint of plan.idleExclusions) log.warning(() => `fsfreeze-exclude names ${mountPoint}, where nothing is mounted`);
   for (const mountPoint of plan.cutCycles) log.warning(() => `${mountPoint} seems to rest on itself: it is frozen in mount order`);
   for (const candidate of plan.levels.flat()) {
     if (candidate.suspended !== undefined) throw AgentError.failed(`failed to freeze ${nameOf(candidate)}: ${candidate.suspended}`);

@@ -33,7 +33,7 @@ export interface FreezePlan {
    */
   readonly cutCycles: readonly string[];
   /** Excluded mount points at which nothing is mounted: a typing error there leaves something frozen that should not be. Absent: none. */
-  readonly idleExclusions?: readonly string[];
+  readonly idleExclusions: readonly string[];
 }
 
 /** The name of a file system on the wire: its oldest mount point. */
@@ -76,7 +76,7 @@ export function planFreeze(candidates: readonly FreezeCandidate[], request: Plan
     unmatched: named.filter((name) => !known.has(plainPath(name))),
     covered: named.filter((name) => coveredAt.has(plainPath(name)) && !frozenAt.has(plainPath(name))),
     cutCycles,
-    ...(idleExclusions.length > 0 && { idleExclusions }),
+    idleExclusions,
   };
 }
 

@@ -58,6 +58,9 @@ export function newsOf(session: FreezeSession, context: FreezeContext): Promise<
   return promise.finally(() => timer.cancel());
 }
 
+/** Where no session was begun. */
+export const nothingThawed: SessionThaw = { outcomes: [], failure: undefined, remains: [] };
+
 /** Thaws a session, and once more without it what it could not. Never rejects. */
 export async function thawSession({ session, targets, record }: BegunFreeze, context: FreezeContext): Promise<SessionThaw> {
   let outcomes: readonly ThawOutcome[] = [];

@@ -43,7 +43,7 @@ export async function planFindings({ fileSystem }: Backend, excluded: readonly s
   const freezing = fileSystem?.freezing;
   if (freezing === undefined) return [warning('freeze plan', 'this machine has nothing that freezes file systems', 'backups are consistent after a crash only')];
   try {
-    const { levels, leftOut, cutCycles, idleExclusions = [] } = planFreeze(await freezing.survey(), { excluded, mountPoints: undefined });
+    const { levels, leftOut, cutCycles, idleExclusions } = planFreeze(await freezing.survey(), { excluded, mountPoints: undefined });
     const frozen = levels.flat();
     const flushMs = Math.max(0, ...frozen.map(({ flushEstimateMs = 0 }) => flushEstimateMs));
     const overlooked = leftOut.filter(({ reason }) => reason === 'covered' || reason === 'cannot-open');

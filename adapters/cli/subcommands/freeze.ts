@@ -18,7 +18,7 @@ export async function run({ settings, words, flags, composition, print, complain
   });
   const hookList = (await hooks?.list()) ?? [];
   print(flags.has('json') ? `${harmlessJson(JSON.stringify(asJson(plan, hookList), undefined, 2))}\n` : asText(plan, hookList));
-  for (const mountPoint of plan.idleExclusions ?? []) complain(`fsfreeze-exclude names ${mountPoint}, where nothing is mounted`);
+  for (const mountPoint of plan.idleExclusions) complain(`fsfreeze-exclude names ${mountPoint}, where nothing is mounted`);
   for (const mountPoint of plan.unmatched) complain(`nothing is mounted at ${mountPoint}`);
   for (const mountPoint of plan.covered) complain(`the file system at ${mountPoint} is covered by another mount`);
   return plan.unmatched.length + plan.covered.length === 0 ? 0 : 1;
@@ -40,7 +40,7 @@ const asJson = (plan: FreezePlan, hooks: readonly Hook[]) => ({
   cutCycles: plan.cutCycles,
   unmatched: plan.unmatched,
   covered: plan.covered,
-  idleExclusions: plan.idleExclusions ?? [],
+  idleExclusions: plan.idleExclusions,
   hooks: hooks.map(({ name, refused }) => ({ name, ...(refused === undefined ? {} : { refused }) })),
 });
 

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, it } from 'vitest';
 
+import type { MachineDescription } from '../../../adapters/fake/description.ts';
 import { FakeLog } from '../../../adapters/fake/log.ts';
 import { createFakeMachine } from '../../../adapters/fake/machine.ts';
 import { FakeStateStore } from '../../../adapters/fake/state-store.ts';
 import { FreezeController } from '../../../core/freeze/controller.ts';
+import type { Freezing } from '../../../core/ports/index.ts';
 import { contextOf, exchange, guest } from './support/exchange.ts';
 
-function freezingGuest() {
-  const machine = createFakeMachine();
+function freezingGuest({ excluded = [], ...description }: Partial<MachineDescription> & { readonly excluded?: readonly string[] } = {}, change: (port: Freezing) => Freezing = (port) => port) {
+  const machine = createFakeMachine(description);
   const { freezing } = machine.backend.fileSystem ?? {};
   const freeze = new FreezeController({
-    freezing: freezing!,
+    freezing: change(freezing!),
     hooks: machine.backend.hooks,
     stateStore: new FakeStateStore(),
     log: new FakeLog(),
     clock: machine.backend.clock,
-    settings: { deadlineMs: 600_000, withinMs: 10_000, excluded: [], unknownMountPoints: 'error' },
+    settings: { deadlineMs: 600_000, withinMs: 10_000, excluded, unknownMountPoints: 'error' },
   });
   const context = contextOf(machine.backend, { freeze });
   return { machine, log: context.log, ask: (name: string, args?: string) => exchange(context, name, args) };
@@ -46,6 +48,25 @@ it('tells what a freeze would do, and touches nothing', async () => {
   expect(plan['left-out']).toEqual([expect.objectContaining({ mountpoint: '/proc', reason: 'pseudo' })]);
   expect([plan['unmatched'], plan['covered'], plan['idle-exclusions'], plan['cut-cycles'], plan['hooks']]).toEqual([['/dta'], [], [], [], []]);
   expect(await ask('guest-fsfreeze-status')).toBe('"thawed"');
+});
+
+it('tells with the plan which hooks would run, which not and why, what is excluded in vain, and how long writing back may take', async () => {
+  const { ask } = freezingGuest(
+    { hooks: [{ name: 'db' }, { name: 'odd', refused: 'odd can be written by everybody' }], excluded: ['/gone'] },
+    (port) => ({ ...port, survey: async () => (await port.survey()).map((candidate) => ({ ...candidate, flushEstimateMs: 12.6 })), begin: port.begin, recover: port.recover, thawEverything: port.thawEverything }),
+  );
+
+  const plan = JSON.parse(await ask('__org.concierge_fsfreeze-plan', '{"mountpoints": ["/boot"]}')) as Record<string, object[]>;
+
+  expect(plan['filesystems']).toEqual([expect.objectContaining({ mountpoint: '/boot', 'flush-estimate-ms': 13 })]);
+  expect(plan['idle-exclusions']).toEqual(['/gone']);
+  expect(plan['hooks']).toEqual([{ name: 'db' }, { name: 'odd', refused: 'odd can be written by everybody' }]);
+});
+
+it('tells no hooks where the machine knows none', async () => {
+  const { ask } = freezingGuest({ without: ['hooks'] });
+
+  expect(JSON.parse(await ask('__org.concierge_fsfreeze-plan'))).toMatchObject({ hooks: [] });
 });
 
 it('says until when it is frozen', async () => {

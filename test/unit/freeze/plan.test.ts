@@ -175,7 +175,7 @@ describe('what is frozen', () => {
     const candidates = [mounted('root', { mountPoints: ['/'] }), mounted('a', { mountPoints: ['/mnt/a'] }), mounted('b', { mountPoints: ['/mnt/a/b'] })];
 
     expect(planFreeze(candidates, { mountPoints: [name] })).toEqual({
-      levels: [[candidates[1]]], leftOut: [], unmatched: [], covered: [], cutCycles: [],
+      levels: [[candidates[1]]], leftOut: [], unmatched: [], covered: [], cutCycles: [], idleExclusions: [],
     });
     expect(idsOf(planFreeze(candidates, { excluded: [name] }))).toEqual([['b', 'root']]);
   });
@@ -203,7 +203,7 @@ describe('what is frozen', () => {
   it('plans nothing for an empty list', () => {
     const plan = planFreeze([mounted('disk')], { mountPoints: [] });
 
-    expect(plan).toEqual({ levels: [], leftOut: [], unmatched: [], covered: [], cutCycles: [] });
+    expect(plan).toEqual({ levels: [], leftOut: [], unmatched: [], covered: [], cutCycles: [], idleExclusions: [] });
   });
 
   it('takes a mount point of a file system that is left out for known', () => {
