@@ -167,5 +167,7 @@ writeFileSync(
   JSON.stringify({ processor: cpus()[0]?.model, cores: cpus().length, rounds, rows: rows.map((row) => ({ ...row, ratio: ratio(row) })) }, null, 2),
 );
 
-// In a process of its own: it enters a mount namespace, and as root only.
-spawnSync(process.execPath, [join(import.meta.dirname, 'freeze.ts'), ...(quick ? ['--quick'] : [])], { stdio: 'inherit' });
+// In processes of their own: they enter a mount namespace, and as root only.
+for (const script of ['freeze.ts', 'freeze-mounts.ts']) {
+  spawnSync(process.execPath, [join(import.meta.dirname, script), ...(quick ? ['--quick'] : [])], { stdio: 'inherit' });
+}

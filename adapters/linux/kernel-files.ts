@@ -13,6 +13,11 @@ interface KernelFilesAddon extends NativeAddon {
   readLatin1(path: string): string | number;
   /** For files that are at their end where a read comes short: attributes in sysfs, ordinary files. */
   readAttribute(path: string): string | number;
+  /** Descriptors of lists of mounts. */
+  openWatched(path: string): number;
+  readWatched(fd: number): string | number;
+  hasChanged(fd: number): boolean;
+  closeWatched(fd: number): void;
   exists(path: string): boolean;
   /** Each with a `/` behind it. */
   listDirectory(path: string): string | number;
@@ -60,6 +65,36 @@ export function readText(path: string): string {
 export function latin1Text(path: string): string | undefined {
   const text = kernel().readLatin1(path);
   return typeof text === 'string' ? text : undefined;
+}
+
+/** A list of mounts that is read once and again only when the kernel says that it has changed. */
+export class WatchedList {
+  readonly #fd: number;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** `undefined` where it can't be opened. */
+  static open(path: string): WatchedList | undefined {
+    const fd = kernel().openWatched(path);
+    return fd < 0 ? undefined : new WatchedList(fd);
+  }
+
+  /** One character for each byte; `undefined` where it can't be read. */
+  read(): string | undefined {
+    const text = kernel().readWatched(this.#fd);
+    return typeof text === 'string' ? text : undefined;
+  }
+
+  /** Since this was asked last, or it was opened. */
+  hasChanged(): boolean {
+    return kernel().hasChanged(this.#fd);
+  }
+
+  close(): void {
+    kernel().closeWatched(this.#fd);
+  }
 }
 
 /** As `readText`, without the white space around it; `undefined` where it can't be read, for whatever reason. */

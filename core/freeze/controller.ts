@@ -295,13 +295,11 @@ export class FreezeController {
   /** `undefined` where nothing was frozen. */
   async #freezeFileSystems(mountPoints: readonly string[] | undefined, hooks: HookRound, record: FreezeRecord): Promise<HeldFreeze | undefined> {
     const { clock, log, settings } = this.#context;
-    const levels = await decide(this.#context, mountPoints, record);
-    if (levels.length === 0) return undefined;
-    this.#stopIfEnding();
-    const targets = levels.flat();
-    const session = await beginSession(this.#context, levels);
+    const prepared = this.#context.freezing.prepare?.();
+    const begun = await this.#begin(mountPoints, record).finally(() => prepared?.cancel());
+    if (begun === undefined) return undefined;
+    const { session, targets } = begun;
     this.#remark(session);
-    const begun = { session, targets, record };
     const { remains } = this.#state;
     this.#enter({ phase: 'freezing', begun, remains });
     const deadlineAt = settings.deadlineMs === 0 ? 0n : clock.now() + nanoseconds(settings.deadlineMs);
@@ -331,6 +329,14 @@ export class FreezeController {
     log.info(() => record.freezeLine());
     const overdue = clock.after(Number(left / 1_000_000n) + overdueMs, () => this.#onOverdue(session));
     return { ...begun, hooks, deadline, overdue };
+  }
+
+  /** `undefined` where nothing is to be frozen. */
+  async #begin(mountPoints: readonly string[] | undefined, record: FreezeRecord): Promise<BegunFreeze | undefined> {
+    const levels = await decide(this.#context, mountPoints, record);
+    if (levels.length === 0) return undefined;
+    this.#stopIfEnding();
+    return { session: await beginSession(this.#context, levels), targets: levels.flat(), record };
   }
 
   /**

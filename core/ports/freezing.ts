@@ -13,6 +13,11 @@ export interface Freezing {
    */
   survey(): Promise<readonly FreezeCandidate[]>;
   /**
+   * A freeze is about to be planned: what `begin` would have to wait for may be started meanwhile. Never throws. Whoever asks
+   * calls `cancel` in the end, which has no effect once a session has begun.
+   */
+  prepare?(): { cancel(): void };
+  /**
    * Prepares a session for exactly these file systems, in levels: all of one level may be frozen side by side, a level is
    * finished before the next begins. Opens whatever freezing and thawing will need. Nothing is frozen yet.
    * When it rejects nothing is left behind.

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -100,6 +101,33 @@ Napi::Value ReadAttribute(const Napi::CallbackInfo& info) {
   return length < sizeof bytes ? Text(info.Env(), bytes, length) : ReadOn(info.Env(), file, bytes, length);
 }
 
+// openWatched(path): a descriptor of a list of mounts, for the two below.
+Napi::Value OpenWatched(const Napi::CallbackInfo& info) {
+  const Path path(info.Env(), info[0]);
+  Descriptor file = OpenToRead(path);
+  return file ? Napi::Number::New(info.Env(), file.Release()) : Failure(info.Env());
+}
+
+// readWatched(fd): the whole list as it is now, with one character for each byte.
+Napi::Value ReadWatched(const Napi::CallbackInfo& info) {
+  const Descriptor again(dup(info[0].As<Napi::Number>().Int32Value()));
+  if (!again || lseek(again.get(), 0, SEEK_SET) < 0) return Failure(info.Env());
+  return ReadOn<Latin1>(info.Env(), again, nullptr, 0);
+}
+
+// hasChanged(fd): whether a mount has come, gone or changed since this was asked last, or the list was opened (proc(5):
+// /proc/PID/mounts and mountinfo are pollable).
+Napi::Value HasChanged(const Napi::CallbackInfo& info) {
+  pollfd polled{info[0].As<Napi::Number>().Int32Value(), POLLPRI, 0};
+  return Napi::Boolean::New(info.Env(), Retry([&] { return poll(&polled, 1, 0); }) != 0);
+}
+
+// closeWatched(fd).
+Napi::Value CloseWatched(const Napi::CallbackInfo& info) {
+  close(info[0].As<Napi::Number>().Int32Value());
+  return info.Env().Undefined();
+}
+
 // exists(path): whether the path leads to anything.
 Napi::Value Exists(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), access(Path(info.Env(), info[0]), F_OK) == 0);
@@ -162,6 +190,10 @@ const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("readText", Napi::Function::New(env, ReadText));
   exports.Set("readLatin1", Napi::Function::New(env, ReadLatin1));
   exports.Set("readAttribute", Napi::Function::New(env, ReadAttribute));
+  exports.Set("openWatched", Napi::Function::New(env, OpenWatched));
+  exports.Set("readWatched", Napi::Function::New(env, ReadWatched));
+  exports.Set("hasChanged", Napi::Function::New(env, HasChanged));
+  exports.Set("closeWatched", Napi::Function::New(env, CloseWatched));
   exports.Set("exists", Napi::Function::New(env, Exists));
   exports.Set("listDirectory", Napi::Function::New(env, ListDirectory));
   exports.Set("readLink", Napi::Function::New(env, ReadLink));

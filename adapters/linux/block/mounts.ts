@@ -51,10 +51,12 @@ export function parseMountInfo(bytes: Uint8Array): MountEntry[] {
   return parseMountInfoText(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1'));
 }
 
-function parseMountInfoText(latin1: string): MountEntry[] {
+export function parseMountInfoText(latin1: string): MountEntry[] {
   const entries: MountEntry[] = [];
+  // Hardly any list has a name with an escape or beyond ASCII, and then each text is what it is.
+  const plain = !latin1.includes('\\') && asciiOnly.test(latin1);
   for (const line of latin1.split('\n')) {
-    const entry = parseLine(line);
+    const entry = parseLine(line, plain);
     if (entry !== undefined) entries.push(entry);
   }
   return entries;
@@ -63,7 +65,7 @@ function parseMountInfoText(latin1: string): MountEntry[] {
 const wholeNumber = /^\d+$/;
 const devicePair = /^(\d+):(\d+)$/;
 
-function parseLine(line: string): MountEntry | undefined {
+function parseLine(line: string, plain: boolean): MountEntry | undefined {
   const fields = line.split(' ');
   const [mountId = '', parentId = '', device = '', root = '', mountPoint = '', options = ''] = fields;
   // The optional fields end at the first lone hyphen; a name can't be one, for its blanks are escaped.
@@ -79,12 +81,12 @@ function parseLine(line: string): MountEntry | undefined {
     parentId: Number(parentId),
     major: Number(pair[1]),
     minor: Number(pair[2]),
-    root: unescapeText(root),
-    ...mountPointMembers(mountPoint),
+    root: plain ? root : unescapeText(root),
+    ...(plain ? { mountPoint } : mountPointMembers(mountPoint)),
     options,
     optionalFields: fields.slice(6, separator),
-    fsType: unescapeText(fsType),
-    source: unescapeText(source),
+    fsType: plain ? fsType : unescapeText(fsType),
+    source: plain ? source : unescapeText(source),
     superOptions: fields.slice(separator + 3).join(' '),
   };
 }

@@ -6,9 +6,10 @@ import { attribute, namesInIfAny, resolvedBelow } from '../kernel-files.ts';
  * `dm-0 (vg-home)`. FITHAW of an ext4 or btrfs on it waits, uninterruptibly, until it is resumed, and so does FIFREEZE of a
  * btrfs on kernels up to 6.12. LVM does this for a moment for a snapshot; what stays so is left from a tool that broke off.
  */
-export function suspendedDevice(root: string, device: string): string | undefined {
-  // Most machines have none, and need not be looked through for it.
-  return namesInIfAny(`${root}/sys/block`).some((name) => name.startsWith('dm-')) ? below(root, device, 0) : undefined;
+export function suspendedDevices(root: string): (device: string) => string | undefined {
+  // Most machines have no device-mapper devices, and need not be looked through for one.
+  const any = namesInIfAny(`${root}/sys/block`).some((name) => name.startsWith('dm-'));
+  return (device) => (any ? below(root, device, 0) : undefined);
 }
 
 /** As deep as a stack of devices can sensibly be. */

@@ -2,7 +2,7 @@
 import type { FreezeCandidate } from '../../../core/ports/freezing.ts';
 import { BlockGraph, superblockId, writebackOf } from '../block/block-graph.ts';
 import { attribute } from '../kernel-files.ts';
-import { suspendedDevice } from '../block/suspended.ts';
+import { suspendedDevices } from '../block/suspended.ts';
 import { MountTree } from '../block/mount-tree.ts';
 import { isReadOnlySuperblock, readDeviceMounts, readMountInfo, statBlockDevice, type MountEntry, type StatDevice } from '../block/mounts.ts';
 
@@ -21,59 +21,105 @@ export interface SurveyedFileSystem {
   readonly visible: MountEntry | undefined;
 }
 
+/** The list of mounts, and what it says without a look at anything else. */
+export interface MountTable {
+  readonly tree: MountTree;
+  /** In mount order. */
+  readonly fileSystems: readonly MountedFileSystem[];
+}
+
 /**
  * Every superblock in the agent's view, in mount order. Reads /proc, /sys and /dev alone, never a file system that it
  * reports on.
  *
  * @throws failed error when the list of mounts cannot be read
  */
-export function surveyFileSystems(root = '', statDevice: StatDevice = statBlockDevice(root)): SurveyedFileSystem[] {
-  const entries = mountEntries(root, statDevice);
-  const graph = new BlockGraph(root, new MountTree(entries), statDevice);
+export const surveyFileSystems = (root = '', statDevice: StatDevice = statBlockDevice(root)): SurveyedFileSystem[] =>
+  surveyTable(mountTable(mountEntries(root, statDevice), root, statDevice), root, statDevice);
+
+export function surveyTable({ tree, fileSystems }: MountTable, root: string, statDevice: StatDevice = statBlockDevice(root)): SurveyedFileSystem[] {
+  const graph = new BlockGraph(root, tree, statDevice);
+  const suspended = suspendedDevices(root);
   const withDevice: string[] = [];
-  return mountedFileSystems(root, statDevice, entries).map(({ id, mounts, visible, leftOut }) => {
+  return fileSystems.map((found) => {
+    const { id, mounts, leftOut } = found;
+    // Most of many mounts: nothing lies under them.
+    if (leftOut?.reason === 'pseudo') return surveyed(found, { ...factsOf(found), backing: [], leftOut });
     const [oldest] = mounts;
     const backing = graph.backingOf(oldest);
     // What cannot be found out is taken to be as qemu-ga takes it: resting on everything that was mounted before.
     const ids = backing.complete ? [...backing.ids] : [...backing.ids, ...withDevice];
-    const writeback = leftOut === undefined ? writebackOf(root, blockDeviceOf(oldest, statDevice)) : undefined;
-    const suspended = leftOut === undefined ? suspendedDevice(root, blockDeviceOf(oldest, statDevice)) : undefined;
-    if (leftOut === undefined) withDevice.push(id);
-    return {
-      visible,
-      candidate: {
-        id,
-        mountPoints: [...new Set(mounts.map(({ mountPoint }) => mountPoint))],
-        type: oldest.fsType,
-        source: oldest.source,
-        readOnly: isReadOnlySuperblock(oldest),
-        backing: ids.filter((other) => other !== id),
-        ...(leftOut !== undefined && { leftOut }),
-        ...(suspended !== undefined && { suspended: `${suspended}, on which it lies, is suspended, and it would hang (dmsetup resume)` }),
-        ...(writeback !== undefined && { dirtyBytes: writeback.dirtyBytes }),
-        ...(writeback !== undefined && writeback.bytesPerSecond > 0n && {
-          flushEstimateMs: Number((writeback.dirtyBytes * 1000n) / writeback.bytesPerSecond),
-        }),
-      },
-    };
+    const facts = { ...factsOf(found), backing: ids.filter((other) => other !== id) };
+    if (leftOut !== undefined) return surveyed(found, { ...facts, leftOut });
+    withDevice.push(id);
+    const device = blockDeviceOf(oldest, statDevice);
+    const writeback = writebackOf(root, device);
+    const hangsOn = suspended(device);
+    return surveyed(found, {
+      ...facts,
+      ...(hangsOn !== undefined && { suspended: `${hangsOn}, on which it lies, is suspended, and it would hang (dmsetup resume)` }),
+      ...(writeback !== undefined && { dirtyBytes: writeback.dirtyBytes }),
+      ...(writeback !== undefined && writeback.bytesPerSecond > 0n && {
+        flushEstimateMs: Number((writeback.dirtyBytes * 1000n) / writeback.bytesPerSecond),
+      }),
+    });
   });
 }
+
+const surveyed = (found: MountedFileSystem, candidate: FreezeCandidate): SurveyedFileSystem => ({
+  candidate,
+  get visible() {
+    return found.visible;
+  },
+});
+
+const factsOf = ({ id, mounts }: MountedFileSystem): Pick<FreezeCandidate, 'id' | 'mountPoints' | 'type' | 'source' | 'readOnly'> => {
+  const [oldest] = mounts;
+  return {
+    id,
+    mountPoints: mounts.length === 1 ? [oldest.mountPoint] : [...new Set(mounts.map(({ mountPoint }) => mountPoint))],
+    type: oldest.fsType,
+    source: oldest.source,
+    readOnly: isReadOnlySuperblock(oldest),
+  };
+};
 
 /** The same without what they rest on, from the list of mounts alone: all that opening mount points takes. */
-export function mountedFileSystems(
-  root: string,
-  statDevice: StatDevice = statBlockDevice(root),
-  entries: readonly MountEntry[] = mountEntries(root, statDevice),
-): MountedFileSystem[] {
+export const mountedFileSystems = (root: string, statDevice: StatDevice = statBlockDevice(root)): readonly MountedFileSystem[] =>
+  mountTable(mountEntries(root, statDevice), root, statDevice).fileSystems;
+
+export function mountTable(entries: readonly MountEntry[], root: string, statDevice: StatDevice = statBlockDevice(root)): MountTable {
   const tree = new MountTree(entries);
   const needsDevice = typesWithDevice(attribute(`${root}/proc/filesystems`) ?? '');
-  return Array.from(groupBySuperblock(entries), ([id, mounts]) => {
-    const visible = mounts.find((mount) => tree.isVisible(mount));
-    return { id, mounts, visible, leftOut: whyLeftOut(mounts[0], visible, statDevice, needsDevice) };
-  });
+  const fileSystems = Array.from(groupBySuperblock(entries), ([id, mounts]) =>
+    new Mounted(id, mounts, tree, whyNotFrozen(mounts[0], statDevice, needsDevice)));
+  return { tree, fileSystems };
 }
 
-const mountEntries = (root: string, statDevice: StatDevice): readonly MountEntry[] =>
+/** Where it is visible is looked for only if somebody wants to know: most mounts are of what is left out for what it is. */
+class Mounted implements MountedFileSystem {
+  readonly id: string;
+  readonly mounts: MountedFileSystem['mounts'];
+  readonly leftOut: MountedFileSystem['leftOut'];
+  readonly #tree: MountTree;
+  #visible: MountEntry | null | undefined;
+
+  constructor(id: string, mounts: MountedFileSystem['mounts'], tree: MountTree, because: MountedFileSystem['leftOut']) {
+    this.id = id;
+    this.mounts = mounts;
+    this.#tree = tree;
+    this.leftOut = because ?? (this.visible === undefined ? covered : undefined);
+  }
+
+  get visible(): MountEntry | undefined {
+    this.#visible ??= this.mounts.find((mount) => this.#tree.isVisible(mount)) ?? null;
+    return this.#visible ?? undefined;
+  }
+}
+
+const covered: NonNullable<FreezeCandidate['leftOut']> = { reason: 'covered', detail: 'other mounts cover every place where it is mounted' };
+
+export const mountEntries = (root: string, statDevice: StatDevice = statBlockDevice(root)): readonly MountEntry[] =>
   readMountInfo(root) ?? readDeviceMounts(root, statDevice);
 
 function groupBySuperblock(entries: readonly MountEntry[]): Map<string, [MountEntry, ...MountEntry[]]> {
@@ -100,9 +146,9 @@ const withoutFreeze = new Set([
   'vfat', 'msdos', 'exfat', 'ntfs', 'ntfs3', 'hfs', 'hfsplus', 'udf', 'minix', 'affs', 'adfs', 'ufs', 'zfs', 'omfs', 'bfs', 'hpfs', 'ocfs2',
 ]);
 
-function whyLeftOut(
+/** By what it is, wherever it is mounted. */
+function whyNotFrozen(
   entry: MountEntry,
-  visible: MountEntry | undefined,
   statDevice: StatDevice,
   needsDevice: ReadonlySet<string>,
 ): FreezeCandidate['leftOut'] {
@@ -120,7 +166,6 @@ function whyLeftOut(
       ? { reason: 'no-device', detail: `${type} from ${entry.source}, which is no block device here` }
       : { reason: 'pseudo', detail: `${type} keeps nothing on a disk` };
   }
-  if (visible === undefined) return { reason: 'covered', detail: 'other mounts cover every place where it is mounted' };
   return undefined;
 }
 

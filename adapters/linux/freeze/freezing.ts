@@ -8,10 +8,11 @@ import type {
 } from '../../../core/ports/freezing.ts';
 import { mountPath } from '../block/mounts.ts';
 import { GuardedSession, numbers, type GuardedSessionOptions } from './freeze-session.ts';
-import { mountedFileSystems, surveyFileSystems, type MountedFileSystem } from './freeze-survey.ts';
+import { surveyTable, type MountedFileSystem } from './freeze-survey.ts';
 import { mayExpedite, noted, restoreGracePeriods } from './grace-periods.ts';
 import { connectToGuardian, defaultGuardianPath, heldGuardian, isStopped, signalling, startGuardian, type StartedGuardian } from './guardian.ts';
 import { HeldMounts, type Place } from './held-mounts.ts';
+import { MountList } from './mount-list.ts';
 import { hex, isAsked, stepsFor, stepsForOthers, type Step } from './thaw-steps.ts';
 
 export interface LinuxFreezingOptions {
@@ -40,8 +41,10 @@ export class LinuxFreezing implements Freezing {
   readonly #guardian: string;
   readonly #root: string;
   readonly #flushLimitMs: number;
+  readonly #mounts: MountList;
   #latest = '';
   #over: StartedGuardian | undefined;
+  #prepared: Promise<StartedGuardian> | undefined;
   /** Of freezes of which something may be frozen still. */
   readonly #holds = new Set<HeldMounts>();
 
@@ -49,21 +52,43 @@ export class LinuxFreezing implements Freezing {
     this.#guardianPath = options.guardianPath ?? defaultGuardianPath();
     this.#guardian = heldGuardian(this.#guardianPath);
     this.#root = options.root ?? '';
+    this.#mounts = new MountList(this.#root);
     this.#flushLimitMs = options.flushLimitMs ?? 60_000;
   }
 
   // oxlint-disable-next-line require-await -- reads what the kernel makes up; a failure is a rejection
   async survey(): Promise<readonly FreezeCandidate[]> {
-    return surveyFileSystems(this.#root).map(({ candidate }) => candidate);
+    return surveyTable(this.#mounts.table(), this.#root).map(({ candidate }) => candidate);
+  }
+
+  /** The guardian starts on another processor while the mounts are looked through. */
+  prepare(): { cancel(): void } {
+    const starting = startGuardian(this.#guardian, this.#guardianPath);
+    this.#prepared = starting;
+    // Its failure is that of the freeze that needs it.
+    starting.catch(() => {});
+    return {
+      cancel: () => {
+        if (this.#prepared !== starting) return;
+        this.#prepared = undefined;
+        starting.then(end, () => {});
+      },
+    };
+  }
+
+  #started(): Promise<StartedGuardian> {
+    const prepared = this.#prepared;
+    this.#prepared = undefined;
+    return prepared ?? startGuardian(this.#guardian, this.#guardianPath);
   }
 
   async begin(request: FreezeRequest): Promise<FreezeSession> {
     const targets = request.levels.flat();
     const cookie = randomBytes(16).toString('hex');
-    const places = placesOf(targets, mountedFileSystems(this.#root));
+    const places = placesOf(targets, this.#mounts.table().fileSystems);
     const expedite = mayExpedite(this.#root);
     const [started, holding] = await Promise.allSettled([
-      startGuardian(this.#guardian, this.#guardianPath),
+      this.#started(),
       HeldMounts.hold(targets, places, expedite),
     ]);
     if (started.status === 'rejected' || holding.status === 'rejected') {
@@ -145,7 +170,7 @@ export class LinuxFreezing implements Freezing {
   /** For a freeze that is on: as good as it can still be had. */
   async #holdAfterwards(targets: readonly FrozenTarget[]): Promise<HeldMounts | undefined> {
     try {
-      return await HeldMounts.hold(targets, placesOf(targets, mountedFileSystems(this.#root)), false);
+      return await HeldMounts.hold(targets, placesOf(targets, this.#mounts.table().fileSystems), false);
     } catch {
       return undefined;
     }
@@ -167,12 +192,15 @@ export class LinuxFreezing implements Freezing {
   }
 
   async thawEverything(only?: readonly FrozenTarget[], except?: ReadonlySet<string>): Promise<readonly ThawOutcome[]> {
-    if (only === undefined) return this.#sweep(stepsForOthers(this.#root, mountedFileSystems(this.#root), except));
+    if (only === undefined) return this.#sweep(stepsForOthers(this.#root, this.#mounts.table().fileSystems, except));
     // First what takes nothing that might not be had.
     const held = await this.#thawHeld(only);
     const rest = only.filter(({ id }) => !held.some((outcome) => outcome.id === id));
-    if (rest.length === 0) return held;
-    const others = await this.#sweep(stepsFor(this.#root, mountedFileSystems(this.#root), rest));
+    if (rest.length === 0) {
+      this.#dismiss();
+      return held;
+    }
+    const others = await this.#sweep(stepsFor(this.#root, this.#mounts.table().fileSystems, rest));
     const outcomes = new Map([...held, ...others].map((outcome) => [outcome.id, outcome]));
     return only.flatMap(({ id }) => outcomes.get(id) ?? []);
   }
@@ -210,8 +238,7 @@ export class LinuxFreezing implements Freezing {
       if (!(await link.during(promise, thawLimitMs))) signal('SIGKILL');
       link.close();
     } else {
-      // Nothing is left for the guardian of the freeze that is over.
-      this.#lingering()?.link.close();
+      this.#dismiss();
     }
     return steps.map((step) => {
       if (!isAsked(step)) return step;
@@ -219,6 +246,11 @@ export class LinuxFreezing implements Freezing {
       const { target } = step;
       return outcomes[index] ?? { ...target, thawed: false, error: `failed to thaw ${target.mountPoint}: no answer` };
     });
+  }
+
+  /** Nothing is left for the guardian of a freeze that is over, which would wait a second for more. */
+  #dismiss(): void {
+    this.#lingering()?.link.close();
   }
 
   /** The guardian of a freeze that is over, with nothing left to do: it saves the start of another. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FrozenTarget, ThawOutcome } from '../../../core/ports/freezing.ts';
 import { mountPath, statBlockDevice } from '../block/mounts.ts';
-import { suspendedDevice } from '../block/suspended.ts';
+import { suspendedDevices } from '../block/suspended.ts';
 import { attribute, keyValueLines } from '../kernel-files.ts';
 import { blockDeviceOf, type MountedFileSystem } from './freeze-survey.ts';
 import { thawOutcome } from './thaw-outcome.ts';
@@ -22,7 +22,8 @@ export const isAsked = (step: Step): step is AskedStep => 'line' in step;
 /** For file systems that may be frozen by this agent or one before. */
 export function stepsFor(root: string, mounted: readonly MountedFileSystem[], targets: readonly FrozenTarget[]): readonly Step[] {
   const found = new Map(mounted.map((one) => [one.id, one]));
-  return targets.map((target) => stepFor(root, target, found.get(target.id), false));
+  const suspended = suspendedDevices(root);
+  return targets.map((target) => stepFor(root, target, found.get(target.id), suspended, false));
 }
 
 /**
@@ -30,19 +31,20 @@ export function stepsFor(root: string, mounted: readonly MountedFileSystem[], ta
  * gfs2, which kernels up to 6.1 do not survive a FITHAW on while it is not frozen.
  */
 export function stepsForOthers(root: string, mounted: readonly MountedFileSystem[], except?: ReadonlySet<string>): readonly Step[] {
+  const suspended = suspendedDevices(root);
   return mounted
     .filter(({ id, leftOut, mounts: [{ fsType }] }) => leftOut === undefined && fsType !== 'gfs2' && except?.has(id) !== true)
-    .map((found) => stepFor(root, { id: found.id, mountPoint: found.mounts[0].mountPoint }, found, true));
+    .map((found) => stepFor(root, { id: found.id, mountPoint: found.mounts[0].mountPoint }, found, suspended, true));
 }
 
 /**
  * The guardian is told the very mount, or the device, so that nothing else is thawed in the place of the target: what is
  * covered is uncovered where nobody else sees it, and what is mounted nowhere any more is gone only if its device is nobody's.
  */
-function stepFor(root: string, target: FrozenTarget, found: MountedFileSystem | undefined, sweeping: boolean): Step {
+function stepFor(root: string, target: FrozenTarget, found: MountedFileSystem | undefined, isSuspended: ReturnType<typeof suspendedDevices>, sweeping: boolean): Step {
   const { id, mountPoint } = target;
   const failed = (reason: string): ThawOutcome => ({ id, mountPoint, thawed: false, error: `failed to thaw ${mountPoint}: ${reason}` });
-  const suspended = suspendedDevice(root, found === undefined ? id : blockDeviceOf(found.mounts[0], statBlockDevice(root)));
+  const suspended = isSuspended(found === undefined ? id : blockDeviceOf(found.mounts[0], statBlockDevice(root)));
   if (suspended !== undefined) {
     return sweeping
       ? { id, mountPoint, thawed: false, leftOut: `${mountPoint} is not asked to thaw: ${suspended} is suspended, and it would hang` }

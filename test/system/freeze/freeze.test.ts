@@ -184,6 +184,13 @@ describe('a guardian that is killed', () => {
   });
 });
 
+describe('the list of mounts', () => {
+  scenarioTest('is that of the moment, whatever comes and goes between a freeze and its thaw', [], async () => {
+    const [disk, both] = [['/media/disk'], ['/media/disk', '/media/bind']];
+    expect(await scenario('mounts-change')).toEqual({ seen: [disk, disk, both, ['/media/xfs', ...disk]], counts: [1, 2] });
+  });
+});
+
 describe('a frozen file system that is hidden', () => {
   scenarioTest('by another mount is thawed by the agent when all of the guardian is killed', [], async () => {
     expect(await scenario('covered', 'agent')).toEqual({ count: 2, thaw: 0, status: { status: 'thawed', gate: false }, frozen: [], marker: false });

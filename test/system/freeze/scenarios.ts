@@ -286,6 +286,24 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     return { mountPoints: plan.levels.flat().map((one) => one.mountPoints.length), counts };
   },
 
+  /** The list of mounts is read again only when it has changed. */
+  async 'mounts-change'(lab) {
+    const disk = lab.loop('ext4', 'disk');
+    const { agent } = await begin(lab);
+    const mountPoints = async () => ((await agent.ask('plan')) as FreezePlan).levels.flat().flatMap((one) => one.mountPoints);
+    const seen = [await mountPoints(), await mountPoints()];
+    const bind = lab.mount(['--bind', disk], 'bind');
+    seen.push(await mountPoints());
+    const counts = [await agent.ask('freeze')];
+    const other = lab.loop('xfs', 'xfs');
+    execFileSync('fsfreeze', ['--freeze', other]);
+    counts.push(await agent.ask('thaw'));
+    lab.unmount(bind);
+    seen.push(await mountPoints());
+    await agent.end();
+    return { seen, counts };
+  },
+
   async 'guardian-killed'(lab) {
     const mountPoints = [lab.loop('ext4', 'ext4'), lab.loop('xfs', 'xfs')];
     const { agent } = await begin(lab);

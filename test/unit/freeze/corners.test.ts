@@ -132,6 +132,27 @@ describe('a freeze', () => {
     expect(guest.log.texts('info').find((line) => line.startsWith('41 file systems are frozen'))).toMatch(/ and 9 more$/);
   });
 
+  it('has what it needs started while it is planned, and called off where it does not come about', async () => {
+    const { startAgent, machine } = freezingGuest();
+    const freezing = machine.backend.fileSystem!.freezing!;
+    const notes: string[] = [];
+    const controller = startAgent({
+      freezing: {
+        prepare: () => (notes.push('prepare'), { cancel: () => void notes.push('cancel') }),
+        survey: () => (notes.push('survey'), freezing.survey()),
+        begin: (request) => (notes.push('begin'), freezing.begin(request)),
+        recover: (marker) => freezing.recover(marker),
+        thawEverything: (only, except) => freezing.thawEverything(only, except),
+      },
+    });
+
+    await controller.freeze(['/boot']);
+    await controller.thaw();
+    await expect(controller.freeze(['/nope'])).rejects.toThrow('no file system is mounted there');
+
+    expect(notes).toEqual(['prepare', 'survey', 'begin', 'cancel', 'prepare', 'survey', 'cancel']);
+  });
+
   it('whose session remarks on the machine has it logged, once', async () => {
     const { startAgent, machine, log } = freezingGuest();
     const freezing = machine.backend.fileSystem!.freezing!;
