@@ -4,6 +4,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { allReleases, isRelease, referenceCommand } from './references.ts';
 
 const root = resolve(import.meta.dirname, '../..');
 const cache = join(root, '.cache/bench');
@@ -16,8 +17,16 @@ export interface Contestant {
 
 export const ours: Contestant = { name: 'concierge-ga', command: [join(root, 'bin/concierge-ga')] };
 
-/** Downloads Debian's package once and unpacks it: installing it could start it as a service. */
+/**
+ * Downloads Debian's package once and unpacks it: installing it could start it as a service. `--reference=11.1` on the command line
+ * takes another release than this machine's.
+ */
 export function theirs(): Contestant {
+  const named = process.argv.find((word) => word.startsWith('--reference='))?.slice('--reference='.length);
+  if (named !== undefined) {
+    if (!isRelease(named)) throw new Error(`--reference is one of ${allReleases.join(', ')}`);
+    return { name: 'qemu-ga', command: referenceCommand(named) };
+  }
   const unpacked = join(cache, 'qemu-ga');
   if (!existsSync(join(unpacked, 'usr/sbin/qemu-ga'))) {
     mkdirSync(unpacked, { recursive: true });

@@ -59,7 +59,7 @@ describe.skipIf(missing !== undefined)(`the reference agent in a machine, and ou
   };
 
   it.each(readOnly)('%s: ours answers the same, or as the table of differences says', async (execute) => {
-    expect(await unlisted(execute, { ours: asker(ours), reference: asker(reference), hasVirtioScsi: true })).toEqual([]);
+    expect(await unlisted(execute, { ours: asker(ours), reference: asker(reference), hasVirtioScsi: true, isNewest: false })).toEqual([]);
   });
 
   it('has something to compare: disks with partitions, file systems on device-mapper, and users', async () => {

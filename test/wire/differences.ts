@@ -228,7 +228,7 @@ export const differences: Readonly<Record<string, Difference>> = {
   'freeze/SIGTERM while frozen': answer('ends-thawed', 'exit 0'),
   'freeze/thaw at the end': answer('ends-thawed', '{"return": 0}'),
 
-  // Against qemu-ga 7.2, on the same machine: the command and the place in its answer.
+  // Against qemu-ga 7.2 and 11.1, on the same machine: the command and the place in its answer.
   'differential/guest-info return.version': { row: 'version-text' },
   'differential/guest-info return.supported_commands[] name="guest-get-load" only ours': { row: 'newer-release' },
   'differential/guest-info return.supported_commands[] name="guest-network-get-route" only ours': { row: 'newer-release' },
@@ -240,6 +240,8 @@ export const differences: Readonly<Record<string, Difference>> = {
   'differential/guest-get-load error only theirs': { row: 'newer-release' },
   'differential/guest-network-get-route return only ours': { row: 'newer-release' },
   'differential/guest-network-get-route error only theirs': { row: 'newer-release' },
+  'differential/guest-network-get-route return[].flags': { row: 'route-flags' },
+  ...Object.fromEntries(['load1m', 'load5m', 'load15m'].map((name) => [`differential/guest-get-load return.${name}`, { row: 'load-decimals' }])),
   'differential/guest-network-get-interfaces return[].statistics only ours': { row: 'interface-statistics' },
   'differential/guest-get-fsinfo return[].total-bytes-privileged only ours': { row: 'newer-release' },
   'differential/guest-get-fsinfo return[].disk[].serial only ours': { row: 'serial-without-udev' },
