@@ -34,6 +34,10 @@ const scenarioTest = (sentence: string, programs: readonly string[], test: () =>
 };
 
 describe('freezing real file systems', () => {
+  scenarioTest('refuses to let what it holds frozen be unmounted, and thaws what was unmounted lazily', [], async () => {
+    expect(await scenario('unmounted-while-held')).toEqual({ count: 1, usual: 32, lazy: 0, thaw: 1, frozen: [], marker: false });
+  });
+
   scenarioTest('finds the right order among disks, loops in loops, overlays, subvolumes and bind mounts, and counts right', ['mkfs.btrfs', 'mksquashfs'], async () => {
     expect(await scenario('kinds')).toEqual({
       plan: {

@@ -441,6 +441,21 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     return { error: error.replace(/process \d+/, 'process N').replace(path, 'PATH'), ...again };
   },
 
+  /** Somebody unmounts what is frozen, as usual and lazily: nothing may be left frozen without a mount. */
+  async 'unmounted-while-held'(lab) {
+    const image = lab.image('image');
+    execFileSync('mkfs.ext4', ['-q', image]);
+    const mountPoint = lab.mountImage(image, 'disk');
+    const { agent } = await begin(lab);
+    const count = await agent.ask('freeze');
+    const usual = spawnSync('umount', [mountPoint]).status;
+    const lazy = spawnSync('umount', ['--lazy', mountPoint]).status;
+    const thaw = await agent.ask('thaw');
+    await agent.end();
+    const again = lab.mountImage(image, 'again');
+    return { count, usual, lazy, thaw, frozen: lab.frozen([again]), marker: hasMarker(lab) };
+  },
+
   /** A file system whose image lies on a disk that somebody else has frozen: nothing can be written back. */
   async late(lab, when) {
     const disk = lab.loop('ext4', 'disk', { megabytes: 128 });
