@@ -52,7 +52,6 @@ async function ask(): Promise<number> {
 }
 
 function bareNode(): { readonly wall: number; readonly processor: number } {
-  const before = process.resourceUsage();
   const began = performance.now();
   const children = (): number => {
     const fields = readFileSync('/proc/self/stat', 'latin1').split(') ')[1]?.split(' ') ?? [];
@@ -60,7 +59,6 @@ function bareNode(): { readonly wall: number; readonly processor: number } {
   };
   const processor = children();
   spawnSync(node, ['-e', '0'], { env: { PATH: process.env['PATH'] } });
-  void before;
   return { wall: performance.now() - began, processor: children() - processor };
 }
 

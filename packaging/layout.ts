@@ -26,6 +26,7 @@ export function layout(options: LayoutOptions): readonly Entry[] {
     ...programEntries(parts, places.lib),
     ...shareEntries(places.share),
     { path: `${places.share}/systemd/no-guest-exec.conf`, text: filledIn('systemd/no-guest-exec.conf', architecture) },
+    { path: `${places.share}/systemd/keeper.conf`, text: filledIn('systemd/keeper.conf', architecture) },
     { path: '/usr/sbin/concierge-ga', linkTo: '../lib/concierge-ga/bin/concierge-ga' },
     { path: `${places.etc}/fsfreeze-hook.d`, directory: true },
     { path: `${places.units}/concierge-ga.service`, text: unitText('port', architecture) },

@@ -18,7 +18,8 @@ export interface ShippedParts {
 /** Not for a Linux guest: the host's program and what only other systems load. */
 const leftOut = /^(ctl|windows-.*)\.cjs/;
 
-const binaries = ['concierge.node', 'concierge-guardian'] as const;
+const executables = ['concierge-guardian', 'concierge-keeper'];
+const binaries = ['concierge.node', ...executables];
 
 /** npm's checksum of each package with a Node that is not installed here, by its name and version. */
 const integrity: Readonly<Record<string, string>> = {
@@ -46,7 +47,7 @@ export function shippedParts(architecture: Architecture, work: string): ShippedP
   const hasCodeCache = makeCodeCache(architecture, runtime, dist);
   const files = readdirSync(dist)
     .toSorted()
-    .map((name) => ({ name, source: join(dist, name), executable: name === 'concierge-guardian' }));
+    .map((name) => ({ name, source: join(dist, name), executable: executables.includes(name) }));
   return { runtime, files, hasCodeCache };
 }
 

@@ -104,7 +104,7 @@ if (existsSync(join(root, 'client/cli/main.ts'))) programs['ctl.cjs'] = 'client/
 await bundleAll(programs);
 
 copyFileSync(join(root, 'scripts/cached-start.cjs'), join(dist, 'concierge-ga.cjs'));
-for (const binary of ['concierge.node', 'concierge-guardian']) {
+for (const binary of ['concierge.node', 'concierge-guardian', 'concierge-keeper']) {
   const built = join(root, 'build/Release', binary);
   if (existsSync(built)) copyFileSync(built, join(dist, basename(built)));
 }

@@ -87,15 +87,24 @@ reload_rules() {
 	if command -v udevadm >/dev/null 2>&1; then udevadm control --reload || :; fi
 }
 
+# Under a keeper (keeper.conf) a running service is not stopped: the keeper takes over from itself, and this very script may run
+# through the agent.
+renew() {
+	case $(systemctl show "$1" --property=CanReload,ActiveState 2>/dev/null | sort | tr '\n' ' ') in
+		"ActiveState=active CanReload=yes ") service reload "$1" || : ;;
+		*) service restart "$1" || : ;;
+	esac
+}
+
 # Starts the agent, or the new one in the place of the old, which thaws what it has frozen. Without the port there is
 # nothing to start: systemd would wait 90 seconds for it. Whoever uses another channel has enabled its unit.
 serve() {
 	systemd_runs || return 0
 	reload_rules
 	if systemctl --quiet is-active concierge-ga-channel.service; then
-		service restart concierge-ga-channel.service || :
+		renew concierge-ga-channel.service
 	elif [ -e "$port" ]; then
-		service restart concierge-ga.service || :
+		renew concierge-ga.service
 	fi
 }
 

@@ -18,7 +18,7 @@ const work = join(root, '.cache/windows/package');
 const payload = join(work, 'payload');
 const runtime = join(root, 'test/windows/runtime/node_modules');
 /** What is of Linux in dist/, and V8's cache of another Node. */
-const notOfWindows = /^(?:agent\.cache|concierge-guardian|concierge\.node|ctl\.cjs)$/;
+const notOfWindows = /^(?:agent\.cache|concierge-guardian|concierge-keeper|concierge\.node|ctl\.cjs)$/;
 
 /** Of koffi only what runs: its source and documentation are fifty times that. */
 function copyKoffi(target: string): void {

@@ -28,6 +28,6 @@ describe.skipIf(needs !== '' || process.arch === 'arm64')(`the package for arm64
     expect(output('dpkg-deb', '--field', deb!, 'Architecture')).toBe('arm64\n');
     expect(emulated(join(lib, 'dist/concierge-ga.cjs'), '--version')).toMatch(/^Concierge Guest Agent /);
     expect(emulated('-e', isRejected, join(lib, 'dist'))).toBe('arm64 false\n');
-    for (const name of ['concierge.node', 'concierge-guardian']) expect(output('readelf', '--file-header', join(lib, 'dist', name))).toMatch(/Machine:\s+AArch64/);
+    for (const name of ['concierge.node', 'concierge-guardian', 'concierge-keeper']) expect(output('readelf', '--file-header', join(lib, 'dist', name))).toMatch(/Machine:\s+AArch64/);
   }, 600_000);
 });

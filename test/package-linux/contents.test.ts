@@ -92,7 +92,7 @@ describe.skipIf(needs !== '')(`the packages${needs}`, () => {
       console.log(new Script(source, { cachedData: readFileSync(process.argv[1] + '/agent.cache') }).cachedDataRejected);`;
 
     expect(output(join(lib, 'runtime/node'), '-e', script, join(lib, 'dist')).trim()).toBe('false');
-    for (const name of ['runtime/node', 'dist/concierge.node', 'dist/concierge-guardian']) expect(output('readelf', '--sections', '--wide', join(lib, name))).not.toMatch(/\.symtab|\.debug_/);
+    for (const name of ['runtime/node', 'dist/concierge.node', 'dist/concierge-guardian', 'dist/concierge-keeper']) expect(output('readelf', '--sections', '--wide', join(lib, name))).not.toMatch(/\.symtab|\.debug_/);
   });
 
   it.skipIf(installed('lintian') === undefined)(`pass lintian without errors${installed('lintian') === undefined ? ' (needs lintian)' : ''}`, () => {
