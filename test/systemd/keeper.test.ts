@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildPackages, hasBuild } from '../package-linux/lib/packages.ts';
 import { Box, missingForBox } from './lib/box.ts';

@@ -377,6 +377,20 @@ describe('an agent that is killed', () => {
     expect(await ask('guest-fsfreeze-thaw')).toBe(frozen);
   });
 
+  it('leaves open files open, at their positions and under their handles', async () => {
+    const handle = await ask('guest-file-open', { path: '/etc/motd' });
+    const first = (await ask('guest-file-read', { handle, count: 3 })) as { 'buf-b64': string };
+    await keeper.kill();
+
+    const rest = (await ask('guest-file-read', { handle })) as { 'buf-b64': string; eof: boolean };
+
+    const whole = await ask('guest-file-open', { path: '/etc/motd' });
+    expect(Number(whole)).toBeGreaterThan(Number(handle));
+    const { 'buf-b64': all } = (await ask('guest-file-read', { handle: whole })) as { 'buf-b64': string };
+    const text = (base64: string): string => Buffer.from(base64, 'base64').toString();
+    expect(text(first['buf-b64']) + text(rest['buf-b64'])).toBe(text(all));
+  });
+
   it('in the middle of a request loses that one alone', async () => {
     machine.faults.inject({ port: 'fileSystem.files', method: 'open', hang: true });
     host.send(request('guest-file-open', { path: '/etc/motd' }) + request('guest-ping'));
@@ -443,5 +457,6 @@ describe('an agent that is to make room for an update', () => {
     await pass(0);
 
     expect(slept).toBe(1);
+    await agent.stop();
   });
 });

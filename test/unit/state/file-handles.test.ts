@@ -152,3 +152,9 @@ it('closes everything at the end, and does not wait for a file that is stuck', a
   await table.closeAll();
   expect(files.opened[0]!.closed).toBe(true);
 });
+
+it('there is nothing to take over where files do not outlive an agent', () => {
+  table.takeOver();
+
+  expect(table.size).toBe(0);
+});
