@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { accessSync, constants, existsSync, readlinkSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { accessSync, constants, existsSync, mkdtempSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { bad, good, warning } from '../../core/diagnosis/finding.ts';
 import { messageOf } from '../../core/errors/agent-error.ts';
-import type { Diagnosis, Finding } from '../../core/ports/diagnosis.ts';
+import type { Diagnosis, Finding, TrialOutcome } from '../../core/ports/diagnosis.ts';
 import { keysElsewhere } from './accounts/sshd-configuration.ts';
 import { readMountInfo } from './block/mounts.ts';
 import { surveyFileSystems } from './freeze/freeze-survey.ts';
@@ -122,4 +126,43 @@ async function sshKeys(root: string): Promise<readonly Finding[]> {
   const reason = await keysElsewhere(root, nativeAddon());
   if (reason === undefined) return [good(subject, 'in .ssh/authorized_keys of a user')];
   return [warning(subject, `in .ssh/authorized_keys of a user, but ${reason}`, 'add .ssh/authorized_keys to AuthorizedKeysFile, or forbid the command (block-rpcs)')];
+}
+
+const loopScript = `set -e
+truncate -s 64M "$1/image"
+mkfs.ext4 -q -F "$1/image"
+mkdir "$1/mounted"
+mount -o loop "$1/image" "$1/mounted"
+dd if=/dev/urandom of="$1/mounted/data" bs=1M count=8 2>/dev/null
+folder=$1
+shift
+exec "$@" "$folder/mounted"`;
+
+/**
+ * Freezes and thaws a file system of its own: on a loop device, in a mount namespace of its own, by this program anew. Nothing
+ * stays: the mount and the device go with the namespace.
+ */
+export async function loopDeviceTrial(): Promise<TrialOutcome> {
+  if (process.getuid?.() !== 0) return { result: 'not here', detail: 'needs root, for a loop device and a mount namespace' };
+  const folder = mkdtempSync(join(tmpdir(), 'concierge-self-test-'));
+  const again = [process.execPath, ...process.execArgv, process.argv[1] ?? '', 'doctor', '--self-test', '--json', `--statedir=${folder}`];
+  try {
+    const { stdout } = await promisify(execFile)('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', loopScript, 'sh', folder, ...again], { timeout: 60_000 });
+    return inner(stdout);
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { readonly stdout?: string; readonly stderr?: string };
+    if (stdout.trimStart().startsWith('{')) return inner(stdout);
+    return { result: 'not here', detail: `a file system on a loop device cannot be made: ${stderr.trim().split('\n').at(-1) || messageOf(error)}` };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** What the program in the namespace says of its one trial. */
+function inner(report: string): TrialOutcome {
+  const { trials } = JSON.parse(report) as { readonly trials: readonly TrialOutcome[] };
+  const [only] = trials;
+  if (only === undefined) return { result: 'failed', detail: 'the program in the mount namespace said nothing' };
+  const { result, detail, times } = only;
+  return { result, detail: `a file system on a loop device: ${detail}`, ...(times !== undefined && { times }) };
 }

@@ -35,6 +35,9 @@ export function linuxBackend(options: LinuxBackendOptions = {}): Backend {
     processes: linuxProcesses(options.kept),
     ...facts,
     // Loaded when somebody asks, which an agent that serves never does.
-    diagnosis: { examine: async () => (await import('./diagnosis.ts')).linuxDiagnosis(root).examine() },
+    diagnosis: {
+      examine: async () => (await import('./diagnosis.ts')).linuxDiagnosis(root).examine(),
+      trials: () => [{ subject: 'freeze and thaw', run: async () => (await import('./diagnosis.ts')).loopDeviceTrial() }],
+    },
   };
 }

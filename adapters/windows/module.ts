@@ -17,6 +17,7 @@ import { windowsUsage } from './usage.ts';
 import type { WriterRule } from './vss/snapshot-set.ts';
 
 /* One chunk of the bundle has all of Windows: a second one would have its own tables of DLLs. */
+export { startChild } from './diagnosis/self-test.ts';
 export { EventLog } from './event-log.ts';
 export { installService, startService, stopService, uninstallService } from './service-control.ts';
 export { demandTrustedProgram } from './trust/program-place.ts';

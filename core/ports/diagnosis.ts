@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { FreezeTarget } from './freezing.ts';
+
 /** Looks at what a system has to have for the agent to do its work; for `doctor`, before something goes wrong. */
 export interface Diagnosis {
   /**
@@ -6,6 +8,27 @@ export interface Diagnosis {
    * a finding too. Never rejects.
    */
   examine(): Promise<readonly Finding[]>;
+  /**
+   * What can be tried on this very system and leaves nothing behind, for `doctor --self-test`.
+   *
+   * @param freezeAndThaw freezes over the code of the agent, and tells how long each step took
+   */
+  trials?(freezeAndThaw: (targets: readonly FreezeTarget[]) => Promise<TrialOutcome>): readonly Trial[];
+}
+
+/** One thing that is tried. */
+export interface Trial {
+  readonly subject: string;
+  /** A rejection is a failure. */
+  run(): Promise<TrialOutcome>;
+}
+
+export interface TrialOutcome {
+  /** `not here`: this system has nothing that could be tried, and `detail` says what is missing. */
+  readonly result: 'passed' | 'failed' | 'not here';
+  readonly detail: string;
+  /** How long each step took, in milliseconds. */
+  readonly times?: Readonly<Record<string, number>>;
 }
 
 /** One thing that was looked at. */

@@ -7,6 +7,8 @@ import { channelFindings, commandFindings, hookFindings, planFindings } from '..
 import { configurationFindings } from '../doctor/configuration-findings.ts';
 import { logFindings } from '../doctor/log-findings.ts';
 import { stateFindings } from '../doctor/state-findings.ts';
+import { version } from '../../config/product.ts';
+import { selfTest, type TrialReport } from '../doctor/self-test.ts';
 import { afterRealTime, withinLimit, type After } from '../doctor/time-limit.ts';
 import type { RunSubcommand, SubcommandContext } from '../subcommand.ts';
 
@@ -20,11 +22,31 @@ const diagnosisMs = 90_000;
 /** Looks at everything and changes nothing. Status 1 where something is bad. */
 export const run: RunSubcommand = (context) => examine(context, afterRealTime);
 
-export async function examine({ settings, configuration, flags, composition, print }: SubcommandContext, after: After): Promise<number> {
+export async function examine(context: SubcommandContext, after: After): Promise<number> {
+  const { settings, configuration, flags, composition, print } = context;
+  if (flags.has('self-test')) return trySystem(context);
   const findings = [...configurationFindings(settings, configuration), ...stateFindings(settings.statedir), ...logFindings(settings.logfile), ...(await systemFindings(settings, composition, after))];
   print(flags.has('json') ? `${harmlessJson(JSON.stringify(findings, undefined, 2))}\n` : asText(findings));
   return findings.some(({ verdict }) => verdict === 'bad') ? 1 : 0;
 }
+
+/** Status 1 where something failed. A word behind it is the one mount point that is frozen, and nothing else is tried. */
+async function trySystem({ settings, words, flags, composition, print }: SubcommandContext): Promise<number> {
+  if (process.platform === 'win32' && words[0] === 'leave-child') {
+    // For the trial whether a program outlives who started it.
+    const { startChild } = await import('../../windows/module.ts');
+    print(`${(await startChild()).detail}\n`);
+    return process.exit(0);
+  }
+  const backend = await composition.createBackend(settings);
+  const reports = await selfTest(backend, settings.statedir, words[0]);
+  if (flags.has('json')) print(`${harmlessJson(JSON.stringify({ version, platform: process.platform, at: new Date().toISOString(), trials: reports }, undefined, 2))}\n`);
+  else print(reports.map(trialLine).join(''));
+  return reports.some(({ result }) => result === 'failed') ? 1 : 0;
+}
+
+const trialLine = ({ trial, result, detail, ms, times = {} }: TrialReport): string =>
+  `${result.padEnd('not here'.length)}  ${trial}: ${harmless(detail)} (${[`${ms} ms`, ...Object.entries(times).map(([step, its]) => `${step} ${its} ms`)].join(', ')})\n`;
 
 async function systemFindings(settings: SubcommandContext['settings'], composition: SubcommandContext['composition'], after: After): Promise<readonly Finding[]> {
   try {

@@ -21,8 +21,8 @@ export const subcommands: readonly SubcommandEntry[] = [
   },
   {
     name: 'doctor',
-    summary: 'Look at everything that the agent needs, and say what is wrong and what to do about it. Changes nothing. [--json]',
-    flags: ['json'],
+    summary: 'Look at everything that the agent needs, and say what is wrong and what to do about it. Changes nothing. [--json] With --self-test: try it, freeze and thaw included, and print one report to send.',
+    flags: ['json', 'self-test'],
     withoutConfiguration: true,
     load: () => import('./doctor.ts'),
   },

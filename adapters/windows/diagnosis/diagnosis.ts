@@ -6,6 +6,7 @@ import { within } from '../../shared/within.ts';
 import { byHand } from './checklist.ts';
 import { portFindings } from './port-findings.ts';
 import { eventSourceFindings, keyFileFindings, placeFindings, rightsFindings } from './security-findings.ts';
+import { windowsTrials } from './self-test.ts';
 import { agentServiceFindings, commandServiceFindings, rivalFindings, vssServiceFindings } from './service-findings.ts';
 import { sleepFindings } from './sleep-findings.ts';
 import { providerFindings, writerFindings } from './vss-findings.ts';
@@ -51,4 +52,5 @@ export const windowsDiagnosis = (tasks: readonly Look[] = looks, limitMs = patie
     const found = await Promise.all(tasks.map((task) => examined(task, limitMs)));
     return [...found.flat(), ...byHand];
   },
+  trials: windowsTrials,
 });
