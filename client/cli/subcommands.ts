@@ -58,6 +58,11 @@ export const subcommands: readonly SubcommandEntry[] = [
   { name: 'shell', usage: '', summary: 'A conversation: one command or subcommand a line, with completion.', flags: [], load: () => import('./subcommands/shell.ts') },
   { name: 'raw', usage: "NAME ['{ARGUMENTS}']", summary: 'Any command with any arguments, as JSON; also one whole request.', flags: [], words: 2, load: () => import('./subcommands/raw.ts') },
   {
+    name: 'verify', usage: '[--idle SECONDS]', summary: 'Tries how the agent takes hosts that come, go, are late or do not read; for a report.',
+    details: 'Reconnects, 1000 pings, an answer that comes too late, a host that never reads, an idle minute. Changes nothing in the guest.',
+    flags: [{ name: 'idle', placeholder: 'SECONDS', doc: 'How long to be idle; 60 without it.' }], load: () => import('./subcommands/verify.ts'),
+  },
+  {
     name: 'completion', usage: 'bash | zsh | fish', summary: 'The completion script for a shell.', flags: [], words: 1, needsGuest: false,
     load: () => import('./subcommands/completion.ts'),
   },

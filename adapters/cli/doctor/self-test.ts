@@ -75,7 +75,7 @@ export async function selfTest(backend: Backend, stateDirectory: string, only?: 
     ? [...facts(backend), ...(backend.diagnosis?.trials?.((targets) => freezeAndThaw(backend, targets, stateDirectory)) ?? [])]
     : [{ subject: 'freeze and thaw', run: async () => freezeAndThaw(backend, await targetAt(backend, only), stateDirectory) }];
   const reports: TrialReport[] = [];
-  for (const { subject, run } of trials) reports.push(await report(subject, run));
+  for (const trial of trials) reports.push(await report(trial));
   return reports;
 }
 
@@ -84,13 +84,13 @@ async function targetAt(backend: Backend, mountPoint: string): Promise<readonly 
   return survey.filter(({ leftOut, mountPoints }) => leftOut === undefined && mountPoints.includes(mountPoint)).map(({ id }) => ({ id, mountPoint }));
 }
 
-async function report(trial: string, run: () => Promise<TrialOutcome>): Promise<TrialReport> {
+async function report(trial: Trial): Promise<TrialReport> {
   const begun = performance.now();
   const ms = (): number => Math.round(performance.now() - begun);
   try {
-    const outcome = await within(limitMs, run());
-    return { trial, ...(outcome ?? { result: 'failed', detail: `no end within ${limitMs / 1000} s` }), ms: ms() };
+    const outcome = await within(limitMs, trial.run());
+    return { trial: trial.subject, ...(outcome ?? { result: 'failed', detail: `no end within ${limitMs / 1000} s` }), ms: ms() };
   } catch (error) {
-    return { trial, result: 'failed', detail: messageOf(error), ms: ms() };
+    return { trial: trial.subject, result: 'failed', detail: messageOf(error), ms: ms() };
   }
 }
