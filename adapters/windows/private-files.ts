@@ -130,11 +130,11 @@ export async function withSecurity<T>(rights: string, use: (attributes: Buffer, 
 }
 
 /** The same for calls that are over when they return. */
-export function withSecuritySync<T>(rights: string, use: (attributes: Buffer) => T): T {
+export function withSecuritySync<T>(rights: string, use: (attributes: Buffer, descriptor: Pointer) => T): T {
   const descriptor = descriptorOf(rights);
   const attributes = attributesWith(descriptor);
   try {
-    return use(attributes);
+    return use(attributes, descriptor);
   } finally {
     kernel32.LocalFree(descriptor);
     keepAlive(attributes);

@@ -11,7 +11,9 @@ const SERVICE_WIN32_OWN_PROCESS = 0x10;
 const states = { stopped: 1, starting: 2, stopping: 3, running: 4 } as const;
 const SERVICE_ACCEPT_STOP = 1;
 const SERVICE_ACCEPT_SHUTDOWN = 4;
-const controls = { stop: 1, interrogate: 4, shutdown: 5 } as const;
+/** Told before the others are: the disks that a thaw needs, and VSS, are still there. */
+const SERVICE_ACCEPT_PRESHUTDOWN = 0x100;
+const controls = { stop: 1, interrogate: 4, shutdown: 5, preshutdown: 15 } as const;
 const ERROR_CALL_NOT_IMPLEMENTED = 120;
 const ERROR_SERVICE_SPECIFIC_ERROR = 1066;
 
@@ -42,7 +44,7 @@ export async function liveAsService<T extends object>(body: (life: ServiceLife) 
     advapi32.SetServiceStatus(manager ?? 0n, structure(SERVICE_STATUS, {
       dwServiceType: SERVICE_WIN32_OWN_PROCESS,
       dwCurrentState: next,
-      dwControlsAccepted: next === states.running ? SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN : 0,
+      dwControlsAccepted: next === states.running ? SERVICE_ACCEPT_STOP | SERVICE_ACCEPT_SHUTDOWN | SERVICE_ACCEPT_PRESHUTDOWN : 0,
       dwWin32ExitCode: exitCode === 0 ? 0 : ERROR_SERVICE_SPECIFIC_ERROR,
       dwServiceSpecificExitCode: exitCode,
       dwWaitHint: pending ? hintMs : 0,
@@ -50,7 +52,7 @@ export async function liveAsService<T extends object>(body: (life: ServiceLife) 
   };
   const handler = k.register((control: number) => {
     if (control === controls.interrogate) return 0;
-    if (control !== controls.stop && control !== controls.shutdown) return ERROR_CALL_NOT_IMPLEMENTED;
+    if (control !== controls.stop && control !== controls.shutdown && control !== controls.preshutdown) return ERROR_CALL_NOT_IMPLEMENTED;
     // Said at once; what it takes comes after this answer.
     setImmediate(() => {
       if (state === states.running) tell(states.stopping);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import type { Backend, FreezeTarget, Trial, TrialOutcome } from '../../../core/ports/index.ts';
 import { within } from '../../shared/within.ts';

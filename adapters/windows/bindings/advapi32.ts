@@ -106,3 +106,13 @@ export const SERVICE_FAILURE_ACTIONS = layout('SERVICE_FAILURE_ACTIONSW', 'windo
 export const SERVICE_FAILURE_ACTIONS_FLAG = layout('SERVICE_FAILURE_ACTIONS_FLAG', 'windows.h', 4, { fFailureActionsOnNonCrashFailures: [0, 'i32'] });
 
 export const SC_ACTION = layout('SC_ACTION', 'windows.h', 8, { Type: [0, 'i32'], Delay: [4, 'u32'] });
+
+/** With addresses, as COM wants it. */
+export const SECURITY_DESCRIPTOR = layout('SECURITY_DESCRIPTOR', 'windows.h', 40, {
+  Revision: [0, 'u8'], Control: [2, 'u16'], Owner: [8, 'pointer'], Group: [16, 'pointer'], Sacl: [24, 'pointer'], Dacl: [32, 'pointer'],
+});
+
+/** With offsets, as SDDL is turned into it. */
+export const SELF_RELATIVE = layout('SECURITY_DESCRIPTOR_RELATIVE', 'windows.h', 20, {
+  Revision: [0, 'u8'], Control: [2, 'u16'], Owner: [4, 'u32'], Group: [8, 'u32'], Sacl: [12, 'u32'], Dacl: [16, 'u32'],
+});

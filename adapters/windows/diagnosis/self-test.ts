@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
@@ -18,7 +19,7 @@ import { placeFindings } from './security-findings.ts';
 import { providerFindings, writerFindings } from './vss-findings.ts';
 
 const port = '\\\\.\\Global\\org.qemu.guest_agent.0';
-const PROCESS_TERMINATE_AND_QUERY = 0x0401;
+const terminateAndQuery = 0x0401;
 const STILL_ACTIVE = 259;
 const eventsMs = 30_000;
 
@@ -78,7 +79,7 @@ async function survival(): Promise<TrialOutcome> {
   const again = [...process.execArgv, process.argv[1] ?? '', 'doctor', '--self-test', 'leave-child'];
   const { stdout } = await promisify(execFile)(process.execPath, again, { timeout: 60_000, windowsHide: true });
   const pid = Number(/pid (\d+)/.exec(stdout)?.[1]);
-  const handle = Number.isInteger(pid) ? kernel32.OpenProcess(PROCESS_TERMINATE_AND_QUERY, 0, pid) : 0n;
+  const handle = Number.isInteger(pid) ? kernel32.OpenProcess(terminateAndQuery, 0, pid) : 0n;
   if (handle === 0n) return { result: 'failed', detail: `the program has gone with the one that started it: ${stdout.trim()}` };
   const state: Out<number> = [0];
   kernel32.GetExitCodeProcess(handle, state);

@@ -7,7 +7,7 @@ import { guidText } from '../guid.ts';
 import { isElevated } from '../privileges.ts';
 import { registryNumber, registryText } from '../registry.ts';
 import { queryService } from '../service-query.ts';
-import { joinApartment } from '../vss/apartment.ts';
+import { comSecurityProblem, joinApartment } from '../vss/apartment.ts';
 import { backupTypes, classId, optionsKey, providerId, providerName } from '../vss/identity.ts';
 import { defaultLimits } from '../vss/limits.ts';
 import { Steps } from '../vss/steps.ts';
@@ -56,6 +56,8 @@ export async function writerFindings(within = limits): Promise<readonly Finding[
     await steps.attempt('failed to free writer metadata', components.FreeWriterMetadata());
     const all = await writers(steps, components);
     const failed = all.flatMap(({ failure }) => (failure === undefined ? [] : [failure]));
+    const security = comSecurityProblem();
+    if (security !== undefined) return [warning(subject, security)];
     if (failed.length === 0) return [good(subject, `${all.length}, and none has failed`)];
     return failed.map((clause) => warning(subject, clause, 'start the service of that application again; vssadmin list writers shows it too'));
   } finally {

@@ -3,6 +3,8 @@
 export interface Limits {
   /** A call that should be short: VSS asks its service, which may hang. */
   readonly callMs: number;
+  /** A call that may be the first of the service, which the system starts for it. */
+  readonly startMs: number;
   /** Writers say what they have, and how they are. */
   readonly gatherMs: number;
   /** Writers may flush whole databases. */
@@ -16,6 +18,7 @@ export interface Limits {
 
 export const defaultLimits: Limits = {
   callMs: 30_000,
+  startMs: 120_000,
   gatherMs: 120_000,
   prepareMs: 180_000,
   snapshotMs: 120_000,

@@ -4,13 +4,14 @@ import { guidValue } from '../com.ts';
 import { registryNumber } from '../registry.ts';
 import { waitFor } from '../wait.ts';
 import { within } from '../../shared/within.ts';
-import { joinApartment } from './apartment.ts';
+import { comSecurityProblem, joinApartment } from './apartment.ts';
 import { FreezeChannel } from './channel.ts';
 import {
   badState, holdWritesTimeout, objectNotFound, unexpectedProviderError, unsupportedContext, volumeNotSupported, vssError,
 } from './codes.ts';
 import { backupTypes, optionsKey, providerId } from './identity.ts';
 import { defaultLimits, type Limits } from './limits.ts';
+import { providerStopped, stopProvider } from './provider-host.ts';
 import { type AsyncOperation, type BackupComponents, hangingCall, isFinished, Steps } from './steps.ts';
 import { addComponents, writers, type Participants, type WriterStatus } from './writers.ts';
 
@@ -67,7 +68,8 @@ export class SnapshotSet {
 
   /** Writers that failed and have no part in the freeze, a sentence each. */
   get warnings(): readonly string[] {
-    return [...this.#warnings];
+    const security = comSecurityProblem();
+    return [...(security === undefined ? [] : [security]), ...this.#warnings];
   }
 
   /**
@@ -78,6 +80,7 @@ export class SnapshotSet {
     const hanging = hangingCall();
     if (hanging !== undefined) throw AgentError.failed(`VSS does not answer: a call of an earlier freeze has not come back yet (${hanging})`);
     joinApartment();
+    await providerStopped();
     const steps = new Steps(options.limits ?? defaultLimits);
     return new SnapshotSet(steps, await steps.createBackupComponents(), options);
   }
@@ -89,7 +92,7 @@ export class SnapshotSet {
    */
   async prepare(volumes: readonly string[]): Promise<ReadonlySet<string>> {
     const components = this.#components;
-    await this.#steps.demand('failed to initialize for backup', components.InitializeForBackup(null));
+    await this.#steps.demand('failed to initialize for backup', components.InitializeForBackup(null), this.#steps.limits.startMs);
     await this.#steps.demand('failed to set backup state', components.SetBackupState(1, 1, backupType(), 0));
     await this.#setContext();
     this.#participants = await addComponents(this.#steps, components, volumes);
@@ -231,6 +234,8 @@ export class SnapshotSet {
     this.#channel?.close();
     this.#running?.operation.release();
     this.#components.release();
+    // Only where VSS was asked for a volume can it have started the provider.
+    if (this.#channel !== undefined) stopProvider();
   }
 }
 

@@ -39,15 +39,15 @@ export class Steps {
   }
 
   /** @throws `TEXT: Windows error 0x…` for a failed call, failed error for one that does not come back */
-  async demand(text: string, call: Promise<number>): Promise<void> {
-    const code = await this.attempt(text, call);
+  async demand(text: string, call: Promise<number>, limitMs = this.limits.callMs): Promise<void> {
+    const code = await this.attempt(text, call, limitMs);
     if (code < 0) throw vssError(text, code);
   }
 
   /** The HRESULT of a call. @throws failed error for one that does not come back */
-  async attempt(text: string, call: Promise<number>): Promise<number> {
-    const code = await inTime(text, this.limits.callMs, call);
-    if (code === undefined) throw AgentError.failed(`${text}: VSS did not answer within ${this.limits.callMs / 1000} s`);
+  async attempt(text: string, call: Promise<number>, limitMs = this.limits.callMs): Promise<number> {
+    const code = await inTime(text, limitMs, call);
+    if (code === undefined) throw AgentError.failed(`${text}: VSS did not answer within ${limitMs / 1000} s`);
     return code;
   }
 
@@ -105,7 +105,7 @@ export class Steps {
   async createBackupComponents(): Promise<BackupComponents> {
     const text = 'failed to create VSS backup components';
     const made: Out<Pointer | null> = [null];
-    await this.demand(text, createVssBackupComponents(made));
+    await this.demand(text, createVssBackupComponents(made), this.limits.startMs);
     if (made[0] === null) throw AgentError.failed(text);
     return comObject(IVssBackupComponents, made[0]);
   }

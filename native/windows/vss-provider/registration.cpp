@@ -160,8 +160,40 @@ HRESULT openCatalog(Reference<ICOMAdminCatalog2> &catalog, Reference<ICatalogCol
     return converted(catalog->GetCollection(Text(L"Applications"), &object), object, IID_ICatalogCollection, applications);
 }
 
+// Ends the process in which COM+ has the provider: it would keep the DLL loaded, and the service marked for deletion.
+HRESULT stopApplication() {
+    Reference<ICOMAdminCatalog2> catalog;
+    HRESULT code = CoCreateInstance(catalogClass, nullptr, CLSCTX_INPROC_SERVER, IID_ICOMAdminCatalog2, catalog.out());
+    return FAILED(code) ? code : catalog->ShutdownApplication(Text(name));
+}
+
+// The kind of backup that somebody has chosen. Its key is that of the service, which goes with the application.
+class ChosenOption {
+public:
+    ChosenOption() { chosen_ = RegGetValueW(HKEY_LOCAL_MACHINE, optionKey, L"VssOption", RRF_RT_REG_DWORD, nullptr, &value_, &size_) == ERROR_SUCCESS; }
+    void restore() const {
+        if (chosen_) RegSetKeyValueW(HKEY_LOCAL_MACHINE, optionKey, L"VssOption", REG_DWORD, &value_, sizeof value_);
+    }
+
+private:
+    static constexpr wchar_t optionKey[] = L"SYSTEM\\CurrentControlSet\\Services\\Concierge VSS Provider";
+    bool chosen_ = false;
+    DWORD value_ = 0, size_ = sizeof value_;
+};
+
+// A service that was just deleted is there until its last handle is closed.
+template <class Call> HRESULT whileMarkedForDelete(Call call) {
+    HRESULT code = call();
+    for (int left = 20; left > 0 && code == HRESULT_FROM_WIN32(ERROR_SERVICE_MARKED_FOR_DELETE); left--) {
+        Sleep(500);
+        code = call();
+    }
+    return code;
+}
+
 HRESULT unregister(wchar_t *failed, DWORD length) {
     Apartment apartment;
+    stopApplication();
     Steps steps(failed, length);
     steps.step(L"removing the provider from VSS", [] {
         Reference<IVssAdmin> admin;
@@ -188,6 +220,7 @@ extern "C" HRESULT WINAPI ConciergeVssUnregister(wchar_t *failed, DWORD length) 
 
 extern "C" HRESULT WINAPI ConciergeVssRegister(const wchar_t *library, const wchar_t *version, wchar_t *failed, DWORD length) {
     Apartment apartment;
+    ChosenOption option;
     unregister(nullptr, 0);
     Reference<ICOMAdminCatalog2> catalog;
     Reference<ICatalogCollection> applications, roles, users;
@@ -209,8 +242,10 @@ extern "C" HRESULT WINAPI ConciergeVssRegister(const wchar_t *library, const wch
     steps.step(L"saving the COM+ application", [&] { return saved(applications.object); });
     steps.step(L"asking for the COM+ application's key", [&] { return application->get_Key(&applicationKey); });
     steps.step(L"creating the provider's service", [&] {
-        return catalog->CreateServiceForApplication(applicationKey.bstrVal, Text(name), Text(L"SERVICE_DEMAND_START"), Text(L"SERVICE_ERROR_NORMAL"),
-            Text(L""), Text(L".\\localsystem"), Text(L""), VARIANT_FALSE);
+        return whileMarkedForDelete([&] {
+            return catalog->CreateServiceForApplication(applicationKey.bstrVal, Text(name), Text(L"SERVICE_DEMAND_START"), Text(L"SERVICE_ERROR_NORMAL"),
+                Text(L""), Text(L".\\localsystem"), Text(L""), VARIANT_FALSE);
+        });
     });
     steps.step(L"adding the class to the COM+ application", [&] { return catalog->ImportComponent(applicationKey.bstrVal, Text(className)); });
     steps.step(L"opening the roles", [&] { return below(applications.object, L"Roles", application.object, roles); });
@@ -234,17 +269,52 @@ extern "C" HRESULT WINAPI ConciergeVssRegister(const wchar_t *library, const wch
     });
     // All or nothing.
     if (FAILED(steps.code)) unregister(nullptr, 0);
+    option.restore();
     return steps.code;
 }
 
-// For the installer: deferred custom actions, which find the DLL's path by themselves. Their handle is not needed.
-extern "C" UINT WINAPI ConciergeVssInstall(unsigned long) {
+// Best effort, after each freeze.
+extern "C" HRESULT WINAPI ConciergeVssStop() {
+    Apartment apartment;
+    return stopApplication();
+}
+
+// A line of the installer's log. Its functions are looked for: the agent loads this DLL too, and has no use for them.
+static void tellInstaller(unsigned long session, const wchar_t *step, HRESULT code) {
+    using CreateRecord = unsigned long (WINAPI *)(UINT);
+    using SetString = UINT (WINAPI *)(unsigned long, UINT, const wchar_t *);
+    using Process = int (WINAPI *)(unsigned long, int, unsigned long);
+    using Close = UINT (WINAPI *)(unsigned long);
+    HMODULE msi = LoadLibraryExW(L"msi.dll", nullptr, LOAD_LIBRARY_SEARCH_SYSTEM32);
+    if (!msi) return;
+    auto create = reinterpret_cast<CreateRecord>(reinterpret_cast<void *>(GetProcAddress(msi, "MsiCreateRecord")));
+    auto set = reinterpret_cast<SetString>(reinterpret_cast<void *>(GetProcAddress(msi, "MsiRecordSetStringW")));
+    auto process = reinterpret_cast<Process>(reinterpret_cast<void *>(GetProcAddress(msi, "MsiProcessMessage")));
+    auto close = reinterpret_cast<Close>(reinterpret_cast<void *>(GetProcAddress(msi, "MsiCloseHandle")));
+    if (create && set && process && close) {
+        wchar_t text[400];
+        _snwprintf(text, 399, L"Concierge: the VSS provider is not registered, so that nothing can be frozen: %ls failed with 0x%08lX", step, static_cast<unsigned long>(code));
+        text[399] = 0;
+        const int warning = 0x02000000; // INSTALLMESSAGE_WARNING
+        unsigned long record = create(1);
+        set(record, 0, L"[1]");
+        set(record, 1, text);
+        process(session, warning, record);
+        close(record);
+    }
+    FreeLibrary(msi);
+}
+
+// For the installer: deferred custom actions, which find the DLL's path by themselves.
+extern "C" UINT WINAPI ConciergeVssInstall(unsigned long session) {
     HMODULE self = nullptr;
     wchar_t path[MAX_PATH];
     GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, reinterpret_cast<const wchar_t *>(&ConciergeVssInstall), &self);
     GetModuleFileNameW(self, path, MAX_PATH);
-    // A machine without working COM+ can have everything but freezing: the agent says so when it is asked.
-    ConciergeVssRegister(path, L"1.0", nullptr, 0);
+    // A machine without working COM+ can have everything but freezing: the log and the agent say so.
+    wchar_t step[100] = L"";
+    HRESULT code = ConciergeVssRegister(path, L"1.0", step, 100);
+    if (FAILED(code)) tellInstaller(session, step, code);
     return ERROR_SUCCESS;
 }
 

@@ -128,6 +128,16 @@ EXPORT BOOL WINAPI DoubleGetKernelObjectSecurity(HANDLE handle, SECURITY_INFORMA
     return its <= size;
 }
 
+// The security of COM, as it is asked for, and the end of the provider's process.
+EXPORT HRESULT WINAPI DoubleCoInitializeSecurity(PSECURITY_DESCRIPTOR descriptor, LONG, void *, void *, DWORD authentication, DWORD, void *, DWORD, void *) {
+    char *text = nullptr;
+    if (descriptor && !ConvertSecurityDescriptorToStringSecurityDescriptorA(descriptor, SDDL_REVISION_1, DACL_SECURITY_INFORMATION | OWNER_SECURITY_INFORMATION, &text, nullptr)) text = nullptr;
+    record("CoInitializeSecurity %s authentication=%lu", text ? text : "-", authentication);
+    if (text) LocalFree(text);
+    return (HRESULT)fault("CoInitializeSecurity");
+}
+EXPORT HRESULT WINAPI DoubleConciergeVssStop(void) { record("ConciergeVssStop"); return S_OK; }
+
 // -- accounts: Alice of this machine, Bob of a domain, a group, and an administrator
 static const struct { const wchar_t *name; DWORD rid; SID_NAME_USE use; const wchar_t *group; DWORD level; } known[] = {
     {L"alice", 1001, SidTypeUser, L"Users", USER_PRIV_USER}, {L"CORP\\bob", 1105, SidTypeUser, L"Users", USER_PRIV_USER},
