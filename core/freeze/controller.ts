@@ -270,7 +270,7 @@ export class FreezeController {
     this.#enter({ phase: 'freezing', begun: undefined, remains });
     if (remains.length > 0) await this.#thawRemains(remains);
     const record = this.#startRecord();
-    let hooks: HookRound | undefined;
+    let hooks = HookRound.none(record.hooks);
     try {
       hooks = await HookRound.forFreeze(this.#context.hooks, record.hooks);
       if (!hooks.isEmpty) await writeMarker(this.#context, this.#state.remains, 0n, hooksOnly);
@@ -379,12 +379,12 @@ export class FreezeController {
   }
 
   /** Back to thawed, whatever there is to undo. Answers the first failure of a thaw hook. */
-  async #undo(hooks: HookRound | undefined, failed: boolean): Promise<AgentError | undefined> {
+  async #undo(hooks: HookRound, failed: boolean): Promise<AgentError | undefined> {
     const begun = this.#begun;
     const { remains } = this.#state;
     this.#enter({ phase: 'freezing', begun: undefined, remains });
     const thaw = begun === undefined ? nothingThawed : await thawSession(begun, this.#context);
-    if (failed) await hooks?.fail();
+    if (failed) await hooks.fail();
     return this.#finish(hooks, thaw.failure, [...thaw.remains, ...remains]);
   }
 

@@ -19,6 +19,11 @@ export class HookRound {
     this.#results = results;
   }
 
+  /** Until they are listed: none has run. */
+  static none(results: HookResult[]): HookRound {
+    return new HookRound([], results);
+  }
+
   /** @param results where every run is noted */
   static async forFreeze(hooks: Hooks | undefined, results: HookResult[]): Promise<HookRound> {
     return new HookRound((await hooks?.list()) ?? [], results);
@@ -31,7 +36,7 @@ export class HookRound {
       round.#ran = round.#hooks.filter(({ refused }) => refused === undefined);
       return round;
     } catch (error) {
-      const round = new HookRound([], results);
+      const round = HookRound.none(results);
       round.#unlisted = withContext('failed to list the fsfreeze hooks', error);
       return round;
     }

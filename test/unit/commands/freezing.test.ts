@@ -53,7 +53,12 @@ it('tells what a freeze would do, and touches nothing', async () => {
 it('tells with the plan which hooks would run, which not and why, what is excluded in vain, and how long writing back may take', async () => {
   const { ask } = freezingGuest(
     { hooks: [{ name: 'db' }, { name: 'odd', refused: 'odd can be written by everybody' }], excluded: ['/gone'] },
-    (port) => ({ ...port, survey: async () => (await port.survey()).map((candidate) => ({ ...candidate, flushEstimateMs: 12.6 })), begin: (...given) => port.begin(...given), recover: (...given) => port.recover(...given), thawEverything: (...given) => port.thawEverything(...given) }),
+    (port) => ({
+      survey: async () => (await port.survey()).map((one) => ({ ...one, flushEstimateMs: 12.6 })),
+      begin: (wanted) => port.begin(wanted),
+      recover: (marker) => port.recover(marker),
+      thawEverything: (only, except) => port.thawEverything(only, except),
+    }),
   );
 
   const plan = JSON.parse(await ask('__org.concierge_fsfreeze-plan', '{"mountpoints": ["/boot"]}')) as Record<string, object[]>;

@@ -2,6 +2,8 @@
 /** What hardly ever happens to a freeze. */
 import { describe, expect, it } from 'vitest';
 
+import { AgentError } from '../../../core/errors/agent-error.ts';
+
 import { HookRound } from '../../../core/freeze/hooks.ts';
 import { planFreeze } from '../../../core/freeze/plan.ts';
 import { demandSuccess } from '../../../core/freeze/session.ts';
@@ -98,6 +100,24 @@ describe('a freeze', () => {
 
     expect(froze).toEqual(['/b', '/a']);
     expect(log.texts('warning')).toEqual(['/b seems to rest on itself: it is frozen in mount order']);
+  });
+
+  it('warns of an exclusion that fits nothing', async () => {
+    const { startAgent, log } = freezingGuest({ settings: { excluded: ['/gone', '/'] } });
+
+    await startAgent().freeze();
+
+    expect(log.texts('warning')).toEqual(['fsfreeze-exclude names /gone, where nothing is mounted']);
+  });
+
+  it('fails where hooks cannot be listed, with nothing frozen and none to be told', async () => {
+    const { startAgent, machine } = freezingGuest();
+    const controller = startAgent({ hooks: { list: () => Promise.reject(AgentError.failed('the hooks cannot be listed')) } });
+
+    await expect(controller.freeze()).rejects.toThrow('the hooks cannot be listed');
+
+    expect(controller.status).toBe('thawed');
+    expect(machine.fileSystems.frozen).toEqual([]);
   });
 
   it('without a deadline stays, whatever the time', async () => {

@@ -19,6 +19,19 @@ beforeEach(() => {
   table = new FileHandleTable(files, store);
 });
 
+describe('files of an earlier agent', () => {
+  it('are found under their handles', async () => {
+    const file = await files.open('/f', mode);
+    const next = new FileHandleTable({ open: (path, how) => files.open(path, how), left: () => [{ handle: 1007n, file }] }, store);
+
+    next.takeOver();
+
+    expect(next.size).toBe(1);
+    await next.close(1007n);
+    expect(files.opened.map(({ closed }) => closed)).toEqual([true]);
+  });
+});
+
 describe('handle numbers', () => {
   it('are handed out one after the other, and none is taken that nobody needs', async () => {
     const handles: bigint[] = [];
