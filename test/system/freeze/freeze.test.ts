@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
@@ -25,6 +25,20 @@ async function inNamespace(script: string, ...args: string[]): Promise<unknown> 
   const { stdout } = await run('unshare', ['--mount', '--propagation', 'private', process.execPath, path, ...args], { timeout: 240_000 });
   return JSON.parse(stdout);
 }
+
+/** What freezes change of the whole machine, and what they could leave on it. */
+const machine = () => ({
+  expedited: existsSync('/sys/kernel/rcu_expedited') ? readFileSync('/sys/kernel/rcu_expedited', 'utf8') : '',
+  mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4]).toSorted(),
+  guardians: readdirSync('/proc').filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/exe`) === join(import.meta.dirname, '../../../build/Release/concierge-guardian');
+    } catch {
+      return false;
+    }
+  }),
+});
+const before = machine();
 
 const scenario = (name: string, argument = ''): Promise<unknown> => inNamespace('scenarios.ts', name, argument);
 
@@ -273,5 +287,11 @@ describe('a database', () => {
       lost: 0,
       gaps: 0,
     });
+  });
+});
+
+describe('the machine', () => {
+  it('is as it was before all this', () => {
+    expect(machine()).toEqual(before);
   });
 });

@@ -309,8 +309,9 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     const { agent } = await begin(lab);
     const count = await agent.ask('freeze');
     process.kill(Number(marker(lab).recoveryData.pid), 'SIGKILL');
-    // Waits until the disk takes writes again.
+    // Waits until the disk takes writes again, which it may owe to the watch, and until the agent knows.
     appendFileSync(join(mountPoints[0] ?? '', 'after'), 'text');
+    while (((await agent.ask('status')) as { status: string }).status === 'frozen') await setTimeout(5);
     const thaw = await agent.ask('thaw');
     const report = (await agent.ask('report')) as Record<string, unknown>;
     await agent.end();
@@ -328,6 +329,7 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
       killAll(guardians());
       // Waits until the other disk takes writes again.
       appendFileSync(join(lab.path('other'), 'after'), 'text');
+      while (((await agent.ask('status')) as { status: string }).status === 'frozen') await setTimeout(5);
       const thaw = await agent.ask('thaw');
       const status = await agent.ask('status');
       lab.unmount(disk);
@@ -366,6 +368,7 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     execFileSync('prlimit', ['--pid', String(found.pid), '--nofile=3:3']);
     killAll(guardians());
     appendFileSync(join(mountPoints[0] ?? '', 'after'), 'text');
+    while (((await agent.ask('status')) as { gate: boolean }).gate) await setTimeout(5);
     const status = await agent.ask('status');
     const report = (await agent.ask('report')) as Record<string, unknown>;
     const left = { frozen: lab.frozen(mountPoints), marker: hasMarker(lab) };
@@ -398,7 +401,8 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     const { agent } = await begin(lab, { afterFlush: sabotage });
     agent.tell(`freeze ${inner}`);
     const answer = agent.hear();
-    while (expedited() !== '1') await setTimeout(5);
+    // Not by somebody else's freeze.
+    while (!hasMarker(lab) || expedited() !== '1') await setTimeout(5);
     const noted = (marker(lab).recoveryData as Record<string, string>)['rcu-expedited'];
     const pid = Number(marker(lab).recoveryData.pid);
     if (who !== 'guardian') agent.signal('SIGKILL');
