@@ -75,7 +75,8 @@ function whyNot(program: string, { code, message }: NodeJS.ErrnoException): stri
 /** What libvirt's tool says, by what it means. */
 const meanings: readonly (readonly [pattern: RegExp, kind: ClientErrorKind])[] = [
   [/unable to execute QEMU agent command '[^']*': ([^]*)/, 'refused'],
-  [/(guest agent (?:command )?timed out|agent command timed out)/i, 'timeout'],
+  // The first of them when the agent does not answer libvirt's own resynchronisation.
+  [/(guest agent not available for now|guest agent command timed out)/i, 'timeout'],
 ];
 
 /** An error of the agent in libvirt's words has lost its class: it is told by the sentence that every agent has for it. */
