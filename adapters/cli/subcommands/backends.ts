@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { harmlessJson, harmlessLines } from '../../../core/errors/harmless-text.ts';
 import type { Backend } from '../../../core/ports/index.ts';
 import { capabilitiesOf } from '../../third-party/declared-capabilities.ts';
 import { loadBackend } from '../../third-party/load-backend.ts';
@@ -27,7 +28,7 @@ export async function run({ settings, words, flags, print }: SubcommandContext):
   const found: Found[] = [];
   for (const backend of builtInBackends) found.push(await look(backend.id, backend.id, () => backend.detects(), () => backend.load({ settings })));
   for (const name of others) found.push(await lookAt(name, settings));
-  print(flags.has('json') ? `${JSON.stringify(found, undefined, 2)}\n` : asText(found));
+  print(flags.has('json') ? `${harmlessJson(JSON.stringify(found, undefined, 2))}\n` : harmlessLines(asText(found)));
   return words.length > 0 && found.some(({ problem, name }) => problem !== undefined && words.includes(name)) ? 1 : 0;
 }
 

@@ -237,6 +237,15 @@ To be left out:
   });
 });
 
+it('backends shows the name of one that cannot be loaded without harm', async () => {
+  const text = await program(['backends', './no\u001b]0;x\u0007\u202esuch']);
+  const json = await program(['backends', '--json', './no\u001b]0;x\u0007\u202esuch']);
+
+  expect(text.out).toContain('no\\x1b]0;x\\x07\\u202esuch: cannot be loaded here');
+  expect(JSON.parse(json.out)).toContainEqual(expect.objectContaining({ name: './no\u001b]0;x\u0007\u202esuch' }));
+  expect(`${text.out}${json.out}`.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+});
+
 describe('thaw', () => {
   const marker = (bootId = ''): void =>
     writeFileSync(
