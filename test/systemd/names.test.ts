@@ -7,8 +7,8 @@ const missing = hasBuild() ? missingForBox() : 'npm run build';
 const needs = missing === '' ? '' : ` (needs ${missing})`;
 
 const socket = '/run/agent.sock';
-/** Without the right to freeze: the box shares its kernel with the machine. */
-const configuration = `[general]\nmethod=unix-listen\npath=${socket}\nstatedir=/run/concierge-ga\nblock-rpcs=guest-fsfreeze-freeze,guest-fsfreeze-freeze-list,guest-shutdown\n`;
+/** For both agents. Without the right to freeze: the box shares its kernel with the machine. */
+const configuration = `[general]\nmethod=unix-listen\npath=${socket}\nblock-rpcs=guest-fsfreeze-freeze,guest-fsfreeze-freeze-list,guest-shutdown\n`;
 const ping = (lib: string): string => `${lib}/runtime/node -e '
   const host = require("node:net").connect("${socket}");
   host.on("error", (error) => { console.log(error.code); process.exit(1); });
@@ -158,6 +158,7 @@ describe.skipIf(needs !== '')(`our archive in a booted systemd${needs}`, () => {
     expect(property('Id', 'qemu-guest-agent')).toBe('qemu-guest-agent.service');
     expect(property('FragmentPath', 'qemu-guest-agent')).toBe(vendorLink);
     expect(property('ActiveState', 'qemu-guest-agent')).toBe('active');
+    expect(property('NRestarts', 'qemu-guest-agent')).toBe('0');
     expect(box.run('ls -d /usr/local/lib/systemd').status).not.toBe(0);
   });
 });
