@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # dpkg 1.21.23 (the machine's own; 2026-11-30): a downgrade and a second installation of the same version run the maintainer scripts as
 # an upgrade, with `upgrade` as their first word: prerm can't tell from it that something newer comes. And where the new preinst
 # fails, dpkg runs the postrm of that new package, which was never installed, with abort-upgrade.

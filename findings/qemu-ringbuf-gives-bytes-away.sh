@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # QEMU 11.1.3 (Debian trixie-backports, 2026-11-30): a chardev `ringbuf` forgets its oldest bytes without a word, a write of more than
 # it holds succeeds, and ringbuf-read with its default format turns every byte that is no UTF-8 into U+FFFD and takes it out of the
 # buffer: what was read so can't be read again as base64. What a guest's serial line said is lost by looking at it.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # qemu-ga 11.1.3 (Debian trixie-backports, 2026-11-30): of a value with too many tokens or levels 11.1 tells one error and passes over
 # the rest. A string of more than 64 MiB is another matter: at the limit it tells the error and then reads what follows of the string
 # as if tokens began there. Capital letters of base64 are stray, up to the bracket behind the string: so one guest-file-write that is

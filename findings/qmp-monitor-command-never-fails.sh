@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # QEMU 11.1.3 (Debian trixie-backports, 2026-11-30): whatever goes wrong with a command of the human monitor, human-monitor-command
 # succeeds: an unknown command, a missing argument, an object that is not there come back as the text of a `return`. The same
 # question asked in QMP is an error. A script that looks for `error` sees none.

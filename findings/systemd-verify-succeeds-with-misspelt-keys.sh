@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # systemd 257.13 (Debian trixie, 2026-11-30; 252.39 of bookworm alike): `systemd-analyze verify` of a unit with misspelt keys, an
 # unknown section and values that can't be read says so on standard error and ends with status 0, as for a good unit. A script that
 # asks for the status passes it. Any value of --recursive-errors, even `no`, makes the same complaints an error.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # virsh 12.9.0 (Debian trixie-backports, 2026-11-30; 9.0.0 of bookworm alike): of several commands in one call the exit status is that
 # of the last. A freeze that failed goes unseen as soon as anything follows it, and the next command is run all the same. A word too
 # many in any of them is another matter: then none is run, the ones in front of it neither.

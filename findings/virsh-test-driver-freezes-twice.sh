@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
 # libvirt 12.9.0 and its driver `test` (Debian trixie-backports, 2026-11-30; 9.0.0 of bookworm alike): a second domfsfreeze of the same
 # domain succeeds, with 0 file systems, and single mount points can be thawed. With a guest agent neither is so: qemu-ga refuses
 # every command of a freeze but the thaw once it is frozen, and knows no thaw of one mount point. A backup tool tried out with

@@ -12,8 +12,8 @@ const words = 'SPDX-License-Identifier: Apache-2.0';
 const slashes = /\.(ts|mts|mjs|cjs|cc|h|idl)$/;
 const hashes = /\.(sh|py)$/;
 
-/** Neither ours nor sources: what is built, what is recorded, what others get to change. */
-const passedOver = new Set(['node_modules', 'build', 'dist', 'dist-packages', 'lib.new', 'coverage', 'run', '.git', '.cache', 'template', 'golden', 'fixtures']);
+/** No sources of the product: what was found out, what is built, what is recorded, what others get to change. */
+const passedOver = new Set(['findings', 'node_modules', 'build', 'dist', 'dist-packages', 'lib.new', 'coverage', 'run', '.git', '.cache', 'template', 'golden', 'fixtures']);
 
 /** Sources without their head, by their path below the repository. */
 export function withoutHead(root = repository): readonly string[] {
