@@ -29,7 +29,7 @@ async function inNamespace(script: string, ...args: string[]): Promise<unknown> 
 /** What freezes change of the whole machine, and what they could leave on it. */
 const machine = () => ({
   expedited: existsSync('/sys/kernel/rcu_expedited') ? readFileSync('/sys/kernel/rcu_expedited', 'utf8') : '',
-  mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4]).toSorted(),
+  mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4] ?? '').toSorted(),
   guardians: readdirSync('/proc').filter((pid) => {
     try {
       return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/exe`) === join(import.meta.dirname, '../../../build/Release/concierge-guardian');
