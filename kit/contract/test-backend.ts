@@ -16,6 +16,7 @@ import { processContract } from './processes.ts';
 import {
   loadContract, memoryContract, memorySwitchingContract, processorContract, processorStatisticsContract, switchingContract,
 } from './processors.ts';
+import { requireNodeRelease } from './node-release.ts';
 import type { ContractSubject } from './subject.ts';
 
 /** One for each group of the ports: a new group is a type error here until it has a contract. */
@@ -88,6 +89,7 @@ export async function testBackend(
   { describe, it }: ContractRunner,
   options: ContractOptions = {},
 ): Promise<void> {
+  requireNodeRelease();
   const probe = await factory();
   const plans = contractGroups
     .filter(({ capability }) => options.only?.includes(capability) ?? true)

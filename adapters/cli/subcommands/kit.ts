@@ -29,11 +29,12 @@ export async function run({ words, print }: SubcommandContext): Promise<number> 
   const template = templateDirectory();
   const source = sourceOf(dirname(dirname(template)), directory);
   write(template, directory, { name, source });
+  // Only a clone lacks them, and a clone's source is a path.
+  const build = isBuilt(template) ? '' : `  npm --prefix ${source.replace(/^file:/, '')} run build:package\n`;
   print(
     `${directory} has a backend with a clock, files and host information, an example of freezing, and tests that hold it to the contract.\n\n`
-    + `  cd ${given}\n  npm install\n  npm test\n  npm run agent\n\n`
-    + `It depends on concierge-ga ${source}.\n`
-    + (isBuilt(template) ? '' : 'That is a clone whose entry points are not built: npm run build:package there first.\n')
+    + `  cd ${given}\n${build}  npm install\n  npm test\n  npm run agent\n\n`
+    + `It depends on concierge-ga ${source}${build === '' ? '' : ', a clone whose entry points are not built'}. Its tests need Node 22 or later.\n`
     + 'Then: docs/writing-a-backend.md in the package concierge-ga.\n',
   );
   return 0;
