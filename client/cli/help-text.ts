@@ -34,6 +34,7 @@ export const subcommandHelp = ({ name, usage, summary, details, flags }: Subcomm
   ...(details === undefined ? [] : ['', details]),
   ...(flags.length === 0 ? [] : ['', ...flags.map((flag) => row(flagText(flag), flag.doc))]),
   '',
-  ...globalFlags.map((flag) => row(flagText(flag), flag.doc)),
+  // A subcommand may have its own meaning for a flag.
+  ...globalFlags.filter(({ name: one }) => flags.every((flag) => flag.name !== one)).map((flag) => row(flagText(flag), flag.doc)),
   '',
 ].join('\n');

@@ -61,7 +61,8 @@ export const run: RunSubcommand = async (context) => {
       return error.status;
     }
     if (!ClientError.is(error)) throw error;
-    complain(`concierge-ctl: ${sentenceOf(error, status)}\n`);
+    const why = error.kind === 'aborted' && giveUp.signal.reason === 'timeout' ? `--timeout ${timeout ?? ''} is over: ` : '';
+    complain(`concierge-ctl: ${why}${sentenceOf(error, status)}\n`);
     return statusOf(error, giveUp.signal, command.wasRun);
   } finally {
     clearTimeout(timer);

@@ -79,6 +79,12 @@ describe('help', () => {
     expect(out).not.toContain('users');
   });
 
+  it('explains a flag once, as the subcommand means it', async () => {
+    const { out } = await ctl(['frozen', '--help']);
+
+    expect(out.match(/^ {2}--timeout .*$/gm)).toEqual([expect.stringContaining('How long all of it may take')]);
+  });
+
   it('of nothing that there is says what was meant', async () => {
     expect(await ctl(['help', 'exce'])).toMatchObject({ status: 2, err: expect.stringContaining('did you mean exec?') });
   });

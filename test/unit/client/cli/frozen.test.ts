@@ -106,7 +106,7 @@ describe('frozen', () => {
   it('ends the command and thaws when --timeout is over', async () => {
     const guest = await guestWith();
 
-    expect(await ctlOn(guest, ['frozen', '--timeout', '0.2', '--', 'sleep', '60'])).toMatchObject({ status: 124 });
+    expect(await ctlOn(guest, ['frozen', '--timeout', '0.2', '--', 'sleep', '60'])).toMatchObject({ status: 124, err: expect.stringContaining('--timeout 0.2 is over: ') });
     expect(guest.machine.fileSystems.frozen).toEqual([]);
   });
 
