@@ -80,6 +80,8 @@ async function channelOf({ flags, subcommand }: CommandLine, environment: Progra
   const timeout = subcommand === 'frozen' ? undefined : flags.get('timeout');
   if (timeout !== undefined && !/^\d+(\.\d+)?$/.test(timeout)) throw new UsageError(`--timeout takes a number of seconds, not '${timeout}'`);
   const limits = timeout === undefined ? {} : { timeoutMs: Number(timeout) * 1000 };
+  const named = ['socket', 'vsock', 'via'].filter((one) => flags.has(one));
+  if (named.length > 1) throw new UsageError(`which guest is meant: ${named.map((one) => `--${one}`).join(' or ')}?`);
   const via = flags.get('via') ?? (flags.has('socket') || flags.has('vsock') ? undefined : environment['CONCIERGE_VIA']);
   if (via !== undefined && via !== '') {
     const [{ byCommand }, { wordsOf }] = await Promise.all([import('../by-command.ts'), import('./typed-arguments.ts')]);

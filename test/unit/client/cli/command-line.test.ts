@@ -32,6 +32,7 @@ describe('the command line', () => {
   it.each([
     [['fs'], 2, 'say which guest'],
     [['--vsock', 'nonsense', 'fs'], 2, '--vsock takes'],
+    [['--socket', '/x', '--via', 'false', 'fs'], 2, 'which guest is meant: --socket or --via?'],
     [['--timeout', 'soon', '--socket', '/x', 'fs'], 2, '--timeout takes'],
     [['--socket', '/no/such/socket', 'fs'], 3, 'concierge-ctl: cannot connect to /no/such/socket: there is no such socket\n'],
     [['--socket', '/dev/null', 'fs'], 3, 'concierge-ctl: cannot connect to /dev/null: it is no socket\n'],
