@@ -4,11 +4,10 @@ import { Buffer } from 'node:buffer';
 import { protocolLimits } from './limits.ts';
 import { lenientText } from './modified-utf8.ts';
 
-/** Stands for what was left out of an echoed token. */
-const MARK_OF_CUT = '...';
+const BEFORE = "stray '";
 
-/** One byte more than is ever shown: it tells whether the cut would fall into a UTF-8 sequence. */
-const HELD = protocolLimits.echo + 1;
+/** Bytes of the token that are ever shown: the whole text, the closing quote included, has at most as many as an error repeats. */
+const HELD = protocolLimits.echo - BEFORE.length;
 
 /** The first bytes of an unfinished token, for the error message that shows them. */
 export class TokenHead {
@@ -27,14 +26,12 @@ export class TokenHead {
   }
 
   /**
-   * The `desc` for a byte that cannot start or continue the token: the last of the token's bytes `chunk[from, to)`. (qemu-ga
-   * shows the whole token, which may be 64 MiB.) `place`: where the token begins.
+   * The `desc` for a byte that cannot start or continue the token: the last of the token's bytes `chunk[from, to)`. A long token is
+   * cut, its closing quote with it, as in qemu-ga 11.1. `place`: where the token begins.
    */
   strayError(place: string, chunk: Buffer, from: number, to: number): string {
     const held = this.keep(chunk, from, to);
-    let end = Math.min(this.#bytes, protocolLimits.echo);
-    const cut = end < this.#bytes;
-    if (cut) while (end > 0 && ((held[end] as number) & 0xc0) === 0x80) end -= 1;
-    return `${place}: JSON parse error, stray '${lenientText(held.subarray(0, end))}${cut ? MARK_OF_CUT : ''}'`;
+    const shown = lenientText(held.subarray(0, Math.min(this.#bytes, HELD)));
+    return `${place}: JSON parse error, ${BEFORE}${shown}${this.#bytes < HELD ? "'" : ''}`;
   }
 }

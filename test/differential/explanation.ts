@@ -25,7 +25,7 @@ const isParseError = (line: string): boolean => /JSON (?:parse error|token|nesti
 const sameBut = (ours: string, theirs: string): boolean => printedAnew(ours) === theirs || inOneOrder(printedAnew(ours)) === inOneOrder(theirs);
 
 /** Anchors of all rows that are named here. */
-export const explainingRows = ['numeric-id', 'id-member-order', 'unknown-pid', 'stray-echo', 'newer-release', ...alike.map(([row]) => row)] as const;
+export const explainingRows = ['numeric-id', 'id-member-order', 'unknown-pid', 'newer-release', ...alike.map(([row]) => row)] as const;
 
 /** The row that explains why one line of ours is not theirs, `undefined`: none does. */
 function rowOf(ours: string, theirs: string): string | undefined {
@@ -35,8 +35,7 @@ function rowOf(ours: string, theirs: string): string | undefined {
   for (const [row, pattern] of alike) {
     if (pattern.test(ours) && pattern.test(theirs) && sameBut(ours.replace(pattern, '"desc": ""'), theirs.replace(pattern, '"desc": ""'))) return row;
   }
-  const echo = /^(.*stray '.*)\.\.\.'"\}\}$/.exec(ours)?.[1];
-  return echo !== undefined && theirs.startsWith(echo.slice(0, 900)) ? 'stray-echo' : undefined;
+  return undefined;
 }
 
 /**

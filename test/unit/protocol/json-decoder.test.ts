@@ -313,16 +313,21 @@ describe('lexical errors', () => {
     expect(outcomes('{"a":"b\tc"}\n')).toEqual([`! stray '"b\t'`, '! expecting value']);
   });
 
-  it('the echo of a long token is cut at 1023 bytes and marked', () => {
-    const [decoded] = decodeAll(bytesOf(`"${'a'.repeat(100_000)}\n`), [4096]);
+  it.each([
+    [1013, `"${'a'.repeat(1013)}\n'`],
+    [1014, `"${'a'.repeat(1014)}\n`],
+    [1015, `"${'a'.repeat(1015)}`],
+    [100_000, `"${'a'.repeat(1015)}`],
+  ])('the echo of a token of %i letters is cut at 1023 bytes of error text, closing quote and all', (letters, shown) => {
+    const [decoded] = decodeAll(bytesOf(`"${'a'.repeat(letters)}\n`), [4096]);
 
-    expect(decoded).toEqual({ kind: 'error', desc: `1:1: JSON parse error, stray '"${'a'.repeat(1022)}...'` });
+    expect(decoded).toEqual({ kind: 'error', desc: `1:1: JSON parse error, stray '${shown}` });
   });
 
-  it('the cut does not fall into a UTF-8 sequence', () => {
+  it('a UTF-8 sequence that is cut there is shown as U+FFFD', () => {
     const [decoded] = decodeAll(bytesOf(`"${'\xe2\x98\x83'.repeat(1000)}\n`));
 
-    expect(decoded).toEqual({ kind: 'error', desc: `1:1: JSON parse error, stray '"${'☃'.repeat(340)}...'` });
+    expect(decoded).toEqual({ kind: 'error', desc: `1:1: JSON parse error, stray '"${'☃'.repeat(338)}\ufffd` });
   });
 });
 

@@ -9,7 +9,7 @@ import { anyCharacter } from './any-character.ts';
 import { decodeAll } from './decoding.ts';
 import { hostileInput, seed } from './hostile.ts';
 
-const WELL_FORMED = /^(\d+:\d+: JSON parse error, (stray '[^]*'|expecting (value|key|':')|expected ',' or '[}\]]'|duplicate key|invalid keyword '[a-z]+'|invalid escape sequence in string|invalid UTF-8 sequence in string|\\u[^]{0,10} is not a valid Unicode character)|JSON (token size|token count|nesting depth) limit exceeded)$/;
+const WELL_FORMED = /^(\d+:\d+: JSON parse error, (stray '[^]*|expecting (value|key|':')|expected ',' or '[}\]]'|duplicate key|invalid keyword '[a-z]+'|invalid escape sequence in string|invalid UTF-8 sequence in string|\\u[^]{0,10} is not a valid Unicode character)|JSON (token size|token count|nesting depth) limit exceeded)$/;
 
 const text = fc.string({ unit: anyCharacter, maxLength: 12 }).filter((value) => !/[\p{Noncharacter_Code_Point}\ud800-\udfff]/u.test(value));
 const { value: anyValue } = fc.letrec<{ value: JsonValue }>((tie) => ({
