@@ -6,7 +6,8 @@ import { connectHybridVsock, connectUnix } from '../connect.ts';
 import { GuestClient } from '../guest-client.ts';
 import { readCommandLine, type CommandLine } from './command-line.ts';
 import { withFrozenHint } from './frozen-hint.ts';
-import { flagsOf, subcommandNamed, subcommandOf } from './subcommands.ts';
+import { flagsIn, subcommandNamed, subcommandOf } from './find-subcommand.ts';
+import { subcommands } from './subcommands.ts';
 import { isEndingSignal, statusOfSignal } from './signals.ts';
 import type { SubcommandEntry, Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
@@ -29,7 +30,7 @@ const statusOf: Readonly<Record<ClientErrorKind, number>> = {
 export async function runProgram(options: ProgramOptions): Promise<number> {
   const { stdout, stderr, words, version } = options;
   try {
-    const line = readCommandLine(words, flagsOf);
+    const line = readCommandLine(words, flagsIn(subcommands));
     if (line.flags.has('version')) {
       stdout.write(`concierge-ctl ${version}\n`);
       return 0;
@@ -37,10 +38,10 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
     if (line.flags.has('help') || line.subcommand === 'help') {
       const { helpText, subcommandHelp } = await import('./help-text.ts');
       const about = line.subcommand === 'help' ? line.words[0] : line.subcommand;
-      stdout.write(about === undefined ? helpText() : subcommandHelp(subcommandNamed(about)));
+      stdout.write(about === undefined ? helpText() : subcommandHelp(subcommandNamed(subcommands, about)));
       return 0;
     }
-    return await obey(subcommandOf(line), line, options);
+    return await obey(subcommandOf(subcommands, line), line, options);
   } catch (error) {
     const message = messageOf(error);
     stderr.write(`concierge-ctl: ${harmless(message)}${error instanceof UsageError ? " (try 'concierge-ctl --help')" : ''}\n`);
@@ -57,6 +58,7 @@ async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramO
   const client = entry.needsGuest === false ? undefined : await open(line);
   try {
     return await run({
+      subcommands,
       stdin, stdout, stderr, isWatched, isScreen, isTyped, signals,
       ...(isTyped && isWatched ? { ask: async (question: string) => (await import('./ask.ts')).ask(question, stdin, stderr) } : {}),
       print: (text) => void stdout.write(harmlessLines(text)),

@@ -21,6 +21,8 @@ export interface Terminal {
 
 /** Standard output and standard error are for bytes alone; text goes through `print` and `complain`. */
 export interface SubcommandContext extends Terminal {
+  /** All that can be asked. */
+  readonly subcommands: readonly SubcommandEntry[];
   /** Another conversation with the same guest. */
   readonly reconnect?: () => Promise<GuestClient>;
   /** Text to standard output. Whatever a guest put into it has no effect on a terminal; line feeds and tabs are kept. */

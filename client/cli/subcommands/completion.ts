@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { RunSubcommand } from '../terminal.ts';
+import type { RunSubcommand, SubcommandEntry } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 import { globalFlags } from '../command-line.ts';
-import { subcommands } from '../subcommands.ts';
 
 const flagWords = (flags: readonly { readonly name: string }[]): string => flags.map(({ name }) => `--${name}`).join(' ');
 
-const bash = (): string => `# Completion of concierge-ctl for bash: concierge-ctl completion bash >/etc/bash_completion.d/concierge-ctl
+const bash = (subcommands: readonly SubcommandEntry[]): string => `# Completion of concierge-ctl for bash: concierge-ctl completion bash >/etc/bash_completion.d/concierge-ctl
 _concierge_ctl() {
   local word=\${COMP_WORDS[COMP_CWORD]} previous=\${COMP_WORDS[COMP_CWORD-1]} subcommand= index
   for ((index = 1; index < COMP_CWORD; index++)); do
@@ -27,10 +26,10 @@ ${subcommands.map(({ name, flags }) => `    ${name}) COMPREPLY=($(compgen -W '${
 complete -F _concierge_ctl concierge-ctl
 `;
 
-const scripts: Readonly<Record<string, () => string>> = {
+const scripts: Readonly<Record<string, (subcommands: readonly SubcommandEntry[]) => string>> = {
   bash,
-  zsh: () => `#compdef concierge-ctl\n# Completion of concierge-ctl for zsh, by way of the one for bash.\nautoload -U +X bashcompinit && bashcompinit\n${bash()}`,
-  fish: () => `# Completion of concierge-ctl for fish.
+  zsh: (subcommands) => `#compdef concierge-ctl\n# Completion of concierge-ctl for zsh, by way of the one for bash.\nautoload -U +X bashcompinit && bashcompinit\n${bash(subcommands)}`,
+  fish: (subcommands) => `# Completion of concierge-ctl for fish.
 complete -c concierge-ctl -n __fish_use_subcommand -f
 ${subcommands.map(({ name, summary }) => `complete -c concierge-ctl -n __fish_use_subcommand -a ${name} -d '${summary.replaceAll("'", '’')}'`).join('\n')}
 ${subcommands.flatMap(({ name, flags }) => flags.map((flag) => `complete -c concierge-ctl -n '__fish_seen_subcommand_from ${name}' -l ${flag.name}`)).join('\n')}
@@ -38,10 +37,10 @@ ${globalFlags.map((flag) => `complete -c concierge-ctl -l ${flag.name}${flag.pla
 `,
 };
 
-export const run: RunSubcommand = async ({ words, print }) => {
+export const run: RunSubcommand = async ({ words, print, subcommands }) => {
   const [shell = ''] = words;
   const script = Object.hasOwn(scripts, shell) ? scripts[shell] : undefined;
   if (script === undefined) throw new UsageError(`say for which shell: ${Object.keys(scripts).join(', ')}`);
-  print(script());
+  print(script(subcommands));
   return 0;
 };

@@ -8,25 +8,26 @@ import { readCommandLine } from '../command-line.ts';
 import { encodeArguments } from '../../encode-arguments.ts';
 import { withFrozenHint } from '../frozen-hint.ts';
 import { jsonText } from '../print-json.ts';
-import { flagsOf, subcommandOf, subcommands } from '../subcommands.ts';
+import { flagsIn, subcommandOf } from '../find-subcommand.ts';
 import { pairs } from '../table.ts';
-import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
+import type { RunSubcommand, SubcommandContext, SubcommandEntry } from '../terminal.ts';
 import { completionsOf, schemaOf, typedArguments, wordsOf } from '../typed-arguments.ts';
 import { UsageError } from '../usage-error.ts';
 
 /** Subcommands that make sense in a conversation. */
-const inside = subcommands.filter(({ name, needsGuest }) => name !== 'shell' && name !== 'frozen' && needsGuest !== false);
+const insideOf = (subcommands: readonly SubcommandEntry[]): readonly SubcommandEntry[] => subcommands.filter(({ name, needsGuest }) => name !== 'shell' && name !== 'frozen' && needsGuest !== false);
 /** Words of the conversation itself. */
 const ownWords: Readonly<Record<string, string>> = {
   help: 'Lists all that can be typed, or with a name behind it tells of one.',
   exit: 'Ends the conversation, as does Ctrl-D.',
   quit: 'The same.',
 };
-const own = { help: [], exit: [], quit: [], ...Object.fromEntries(inside.map(({ name, flags }) => [name, [...flags, { name: 'json' }].map((flag) => `--${flag.name}`)])) };
+const wordsIn = (inside: readonly SubcommandEntry[]): Readonly<Record<string, readonly string[]>> => ({ help: [], exit: [], quit: [], ...Object.fromEntries(inside.map(({ name, flags }) => [name, [...flags, { name: 'json' }].map((flag) => `--${flag.name}`)])) });
 
 /** A conversation: one command a line, `NAME ARGUMENT=VALUE…`, or a subcommand; with completion. */
 export const run: RunSubcommand = async (context) => {
   const { client, stdin, stdout, isWatched, print } = context;
+  const own = wordsIn(insideOf(context.subcommands));
   const lines = createInterface({
     input: stdin,
     output: stdout,
@@ -64,8 +65,9 @@ export const run: RunSubcommand = async (context) => {
 async function answer(context: SubcommandContext, name: string | undefined, rest: readonly string[]): Promise<string | undefined> {
   if (name === undefined) return undefined;
   const { client, print } = context;
+  const inside = insideOf(context.subcommands);
   try {
-    if (name === 'help') print(helpOn(rest[0]));
+    if (name === 'help') print(helpOn(rest[0], inside));
     else if (inside.some((entry) => entry.name === name)) await subcommand(context, [name, ...rest]);
     else {
       const schema = schemaOf(name);
@@ -80,15 +82,15 @@ async function answer(context: SubcommandContext, name: string | undefined, rest
 
 /** As from the command line, but in this conversation. */
 async function subcommand(context: SubcommandContext, words: readonly string[]): Promise<void> {
-  const line = readCommandLine(words, flagsOf);
-  const entry = subcommandOf(line);
+  const line = readCommandLine(words, flagsIn(context.subcommands));
+  const entry = subcommandOf(context.subcommands, line);
   // Both would take away what is typed.
   if (line.flags.has('stdin') || (entry.name === 'cp' && line.words[0] === '-')) throw new UsageError('standard input is this conversation');
   const { run: obey } = await entry.load();
   await obey({ ...context, words: line.words, flags: line.flags, json: line.flags.has('json') });
 }
 
-function helpOn(name: string | undefined): string {
+function helpOn(name: string | undefined, inside: readonly SubcommandEntry[]): string {
   if (name !== undefined && Object.hasOwn(ownWords, name)) return `${name}: ${ownWords[name] ?? ''}\n`;
   const entry = inside.find((one) => one.name === name);
   if (entry !== undefined) return `${`${entry.name} ${entry.usage}`.trimEnd()}: ${entry.summary}\n`;

@@ -4,7 +4,7 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { expect, it } from 'vitest';
 
 const root = resolve(import.meta.dirname, '../../..');
-const rooms = ['core', 'adapters', 'kit'];
+const rooms = ['core', 'adapters', 'client', 'kit'];
 
 /** Imports of a file, types and `import()` included: what a reader has to know to understand it. */
 const importsOf = (file: string): readonly string[] =>
