@@ -56,7 +56,8 @@ export class ScriptedAgent {
   constructor(greeting: Greeting, socket: Socket, lines: AsyncIterator<string>) {
     this.greeting = greeting;
     this.#socket = socket;
-    this.ended = this.#collect(lines);
+    // One that is killed with an order unread resets its conversation, and readline passes that on: an end like any other.
+    this.ended = this.#collect(lines).catch(() => undefined);
   }
 
   async #collect(lines: AsyncIterator<string>): Promise<void> {
