@@ -31,14 +31,14 @@ export class WindowsFreezing implements Freezing {
     this.#writers = writers;
   }
 
-  survey(): Promise<readonly FreezeCandidate[]> {
-    return Promise.all(volumes().map(candidate));
+  async survey(): Promise<readonly FreezeCandidate[]> {
+    return Promise.all((await volumes()).map(candidate));
   }
 
   async begin(request: FreezeRequest): Promise<FreezeSession> {
     this.#owed = undefined;
     const targets = request.levels.flat();
-    const known = new Set(volumes().map(({ name }) => name));
+    const known = new Set((await volumes()).map(({ name }) => name));
     const unknown = targets.find(({ id }) => !known.has(id));
     if (unknown !== undefined) throw windowsErrorOf(ERROR_PATH_NOT_FOUND, { syscall: 'FindFirstVolume', path: unknown.mountPoint });
     return this.#session(request, targets).catch((error: unknown) => {

@@ -17,7 +17,7 @@ export const windowsTrimming = (program = systemProgram('defrag.exe')): Trimming
   async trim() {
     const outcomes: TrimOutcome[] = [];
     // One after the other: several volumes often lie on one disk.
-    for (const { paths, driveType } of volumes()) {
+    for (const { paths, driveType } of await volumes()) {
       const [path] = paths;
       if (path !== undefined && driveType === DRIVE_FIXED) outcomes.push({ path, ...(await trimOne(program, path)) });
     }

@@ -17,7 +17,7 @@ export const windowsUsage: FileSystemUsage = {
     const found: FileSystemInfo[] = [];
     // Asked once, for it opens every disk. Without it a disk has no controller, and everything else is still told.
     const nodes = (await within(patienceMs, diskNodes().catch(() => undefined))) ?? new Map<number, number>();
-    for (const volume of volumes()) {
+    for (const volume of await volumes()) {
       const info = await infoOf(volume, nodes);
       if (info !== undefined) found.push(info);
     }

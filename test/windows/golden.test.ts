@@ -7,8 +7,8 @@ import { FreezeController } from '../../core/freeze/controller.ts';
 import { windowsBackend } from '../../adapters/windows/module.ts';
 import type { Connection, ConnectionSink } from '../../kit/index.ts';
 import { FakeLog, FakeStateStore } from '../../kit/fake/index.ts';
-import { differences } from '../wire/differences.ts';
 import { goldenPing, goldenSync, loadGolden, matches, type GoldenExchange, type GoldenLine } from '../wire/golden.ts';
+import { differenceOf } from '../wire/lib/expectation.ts';
 import { listedCommands } from '../../adapters/cli/command-names.ts';
 import { doubledDlls } from './doubles.ts';
 import { absentCommands } from './golden-differences.ts';
@@ -65,14 +65,15 @@ class Host implements Connection {
   }
 }
 
-const resynchronised = `{"error": {"class": "GenericError", "desc": "JSON parse error, stray '\\uFFFD'"}}`;
+// Where it stands depends on what came before.
+const resynchronised: GoldenLine = { head: '{"error": {"class": "GenericError", "desc": "', tail: `JSON parse error, stray '\\uFFFD'"}}` };
 const syncAnswer = (exchange: GoldenExchange): string => (exchange.after_sync?.at(-1) as string | undefined)?.replace('ÿ', '') ?? '{"return": 1}';
 
 const keyOf = ({ group, name }: GoldenExchange): string => `${group}/${name}`;
 
 function expected(exchange: GoldenExchange): readonly GoldenLine[] {
   const absent = absentCommands[keyOf(exchange)];
-  const all = { ...exchange, ...differences[keyOf(exchange)] };
+  const all = { ...exchange, ...differenceOf(exchange) };
   const responses = absent === undefined ? all.responses : [`{"error": {"class": "CommandNotFound", "desc": "The command ${absent} has not been found"}}`];
   return [...responses, ...(all.after_ping ?? []), ...(all.after_sync ?? [resynchronised, `ÿ${syncAnswer(exchange)}`])];
 }
@@ -83,7 +84,7 @@ const groups = ['parse', 'numbers', 'dispatch', 'args'];
 function verdict(exchange: GoldenExchange): string {
   const absent = absentCommands[keyOf(exchange)];
   if (absent !== undefined) return `Windows has no ${absent}`;
-  const difference = differences[keyOf(exchange)];
+  const difference = differenceOf(exchange);
   return difference === undefined ? 'the same bytes' : `differs as on Linux (${difference.row})`;
 }
 

@@ -109,7 +109,7 @@ async function providerLibrary(): Promise<TrialOutcome> {
 }
 
 async function freezeFixedVolumes(freezeAndThaw: (targets: readonly FreezeTarget[]) => Promise<TrialOutcome>): Promise<TrialOutcome> {
-  const targets = volumes().filter(({ driveType }) => driveType === DRIVE_FIXED).map(({ name, paths }) => ({ id: name, mountPoint: paths[0] ?? name }));
+  const targets = (await volumes()).filter(({ driveType }) => driveType === DRIVE_FIXED).map(({ name, paths }) => ({ id: name, mountPoint: paths[0] ?? name }));
   const outcome = await freezeAndThaw(targets).catch((error: unknown): TrialOutcome => ({ result: 'failed', detail: error instanceof Error ? error.message : String(error) }));
   // Wine's, which has no VSS.
   return /E_NOTIMPL|0x80004001|VSS provider is missing/i.test(outcome.detail) ? notHere(outcome.detail) : outcome;

@@ -4,6 +4,7 @@ import { IVssExamineWriterMetadata, IVssWMComponent, IVssWMFiledesc, VSS_COMPONE
 import { oleaut32 } from '../bindings/ole32.ts';
 import { comObject, guidValue, type ComObject } from '../com.ts';
 import { copyOf, type Out, type Pointer, wideText } from '../koffi.ts';
+import { fileLane } from '../lane.ts';
 import { readFields, textOf } from '../layout.ts';
 import { codeName, isFailedState, writerRetryable, writerStateName } from './codes.ts';
 import type { BackupComponents, Steps } from './steps.ts';
@@ -84,7 +85,7 @@ async function addComponent(steps: Steps, components: BackupComponents, address:
     const fields = readFields(VSS_COMPONENTINFO, copyOf(info[0], VSS_COMPONENTINFO.size));
     if (fields.bSelectable === 0) return false;
     const places = await placesOf(steps, component, fields, which);
-    if (!places.every((path) => isOn(path, volumes))) return false;
+    for (const path of places) if (!(await isOn(path, volumes))) return false;
     const { type, bstrLogicalPath: path, bstrComponentName: name } = fields;
     await steps.demand(
       `failed to add component ${wideText(name)}(${writerName})`,
@@ -123,12 +124,14 @@ async function placesOf(steps: Steps, component: Component, { cFileCount, cDatab
 }
 
 /** Whether a path, which may begin with a variable of the environment, lies on one of the volumes. */
-function isOn(path: string, volumes: ReadonlySet<string>): boolean {
+async function isOn(path: string, volumes: ReadonlySet<string>): Promise<boolean> {
   const [whole, mountPoint, name] = [Buffer.alloc(65_536), Buffer.alloc(65_536), Buffer.alloc(128)];
   kernel32.ExpandEnvironmentStringsW(path, whole, whole.length / 2);
   // The answer is the nearest volume above, also where there is no such file.
-  if (kernel32.GetVolumePathNameW(textOf(whole), mountPoint, mountPoint.length / 2) === 0) return false;
-  if (kernel32.GetVolumeNameForVolumeMountPointW(textOf(mountPoint), name, name.length / 2) === 0) return false;
+  const { result: found } = await fileLane.run(() => kernel32.GetVolumePathNameW.async(textOf(whole), mountPoint, mountPoint.length / 2));
+  if (found === 0) return false;
+  const { result: named } = await fileLane.run(() => kernel32.GetVolumeNameForVolumeMountPointW.async(textOf(mountPoint), name, name.length / 2));
+  if (named === 0) return false;
   return volumes.has(textOf(name).toLowerCase());
 }
 

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -90,7 +89,8 @@ describe('the shipped agent on a COM port', () => {
   };
 
   before(() => {
-    directory = mkdtempSync(join(tmpdir(), 'concierge-com-'));
+    // Below the drive of Wine: everybody may write to /tmp, and state is not kept below that.
+    directory = mkdtempSync(join(process.env['WINEPREFIX'] ?? '', 'drive_c/concierge-com-'));
   });
 
   afterEach(async () => {
