@@ -384,7 +384,7 @@ export class FreezeController {
     const { remains } = this.#state;
     this.#enter({ phase: 'freezing', begun: undefined, remains });
     const thaw = begun === undefined ? nothingThawed : await thawSession(begun, this.#context);
-    if (failed) await hooks.fail();
+    await (failed ? hooks.fail() : undefined);
     return this.#finish(hooks, thaw.failure, [...thaw.remains, ...remains]);
   }
 
