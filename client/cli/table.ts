@@ -7,10 +7,13 @@ export interface Column {
   readonly right?: true;
 }
 
+/** Characters. What is longer stands out of its column: it must not widen all the others of it, of which a guest may send many. */
+const widestColumn = 128;
+
 /** A table for people: aligned columns under a head, no lines. */
 export function table(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
   const cells = [columns.map(({ title }) => title), ...rows.map((row) => row.map(harmless))];
-  const widths = columns.map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
+  const widths = columns.map((_, column) => cells.reduce((width, { [column]: cell = '' }) => (cell.length > widestColumn ? width : Math.max(width, cell.length)), 0));
   const line = (row: readonly string[]): string =>
     columns
       .map(({ right }, column) => (right === true ? (row[column] ?? '').padStart(widths[column] ?? 0) : (row[column] ?? '').padEnd(widths[column] ?? 0)))

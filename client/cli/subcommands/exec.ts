@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import { harmless, harmlessLines } from '../../../core/errors/harmless-text.ts';
 import { ClientError } from '../../client-error.ts';
-import { exec } from '../../exec.ts';
+import { exec, type ExecResult } from '../../exec.ts';
 import { withFrozenHint } from '../frozen-hint.ts';
 import { jsonText } from '../print-json.ts';
 import type { RunSubcommand } from '../terminal.ts';
@@ -16,6 +16,8 @@ import { UsageError } from '../usage-error.ts';
 const notRun = 255;
 /** As timeout(1) has it. */
 const notEnded = 124;
+/** An exit status is one byte. That of a program for Windows is not, and what a guest says may be any number. */
+const largestStatus = 255;
 
 export const run: RunSubcommand = async ({ client, words, flags, json, stdin, stdout, stderr, isScreen, isWatched, print, complain }) => {
   const [path, ...rest] = words;
@@ -35,13 +37,20 @@ export const run: RunSubcommand = async ({ client, words, flags, json, stdin, st
       passOn(result.stderr, stderr, isWatched);
       if (result.truncated) complain('concierge-ctl: the output was longer than the agent keeps; the rest is lost\n');
     }
-    return result.exitCode ?? 128 + (result.signal ?? 0);
+    const status = statusOf(result);
+    if (status > largestStatus || status < 0) {
+      complain(`concierge-ctl: the program ended with status ${status}, for which an exit status has no room\n`);
+      return largestStatus;
+    }
+    return status;
   } catch (error) {
     if (!ClientError.is(error)) throw error;
     complain(`concierge-ctl: ${harmless(messageOf(await withFrozenHint(client, error)))}\n`);
     return error.pid === undefined ? notRun : notEnded;
   }
 };
+
+const statusOf = ({ exitCode, signal = 0 }: ExecResult): number => exitCode ?? 128 + signal;
 
 /** To a file or a program as it is; to a terminal without what it would obey. */
 function passOn(bytes: Buffer, to: Writable, isTerminal: boolean): void {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { table } from '../../../../client/cli/table.ts';
 import { DEFAULT_PIECE, GuestClient } from '../../../../client/index.ts';
 import { Base64Text } from '../../../../core/schema/types.ts';
 import { createFakeGuest } from '../../../../kit/fake/index.ts';
@@ -55,6 +56,18 @@ describe('tables for people', () => {
     expect(out).not.toContain('\u001b');
     expect(out.split('\n')).toHaveLength(3);
   });
+});
+
+it('one long name does not widen the lines of all others', async () => {
+  const long = 'n'.repeat(100_000);
+  const { out } = await ctl(['users'], { machine: { sessions: [long, ...Array.from({ length: 100 }, (_, index) => `user${index}`)].map((user) => ({ user, loginTime: 0 })) } });
+
+  expect(out).toContain(long);
+  expect(out.length).toBeLessThan(120_000);
+});
+
+it('takes more rows than a call takes arguments', () => {
+  expect(table([{ title: 'USER' }], Array.from({ length: 200_000 }, () => ['u'])).length).toBe('USER\n'.length + 400_000);
 });
 
 describe('text of a guest', () => {
@@ -219,6 +232,20 @@ describe('exec', () => {
 
   it('ends with 128 and the signal', async () => {
     expect(await ctl(['exec', '--', 'program'], { machine: { files: { '/usr/bin/program': { program: () => ({ signal: 15 }) } } } })).toMatchObject({ status: 143 });
+  });
+
+  it.each([256, 3_221_225_477, -1, '9223372036854775807'])('ends with 255 where the program has ended with %s, and says so', async (code) => {
+    const agent = scriptedAgent({ answer: (name, id) => `{"return": ${name === 'guest-exec' ? '{"pid": 1}' : `{"exited": true, "exitcode": ${code}}`}${id}}\n` });
+    const { status, err } = await ctlWith(async () => new GuestClient(agent.host, { timeoutMs: 1000 }), ['exec', '--', 'x']);
+
+    expect(status).toBe(255);
+    expect(err).toContain('for which an exit status has no room');
+  });
+
+  it('ends with 255 where the number of a signal is none', async () => {
+    const agent = scriptedAgent({ answer: (name, id) => `{"return": ${name === 'guest-exec' ? '{"pid": 1}' : '{"exited": true, "signal": 128}'}${id}}\n` });
+
+    expect(await ctlWith(async () => new GuestClient(agent.host, { timeoutMs: 1000 }), ['exec', '--', 'x'])).toMatchObject({ status: 255 });
   });
 
   it('ends with 255 where nothing ran', async () => {
