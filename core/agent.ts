@@ -60,6 +60,7 @@ export class Agent {
         isQuiet: () => this.isQuiet,
         fallAsleep: () => sleep.keeper.sleep(this.#legacy()),
       });
+      freeze?.onQuiet(() => this.#sleep?.stir());
       sleep.keeper.onRenewal?.(() => this.#sleep?.hurry());
       this.#inherit(sleep.keeper.legacy);
     }
@@ -83,7 +84,7 @@ export class Agent {
   get isQuiet(): boolean {
     const { files, processes } = this.#context;
     const isSilent = [...this.#sessions].every(({ isQuiet }) => isQuiet);
-    return isSilent && this.dispatcher.underWay === 0 && files.size === 0 && processes.isQuiet && this.freeze?.isFrozen !== true;
+    return isSilent && this.dispatcher.underWay === 0 && files.size === 0 && processes.isQuiet && this.freeze?.isQuiet !== false;
   }
 
   #legacy(): string {

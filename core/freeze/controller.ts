@@ -55,6 +55,7 @@ export class FreezeController {
   #change: PromiseWithResolvers<void> | undefined;
   #retry: Timer | undefined;
   #retryMs = firstRetryMs;
+  #quiet: () => void = () => undefined;
   readonly #told = new Set<string>();
 
   /** The controller of a backend that can freeze; `undefined` for one that can't. */
@@ -70,6 +71,16 @@ export class FreezeController {
   /** Whether commands that could touch a disk are refused: from the first hook of a freeze until it is being thawed. */
   get isFrozen(): boolean {
     return this.#state.phase === 'freezing' || this.#state.phase === 'frozen';
+  }
+
+  /** Whether nothing is frozen, on its way, or to be tried again: what only this agent sees to. */
+  get isQuiet(): boolean {
+    return this.#state.phase === 'thawed' && this.#state.remains.length === 0;
+  }
+
+  /** Calls back whenever it has become quiet again. Once. */
+  onQuiet(listener: () => void): void {
+    this.#quiet = listener;
   }
 
   /** While a freeze is being thawed: resolves after its last hook. Commands that could touch a disk wait for it. */
@@ -117,6 +128,7 @@ export class FreezeController {
     }
     this.#change?.resolve();
     this.#change = undefined;
+    if (this.isQuiet) this.#quiet();
     if (state.remains.length === 0) this.#retryMs = firstRetryMs;
     else if (state.phase === 'thawed' && !this.#ending) this.#retryLater();
   }
@@ -174,7 +186,7 @@ export class FreezeController {
   /** Nothing stays frozen when the agent ends; a freeze that is under way is called off. Never rejects. */
   async thawBeforeExit(): Promise<void> {
     this.#ending = true;
-    if (this.#state.phase === 'thawed' && this.#state.remains.length === 0) return;
+    if (this.isQuiet) return;
     this.#context.log.warning('the agent ends: frozen file systems are thawed first');
     const trying = async (step: () => Promise<unknown> | undefined): Promise<void> => {
       try {

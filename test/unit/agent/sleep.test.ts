@@ -15,6 +15,7 @@ import { SEEN_RESULT_MS } from '../../../core/state/processes.ts';
 import { request } from './agent-on-fake.ts';
 
 const afterMs = 60_000;
+const deadlineMs = 600_000;
 
 let machine: FakeMachine;
 let transport: FakeTransport;
@@ -32,7 +33,7 @@ async function keptGuest(program?: ProgramFunction): Promise<FakeHostEnd> {
       const freeze = FreezeController.on(machine.backend, {
         stateStore,
         log,
-        settings: { deadlineMs: 600_000, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
+        settings: { deadlineMs, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
       });
       await freeze?.recoverAtStart();
       return new Agent({
@@ -165,6 +166,36 @@ describe('an agent goes to sleep', () => {
 
     await ask('guest-fsfreeze-thaw');
     await pass(afterMs);
+
+    expect(keeper.isAsleep).toBe(true);
+  });
+
+  it('not while something would not thaw, which is tried again until it does', async () => {
+    await ask('guest-fsfreeze-freeze');
+    machine.faults.inject({ port: 'kernel', method: 'fithaw', on: '/boot', error: 'EIO', times: Infinity });
+    host.send(request('guest-fsfreeze-thaw'));
+    await host.nextLine();
+    await pass(10 * afterMs);
+    expect(keeper.isAsleep).toBe(false);
+    expect(machine.fileSystems.frozen).toEqual(['/boot']);
+
+    machine.faults.clear();
+    await pass(afterMs);
+    expect(machine.fileSystems.frozen).toEqual([]);
+    await pass(afterMs);
+
+    expect(keeper.isAsleep).toBe(true);
+  });
+
+  it('not while the hooks of a freeze that has ended by its deadline are run', async () => {
+    machine.hooks.installed.push({ name: 'database', phases: { thaw: { takesMs: 2 * afterMs } } });
+    await ask('guest-fsfreeze-freeze');
+    await pass(deadlineMs);
+    await ask('guest-ping');
+    await pass(2 * afterMs - 1);
+    expect(keeper.isAsleep).toBe(false);
+
+    await pass(1 + afterMs);
 
     expect(keeper.isAsleep).toBe(true);
   });
@@ -421,6 +452,17 @@ describe('an agent that is to make room for an update', () => {
 
     await ask('guest-file-close', { handle });
     await pass(0);
+
+    expect(keeper.starts).toBe(2);
+  });
+
+  it('waits for a freeze to end, also where nobody says a word', async () => {
+    await ask('guest-fsfreeze-freeze');
+    keeper.renew();
+    await pass(deadlineMs - 1);
+    expect(keeper.starts).toBe(1);
+
+    await pass(1);
 
     expect(keeper.starts).toBe(2);
   });
