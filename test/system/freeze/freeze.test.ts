@@ -29,7 +29,8 @@ async function inNamespace(script: string, ...args: string[]): Promise<unknown> 
 /** What freezes change of the whole machine, and what they could leave on it. */
 const machine = () => ({
   expedited: existsSync('/sys/kernel/rcu_expedited') ? readFileSync('/sys/kernel/rcu_expedited', 'utf8') : '',
-  mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').map((line) => line.split(' ')[4] ?? '').toSorted(),
+  // Others mount and unmount on a machine, too; nobody else mounts loop devices in the middle of this.
+  mounts: readFileSync('/proc/self/mountinfo', 'utf8').split('\n').filter((line) => / - \S+ \/dev\/loop/.test(line)).map((line) => line.split(' ')[4] ?? '').toSorted(),
   guardians: readdirSync('/proc').filter((pid) => {
     try {
       return /^\d+$/.test(pid) && readlinkSync(`/proc/${pid}/exe`) === join(import.meta.dirname, '../../../build/Release/concierge-guardian');
