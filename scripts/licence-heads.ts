@@ -21,7 +21,7 @@ export function withoutHead(root = repository): readonly string[] {
   const walk = (directory: string): void => {
     for (const entry of readdirSync(join(root, directory), { withFileTypes: true })) {
       const path = join(directory, entry.name);
-      if (entry.isDirectory() && !passedOver.has(entry.name) && path !== 'lib') walk(path);
+      if (entry.isDirectory() && !passedOver.has(entry.name) && path !== 'lib' && path !== 'client/lib') walk(path);
       if (entry.isFile() && headOf(entry.name, path, root) !== undefined && !readFileSync(join(root, path), 'utf8').slice(0, 400).includes(words)) found.push(path);
     }
   };
