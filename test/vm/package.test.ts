@@ -29,11 +29,10 @@ describe.skipIf(missing !== undefined)(`our package in a machine${missing === un
     run(`readlink $(find /proc -maxdepth 3 -path '/proc/[0-9]*/fd/*' -lname "$(readlink -f /dev/virtio-ports/${AGENT_PORT})" 2>/dev/null | head -1 | sed 's,/fd/.*,/exe,')`);
   const exposureOf = async (unit: string): Promise<number> => Number(/level for \S+: ([\d.]+)/.exec(await run(`systemd-analyze --no-pager security ${unit} | tail -1`))?.[1]);
   /** Lines of the inventory of now that were not in that of the beginning, and the other way round. */
-  const changes = async (): Promise<readonly string[]> => {
+  const changes = async (script = 'qemu-guest-agent'): Promise<readonly string[]> => {
     await run(`${inventory} >/run/test/now`);
-    // Scripts of sysvinit and their links stay until a purge and are numbered by insserv: test/package-linux looks at them.
-    // What systemd's generator makes of such a script goes with it.
-    const bySysvinit = /^[<>] (?:\/etc\/(?:init\.d|rc[0-6S]\.d)(?:\/|$)|\/run\/systemd\/generator\.late\/|unit \S+ generated\b)/;
+    // A script of sysvinit stays until a purge, with its links, which insserv numbers anew for all; systemd's generator makes units of it.
+    const bySysvinit = new RegExp(`^[<>] (?:/etc/init\\.d/${script}$|/etc/rc[0-6S]\\.d/[SK]\\d\\d(?:${script}|qemu-guest-agent)$|/run/systemd/generator\\.late/.*${script}|unit ${script}\\S* generated)`);
     return (await run('diff /run/test/begin /run/test/now || true')).split('\n').filter((line) => /^[<>]/.test(line) && !bySysvinit.test(line));
   };
 
@@ -218,7 +217,7 @@ describe.skipIf(missing !== undefined)(`our package in a machine${missing === un
 
     await run(dpkg('--remove concierge-ga'));
 
-    const left = (await changes()).filter((line) => line.startsWith('>'));
+    const left = (await changes('concierge-ga')).filter((line) => line.startsWith('>'));
     expect(left).toEqual(['> /etc/concierge-ga', '> /etc/concierge-ga/concierge-ga.conf', '> /etc/concierge-ga/fsfreeze-hook.d', '> /etc/concierge-ga/fsfreeze-hook.d/50-mine', '> /etc/systemd/system/concierge-ga.service.d']);
     expect(await run('systemctl is-active concierge-ga || true')).toBe('inactive');
     await run('rmdir /etc/systemd/system/concierge-ga.service.d');
