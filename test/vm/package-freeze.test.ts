@@ -45,7 +45,7 @@ describe.skipIf(missing !== undefined)(`a freeze by our package in a machine${mi
     expect(await host.ask('guest-fsfreeze-status')).toBe('thawed');
     await until(`(( $(wc -l </run/beats) > ${await beats()} ))`);
     expect(await run('touch /written && rm /written && echo yes')).toBe('yes');
-    await until('! pgrep concierge-guard >/run/guardians');
+    await until('! pgrep "^concierge-(guard|watch)$" >/run/guardians');
     expect(await run('ls /run/concierge-ga')).not.toContain('isfrozen');
     expect(await host.ask('guest-fsfreeze-thaw')).toBe(0);
   }
@@ -137,7 +137,7 @@ describe.skipIf(missing !== undefined)(`a freeze by our package in a machine${mi
 
     expect(await freeze(['/data'])).toBe(1);
     // Agent and guardian of one make, whatever lies there by now.
-    expect(await run('readlink /proc/$(pgrep concierge-guard)/exe')).toContain('(deleted)');
+    expect(await run('readlink /proc/$(pgrep -x concierge-guard)/exe')).toContain('(deleted)');
     const seconds = await secondsUntilWritten(dpkg('--configure concierge-ga'));
 
     console.log(`from dpkg --configure to the first write: ${seconds} s`);

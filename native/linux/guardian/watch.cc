@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -54,6 +55,8 @@ void ThawAll(const Watched& watched) {
 [[noreturn]] void Run(const Watched& watched, const Descriptor& life) {
   const Descriptor timer(timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK));
   LockMemory();
+  // Two processes of one name would be taken for two guardians.
+  prctl(PR_SET_NAME, "concierge-watch");
   bool continued = false;
   for (;;) {
     pollfd polled[] = {{life.get(), POLLIN, 0}, {timer.get(), POLLIN, 0}};
