@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../core/errors/agent-error.ts';
+import { closestName } from '../core/errors/closest-name.ts';
 import type { Backend, Channels, KeptDescriptors } from '../core/ports/index.ts';
 import type { Settings } from './config/settings.ts';
 
@@ -87,6 +88,8 @@ export async function createBackend(settings: Settings, kept?: KeptDescriptors):
     });
   } catch (error) {
     // A name that is no path may be one of those, misspelt.
-    throw AgentError.is(error) && !name.includes('/') ? AgentError.failed(`${error.message} (in this package are ${known})`, error) : error;
+    if (!AgentError.is(error) || name.includes('/')) throw error;
+    const meant = closestName(name, builtInBackends.map(({ id }) => id));
+    throw AgentError.failed(`${error.message} (in this package are ${known}${meant === undefined ? '' : `; did you mean ${meant}?`})`, error);
   }
 }

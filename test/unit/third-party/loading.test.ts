@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { createBackend } from '../../../adapters/backends.ts';
+import type { Settings } from '../../../adapters/config/settings.ts';
 import { findPackage } from '../../../adapters/third-party/find-package.ts';
 import { createThirdPartyBackend, thirdPartyDefinition } from '../../../adapters/third-party/third-party-backend.ts';
 import { distrust } from '../../../adapters/third-party/trusted-place.ts';
@@ -199,6 +201,13 @@ describe('a package', () => {
     ['/no/such/path', 'there is no backend at /no/such/path'],
   ])('%s is told when it is not there', (name, message) => {
     expect(() => findPackage(name, [directory])).toThrow(message);
+  });
+
+  it.each([
+    ['fkae', /\(in this package are linux, windows, fake; did you mean fake\?\)$/],
+    ['something-else', /\(in this package are linux, windows, fake\)$/],
+  ])('%s is told the backends of this package', async (backend, message) => {
+    await expect(createBackend({ backend, statedir: directory } as Settings)).rejects.toThrow(message);
   });
 
   it('without a manifest, with a broken one, or not built is told', () => {
