@@ -60,8 +60,9 @@ function strip(file: string, { gnu }: Architecture): void {
 const tool = (gnu: string, name: string): string => (existsSync(`/usr/bin/${gnu}-${name}`) ? `/usr/bin/${gnu}-${name}` : name);
 
 /**
- * V8's code cache of the bundle, with the runtime that will read it. The same seed makes the same bytes, if no thread of V8's
- * own works beside it; of all flags these two change nothing about which runtime takes the cache.
+ * V8's code cache of the bundle, with the runtime that will read it. The same seed makes the same bytes on the same machine
+ * (the rehearsal reads its mounts and interfaces), if no thread of V8's own works beside it; of all flags these two change
+ * nothing about which runtime takes the cache.
  */
 function makeCodeCache({ gnu, node }: Architecture, runtime: string, dist: string): boolean {
   const emulator = '/usr/bin/qemu-aarch64';

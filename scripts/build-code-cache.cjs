@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes agent.cache beside the bundle that is named: runs it as an agent on a socket in a temporary directory, asks it
-// what every host asks first, and keeps the code that V8 has compiled until then.
+// what hosts ask, and keeps the code that V8 has compiled until then.
 'use strict';
 const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require('node:fs');
 const { connect } = require('node:net');
@@ -22,27 +22,57 @@ process.env.QGA_CONF = join(directory, 'none');
 const script = new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`, { filename: name });
 script.runInThisContext()({}, createRequire(file), module, file, dirname(file));
 
-const requests = ['guest-sync-delimited","arguments":{"id":1}', 'guest-ping"', 'guest-info"', 'no-such-command"', 'guest-fsfreeze-status"'];
+// What hosts ask: the code of a command that has run here needs no compiler on its first request. Commands that only look,
+// and a file of the temporary directory; one that this machine lacks is answered with an error, which is a rehearsal too. No
+// programs: when one ends is chance, and the same build would not make the same bytes.
+const note = JSON.stringify(join(directory, 'note'));
+const requests = [
+  'guest-sync-delimited","arguments":{"id":1}', 'guest-sync","arguments":{"id":1}', 'guest-ping"', 'guest-info"', 'no-such-command"',
+  'guest-fsfreeze-status"', '__org.concierge_fsfreeze-report"', '__org.concierge_fsfreeze-plan"',
+  'guest-get-time"', 'guest-get-host-name"', 'guest-get-osinfo"', 'guest-get-timezone"', 'guest-get-users"',
+  'guest-get-vcpus"', 'guest-get-cpustats"', 'guest-get-load"', 'guest-get-memory-block-info"',
+  'guest-get-fsinfo"', 'guest-get-disks"', 'guest-get-diskstats"', 'guest-network-get-interfaces"', 'guest-network-get-route"',
+  `guest-file-open","arguments":{"path":${note},"mode":"w+"}`,
+  'guest-file-write","arguments":{"handle":HANDLE,"buf-b64":"aGVsbG8="}', 'guest-file-flush","arguments":{"handle":HANDLE}',
+  'guest-file-seek","arguments":{"handle":HANDLE,"offset":0,"whence":0}', 'guest-file-read","arguments":{"handle":HANDLE}',
+  'guest-file-close","arguments":{"handle":HANDLE}',
+];
 
 function finish(status) {
   rmSync(directory, { recursive: true, force: true });
   process.exit(status);
 }
 
+// A command that never answers must not hold up a build.
+setTimeout(() => finish(1), 180_000).unref();
+
 let tries = 0;
-(function ask() {
+(function rehearse() {
   const host = connect(socketPath);
-  let lines = 0;
+  let handle = '0';
+  let asked = 0;
+  let text = '';
+  const ask = () => {
+    host.write(`{"execute":"${requests[asked].replace('HANDLE', handle)}}\n`);
+    asked += 1;
+  };
   host.on('error', () => {
     host.destroy();
     tries += 1;
-    if (tries < 500) setTimeout(ask, 20);
+    if (tries < 500) setTimeout(rehearse, 20);
     else finish(1);
   });
-  host.on('connect', () => host.write(requests.map((request) => `{"execute":"${request}}\n`).join('')));
+  host.on('connect', ask);
   host.on('data', (bytes) => {
-    lines += bytes.toString('latin1').split('\n').length - 1;
-    if (lines < requests.length) return;
+    text += bytes.toString('latin1');
+    if (!text.endsWith('\n')) return;
+    // Of those that are asked, only guest-file-open answers a bare number, and guest-sync and guest-get-time before it.
+    handle = /^\{"return": (\d+)\}/.exec(text)?.[1] ?? handle;
+    text = '';
+    if (asked < requests.length) {
+      ask();
+      return;
+    }
     // As they are when the cache is read: V8 compares them (see adapters/cli/heap.ts).
     setFlagsFromString('--heap-growing-percent=0');
     writeFileSync(join(dirname(file), 'agent.cache'), script.createCachedData());
