@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../../core/errors/agent-error.ts';
-import { advapi32, QUERY_SERVICE_CONFIG, SERVICE_FAILURE_ACTIONS, SERVICE_STATUS_PROCESS } from './bindings/advapi32.ts';
+import { advapi32, QUERY_SERVICE_CONFIG, SERVICE_FAILURE_ACTIONS, SERVICE_PRESHUTDOWN_INFO, SERVICE_STATUS_PROCESS } from './bindings/advapi32.ts';
 import { koffi, type Out, type Pointer } from './koffi.ts';
 import { Lane } from './lane.ts';
 import { readFields, textOf } from './layout.ts';
@@ -10,6 +10,7 @@ const SC_MANAGER_CONNECT = 1;
 const SERVICE_QUERY_CONFIG = 1;
 const SERVICE_QUERY_STATUS = 4;
 const SERVICE_CONFIG_FAILURE_ACTIONS = 2;
+const SERVICE_CONFIG_PRESHUTDOWN_INFO = 7;
 const SERVICE_RUNNING = 4;
 const ERROR_SERVICE_DOES_NOT_EXIST = 1060;
 
@@ -26,6 +27,10 @@ export interface ServiceFacts {
   readonly account: string;
   /** How many actions are set up for a failure; absent where the manager does not tell, as that of Wine. */
   readonly recovery?: number;
+  /** What it wants to be told of, now: `SERVICE_ACCEPT_STOP` and its like; nothing while it does not run. */
+  readonly accepted: number;
+  /** How long a shutdown waits for it before other services are told; absent where the manager does not tell. */
+  readonly preshutdownMs?: number;
 }
 
 /**
@@ -66,13 +71,18 @@ async function factsOf(name: string, service: Pointer): Promise<ServiceFacts> {
   const state = await advapi32.QueryServiceStatusEx.async(service, 0, status, status.length, needed);
   if (state.result === 0) throw withContext(attempt, windowsErrorOf(state.lastError));
   const { result: hasActions } = await advapi32.QueryServiceConfig2W.async(service, SERVICE_CONFIG_FAILURE_ACTIONS, failure, failure.length, needed);
+  const preshutdown = Buffer.alloc(SERVICE_PRESHUTDOWN_INFO.size);
+  const { result: hasLimit } = await advapi32.QueryServiceConfig2W.async(service, SERVICE_CONFIG_PRESHUTDOWN_INFO, preshutdown, preshutdown.length, needed);
   const { dwStartType, lpBinaryPathName, lpServiceStartName } = readFields(QUERY_SERVICE_CONFIG, config);
+  const { dwCurrentState, dwControlsAccepted } = readFields(SERVICE_STATUS_PROCESS, status);
   return {
     start: startTypes[dwStartType] ?? 'manual',
-    running: readFields(SERVICE_STATUS_PROCESS, status).dwCurrentState === SERVICE_RUNNING,
+    running: dwCurrentState === SERVICE_RUNNING,
     command: textWithin(config, lpBinaryPathName),
     account: textWithin(config, lpServiceStartName),
     ...(hasActions === 0 ? {} : { recovery: readFields(SERVICE_FAILURE_ACTIONS, failure).cActions }),
+    accepted: dwControlsAccepted,
+    ...(hasLimit === 0 ? {} : { preshutdownMs: readFields(SERVICE_PRESHUTDOWN_INFO, preshutdown).dwPreshutdownTimeout }),
   };
 }
 

@@ -23,7 +23,7 @@ describe('doctor --self-test', () => {
     for (const trial of ['guest-network-get-interfaces', 'guest-network-get-route', 'guest-get-fsinfo', 'guest-get-osinfo', 'access lists', 'a program outlives who started it']) {
       assert.equal(said.get(trial), 'passed', trial);
     }
-    for (const trial of ['installed by the MSI', 'port of virtio-serial', 'VSS provider, registered', 'VSS provider, loaded and free to go', 'writers before the freeze', 'freeze and thaw', 'writers after the freeze']) {
+    for (const trial of ['installed by the MSI', 'told of a shutdown before other services', 'port of virtio-serial', 'VSS provider, registered', 'VSS provider, loaded and free to go', 'writers before the freeze', 'freeze and thaw', 'writers after the freeze']) {
       assert.equal(said.get(trial), 'not here', trial);
     }
     assert.ok(said.has('events of VSS in this minute'));

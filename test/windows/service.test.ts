@@ -11,8 +11,10 @@ import { fileURLToPath } from 'node:url';
 
 import { replaceDlls } from '../../adapters/windows/dll.ts';
 import { quoted } from '../../adapters/windows/command-line.ts';
+import { windowsTrials } from '../../adapters/windows/diagnosis/self-test.ts';
 import { registryText } from '../../adapters/windows/registry.ts';
 import { EventLog, installService, startService, stopService, uninstallService } from '../../adapters/windows/module.ts';
+import type { TrialOutcome } from '../../core/ports/index.ts';
 import { built, CallLog, setVariable } from './doubles.ts';
 import { after, afterEach, describe, it } from './runner.ts';
 
@@ -36,6 +38,10 @@ const messageOf = async (work: () => Promise<unknown>): Promise<string> => {
   return 'it succeeded';
 };
 
+/** The trial of the self-test that asks the manager what the service accepts. */
+const tellsOfShutdown = async (): Promise<TrialOutcome | undefined> =>
+  windowsTrials(() => assert.fail('nothing is frozen here')).find(({ subject }) => subject === 'told of a shutdown before other services')?.run();
+
 describe('the service', () => {
   it('is installed with a quoted command line, more threads, and a source of events; runs, answers and is removed', async () => {
     const path = `\\\\.\\pipe\\concierge-service-${process.pid}`;
@@ -52,13 +58,20 @@ describe('the service', () => {
     socket.on('error', () => {});
     socket.write('{"execute":"guest-ping"}\n');
     const [answer] = (await once(socket, 'data')) as [Buffer];
+    const told = await tellsOfShutdown();
     await stopService();
+    const stopped = await tellsOfShutdown();
     await uninstallService();
+    const removed = await tellsOfShutdown();
     server.close();
 
     assert.ok(image.startsWith(`"${process.execPath}" "`) && image.includes(`"--statedir=${statedir}"`), image);
     assert.match(source, /EventCreate\.exe$/);
     assert.equal(answer.toString(), '{"return": {}}\n');
+    // Wine's manager waits as Windows did up to 10 1607.
+    assert.deepEqual(told, { result: 'passed', detail: 'accepted controls 0x105, PRESHUTDOWN among them; waited for up to 180 s' });
+    assert.deepEqual(stopped, { result: 'not here', detail: 'the service concierge-ga does not run, and one that does not is told of nothing' });
+    assert.deepEqual(removed, { result: 'not here', detail: 'this system has no service concierge-ga' });
     assert.equal(registryText(key, 'ImagePath'), undefined);
     assert.equal(registryText('SYSTEM\\CurrentControlSet\\Services\\EventLog\\Application\\concierge-ga', 'EventMessageFile'), undefined);
   });

@@ -105,6 +105,9 @@ export const SERVICE_FAILURE_ACTIONS = layout('SERVICE_FAILURE_ACTIONSW', 'windo
 
 export const SERVICE_FAILURE_ACTIONS_FLAG = layout('SERVICE_FAILURE_ACTIONS_FLAG', 'windows.h', 4, { fFailureActionsOnNonCrashFailures: [0, 'i32'] });
 
+/** In milliseconds. */
+export const SERVICE_PRESHUTDOWN_INFO = layout('SERVICE_PRESHUTDOWN_INFO', 'windows.h', 4, { dwPreshutdownTimeout: [0, 'u32'] });
+
 export const SC_ACTION = layout('SC_ACTION', 'windows.h', 8, { Type: [0, 'i32'], Delay: [4, 'u32'] });
 
 /** With addresses, as COM wants it. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { AgentError, withContext } from '../../../core/errors/agent-error.ts';
+import { AgentError, messageOf, withContext } from '../../../core/errors/agent-error.ts';
 import type { Connection, Transport } from '../../../core/ports/transport.ts';
-import { COMMTIMEOUTS, INVALID_HANDLE, kernel32 } from '../bindings/kernel32.ts';
+import { COMMTIMEOUTS, kernel32 } from '../bindings/kernel32.ts';
+import { openDevice } from '../device-control.ts';
+import type { Pointer } from '../koffi.ts';
 import { structure } from '../layout.ts';
-import { lastWindowsError, windowsErrorOf } from '../system-error.ts';
+import { lastWindowsError } from '../system-error.ts';
 import { DeviceConnection } from './device-connection.ts';
 import { watchDevice, type DeviceWatch, type SerialMethod } from './device-notification.ts';
 import { OverlappedDevice } from './overlapped-device.ts';
@@ -11,7 +13,6 @@ import { portLeaves } from './port-arrival.ts';
 import { watchResume } from './resume-notification.ts';
 
 const GENERIC_READ_WRITE = 0xc000_0000;
-const OPEN_EXISTING = 3;
 const FILE_FLAG_OVERLAPPED = 0x4000_0000;
 
 const hints: Readonly<Record<string, string>> = {
@@ -58,14 +59,14 @@ export class WindowsTransport implements Transport {
     connected(connection);
   }
 
-  /** Answers an open handle. A driver that hangs holds up a thread of the pool and nothing else. */
-  async #openDevice(): Promise<bigint> {
-    const { result: handle, lastError: code } = await kernel32.CreateFileW.async(
-      this.#path, GENERIC_READ_WRITE, 0, null, OPEN_EXISTING, FILE_FLAG_OVERLAPPED, null);
-    if (handle !== INVALID_HANDLE) return handle;
-    const failure = windowsErrorOf(code, { syscall: 'CreateFile', path: this.#path });
-    const hint = hints[failure.os?.code ?? ''];
-    throw AgentError.failed(`error opening channel '${this.#path}': ${failure.message}${hint === undefined ? '' : ` (${hint})`}`, failure);
+  /** Answers an open handle, which is this program's alone. */
+  async #openDevice(): Promise<Pointer> {
+    try {
+      return await openDevice(this.#path, { access: GENERIC_READ_WRITE, share: 0, flags: FILE_FLAG_OVERLAPPED });
+    } catch (error) {
+      const hint = AgentError.is(error) ? hints[error.os?.code ?? ''] : undefined;
+      throw AgentError.failed(`error opening channel '${this.#path}': ${messageOf(error)}${hint === undefined ? '' : ` (${hint})`}`, error);
+    }
   }
 
   #stopWatching(): void {
@@ -81,7 +82,7 @@ export class WindowsTransport implements Transport {
 }
 
 /** Reading waits for the first byte as long as it takes, and for the next one a millisecond. */
-function setTimeouts(handle: bigint, path: string): void {
+function setTimeouts(handle: Pointer, path: string): void {
   if (kernel32.SetCommTimeouts(handle, structure(COMMTIMEOUTS, { ReadIntervalTimeout: 1 })) !== 0) return;
   const failure = withContext(`error opening channel '${path}'`, lastWindowsError('SetCommTimeouts'));
   kernel32.CloseHandle(handle);

@@ -21,6 +21,7 @@ import { providerFindings, writerFindings } from './vss-findings.ts';
 const port = '\\\\.\\Global\\org.qemu.guest_agent.0';
 const terminateAndQuery = 0x0401;
 const STILL_ACTIVE = 259;
+const SERVICE_ACCEPT_PRESHUTDOWN = 0x100;
 const eventsMs = 30_000;
 
 const notHere = (detail: string): TrialOutcome => ({ result: 'not here', detail });
@@ -41,6 +42,7 @@ const orNotHere = async (look: () => Promise<readonly Finding[]>): Promise<Trial
 export function windowsTrials(freezeAndThaw: (targets: readonly FreezeTarget[]) => Promise<TrialOutcome>): readonly Trial[] {
   return [
     { subject: 'installed by the MSI', run: msi },
+    { subject: 'told of a shutdown before other services', run: preshutdown },
     { subject: 'access lists', run: async () => outcomeOf(placeFindings()) },
     { subject: 'port of virtio-serial', run: portInformation },
     { subject: 'a program outlives who started it', run: survival },
@@ -58,6 +60,18 @@ async function msi(): Promise<TrialOutcome> {
   if (options === undefined) return notHere('it was not installed by the MSI');
   const service = await queryService(serviceName);
   return { result: service?.running === true ? 'passed' : 'failed', detail: `options '${options}', ${service === undefined ? 'no service' : `service ${service.running ? 'running' : 'not running'}, ${service.command}`}` };
+}
+
+/** A service that runs thaws while the disks, and VSS, are still there. How long the system waits is the system's own figure. */
+async function preshutdown(): Promise<TrialOutcome> {
+  const service = await queryService(serviceName);
+  if (service === undefined) return notHere(`this system has no service ${serviceName}`);
+  if (!service.running) return notHere(`the service ${serviceName} does not run, and one that does not is told of nothing`);
+  const limit = service.preshutdownMs === undefined ? 'the manager does not tell how long it is waited for' : `waited for up to ${service.preshutdownMs / 1_000} s`;
+  const accepted = `0x${service.accepted.toString(16)}`;
+  return (service.accepted & SERVICE_ACCEPT_PRESHUTDOWN) === 0
+    ? { result: 'failed', detail: `accepted controls ${accepted}, PRESHUTDOWN is not among them` }
+    : { result: 'passed', detail: `accepted controls ${accepted}, PRESHUTDOWN among them; ${limit}` };
 }
 
 /** The driver has one program at a time, and takes the end of any other for that of the first. */

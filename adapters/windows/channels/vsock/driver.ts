@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { AgentError } from '../../../../core/errors/agent-error.ts';
-import { INVALID_HANDLE, kernel32 } from '../../bindings/kernel32.ts';
-import { errorName, windowsErrorOf } from '../../system-error.ts';
+import { AgentError, messageOf } from '../../../../core/errors/agent-error.ts';
+import { kernel32 } from '../../bindings/kernel32.ts';
+import { askDevice, openDevice } from '../../device-control.ts';
 
 /*
  * What the viosock driver of virtio-win tells of itself in its public headers (viosock/sys/public.h and viosock/inc/vio_sockets.h):
@@ -14,30 +14,25 @@ const getFamily = 0x0801_300c;
 
 const GENERIC_READ = 0x8000_0000;
 const FILE_SHARE_READ = 1;
-const OPEN_EXISTING = 3;
 
 /** The address family of vsock sockets on this machine. @throws failed error where the driver is not there */
 export async function vsockFamily(): Promise<number> {
-  const { result: handle, lastError: code } = await kernel32.CreateFileW.async(device, GENERIC_READ, FILE_SHARE_READ, null, OPEN_EXISTING, 0, null);
-  if (handle === INVALID_HANDLE) {
-    const failure = windowsErrorOf(code, { syscall: 'CreateFile', path: device });
-    const missing = /^ERROR_(?:FILE|PATH)_NOT_FOUND$/.test(errorName(code));
-    throw AgentError.failed(missing
+  const handle = await openDevice(device, { access: GENERIC_READ, share: FILE_SHARE_READ }).catch((error: unknown) => {
+    throw AgentError.failed(isMissing(error)
       ? `vsock needs a driver: there is no ${device} (give the machine a vsock device on the host, and install viosock of virtio-win)`
-      : `vsock cannot be used: ${device}: ${failure.message}`, failure);
-  }
+      : `vsock cannot be used: ${device}: ${messageOf(error)}`, error);
+  });
   try {
-    const answer = Buffer.alloc(4);
-    const asked = await kernel32.DeviceIoControl.async(handle, getFamily, null, 0, answer, answer.length, [0], null);
-    if (asked.result === 0) {
-      const failure = windowsErrorOf(asked.lastError, { syscall: 'DeviceIoControl', path: device });
-      throw AgentError.failed(`vsock cannot be used: its driver is too old to tell its address family (${failure.message})`, failure);
-    }
+    const answer = await askDevice(handle, getFamily, null, 4);
     return answer.readUInt32LE(0) & 0xffff;
+  } catch (error) {
+    throw AgentError.failed(`vsock cannot be used: its driver is too old to tell its address family (${messageOf(error)})`, error);
   } finally {
     kernel32.CloseHandle(handle);
   }
 }
+
+const isMissing = (error: unknown): boolean => AgentError.is(error) && /^ERROR_(?:FILE|PATH)_NOT_FOUND$/.test(error.os?.code ?? '');
 
 /** `SOCKADDR_VM`: family, two bytes of nothing, port, CID; in the order of this machine. */
 const size = 12;
