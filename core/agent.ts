@@ -3,7 +3,7 @@ import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { FreezeController } from './freeze/controller.ts';
 import { readLegacy, writeLegacy } from './legacy.ts';
-import { Policy, type PolicyLists } from './policy/policy.ts';
+import { Policy, type PolicyLists, type PolicyRules } from './policy/policy.ts';
 import type { Backend, Connection, Keeper, Log, StateStore } from './ports/index.ts';
 import { InputBudget } from './protocol/input-budget.ts';
 import { Session, type SessionOwner } from './session.ts';
@@ -18,6 +18,10 @@ export interface AgentOptions {
   readonly log: Log;
   readonly stateStore: StateStore;
   readonly lists: PolicyLists;
+  /** Rules behind the lists. */
+  readonly policy?: PolicyRules;
+  /** By which channel hosts come, for the rules that name one. */
+  readonly channel?: string;
   /** Mode of a file that guest-file-open creates; 0644 where absent. */
   readonly fileMode?: number;
   /** What guest-info reports as `version`. */
@@ -31,6 +35,7 @@ export class Agent {
   readonly dispatcher: Dispatcher;
   readonly freeze: FreezeController | undefined;
   readonly #context: CommandContext;
+  readonly #lists: PolicyLists;
   readonly #sessions = new Set<Session>();
   readonly #budget = new InputBudget();
   readonly #sleep: Sleep | undefined;
@@ -39,11 +44,13 @@ export class Agent {
     stirred: () => this.#sleep?.stir(),
   };
 
-  constructor({ backend, handlers, freeze, log, stateStore, lists, version, fileMode, sleep }: AgentOptions) {
-    const policy = new Policy(lists);
+  constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', version, fileMode, sleep }: AgentOptions) {
+    const policy = new Policy(lists, rules);
+    this.#lists = lists;
     this.freeze = freeze;
     this.dispatcher = new Dispatcher({ version, backend, handlers, policy, log, freeze });
     this.#context = {
+      channel,
       backend,
       freeze,
       log,
@@ -66,6 +73,11 @@ export class Agent {
     }
     const known = new Set(handlers.map(({ schema }) => schema.name));
     for (const name of policy.unknownNames(known)) log.warning(`no command is named '${name}': check block-rpcs and allow-rpcs`);
+  }
+
+  /** Puts other rules in force behind the lists. What has been judged goes on. */
+  usePolicy(rules: PolicyRules): void {
+    this.dispatcher.usePolicy(new Policy(this.#lists, rules));
   }
 
   /** Converses with a host until it goes. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hasCapability } from './ports/capabilities.ts';
-import { PreparedAnswer, type CommandCatalog, type CommandContext, type CommandHandler } from './commands/command.ts';
+import { type Admission, PreparedAnswer, type CommandCatalog, type CommandContext, type CommandHandler } from './commands/command.ts';
 import { AgentError } from './errors/agent-error.ts';
-import type { Policy } from './policy/policy.ts';
+import { factsOf } from './policy/facts.ts';
+import { type Policy, type Refused, toldToHost, whyRefused } from './policy/policy.ts';
 import type { Backend, Log, Ready } from './ports/index.ts';
 import type { Request } from './protocol/request.ts';
 import type { CommandSchema, ResultOf } from './schema/command.ts';
@@ -37,7 +38,7 @@ export class Dispatcher implements CommandCatalog {
   /** Names of arguments that are base64: the decoder decodes them as they come. */
   readonly base64Members: ReadonlySet<string>;
   readonly #handlers: ReadonlyMap<string, CommandHandler>;
-  readonly #policy: Policy;
+  #policy: Policy;
   readonly #freeze: FreezeGate | undefined;
   readonly #log: Log;
   #underWay = 0;
@@ -73,9 +74,14 @@ export class Dispatcher implements CommandCatalog {
     return this.#underWay;
   }
 
-  list(): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[] {
+  /** From now on, for what has not been judged yet. */
+  usePolicy(policy: Policy): void {
+    this.#policy = policy;
+  }
+
+  list(channel: string): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[] {
     const frozen = this.#freeze?.isFrozen ?? false;
-    return Array.from(this.#handlers.values(), ({ schema }) => ({ schema, enabled: this.#policy.judge(schema, frozen).allowed }));
+    return Array.from(this.#handlers.values(), ({ schema }) => ({ schema, enabled: this.#policy.outlook(schema, frozen, channel).kind !== 'refused' }));
   }
 
   /**
@@ -92,20 +98,37 @@ export class Dispatcher implements CommandCatalog {
     const { schema } = handler;
     const thawing = schema.whileFrozen ? undefined : this.#freeze?.thawing;
     if (thawing !== undefined) return this.#afterThaw(thawing, request, context);
-    const verdict = this.#policy.judge(schema, this.#freeze?.isFrozen ?? false);
-    if (!verdict.allowed) {
-      this.#tellRefusal(`refused ${schema.name}: ${verdict.rule}`);
-      throw new AgentError('command-not-found', `Command ${schema.name} has been disabled: the command is not allowed`);
-    }
+    const { kind, verdict } = this.#policy.outlook(schema, this.#freeze?.isFrozen ?? false, context.channel);
+    if (kind === 'refused') throw this.#refusal(schema, verdict);
     const args = validateArguments(schema.arguments, request.args);
     // What may be called while frozen is what a host needs to find out and to thaw.
     if (!schema.whileFrozen) this.#demandRoom();
-    const result = handler.run(context, args);
+    const result = handler.run(kind === 'depends' ? this.#admit(schema, args, context) : context, args);
     return result instanceof Promise ? this.#whenDone(handler, result, context) : outcome(schema, result);
   }
 
   #demandRoom(): void {
     if (this.#underWay >= MAX_UNDER_WAY) throw AgentError.failed(`${MAX_UNDER_WAY} requests are being worked on already`);
+  }
+
+  /** Judges the arguments; what is opened for them is judged then, by the policy that is in force now. */
+  #admit(schema: CommandSchema, args: Readonly<Record<string, unknown>>, context: CommandContext): CommandContext {
+    const policy = this.#policy;
+    const facts = factsOf(schema, args);
+    const decision = policy.judge(schema, context.channel, facts);
+    if (decision.kind === 'refused') throw this.#refusal(schema, decision);
+    if (decision.kind === 'allowed') return context;
+    const admission: Admission = (fact) => {
+      const verdict = policy.judge(schema, context.channel, { ...facts, ...fact });
+      if (verdict.kind !== 'allowed') throw this.#refusal(schema, verdict);
+    };
+    return { ...context, admission };
+  }
+
+  /** The class and the first words are those of qemu-ga. */
+  #refusal(schema: CommandSchema, refused: Pick<Refused, 'rule'>): AgentError {
+    this.#tellRefusal(`refused ${schema.name}: ${whyRefused(refused, schema)}`);
+    return new AgentError('command-not-found', `Command ${schema.name} has been disabled: the command is not allowed${toldToHost(refused)}`);
   }
 
   /** As if it had come after the thaw. */

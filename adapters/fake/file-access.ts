@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { posixError, type PosixCode } from '../../core/errors/posix-errno.ts';
-import type { FileAccess, LeftFile, OpenFile, OpenMode } from '../../core/ports/index.ts';
+import type { FileAccess, LeftFile, OpenFile, OpenMode, Place } from '../../core/ports/index.ts';
 import type { FileTree, Location } from './file-tree.ts';
 import { newFile, permits, type Credentials } from './inodes.ts';
 import { openInode } from './open-file.ts';
+import { placeOf } from './real-names.ts';
 
 export interface FileAccessOptions {
   readonly tree: FileTree;
@@ -37,6 +38,12 @@ export function fakeFileAccess({ tree, who, workingDirectory }: FileAccessOption
   const left = (): readonly LeftFile[] => Array.from(kept, ([handle, file]) => ({ handle, file }));
 
   const open = async (path: string, mode: OpenMode): Promise<OpenFile> => keepable(await openNow(path, mode));
+
+  const openAdmitted = async (path: string, mode: OpenMode, admit: (place: Place) => void): Promise<OpenFile> => {
+    const entry = tree.look(path, lookUp(true));
+    if (entry.found !== undefined || mode.create) admit(placeOf(tree, entry));
+    return open(path, mode);
+  };
 
   const openNow = async (path: string, mode: OpenMode): Promise<OpenFile> => {
     if (mode.create) {
@@ -91,5 +98,5 @@ export function fakeFileAccess({ tree, who, workingDirectory }: FileAccessOption
     return openInode(inode, mode, path);
   };
 
-  return { open, left };
+  return { open, openAdmitted, left };
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { posixError } from '../../core/errors/posix-errno.ts';
-import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../core/ports/index.ts';
+import type { LocatedProgram, ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../core/ports/index.ts';
 import { settled, type FakeClock } from './clock.ts';
 import type { FileTree } from './file-tree.ts';
+import { placeOf } from './real-names.ts';
 import { permits, type Credentials, type RegularFile } from './inodes.ts';
 
 /** execvp(3) without a PATH. */
@@ -78,18 +79,27 @@ export class FakeProcesses implements Processes {
       if (Buffer.byteLength(text) >= maxArgument) throw posixError('E2BIG', { syscall: 'execve', path: request.path });
       if (text.includes('\0')) throw posixError('EINVAL', { syscall: 'execve', path: request.path });
     }
-    const file = this.#executable(request.path, environment);
+    const { file } = this.#executable(request.path, environment);
     return this.#run(file, request, environment);
   }
 
+  /** Distrusted where others than root may write to it; the directories on the way are taken as they are. */
+  async locate(path: string, given: readonly string[] | undefined): Promise<LocatedProgram> {
+    const { tree, who, workingDirectory } = this.#options;
+    const { file, at } = this.#executable(path, given ?? this.#options.environment);
+    const [name = at] = placeOf(tree, tree.look(at, { who, followLast: true, syscall: 'execve', from: workingDirectory })).names;
+    return { path: name, ...(file.uid === 0 && (file.mode & 0o022) === 0 ? {} : { distrusted: `${name} can be written by others than root` }) };
+  }
+
   /** The file that execvp(3) would run. */
-  #executable(path: string, environment: readonly string[]): RegularFile {
-    if (path.includes('/')) return this.#file(path);
+  #executable(path: string, environment: readonly string[]): { readonly file: RegularFile; readonly at: string } {
+    if (path.includes('/')) return { file: this.#file(path), at: path };
     const search = environment.find((entry) => entry.startsWith('PATH='))?.slice('PATH='.length) ?? defaultPath;
     let denied: unknown;
     for (const directory of path === '' ? [] : search.split(':')) {
       try {
-        return this.#file(`${directory === '' ? '.' : directory}/${path}`);
+        const at = `${directory === '' ? '.' : directory}/${path}`;
+        return { file: this.#file(at), at };
       } catch (error) {
         // execvp(3) goes on after EACCES and reports it when nothing else was found.
         if (error instanceof Error && error.message === 'Permission denied') denied = error;

@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import { AgentError } from '../errors/agent-error.ts';
 import type { FreezeController } from '../freeze/controller.ts';
 import type { Capability } from '../ports/capabilities.ts';
+import type { FileFact, ProgramFact } from '../policy/facts.ts';
 import type { Backend, Log, Ready } from '../ports/index.ts';
 import type { ArgumentsOf, CommandSchema, ResultOf } from '../schema/command.ts';
 import type { FileHandleTable } from '../state/file-handles.ts';
@@ -11,6 +12,10 @@ import type { ProcessTable } from '../state/processes.ts';
 
 /** What every handler may use. One per agent, shared by all connections. */
 export interface CommandContext {
+  /** By which channel the request came. */
+  readonly channel: string;
+  /** There where the policy judges what is opened: nothing else may be opened then, and nothing done before it has been asked. */
+  readonly admission?: Admission;
   readonly backend: Backend;
   readonly files: FileHandleTable;
   readonly processes: ProcessTable;
@@ -20,10 +25,14 @@ export interface CommandContext {
   readonly catalog: CommandCatalog;
 }
 
+/** Asks the policy about what was opened. @throws AgentError where that refuses it */
+export type Admission = (fact: { readonly file: FileFact } | { readonly program: ProgramFact }) => void;
+
 /** Which commands there are and which may be called now, for guest-info. */
 export interface CommandCatalog {
   readonly version: string;
-  list(): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[];
+  /** As they are by a channel. */
+  list(channel: string): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[];
 }
 
 /** Text with base64 in it, which is made where it goes out: the text of a long answer is never held. */

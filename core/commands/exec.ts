@@ -25,7 +25,7 @@ const captureOf = (wish: boolean | keyof typeof captures): keyof typeof captures
   return wish ? 'separated' : 'none';
 };
 
-export const exec = handler(guestExec, async ({ backend, processes, log }, args) => {
+export const exec = handler(guestExec, async ({ backend, processes, log, admission }, args) => {
   const { path, arg = [], env, 'input-data': input, 'capture-output': wish = false } = args;
   const capture = captureOf(wish);
   if (capture === 'merged' && !available(backend.processes, 'processes').canMerge) {
@@ -43,7 +43,7 @@ export const exec = handler(guestExec, async ({ backend, processes, log }, args)
       ...(env === undefined ? {} : { environment: env }),
       ...(input === undefined ? {} : { input: decodeBase64(input) }),
       ...captures[capture],
-    });
+    }, admission && ((program) => admission({ program })));
     return { pid };
   } catch (error) {
     if (AgentError.is(error) && error.os !== undefined) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError, messageOf, withContext } from '../errors/agent-error.ts';
-import type { OpenFile, OpenMode, Ready, Whence } from '../ports/index.ts';
+import type { OpenFile, OpenMode, Place, Ready, Whence } from '../ports/index.ts';
 import {
   guestFileClose, guestFileFlush, guestFileOpen, guestFileRead, guestFileSeek, guestFileWrite,
 } from '../schema/files.ts';
@@ -18,20 +18,21 @@ const mode = (letters: string): OpenMode => ({
 });
 
 /** Exactly these spellings: fopen(3) has more, qemu-ga 11.1 hasn't. */
-const modes: ReadonlyMap<string, OpenMode> = new Map(
+export const openModes: ReadonlyMap<string, OpenMode> = new Map(
   ['r', 'w', 'a'].flatMap((letter) =>
     [letter, `${letter}b`, `${letter}+`, `${letter}b+`, `${letter}+b`].map((spelling) => [spelling, mode(spelling)] as const)),
 );
 
-export const fileOpen = handler(guestFileOpen, async ({ files, log }, { path, mode: spelling = 'r' }) => {
+export const fileOpen = handler(guestFileOpen, async ({ files, log, admission }, { path, mode: spelling = 'r' }) => {
   log.account(() => `guest-file-open called, filepath: ${path}, mode: ${spelling}`);
-  const openMode = modes.get(spelling);
+  const openMode = openModes.get(spelling);
   if (openMode === undefined) throw AgentError.failed(`invalid file open mode '${spelling}'`);
   const attempt = `failed to open file '${path}' (mode: '${spelling}')`;
   // For the system a path ends at a zero byte: it would be another file than the host named.
   if (path.includes('\0')) throw AgentError.failed(`${attempt}: the path has a zero byte`);
   try {
-    const handle = await files.open(path, openMode);
+    const admit = admission && ((place: Place) => admission({ file: { ...place, read: openMode.read, write: openMode.write } }));
+    const handle = await files.open(path, openMode, admit);
     log.account(() => `guest-file-open, handle: ${handle}`);
     return handle;
   } catch (error) {

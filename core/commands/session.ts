@@ -9,10 +9,10 @@ export const sync = handler(guestSync, (_context, { id }) => id);
 /** Says nothing in the accounting log: hosts ping all day. */
 export const ping = handler(guestPing, () => undefined);
 
-export const info = handler(guestInfo, ({ catalog }) => ({
+export const info = handler(guestInfo, ({ catalog, channel }) => ({
   version: catalog.version,
   supported_commands: catalog
-    .list()
+    .list(channel)
     .map(({ schema, enabled }) => ({ name: schema.name, enabled, 'success-response': schema.successResponse }))
     .toReversed(),
 }));

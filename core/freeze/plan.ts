@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FreezeCandidate, LeftOutReason } from '../ports/freezing.ts';
+import { plainPath } from '../errors/plain-path.ts';
 
 export interface PlanRequest {
   /**
@@ -79,13 +80,6 @@ export function planFreeze(candidates: readonly FreezeCandidate[], request: Plan
     idleExclusions,
   };
 }
-
-/**
- * A path as the kernel prints mount points: what open(2) passes over is taken out. `..` is not, for it means another place
- * where a component before it is a symbolic link. Names that are no path (a volume of Windows) stay as they are.
- */
-const plainPath = (path: string): string =>
-  path.startsWith('/') ? `/${path.split('/').filter((component) => component !== '' && component !== '.').join('/')}` : path;
 
 function whyLeftOut(candidate: FreezeCandidate, excluded: ReadonlySet<string>): Pick<LeftOut, 'reason' | 'detail'> | undefined {
   if (candidate.leftOut !== undefined) return candidate.leftOut;

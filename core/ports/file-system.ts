@@ -48,8 +48,24 @@ export interface FileAccess {
    * @throws os error of open(2): `ENOENT`, `EACCES`, `ENXIO` (a FIFO without reader, for writing), `ELOOP` …
    */
   open(path: string, mode: OpenMode): Promise<OpenFile>;
+  /**
+   * The same, for who has to know first where it leads: `admit` is told where what is about to be opened or made really lies, and
+   * throws where it must not be. Nothing has been made, cut off, or otherwise done by then, and what is opened is what was
+   * told, whatever has been renamed meanwhile. Absent: a policy with rules on files cannot be held, and nothing is opened.
+   *
+   * @throws what `open` and `admit` throw
+   */
+  openAdmitted?(path: string, mode: OpenMode, admit: (place: Place) => void): Promise<OpenFile>;
   /** Files that an earlier agent has kept (`keepAs`) and not closed, where they were. Called once. Absent: none outlives an agent. */
   left?(): readonly LeftFile[];
+}
+
+/** Where something lies, by what was opened and not by what it was called. */
+export interface Place {
+  /** Its absolute paths without a link, `.` and `..`, by every mount at which it shows. */
+  readonly names: readonly string[];
+  /** It may show elsewhere as well: by another name (a hard link), or by a mount that is not known. */
+  readonly mayHaveOthers: boolean;
 }
 
 export interface LeftFile {

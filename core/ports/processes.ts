@@ -11,6 +11,13 @@ export interface Processes {
    */
   spawn(request: SpawnRequest): Promise<RunningProcess>;
   /**
+   * Which file `spawn` would execute for `path`, and whether that can change before it does. Absent: a policy with rules on programs
+   * cannot be held, and nothing is started.
+   *
+   * @throws os error as `spawn` does
+   */
+  locate?(path: string, environment: readonly string[] | undefined): Promise<LocatedProgram>;
+  /**
    * Programs that an earlier agent has started with `outlives` and not forgotten, running or ended, in the order of their
    * starts. Their output is delivered from its beginning when `onOutput` is called. Called once, before the first `spawn`.
    * Absent: nothing outlives an agent here.
@@ -30,6 +37,13 @@ export interface SpawnRequest {
   readonly errors: 'discard' | 'capture' | 'merge';
   /** The next agent is to know of it, where anything outlives this one. */
   readonly outlives?: boolean;
+}
+
+export interface LocatedProgram {
+  /** Its absolute path without a link, `.` and `..`: `spawn` takes it too. */
+  readonly path: string;
+  /** Why others than administrators could put something else there, as a sentence. */
+  readonly distrusted?: string;
 }
 
 export interface RunningProcess {

@@ -59,6 +59,12 @@ export class Base64Text {
     this.tail = tail;
   }
 
+  /** Bytes that it stands for, up to two more where it ends in padding. */
+  get size(): number {
+    const whole = this.#pieces.slice(0, -1).reduce((sum, piece) => sum + piece.length - SLACK, this.#lastLength);
+    return whole + Math.floor((this.tail.length * 3) / 4);
+  }
+
   /** The bytes, with `end` behind them: what `tail` stands for, at most six. To be called once, until `release`. */
   bytesWith(end: Uint8Array): Uint8Array[] {
     const last = this.#pieces.at(-1);

@@ -2,11 +2,24 @@
 import type { Capability } from '../ports/capabilities.ts';
 import type { Arguments, Members, Result, SchemaType } from './types.ts';
 
+/**
+ * What the rules of the policy name together. `observe` only asks; `freeze` freezes, thaws and trims; `hardware` sets clock, vCPUs
+ * and memory.
+ */
+export const commandGroups = ['observe', 'freeze', 'files', 'exec', 'accounts', 'power', 'hardware'] as const;
+export type CommandGroup = (typeof commandGroups)[number];
+
 /** A command, described. `core/commands` has a handler under the same name. */
 export interface CommandSchema<M extends Members = Members, R extends SchemaType = SchemaType, N extends string = string> {
   readonly name: N;
   /** Release of qemu-ga that had it first, or of Concierge for its own (`concierge 0.1`). */
   readonly since: string;
+  /** The one group of the policy that it belongs to. */
+  readonly group: CommandGroup;
+  /** It goes on with what another command has opened or started, which is where the policy judged it. */
+  readonly follows?: 'file' | 'program';
+  /** It is about all of these, and has no argument that names some. */
+  readonly concernsAll?: 'mountPoints';
   /** What it does, for `docs/commands.md`. */
   readonly summary: string;
   readonly arguments: M;

@@ -5,9 +5,10 @@ import { bool, listOf, nothing, optional, required, str, struct } from './types.
 export const guestSetUserPassword = command({
   name: 'guest-set-user-password',
   since: '2.3',
+  group: 'accounts',
   summary: "Sets a user's password.",
   arguments: {
-    username: required(str, 'The user.'),
+    username: required(str, 'The user.', { judged: 'user', shown: true }),
     password: required(str, 'The password in base64; it is sent as the guest will store or hash it.'),
     crypted: required(bool, 'Whether the password is a hash already, in the form of crypt(5).'),
   },
@@ -32,8 +33,9 @@ export const guestAuthorizedKeys = struct('GuestAuthorizedKeys', {
 export const guestSshGetAuthorizedKeys = command({
   name: 'guest-ssh-get-authorized-keys',
   since: '5.2',
+  group: 'accounts',
   summary: 'Lists the SSH keys with which one can log in as a user.',
-  arguments: { username: required(str, 'The user.') },
+  arguments: { username: required(str, 'The user.', { judged: 'user', shown: true }) },
   result: guestAuthorizedKeys,
   needs: 'accounts.sshKeys',
   errors: [lookupError, ["failed to read 'PATH': REASON", 'there is no such file, or it cannot be read']],
@@ -42,9 +44,10 @@ export const guestSshGetAuthorizedKeys = command({
 export const guestSshAddAuthorizedKeys = command({
   name: 'guest-ssh-add-authorized-keys',
   since: '5.2',
+  group: 'accounts',
   summary: "Adds SSH keys to a user's file, where they are not in it yet.",
   arguments: {
-    username: required(str, 'The user.'),
+    username: required(str, 'The user.', { judged: 'user', shown: true }),
     keys: required(listOf(str), 'Whole lines as in authorized_keys.'),
     reset: optional(bool, 'Whether the keys replace everything that is in the file; false by default.'),
   },
@@ -56,9 +59,10 @@ export const guestSshAddAuthorizedKeys = command({
 export const guestSshRemoveAuthorizedKeys = command({
   name: 'guest-ssh-remove-authorized-keys',
   since: '5.2',
+  group: 'accounts',
   summary: "Removes SSH keys from a user's file. Other lines and comments stay.",
   arguments: {
-    username: required(str, 'The user.'),
+    username: required(str, 'The user.', { judged: 'user', shown: true }),
     keys: required(listOf(str), 'Whole lines, exactly as they are in the file.'),
   },
   result: nothing,

@@ -57,6 +57,7 @@ export const guestDiskInfo = struct(
 export const guestGetDisks = command({
   name: 'guest-get-disks',
   since: '5.2',
+  group: 'observe',
   summary: 'Lists disks and partitions.',
   result: listOf(guestDiskInfo),
   resultDoc: 'The one found last comes first, so that partitions stand before their disk.',
@@ -80,6 +81,7 @@ export const guestFilesystemInfo = struct(
 export const guestGetFsinfo = command({
   name: 'guest-get-fsinfo',
   since: '2.2',
+  group: 'observe',
   summary: 'Lists mounted file systems that have a disk, with their sizes and disks.',
   result: listOf(guestFilesystemInfo),
   resultDoc: 'The one mounted last comes first.',
@@ -128,6 +130,7 @@ export const guestDiskStatsInfo = struct(
 export const guestGetDiskstats = command({
   name: 'guest-get-diskstats',
   since: '7.1',
+  group: 'observe',
   summary: 'Tells how much has been read from and written to each block device.',
   result: listOf(guestDiskStatsInfo),
   resultDoc: "In the kernel's order, partitions included; counters that it does not keep are absent.",

@@ -19,6 +19,8 @@ export const guestExecStatusResult = struct(
 export const guestExecStatus = command({
   name: 'guest-exec-status',
   since: '2.5',
+  group: 'exec',
+  follows: 'program',
   summary: 'Tells whether a program that guest-exec started has ended, and how, and what it wrote.',
   arguments: { pid: required(int, 'Its process number, from guest-exec.') },
   result: guestExecStatusResult,
@@ -39,12 +41,13 @@ export const guestExecResult = struct('GuestExec', {
 export const guestExec = command({
   name: 'guest-exec',
   since: '2.5',
+  group: 'exec',
   summary: 'Starts a program in the guest and answers as soon as it runs.',
   arguments: {
-    path: required(str, 'The program; a name without a separator is looked for in PATH.'),
-    arg: optional(listOf(str), 'Its arguments.'),
-    env: optional(listOf(str), "Its whole environment, `NAME=VALUE` each; the agent's own where absent."),
-    'input-data': optional(base64, 'What it reads from standard input, in base64; nothing where absent.'),
+    path: required(str, 'The program; a name without a separator is looked for in PATH.', { judged: 'program', shown: true }),
+    arg: optional(listOf(str), 'Its arguments.', { judged: 'arguments' }),
+    env: optional(listOf(str), "Its whole environment, `NAME=VALUE` each; the agent's own where absent.", { judged: 'environment' }),
+    'input-data': optional(base64, 'What it reads from standard input, in base64; nothing where absent.', { judged: 'size' }),
     'capture-output': optional(
       guestExecCaptureOutput,
       'What to keep of its output: `none` or false (default), `stdout`, `stderr`, `separated` or true, `merged` (both as '

@@ -9,13 +9,15 @@ const badCount = ["value 'N' is invalid for argument count", 'the count is out o
 export const guestFileOpen = command({
   name: 'guest-file-open',
   since: '0.15',
+  group: 'files',
   summary: 'Opens a file in the guest. Reading and writing never wait for the other side of a FIFO or a terminal.',
   arguments: {
-    path: required(str, 'Where it is; a relative path counts from the working directory of the agent.'),
+    path: required(str, 'Where it is; a relative path counts from the working directory of the agent.', { judged: 'file', shown: true }),
     mode: optional(
       str,
       'As in fopen(3): `r` (default), `w`, `a`, `r+`, `w+`, `a+`, each also with `b`. A file that is created has mode 0644, '
         + 'whatever the umask, or the one of the setting `file-mode`.',
+      { shown: true },
     ),
   },
   result: int,
@@ -32,6 +34,8 @@ export const guestFileOpen = command({
 export const guestFileClose = command({
   name: 'guest-file-close',
   since: '0.15',
+  group: 'files',
+  follows: 'file',
   summary: 'Closes an open file. The handle is gone afterwards, whatever the system says of the closing.',
   arguments: { handle },
   result: nothing,
@@ -48,10 +52,12 @@ export const guestFileReadResult = struct('GuestFileRead', {
 export const guestFileRead = command({
   name: 'guest-file-read',
   since: '0.15',
+  group: 'files',
+  follows: 'file',
   summary: 'Reads from an open file, from its position on.',
   arguments: {
     handle,
-    count: optional(int, 'At most how many bytes: 0 to 50331648 (48 MiB), 4096 by default.'),
+    count: optional(int, 'At most how many bytes: 0 to 50331648 (48 MiB), 4096 by default.', { judged: 'size' }),
   },
   result: guestFileReadResult,
   needs: 'fileSystem.files',
@@ -66,10 +72,12 @@ export const guestFileWriteResult = struct('GuestFileWrite', {
 export const guestFileWrite = command({
   name: 'guest-file-write',
   since: '0.15',
+  group: 'files',
+  follows: 'file',
   summary: 'Writes to an open file, from its position on. The bytes are with the operating system when the answer comes.',
   arguments: {
     handle,
-    'buf-b64': required(base64, 'The bytes in base64; line feeds within are passed over.'),
+    'buf-b64': required(base64, 'The bytes in base64; line feeds within are passed over.', { judged: 'size' }),
     count: optional(int, 'How many of them to write; all by default.'),
   },
   result: guestFileWriteResult,
@@ -96,6 +104,8 @@ export const guestFileWhence = alternateOf('GuestFileWhence', int, enumOf('QGASe
 export const guestFileSeek = command({
   name: 'guest-file-seek',
   since: '0.15',
+  group: 'files',
+  follows: 'file',
   summary: 'Moves the position of an open file. An offset of 0 from `cur` only tells it.',
   arguments: {
     handle,
@@ -114,6 +124,8 @@ export const guestFileSeek = command({
 export const guestFileFlush = command({
   name: 'guest-file-flush',
   since: '0.15',
+  group: 'files',
+  follows: 'file',
   summary: 'Hands over to the operating system what was written to a file. Not a synchronisation to the disk.',
   arguments: { handle },
   result: nothing,

@@ -9,6 +9,7 @@ export const guestFsfreezeStatusResult = enumOf('GuestFsfreezeStatus', ['thawed'
 export const guestFsfreezeStatus = command({
   name: 'guest-fsfreeze-status',
   since: '0.15',
+  group: 'observe',
   summary: 'Tells whether file systems are frozen by this agent.',
   result: guestFsfreezeStatusResult,
   whileFrozen: true,
@@ -24,6 +25,8 @@ const freezeErrors = [
 export const guestFsfreezeFreeze = command({
   name: 'guest-fsfreeze-freeze',
   since: '0.15',
+  group: 'freeze',
+  concernsAll: 'mountPoints',
   summary:
     'Freezes every file system that can be frozen, so that a copy of the disks taken from outside is consistent. Until the '
     + 'thaw, or the deadline of `freeze-timeout`, everything that writes to them waits.',
@@ -36,9 +39,10 @@ export const guestFsfreezeFreeze = command({
 export const guestFsfreezeFreezeList = command({
   name: 'guest-fsfreeze-freeze-list',
   since: '2.2',
+  group: 'freeze',
   summary: 'Freezes file systems like guest-fsfreeze-freeze, but only those named.',
   arguments: {
-    mountpoints: optional(listOf(str), 'Where they are mounted. Absent: all; empty: none.'),
+    mountpoints: optional(listOf(str), 'Where they are mounted. Absent: all; empty: none.', { judged: 'mountPoints', shown: true }),
   },
   result: int,
   resultDoc: 'How many were frozen.',
@@ -53,6 +57,7 @@ export const guestFsfreezeFreezeList = command({
 export const guestFsfreezeThaw = command({
   name: 'guest-fsfreeze-thaw',
   since: '0.15',
+  group: 'freeze',
   summary: 'Thaws every frozen file system, by whomever it was frozen. Allowed at any time.',
   result: int,
   resultDoc: 'How many were thawed.',
@@ -79,6 +84,8 @@ export const guestFilesystemTrimResponse = struct('GuestFilesystemTrimResponse',
 export const guestFstrim = command({
   name: 'guest-fstrim',
   since: '1.2',
+  group: 'freeze',
+  concernsAll: 'mountPoints',
   summary: 'Tells the disks which blocks are unused, on every mounted file system that can.',
   arguments: { minimum: optional(int, 'Free ranges of fewer bytes than this are left alone; 0 by default.') },
   result: guestFilesystemTrimResponse,
@@ -89,6 +96,7 @@ export const guestFstrim = command({
 export const conciergeFsfreezeReport = command({
   name: '__org.concierge_fsfreeze-report',
   since: 'concierge 0.1',
+  group: 'observe',
   summary:
     'Reports on the freeze that is on, or else on the last one of this agent: what was frozen, how long it took, what was '
     + 'left out and why, what the hooks said and how it ended.',
@@ -100,11 +108,12 @@ export const conciergeFsfreezeReport = command({
 export const conciergeFsfreezePlan = command({
   name: '__org.concierge_fsfreeze-plan',
   since: 'concierge 0.1',
+  group: 'observe',
   summary:
     'Tells what a freeze would do now: which file systems it would freeze, in which order, what it would leave out and why, and '
     + 'which hooks it would run. Nothing is opened for writing, flushed, frozen or run.',
   arguments: {
-    mountpoints: optional(listOf(str), 'As for guest-fsfreeze-freeze-list. Absent: all.'),
+    mountpoints: optional(listOf(str), 'As for guest-fsfreeze-freeze-list. Absent: all.', { judged: 'mountPoints', shown: true }),
   },
   result: freezePlan,
   needs: 'fileSystem.freezing',

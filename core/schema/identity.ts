@@ -9,6 +9,7 @@ export const guestHostName = struct('GuestHostName', {
 export const guestGetHostName = command({
   name: 'guest-get-host-name',
   since: '2.10',
+  group: 'observe',
   summary: "Tells the guest's host name.",
   result: guestHostName,
   needs: 'host.hostName',
@@ -27,6 +28,7 @@ export const guestUser = struct(
 export const guestGetUsers = command({
   name: 'guest-get-users',
   since: '2.10',
+  group: 'observe',
   summary: 'Lists users who are logged in.',
   result: listOf(guestUser),
   resultDoc: 'Each user once.',
@@ -41,6 +43,7 @@ export const guestTimezone = struct('GuestTimezone', {
 export const guestGetTimezone = command({
   name: 'guest-get-timezone',
   since: '2.10',
+  group: 'observe',
   summary: "Tells the guest's time zone.",
   result: guestTimezone,
   needs: 'host.timeZone',
@@ -66,6 +69,7 @@ export const guestOsInfo = struct(
 export const guestGetOsinfo = command({
   name: 'guest-get-osinfo',
   since: '2.10',
+  group: 'observe',
   summary: 'Tells which operating system and kernel the guest runs.',
   result: guestOsInfo,
   resultDoc: 'What is not known is absent.',
@@ -96,6 +100,7 @@ export const guestDeviceInfo = struct(
 export const guestGetDevices = command({
   name: 'guest-get-devices',
   since: '5.2',
+  group: 'observe',
   summary: 'Lists drivers of paravirtual devices.',
   result: listOf(guestDeviceInfo),
   needs: 'host.devices',

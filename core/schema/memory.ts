@@ -15,6 +15,7 @@ export const guestMemoryBlock = struct(
 export const guestGetMemoryBlocks = command({
   name: 'guest-get-memory-blocks',
   since: '2.3',
+  group: 'observe',
   summary: 'Lists memory blocks.',
   result: listOf(guestMemoryBlock),
   resultDoc: 'By number; empty where the kernel has no such notion.',
@@ -37,6 +38,7 @@ export const guestMemoryBlockResponse = struct(
 export const guestSetMemoryBlocks = command({
   name: 'guest-set-memory-blocks',
   since: '2.3',
+  group: 'hardware',
   summary: 'Brings memory blocks up or down, each on its own: one that fails does not stop the others.',
   arguments: { 'mem-blks': required(listOf(guestMemoryBlock), 'What is wanted; blocks that are not named stay as they are.') },
   result: listOf(guestMemoryBlockResponse),
@@ -51,6 +53,7 @@ export const guestMemoryBlockInfo = struct('GuestMemoryBlockInfo', {
 export const guestGetMemoryBlockInfo = command({
   name: 'guest-get-memory-block-info',
   since: '2.3',
+  group: 'observe',
   summary: 'Tells how large a memory block is.',
   result: guestMemoryBlockInfo,
   needs: 'memory.blocks',

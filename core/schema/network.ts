@@ -41,6 +41,7 @@ export const guestNetworkInterface = struct(
 export const guestNetworkGetInterfaces = command({
   name: 'guest-network-get-interfaces',
   since: '1.1',
+  group: 'observe',
   summary: 'Lists network interfaces with their addresses and counters.',
   result: listOf(guestNetworkInterface),
   resultDoc: 'In the order of the interface index.',
@@ -76,6 +77,7 @@ export const guestNetworkRoute = struct(
 export const guestNetworkGetRoute = command({
   name: 'guest-network-get-route',
   since: '9.1',
+  group: 'observe',
   summary: 'Lists the routes of the main table.',
   result: listOf(guestNetworkRoute),
   resultDoc: 'IPv4 first, then IPv6.',

@@ -5,9 +5,10 @@ import { nothing, optional, str } from './types.ts';
 export const guestShutdown = command({
   name: 'guest-shutdown',
   since: '0.15',
+  group: 'power',
   summary: 'Starts an orderly shutdown of the guest. The host learns of the success from the machine, not from an answer.',
   arguments: {
-    mode: optional(str, '`powerdown` (default), `halt` or `reboot`.'),
+    mode: optional(str, '`powerdown` (default), `halt` or `reboot`.', { shown: true }),
   },
   result: nothing,
   successResponse: false,
@@ -25,6 +26,7 @@ const suspendErrors = [
 export const guestSuspendDisk = command({
   name: 'guest-suspend-disk',
   since: '1.1',
+  group: 'power',
   summary: "Hibernates the guest: its memory goes to the guest's own disk and the machine is powered off.",
   result: nothing,
   successResponse: false,
@@ -35,6 +37,7 @@ export const guestSuspendDisk = command({
 export const guestSuspendRam = command({
   name: 'guest-suspend-ram',
   since: '1.1',
+  group: 'power',
   summary: 'Puts the guest to sleep with its memory kept (ACPI S3). The host wakes it with `system_wakeup`.',
   result: nothing,
   successResponse: false,
@@ -45,6 +48,7 @@ export const guestSuspendRam = command({
 export const guestSuspendHybrid = command({
   name: 'guest-suspend-hybrid',
   since: '1.1',
+  group: 'power',
   summary: 'Saves the memory to disk and then sleeps with it kept, so that a power failure meanwhile loses nothing.',
   result: nothing,
   successResponse: false,

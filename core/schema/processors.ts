@@ -15,6 +15,7 @@ export const guestLogicalProcessor = struct(
 export const guestGetVcpus = command({
   name: 'guest-get-vcpus',
   since: '1.5',
+  group: 'observe',
   summary: 'Lists logical processors.',
   result: listOf(guestLogicalProcessor),
   resultDoc: 'By number.',
@@ -24,6 +25,7 @@ export const guestGetVcpus = command({
 export const guestSetVcpus = command({
   name: 'guest-set-vcpus',
   since: '1.5',
+  group: 'hardware',
   summary: 'Brings logical processors up or down, one after the other, and stops at the first failure.',
   arguments: { vcpus: required(listOf(guestLogicalProcessor), 'What is wanted; processors that are not named stay as they are.') },
   result: int,
@@ -57,6 +59,7 @@ export const guestCpuStats = struct(
 export const guestGetCpustats = command({
   name: 'guest-get-cpustats',
   since: '7.1',
+  group: 'observe',
   summary: 'Tells how each processor has spent its time.',
   result: listOf(guestCpuStats),
   resultDoc: 'One entry for each processor that is on line; counters that the kernel does not keep are absent.',
@@ -76,6 +79,7 @@ export const guestLoadAverage = struct(
 export const guestGetLoad = command({
   name: 'guest-get-load',
   since: '10.0',
+  group: 'observe',
   summary: 'Tells how many tasks were running or wanted to, on average.',
   result: guestLoadAverage,
   needs: 'processors.load',

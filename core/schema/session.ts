@@ -5,6 +5,7 @@ import { bool, int, listOf, nothing, required, str, struct } from './types.ts';
 export const guestSyncDelimited = command({
   name: 'guest-sync-delimited',
   since: '1.1',
+  group: 'observe',
   summary:
     'Gives a number back, with a byte 0xFF in front of the answer, so that the host finds the place in the stream at which '
     + 'answers to its own requests begin.',
@@ -18,6 +19,7 @@ export const guestSyncDelimited = command({
 export const guestSync = command({
   name: 'guest-sync',
   since: '0.15',
+  group: 'observe',
   summary: 'Gives a number back, so that the host can tell which answers are to its own requests.',
   arguments: { id: required(int, 'A number that the host has chosen at random.') },
   result: int,
@@ -28,6 +30,7 @@ export const guestSync = command({
 export const guestPing = command({
   name: 'guest-ping',
   since: '0.15',
+  group: 'observe',
   summary: 'Does nothing: an answer shows that the agent is there.',
   result: nothing,
   whileFrozen: true,
@@ -51,6 +54,7 @@ export const guestAgentInfo = struct('GuestAgentInfo', {
 export const guestInfo = command({
   name: 'guest-info',
   since: '0.15',
+  group: 'observe',
   summary: 'Tells the release of the agent and which commands it has.',
   result: guestAgentInfo,
   whileFrozen: true,

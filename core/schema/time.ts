@@ -5,6 +5,7 @@ import { int, nothing, optional } from './types.ts';
 export const guestGetTime = command({
   name: 'guest-get-time',
   since: '1.5',
+  group: 'observe',
   summary: "Asks the guest's wall clock.",
   result: int,
   resultDoc: 'Nanoseconds since 1970-01-01 UTC, in whole microseconds.',
@@ -14,6 +15,7 @@ export const guestGetTime = command({
 export const guestSetTime = command({
   name: 'guest-set-time',
   since: '1.5',
+  group: 'hardware',
   summary:
     "Sets the guest's wall clock and then its hardware clock. Without a time the wall clock is set from the hardware clock, "
     + 'which is what a guest needs after it was suspended or restored.',

@@ -48,10 +48,21 @@ export interface StructType<M extends Members = Members> {
   readonly wireOrder: readonly string[];
 }
 
-export interface Member<T extends SchemaType = SchemaType, O extends boolean = boolean> {
+export interface Member<T extends SchemaType = SchemaType, O extends boolean = boolean> extends Marks {
   readonly type: T;
   readonly optional: O;
   readonly doc: string;
+}
+
+/** What a condition of the policy can be about. */
+export type Judged = 'file' | 'program' | 'arguments' | 'environment' | 'user' | 'mountPoints' | 'size';
+
+/** What else is told of an argument. */
+export interface Marks {
+  /** Which condition of the policy is about it. */
+  readonly judged?: Judged;
+  /** Text of it is no secret: the audit records it. Text without the mark is left out there. */
+  readonly shown?: true;
 }
 
 export type Members = { readonly [name: string]: Member };
@@ -88,8 +99,8 @@ export const struct = <const M extends Members>(
   wireOrder: readonly (keyof M & string)[] = Object.keys(members),
 ): StructType<M> => ({ kind: 'struct', name, members, wireOrder });
 
-export const required = <const T extends SchemaType>(type: T, doc: string): Member<T, false> => ({ type, optional: false, doc });
-export const optional = <const T extends SchemaType>(type: T, doc: string): Member<T, true> => ({ type, optional: true, doc });
+export const required = <const T extends SchemaType>(type: T, doc: string, marks?: Marks): Member<T, false> => ({ type, optional: false, doc, ...marks });
+export const optional = <const T extends SchemaType>(type: T, doc: string, marks?: Marks): Member<T, true> => ({ type, optional: true, doc, ...marks });
 
 // -- what TypeScript makes of it -----------------------------------------------------------------------------
 

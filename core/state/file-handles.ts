@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../errors/agent-error.ts';
-import type { FileAccess, OpenFile, OpenMode, Ready, StateStore } from '../ports/index.ts';
+import type { FileAccess, OpenFile, OpenMode, Place, Ready, StateStore } from '../ports/index.ts';
 
 /** Files that may be open at a time: a client that loses its handles must not take the guest's descriptors with them. */
 export const MAX_OPEN_FILES = 1024;
@@ -57,18 +57,19 @@ export class FileHandleTable {
   }
 
   /**
-   * Opens a file and answers its handle. A failed opening uses up no number.
+   * Opens a file and answers its handle. A failed opening uses up no number. `admit` throws where what is opened must not be.
    *
    * @throws AgentError of kind `os` from the system, or failed: too many files, no number could be set aside
    */
-  async open(path: string, mode: OpenMode): Promise<bigint> {
-    if (this.#access === undefined) throw AgentError.failed('this backend has no files');
+  async open(path: string, mode: OpenMode, admit?: (place: Place) => void): Promise<bigint> {
+    const access = this.#access;
+    if (access === undefined) throw AgentError.failed('this backend has no files');
     if (this.size >= MAX_OPEN_FILES) throw AgentError.failed(`${MAX_OPEN_FILES} files are open already`);
     this.#opening += 1;
     try {
       // Before the file: where no number can be had, none is created.
       await this.#reserve();
-      const file = await this.#access.open(path, mode.create ? { ...mode, permissions: this.#permissions } : mode);
+      const file = await opening(access, path, mode.create ? { ...mode, permissions: this.#permissions } : mode, admit);
       // Others may have taken the number meanwhile, and more than one of them the same: it is looked at and taken in one go.
       while (!this.#hasNumber) {
         try {
@@ -171,6 +172,12 @@ export class FileHandleTable {
     );
     await this.#reserving;
   }
+}
+
+function opening(access: FileAccess, path: string, mode: OpenMode, admit: ((place: Place) => void) | undefined): Promise<OpenFile> {
+  if (admit === undefined) return access.open(path, mode);
+  if (access.openAdmitted === undefined) throw AgentError.failed('a rule of the policy is about files, and this system cannot tell where a file really lies');
+  return access.openAdmitted(path, mode, admit);
 }
 
 function act<T>({ file, release }: HeldFile, action: (file: OpenFile) => Ready<T>): Ready<T> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../errors/agent-error.ts';
-import type { Clock, ProcessEnd, Processes, RunningProcess, SpawnRequest, Timer } from '../ports/index.ts';
+import type { Clock, LocatedProgram, ProcessEnd, Processes, RunningProcess, SpawnRequest, Timer } from '../ports/index.ts';
 import { CapturedOutput } from './output.ts';
 
 /** Processes that may run at a time. */
@@ -79,13 +79,14 @@ export class ProcessTable {
   }
 
   /**
-   * Starts a program and keeps track of it.
+   * Starts a program and keeps track of it. `admit` throws where the one that was found must not run.
    *
    * @throws AgentError of kind `os` where it could not be executed, or failed: too many are running, or are owed
    * too much input
    */
-  async start(request: SpawnRequest): Promise<number> {
-    if (this.#processes === undefined) throw AgentError.failed('this backend has no processes');
+  async start(request: SpawnRequest, admit?: (program: LocatedProgram) => void): Promise<number> {
+    const processes = this.#processes;
+    if (processes === undefined) throw AgentError.failed('this backend has no processes');
     if (this.#running.size + this.#starting >= MAX_RUNNING) {
       throw AgentError.failed(`${MAX_RUNNING} processes are running already`);
     }
@@ -94,7 +95,8 @@ export class ProcessTable {
     this.#starting += 1;
     this.#input += input;
     try {
-      const process = await this.#processes.spawn({ ...request, outlives: true });
+      const admitted = admit === undefined ? request : await locating(processes, request, admit);
+      const process = await processes.spawn({ ...admitted, outlives: true });
       const read = (): void => {
         this.#input -= input;
       };
@@ -209,4 +211,12 @@ export class ProcessTable {
   #now(): number {
     return Number(this.#clock.monotonic() / NS_PER_MS);
   }
+}
+
+/** The request with the real path of its program: what was judged is what is executed. */
+async function locating(processes: Processes, request: SpawnRequest, admit: (program: LocatedProgram) => void): Promise<SpawnRequest> {
+  if (processes.locate === undefined) throw AgentError.failed('a rule of the policy is about programs, and this system cannot tell which one would run');
+  const program = await processes.locate(request.path, request.environment);
+  admit(program);
+  return { ...request, path: program.path };
 }

@@ -12,7 +12,7 @@ export const neededByLibvirt = ['guest-sync', 'guest-sync-delimited', 'guest-inf
 /** Names of the commands that `block-rpcs` and `allow-rpcs` take away. */
 export function forbiddenCommands({ allowRpcs, blockRpcs }: Settings): readonly string[] {
   const policy = new Policy({ allow: allowRpcs, block: blockRpcs });
-  return commands.filter((schema) => !policy.judge(schema, false).allowed).map(({ name }) => name);
+  return commands.filter((schema) => policy.outlook(schema, false, '').kind === 'refused').map(({ name }) => name);
 }
 
 /** What the administrator has written, and what will come of it. */

@@ -7,12 +7,14 @@ import { FakeTransport } from '../../../adapters/fake/transport.ts';
 import { handlers } from '../../../core/commands/index.ts';
 import type { CommandHandler } from '../../../core/commands/command.ts';
 import { composeAgent } from '../../../core/compose-agent.ts';
-import type { PolicyLists } from '../../../core/policy/policy.ts';
+import type { PolicyLists, PolicyRules } from '../../../core/policy/policy.ts';
 import type { Backend } from '../../../core/ports/index.ts';
 
 interface Options {
   readonly machine?: Partial<MachineDescription>;
   readonly lists?: Partial<PolicyLists>;
+  readonly policy?: PolicyRules;
+  readonly channel?: string;
   /** Changes what the machine's backend brings. */
   readonly backend?: (backend: Backend) => Backend;
   readonly handlers?: readonly CommandHandler[];
@@ -21,7 +23,7 @@ interface Options {
 }
 
 /** A whole agent on a guest in memory, with a transport that hosts connect to. */
-export async function agentOnFake({ machine: description = {}, lists = {}, backend: change = (same) => same, handlers: chosen = handlers, highWater }: Options = {}) {
+export async function agentOnFake({ machine: description = {}, lists = {}, backend: change = (same) => same, handlers: chosen = handlers, highWater, policy, channel }: Options = {}) {
   const machine = createFakeMachine(description);
   const backend = change(machine.backend);
   const log = new FakeLog();
@@ -31,6 +33,8 @@ export async function agentOnFake({ machine: description = {}, lists = {}, backe
     freezeSettings: { deadlineMs: 600_000, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
     lists: { allow: [], block: [], ...lists },
     version: '11.1.0',
+    ...(policy === undefined ? {} : { policy }),
+    ...(channel === undefined ? {} : { channel }),
   });
   const transport = new FakeTransport(highWater === undefined ? {} : { highWater });
   await transport.open((connection) => agent.serve(connection));

@@ -86,7 +86,7 @@ describe('the commands of a machine', () => {
   it('a way of suspending that the machine does not know is no command', async () => {
     const { agent } = await agentOnFake({ machine: { suspend: { modes: ['ram'], able: ['ram'] } } });
 
-    const names = agent.dispatcher.list().map(({ schema }) => schema.name);
+    const names = agent.dispatcher.list('').map(({ schema }) => schema.name);
 
     expect(names).toContain('guest-suspend-ram');
     expect(names).not.toContain('guest-suspend-disk');

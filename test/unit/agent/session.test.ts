@@ -16,7 +16,7 @@ const delimited = (id: number): string => request('guest-sync-delimited', { id }
 /** A command of the test's own that answers with whatever it is told to. */
 const answering = (name: string, answer: () => PreparedAnswer | Promise<string> | string) => [
   ...handlers,
-  handler(command({ name, since: 'test', summary: '', result: str }), answer),
+  handler(command({ name, since: 'test', group: 'observe', summary: '', result: str }), answer),
 ];
 
 describe('a session', () => {

@@ -21,6 +21,7 @@ export interface TestContext extends CommandContext {
 export function contextOf(ports: Partial<Backend>, extra: Partial<CommandContext> = {}): TestContext {
   const backend: Backend = { ...ports, clock: ports.clock ?? createFakeMachine().backend.clock };
   return {
+    channel: '',
     backend,
     files: new FileHandleTable(backend.fileSystem?.files, new FakeStateStore()),
     processes: new ProcessTable(backend.processes, backend.clock),

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CommandSchema } from '../schema/command.ts';
+import { type Facts, type Place, UNOPENED } from './facts.ts';
+import { anyGlob, glob, type Matcher } from './glob.ts';
+import type { ConditionName, Conditions, Effect, Rule } from './rule.ts';
+
+/** Whether a condition holds; `undefined`: that is seen when the thing has been opened. */
+export type Fit = boolean | undefined;
+
+export interface Condition {
+  readonly name: ConditionName;
+  readonly fits: (facts: Facts) => Fit;
+}
+
+/** Windows compares names of variables and of users without case. */
+export interface Comparing {
+  readonly caseless: boolean;
+}
+
+/** Stands at the end of patterns for arguments, for any others. */
+export const REST = '...';
+
+/** Which of the facts each condition is about. */
+export const factOf = {
+  programs: 'program', arguments: 'arguments', environment: 'environment', files: 'file', users: 'user', mountPoints: 'mountPoints', size: 'size',
+} as const satisfies Record<ConditionName, keyof Facts>;
+
+/** Whether a command can have what a condition is about. */
+export const concerns = (schema: CommandSchema, condition: ConditionName): boolean =>
+  schema.concernsAll === factOf[condition] || Object.values(schema.arguments).some(({ judged }) => judged === factOf[condition]);
+
+/** Conditions about what was opened or started, which what goes on with it has passed. */
+const passedBy: Readonly<Record<NonNullable<CommandSchema['follows']>, readonly ConditionName[]>> = {
+  file: ['files'],
+  program: ['programs', 'arguments', 'environment'],
+};
+
+/**
+ * The conditions of a rule for one command; nothing where they can never hold. A command that goes on with what was opened or
+ * started is judged there: of it such a condition holds where it allows.
+ */
+export function conditionsFor({ effect, when = {} }: Rule, schema: CommandSchema, comparing: Comparing): readonly Condition[] | undefined {
+  const conditions: Condition[] = [];
+  for (const name of conditionNames(when, effect)) {
+    if (concerns(schema, name)) conditions.push(conditionOf(name, when, effect, comparing));
+    else if (effect === 'refuse' || schema.follows === undefined || !passedBy[schema.follows].includes(name)) return undefined;
+  }
+  return conditions;
+}
+
+/** A program that may be run with what environment one likes may be any program. */
+function conditionNames(when: Conditions, effect: Effect): readonly ConditionName[] {
+  const names = (Object.keys(factOf) as ConditionName[]).filter((name) => when[name] !== undefined);
+  return effect === 'allow' && when.programs !== undefined && when.environment === undefined ? [...names, 'environment'] : names;
+}
+
+function conditionOf(name: ConditionName, when: Conditions, effect: Effect, comparing: Comparing): Condition {
+  const key: keyof Facts = factOf[name];
+  // Of each name the test takes just the value and the fact.
+  const fits = (tests[name] as Test<unknown, unknown>)(when[name] ?? [], effect, comparing);
+  return {
+    name,
+    fits: (facts) => {
+      const fact = facts[key];
+      return fact === UNOPENED ? undefined : fits(fact);
+    },
+  };
+}
+
+type Value<K extends ConditionName> = NonNullable<Conditions[K]>;
+type Fact<K extends ConditionName> = Exclude<Facts[(typeof factOf)[K]], typeof UNOPENED | undefined>;
+type Test<V, F> = (value: V, effect: Effect, comparing: Comparing) => (fact: F) => boolean;
+
+/** All of what is allowed has to fit, and one part of what is refused. */
+const some = (effect: Effect, parts: readonly string[], fits: Matcher): boolean => (effect === 'allow' ? parts.every(fits) : parts.some(fits));
+
+const named = (patterns: readonly string[], { caseless }: Comparing): Matcher => {
+  if (!caseless) return anyGlob(patterns, 'text');
+  const fits = anyGlob(patterns.map((pattern) => pattern.toLowerCase()), 'text');
+  return (text) => fits(text.toLowerCase());
+};
+
+const tests: { readonly [K in ConditionName]: Test<Value<K>, Fact<K>> } = {
+  programs: (patterns, effect) => {
+    const fits = anyGlob(patterns, 'path');
+    return ({ path, distrusted }) => (distrusted === undefined ? fits(path) : effect === 'refuse');
+  },
+  arguments: (patterns) => {
+    const isOpen = patterns.at(-1) === REST;
+    const each = (isOpen ? patterns.slice(0, -1) : patterns).map((pattern) => glob(pattern, 'text'));
+    return (given) => (isOpen ? given.length >= each.length : given.length === each.length) && each.every((fits, index) => fits(given[index] as string));
+  },
+  environment: (patterns, effect, comparing) => {
+    const fits = named(patterns, comparing);
+    return (names) => some(effect, names, fits);
+  },
+  files: ({ read = [], write = [] }, effect) => {
+    const [readable, writable] = [within(read, effect), within(write, effect)];
+    return (file) => {
+      const asked = [...(file.read ? [readable] : []), ...(file.write ? [writable] : [])];
+      return effect === 'allow' ? asked.every((covers) => covers(file)) : asked.some((covers) => covers(file));
+    };
+  },
+  users: (patterns, _effect, comparing) => named(patterns, comparing),
+  mountPoints: (patterns, effect) => {
+    const fits = anyGlob(patterns, 'path');
+    return (mountPoints) => (mountPoints === 'all' ? effect === 'refuse' : some(effect, mountPoints, fits));
+  },
+  size: ({ atMost, moreThan }) => (size) => (atMost === undefined || size <= atMost) && (moreThan === undefined || size > moreThan),
+};
+
+/** Whether a place lies in one of the roots: for sure where that allows, possibly where it refuses. */
+function within(roots: readonly string[], effect: Effect): (place: Place) => boolean {
+  const isIn: Matcher = (name) => roots.some((root) => name === root || name.startsWith(root === '/' ? root : `${root}/`));
+  return ({ names, mayHaveOthers }) => {
+    if (roots.length === 0) return false;
+    return mayHaveOthers ? effect === 'refuse' : some(effect, names, isIn);
+  };
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CommandSchema } from '../schema/command.ts';
+import { conditionsFor } from './conditions.ts';
+import { glob } from './glob.ts';
+import { naming, type Policy } from './policy.ts';
+import { originText, type Rule } from './rule.ts';
+
+/** Something about a rule that its author has hardly meant. */
+export interface Doubt {
+  readonly rule: Rule;
+  readonly sentence: string;
+}
+
+/** Which rule decides about a command before all others: by every channel, or by some. */
+interface Decided {
+  always?: Rule;
+  readonly by: Map<string, Rule>;
+}
+
+/** Rules that can never fit, and patterns that fit nothing. */
+export function doubtsAbout(policy: Policy, schemas: readonly CommandSchema[]): readonly Doubt[] {
+  const doubts: Doubt[] = [];
+  const decided = new Map<CommandSchema, Decided>(schemas.map((schema) => [schema, { by: new Map() }]));
+  for (const rule of policy.rules) {
+    if (rule.origin.kind === 'file') {
+      const sentence = whyDoubted(rule, policy, schemas, decided);
+      if (sentence !== undefined) doubts.push({ rule, sentence });
+    }
+    note(rule, policy, decided);
+  }
+  return doubts;
+}
+
+function whyDoubted(rule: Rule, policy: Policy, schemas: readonly CommandSchema[], decided: ReadonlyMap<CommandSchema, Decided>): string | undefined {
+  const idle = [...(rule.commands ?? []), ...(rule.except ?? [])].find((pattern) => !schemas.some(({ name }) => glob(pattern, 'text')(name)));
+  if (idle !== undefined) return `no command has a name like '${idle}'`;
+  const named = schemas.filter(naming(rule));
+  if (named.length === 0) return 'it is about no command';
+  const concerned = named.filter((schema) => conditionsFor(rule, schema, policy) !== undefined);
+  if (concerned.length === 0) return 'it never fits: no command that it names has what its conditions are about';
+  const earlier = concerned.map((schema) => deciderOf(rule, decided.get(schema) as Decided));
+  const [first] = earlier;
+  return first === undefined || earlier.includes(undefined) ? undefined : `it never fits: rule ${first.name} (${originText(first.origin)}) has decided before`;
+}
+
+function deciderOf({ channels }: Rule, { always, by }: Decided): Rule | undefined {
+  if (always !== undefined || channels === undefined) return always;
+  const each = channels.map((channel) => by.get(channel));
+  return each.includes(undefined) ? undefined : each[0];
+}
+
+function note(rule: Rule, policy: Policy, decided: ReadonlyMap<CommandSchema, Decided>): void {
+  const isNamed = naming(rule);
+  for (const [schema, its] of decided) {
+    if (!isNamed(schema) || conditionsFor(rule, schema, policy)?.length !== 0) continue;
+    if (rule.channels === undefined) its.always ??= rule;
+    else for (const channel of rule.channels) if (!its.by.has(channel)) its.by.set(channel, rule);
+  }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CommandSchema } from '../schema/command.ts';
+import { plainPath } from '../errors/plain-path.ts';
+import { Base64Text } from '../schema/types.ts';
+
+/** Where something lies that was opened. */
+export interface Place {
+  /** Its real paths, every one that is known. */
+  readonly names: readonly string[];
+  /** It may have others that are not known: a hard link, a mount of somebody else's. */
+  readonly mayHaveOthers: boolean;
+}
+
+export interface FileFact extends Place {
+  readonly read: boolean;
+  readonly write: boolean;
+}
+
+export interface ProgramFact {
+  /** The real path of what would be executed. */
+  readonly path: string;
+  /** Why others could exchange it, as a sentence. */
+  readonly distrusted?: string;
+}
+
+/** It has not been opened yet, and only what was opened is judged. */
+export const UNOPENED = 'unopened';
+
+/** What conditions are about, of one request. What it has not is absent. */
+export interface Facts {
+  readonly file?: FileFact | typeof UNOPENED;
+  readonly program?: ProgramFact | typeof UNOPENED;
+  readonly arguments?: readonly string[];
+  /** Names of the variables that are given. */
+  readonly environment?: readonly string[];
+  readonly user?: string;
+  readonly mountPoints?: readonly string[] | 'all';
+  readonly size?: number | bigint;
+}
+
+/** Bytes that guest-file-read reads where nobody says how many. */
+const DEFAULT_COUNT = 4096n;
+
+/** What is known before anything is opened, of arguments that have been validated. */
+export function factsOf(schema: CommandSchema, args: Readonly<Record<string, unknown>>): Facts {
+  const facts: { -readonly [K in keyof Facts]: Facts[K] } = {};
+  if (schema.concernsAll !== undefined) facts.mountPoints = 'all';
+  for (const name in schema.arguments) {
+    const value = args[name];
+    switch (schema.arguments[name]?.judged) {
+      case undefined:
+        break;
+      case 'file':
+        facts.file = UNOPENED;
+        break;
+      case 'program':
+        facts.program = UNOPENED;
+        break;
+      case 'arguments':
+        facts.arguments = (value ?? []) as readonly string[];
+        break;
+      case 'environment':
+        facts.environment = ((value ?? []) as readonly string[]).map((text) => text.split('=', 1).join());
+        break;
+      case 'user':
+        facts.user = value as string;
+        break;
+      case 'mountPoints':
+        facts.mountPoints = value === undefined ? 'all' : (value as readonly string[]).map(plainPath);
+        break;
+      default:
+        facts.size = sizeOf(value, schema.arguments[name]?.type.kind === 'int');
+    }
+  }
+  return facts;
+}
+
+function sizeOf(value: unknown, isCount: boolean): number | bigint {
+  if (typeof value === 'bigint') return value;
+  if (value instanceof Base64Text) return value.size;
+  if (typeof value === 'string') return Math.floor((value.length * 3) / 4);
+  return isCount ? DEFAULT_COUNT : 0;
+}
