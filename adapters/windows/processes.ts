@@ -9,6 +9,7 @@ import { candidates, environmentBlock, quotedWhereNeeded, variables } from './co
 import { createProcess, type CreatedProcess } from './created-process.ts';
 import type { Out, Pointer } from './koffi.ts';
 import { fileLane } from './lane.ts';
+import { leaveOpen, type LeftPipe } from './left-pipes.ts';
 import { waitFor } from './wait.ts';
 
 type OutputListener = Parameters<RunningProcess['onOutput']>[0];
@@ -85,24 +86,49 @@ class Streams {
   }
 }
 
+/** Output of a child, as it comes, until nobody holds the pipe any more. */
+class Reading implements LeftPipe {
+  readonly ended: Promise<void>;
+  readonly #pipe: ChildPipe;
+  #over = false;
+
+  constructor(pipe: ChildPipe, heard: (bytes: Uint8Array) => void) {
+    this.#pipe = pipe;
+    this.ended = pipe.readOn(heard).then(() => {
+      this.#over = true;
+    });
+  }
+
+  /** What others that hold the pipe still write is read on. */
+  leave(): void {
+    if (this.#over) this.close();
+    else leaveOpen(this);
+  }
+
+  close(): void {
+    this.#pipe.close();
+  }
+}
+
 function running({ pid, process: handle, job }: CreatedProcess, streams: Streams, input: Uint8Array | undefined): RunningProcess {
   let over = false;
   // What comes before the listener.
   const early: Parameters<OutputListener>[] = [];
   let heard: OutputListener = (...piece) => void early.push(piece);
   void streams.input?.feed(input ?? new Uint8Array());
-  const complete = Promise.all([
-    streams.output?.readOn((bytes) => heard('output', bytes)),
-    streams.errors?.readOn((bytes) => heard('errors', bytes)),
-  ]);
+  const readings = (['output', 'errors'] as const).flatMap((name) => {
+    const pipe = streams[name];
+    return pipe === undefined ? [] : [new Reading(pipe, (bytes) => heard(name, bytes))];
+  });
   const finished = (async (): Promise<ProcessEnd> => {
     await waitFor(handle).signalled;
     over = true;
     const code: Out<number> = [1];
     kernel32.GetExitCodeProcess(handle, code);
-    await within(graceMs, complete);
+    await within(graceMs, Promise.all(readings.map(({ ended }) => ended)));
     heard = () => {};
-    streams.close();
+    streams.input?.close();
+    for (const reading of readings) reading.leave();
     kernel32.CloseHandle(handle);
     if (job !== undefined) kernel32.CloseHandle(job);
     return processEnd(code[0]);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -20,6 +20,17 @@ after(() => clearInterval(alive));
 const PROCESS_TERMINATE_AND_QUERY = 0x0401;
 const STILL_ACTIVE = 259;
 const program = built('programs.exe');
+
+/** What somebody writes into a file, once it is there. */
+async function contentOf(path: string): Promise<string> {
+  for (;;) {
+    const said = existsSync(path) ? readFileSync(path, 'utf8') : '';
+    if (said !== '') return said;
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
+  }
+}
 
 describe('programs of guest-exec', () => {
   it('live on when the agent ends, as when it is replaced by a newer one', async () => {
@@ -44,6 +55,22 @@ describe('programs of guest-exec', () => {
     assert.equal(code, 0);
     assert.notEqual(handle, 0n, 'the program has gone');
     assert.equal(state[0], STILL_ACTIVE);
+  });
+
+  it('what one has left in the background writes on after its end, and nobody hears of it', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'concierge-left-'));
+    const [go, wrote] = [join(folder, 'go'), join(folder, 'wrote')];
+    const heard: string[] = [];
+
+    const child = await windowsProcesses.spawn({ path: program, arguments: ['leaves-writer', go, wrote], output: 'capture', errors: 'capture' });
+    child.onOutput((_stream, bytes) => heard.push(Buffer.from(bytes).toString()));
+    const end = await child.finished;
+    writeFileSync(go, '');
+    const said = await contentOf(wrote);
+
+    assert.deepEqual(end, { exitCode: 0 });
+    assert.equal(said, 'yes');
+    assert.equal(heard.join(''), 'done\n');
   });
 
   it('200 of them leave no handle behind', async () => {

@@ -20,14 +20,18 @@ static std::string utf8(const wchar_t *text) {
 static void print(const std::string &text) { fwrite(text.data(), 1, text.size(), stdout); fflush(stdout); }
 static void complain(const std::string &text) { fwrite(text.data(), 1, text.size(), stderr); fflush(stderr); }
 
-static void leaveChild(const wchar_t *self) {
-    std::wstring line = L"\"" + std::wstring(self) + L"\" late";
+/// Starts this program again, with our output, and does not wait for it.
+static void leaveChild(const std::wstring &what) {
+    wchar_t self[MAX_PATH];
+    GetModuleFileNameW(nullptr, self, MAX_PATH);
+    std::wstring line = L"\"" + std::wstring(self) + L"\" " + what;
     STARTUPINFOW start{};
     start.cb = sizeof start;
     start.dwFlags = STARTF_USESTDHANDLES;
     start.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
     start.hStdError = GetStdHandle(STD_ERROR_HANDLE);
     SetHandleInformation(start.hStdOutput, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
+    SetHandleInformation(start.hStdError, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT);
     PROCESS_INFORMATION child{};
     CreateProcessW(nullptr, line.data(), nullptr, nullptr, TRUE, 0, nullptr, nullptr, &start, &child);
 }
@@ -84,7 +88,23 @@ int main() {
     if (what == "many") { print(std::string(strtoul(second.c_str(), nullptr, 10), 'x')); return 0; }
     if (what == "waits") { Sleep(300000); return 0; }
     if (what == "late") { Sleep(5000); print("late\n"); return 0; }
-    if (what == "leaves-child") { wchar_t self[MAX_PATH]; GetModuleFileNameW(nullptr, self, MAX_PATH); leaveChild(self); print("done\n"); return 0; }
+    if (what == "leaves-child") { leaveChild(L"late"); print("done\n"); return 0; }
+    // One in the background that waits for a file, writes a MiB to both streams, and says in another file whether it could.
+    if (what == "leaves-writer") { leaveChild(L"writes-on \"" + std::wstring(wide[2]) + L"\" \"" + wide[3] + L"\""); print("done\n"); return 0; }
+    if (what == "writes-on") {
+        while (GetFileAttributesW(wide[2]) == INVALID_FILE_ATTRIBUTES) Sleep(10);
+        const std::string piece(1 << 20, 'x');
+        bool wrote = true;
+        for (DWORD stream : {STD_OUTPUT_HANDLE, STD_ERROR_HANDLE}) {
+            DWORD written = 0;
+            wrote = WriteFile(GetStdHandle(stream), piece.data(), piece.size(), &written, nullptr) && written == piece.size() && wrote;
+        }
+        HANDLE said = CreateFileW(wide[3], GENERIC_WRITE, 0, nullptr, CREATE_NEW, 0, nullptr);
+        DWORD written = 0;
+        WriteFile(said, wrote ? "yes" : "no", wrote ? 3 : 2, &written, nullptr);
+        CloseHandle(said);
+        return 0;
+    }
     print(what + "\n"); // `echo`: found by its name alone
     return 0;
 }
