@@ -24,6 +24,9 @@ export interface EndingWatch {
   stop(): void;
 }
 
+/** For a process that SIGHUP must not end, and that has no log file yet which it could open anew: until it waits for its end. */
+export const earlyHangUp = (): void => undefined;
+
 /**
  * Waits for whatever ends a process while it can still thaw.
  * @param reopenLog what SIGHUP does; absent: it ends the process as it does qemu-ga
@@ -38,6 +41,7 @@ export function watchForEnding(target: NodeJS.Process, reopenLog: (() => void) |
     ['unhandledRejection', (error) => resolve({ kind: 'fatal', reason: describe(error) })],
   ];
   for (const [event, listener] of listeners) target.on(event, listener);
+  target.removeListener('SIGHUP', earlyHangUp);
   return {
     ending: promise,
     end: resolve,

@@ -2,6 +2,7 @@
 import { posixError } from '../../core/errors/posix-errno.ts';
 import { version } from '../config/product.ts';
 import { readSettings, type Request, type SettingsSource } from '../config/settings.ts';
+import { earlyHangUp } from './ending.ts';
 import type { KeeperSide } from '../linux/keeper/keeper-side.ts';
 
 export type { KeeperSide } from '../linux/keeper/keeper-side.ts';
@@ -20,6 +21,8 @@ export async function keeperOf(environment: NodeJS.ProcessEnv, complain: (line: 
   delete environment[variable];
   if (given === undefined || !/^\d{1,6}$/.test(given)) return undefined;
   const { KeeperSide } = await import('../linux/keeper/keeper-side.ts');
+  // From the greeting on the keeper passes it on.
+  process.on('SIGHUP', earlyHangUp);
   return new KeeperSide(Number(given), version, complain);
 }
 

@@ -104,10 +104,12 @@ class Life {
   }
 
   async begin(log: ProcessLog, frozen: boolean): Promise<void> {
-    const { addon, composition, activated, process, ready, notify } = this.#options;
+    const { addon, composition, activated, keeper, process, ready, notify } = this.#options;
     const settings = this.#settings;
     log.debug(() => `Concierge ${version} (compatible with QEMU Guest Agent ${compatibleWith}) started`);
-    const watch = watchForEnding(process, settings.logfile === undefined ? undefined : () => log.reopen());
+    // Whoever sends it to a keeper means a log file, and the keeper goes on whether there is one or not.
+    const reopens = settings.logfile !== undefined || keeper !== undefined;
+    const watch = watchForEnding(process, reopens ? () => log.reopen() : undefined);
     this.#watch = watch;
     // The socket of a listening channel and everything later is private, as qemu-ga has it in daemon mode.
     if (settings.daemon) process.umask(0o077);
@@ -118,7 +120,6 @@ class Life {
       channel = state;
       told();
     };
-    const { keeper } = this.#options;
     if (keeper?.reason.startsWith('died') === true) log.warning(() => `the agent before this one has ended unexpectedly: ${keeper.reason}`);
     const parts = await composition.createAgent({
       settings,

@@ -27,9 +27,11 @@ export interface KeptDescriptors {
   takeAll(prefix: string): readonly TakenDescriptor[];
   /** What was read of a port while nobody served it: it comes before whatever can be read now. Once. */
   input(name: string): Uint8Array | undefined;
-  /** Has another reference to it held, in place of one of that name. `kind`: how it is waited
-   * for while no agent does; of `waste`, everything is read and thrown away. */
-  keep(name: string, kind: 'port' | 'stream' | 'listener' | 'waste' | 'plain', note: string, fd: number): void;
+  /**
+   * Has another reference to it held, in place of one of that name. `kind`: how it is waited for while no agent does; of `waste`,
+   * everything is read and thrown away, and a `file` is taken away from its place when the reference is let go of.
+   */
+  keep(name: string, kind: 'port' | 'stream' | 'listener' | 'waste' | 'file' | 'plain', note: string, fd: number): void;
   /** Lets go of the reference. Resolves once it is closed. */
   drop(name: string): Promise<void>;
   readonly programs: KeptPrograms;

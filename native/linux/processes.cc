@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,11 @@
 #include "own-children.h"
 #include "program-start.h"
 
+// Newer than the oldest headers that this is built with.
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
 extern char** environ;
 
 namespace concierge {
@@ -34,11 +40,31 @@ constexpr int kChunksPerTurn = 16;
 constexpr uint64_t kGraceMs = 100;
 // Pipes of ended programs that others still hold: one more, and whoever holds the oldest gets SIGPIPE for what it writes next.
 constexpr size_t kMaximumLeftPipes = 256;
+// PIDFD_SIGNAL_PROCESS_GROUP of pidfd_send_signal(2).
+constexpr unsigned kWholeGroup = 1u << 2;
+
+long SignalProcess(int pidfd, int signal, unsigned flags) { return syscall(SYS_pidfd_send_signal, pidfd, signal, nullptr, flags); }
 
 // What is read on the way to somewhere else.
 char* Chunk() {
   static thread_local std::unique_ptr<char[]> chunk(new char[kChunk]);
   return chunk.get();
+}
+
+// Of JavaScript, and of as many as may come to call it.
+using SharedFunction = std::shared_ptr<Napi::FunctionReference>;
+
+SharedFunction Share(const Napi::Value& value) {
+  return value.IsFunction() ? std::make_shared<Napi::FunctionReference>(Napi::Persistent(value.As<Napi::Function>())) : nullptr;
+}
+
+void CallBack(Napi::Env env, const Napi::FunctionReference& function, const std::vector<napi_value>& arguments) {
+  if (function.IsEmpty()) return;
+  try {
+    function.MakeCallback(env.Global(), arguments);
+  } catch (const Napi::Error& error) {
+    napi_fatal_exception(env, error.Value());
+  }
 }
 
 // A descriptor and its poll handle, which libuv requires to be closed first.
@@ -55,28 +81,32 @@ struct Polled {
 // are read and thrown away until the last holder has closed them, and keep no process alive that has nothing else to do.
 class LeftPipes {
  public:
-  explicit LeftPipes(Napi::Env env) : handles_(AddonData::Of(env).handles) {
+  explicit LeftPipes(Napi::Env env) : env_(env), handles_(AddonData::Of(env).handles) {
     registration_ = handles_->OnEnd([this] { pipes_.clear(); });
   }
 
-  void Take(Descriptor descriptor) {
-    if (handles_->ending()) return;
-    if (pipes_.size() >= kMaximumLeftPipes) pipes_.pop_front();
+  // `gone`: called, with `stream`, when the pipe is not read any more; may be empty. False: it is closed instead.
+  bool Take(Descriptor descriptor, SharedFunction gone, uint32_t stream) {
+    if (handles_->ending()) return false;
+    if (pipes_.size() >= kMaximumLeftPipes) LetGo(pipes_.begin());
     pipes_.emplace_back();
     LeftPipe& pipe = pipes_.back();
     pipe.owner = this;
     pipe.place = std::prev(pipes_.end());
+    pipe.gone = std::move(gone);
+    pipe.stream = stream;
     pipe.polled.descriptor = std::move(descriptor);
     auto* poll = new uv_poll_t;
     if (uv_poll_init(handles_->loop(), poll, pipe.polled.descriptor.get()) < 0) {
       delete poll;
       pipes_.pop_back();
-      return;
+      return false;
     }
     poll->data = &pipe;
     uv_unref(reinterpret_cast<uv_handle_t*>(poll));
     pipe.polled.poll = OwnedHandle<uv_poll_t>(handles_, poll);
     uv_poll_start(poll, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<LeftPipe*>(handle->data)->Drop(); });
+    return true;
   }
 
  private:
@@ -87,15 +117,27 @@ class LeftPipes {
         const ssize_t count = Retry([&] { return read(polled.descriptor.get(), Chunk(), kChunk); });
         if (count < 0 && errno == EAGAIN) return;
         if (count > 0) continue;
-        owner->pipes_.erase(place);
+        owner->LetGo(place);
         return;
       }
     }
     LeftPipes* owner = nullptr;
     std::list<LeftPipe>::iterator place;
+    SharedFunction gone;
+    uint32_t stream = 0;
     Polled polled;
   };
 
+  void LetGo(std::list<LeftPipe>::iterator place) {
+    const SharedFunction gone = std::move(place->gone);
+    const uint32_t stream = place->stream;
+    pipes_.erase(place);
+    if (gone == nullptr) return;
+    const Napi::HandleScope scope(env_);
+    CallBack(env_, *gone, {Napi::Number::New(env_, stream)});
+  }
+
+  const Napi::Env env_;
   const std::shared_ptr<LoopHandles> handles_;
   LoopHandles::Registration registration_;
   // Oldest first.
@@ -111,6 +153,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
         handles_(AddonData::Of(env).handles),
         left_pipes_(std::move(left_pipes)),
         pid_(started.pid),
+        exit_is_process_(started.exit_is_process),
         on_output_(Napi::Persistent(on_output)),
         on_end_(Napi::Persistent(on_end)) {
     exit_.descriptor = std::move(started.exit);
@@ -130,10 +173,15 @@ class Watched : public std::enable_shared_from_this<Watched> {
 
   void BeforeReaping(Napi::Function call) { before_reaping_ = Napi::Persistent(call); }
 
+  // Called with the stream of a pipe that was left behind, when nobody writes to it any more.
+  void OnLeftPipeGone(SharedFunction call) { left_pipe_gone_ = std::move(call); }
+
   void TakeRecord(Stream stream, Descriptor record) { records_[stream] = std::move(record); }
 
   int stream_fd(Stream stream) const { return streams_[stream].descriptor.get(); }
   int record_fd(Stream stream) const { return records_[stream].get(); }
+  // Stands for the process, whoever gets its number later; −1 where the kernel has none.
+  int process_fd() const { return exit_is_process_ ? exit_.descriptor.get() : -1; }
 
   // In place of Begin, for a program that an earlier process of ours has started: tells what it has written, and goes on.
   // How it ends is told by `EndAs`.
@@ -164,8 +212,8 @@ class Watched : public std::enable_shared_from_this<Watched> {
 
   // The process and its group: it leads a session of its own. Its number is ours until it has been reaped.
   void Kill() {
-    // One that was taken over and has ended has given its number back.
-    if (self_ == nullptr || (taken_over_ && end_.has_value())) return;
+    if (self_ == nullptr) return;
+    if (taken_over_) return KillTakenOver();
     kill(-pid_, SIGKILL);
     kill(pid_, SIGKILL);
   }
@@ -184,6 +232,18 @@ class Watched : public std::enable_shared_from_this<Watched> {
   pid_t pid() const { return pid_; }
 
  private:
+  // Somebody else is its parent, and may have taken its end a moment ago: then its number may be anybody's.
+  void KillTakenOver() {
+    if (end_.has_value()) return;
+    if (process_fd() >= 0) {
+      if (SignalProcess(process_fd(), SIGKILL, kWholeGroup) == 0) return;
+      // Its group can be reached so from Linux 6.9 on; before, by its number, as long as that is its own.
+      if (SignalProcess(process_fd(), 0, 0) < 0) return;
+    }
+    kill(-pid_, SIGKILL);
+    kill(pid_, SIGKILL);
+  }
+
   template <void (Watched::*Method)()>
   void Poll(Polled& polled, int events) {
     auto* poll = new uv_poll_t;
@@ -324,8 +384,8 @@ class Watched : public std::enable_shared_from_this<Watched> {
   void LeaveBehind(Polled& stream) {
     stream.poll.Close();
     if (!stream.descriptor) return;
-    left_behind_ |= 1u << (&stream - streams_.data());
-    left_pipes_->Take(std::move(stream.descriptor));
+    const auto index = static_cast<uint32_t>(&stream - streams_.data());
+    if (left_pipes_->Take(std::move(stream.descriptor), left_pipe_gone_, index)) left_behind_ |= 1u << index;
   }
 
   void FinishIfComplete() {
@@ -352,14 +412,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
     self_.reset();
   }
 
-  void Call(const Napi::FunctionReference& function, const std::vector<napi_value>& arguments) {
-    if (function.IsEmpty()) return;
-    try {
-      function.MakeCallback(env_.Global(), arguments);
-    } catch (const Napi::Error& error) {
-      napi_fatal_exception(env_, error.Value());
-    }
-  }
+  void Call(const Napi::FunctionReference& function, const std::vector<napi_value>& arguments) { CallBack(env_, function, arguments); }
 
   struct End {
     bool exited;
@@ -370,9 +423,11 @@ class Watched : public std::enable_shared_from_this<Watched> {
   const std::shared_ptr<LoopHandles> handles_;
   const std::shared_ptr<LeftPipes> left_pipes_;
   const pid_t pid_;
+  const bool exit_is_process_;
   Napi::FunctionReference on_output_;
   Napi::FunctionReference on_end_;
   Napi::FunctionReference before_reaping_;
+  SharedFunction left_pipe_gone_;
   Napi::Reference<Napi::Uint8Array> input_bytes_;
   size_t written_ = 0;
   Polled exit_;
@@ -409,9 +464,9 @@ const std::shared_ptr<LeftPipes>& LeftPipesOf(Napi::Env env) {
   return pipes;
 }
 
-// (fd): a pipe that an earlier process of ours has left behind; owns it.
+// (fd, onGone): a pipe that an earlier process of ours has left behind; owns it. `onGone` is called once it is read no more.
 Napi::Value TakeLeftPipe(const Napi::CallbackInfo& info) {
-  LeftPipesOf(info.Env())->Take(Descriptor(info[0].As<Napi::Number>().Int32Value()));
+  LeftPipesOf(info.Env())->Take(Descriptor(info[0].As<Napi::Number>().Int32Value()), Share(info[1]), 0);
   return info.Env().Undefined();
 }
 
@@ -430,18 +485,21 @@ Napi::Object Handle(Napi::Env env, const std::shared_ptr<Watched>& watched) {
     descriptors.Set(2 * stream, Napi::Number::New(env, watched->stream_fd(stream)));
     descriptors.Set(2 * stream + 1, Napi::Number::New(env, watched->record_fd(stream)));
   }
+  descriptors.Set(4u, Napi::Number::New(env, watched->process_fd()));
   result.Set("descriptors", descriptors);
   return result;
 }
 
-// (pid, [output pipe, its record, errors pipe, its record], onOutput, onEnd) → the same with { resume, end }. Owns the
-// descriptors; −1 for one that is not there. `resume()` tells what was recorded, `end(exited, status)` how it has ended.
+// (pid, [output pipe, its record, errors pipe, its record, pidfd], onOutput, onEnd, onLeftPipeGone) → the same with { resume,
+// end }. Owns the descriptors; −1 for one that is not there. `resume()` tells what was recorded, `end(exited, status)` how it has ended.
 Napi::Value TakeOver(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   StartedProgram started;
   started.pid = info[0].As<Napi::Number>().Int32Value();
   const auto descriptors = info[1].As<Napi::Array>();
   auto number = [&](uint32_t index) { return descriptors.Get(index).As<Napi::Number>().Int32Value(); };
+  started.exit.Reset(number(4));
+  started.exit_is_process = static_cast<bool>(started.exit);
   for (const Stream stream : {kOutput, kErrors}) {
     started.streams[stream].Reset(number(2 * stream));
     if (!started.streams[stream]) continue;
@@ -449,6 +507,7 @@ Napi::Value TakeOver(const Napi::CallbackInfo& info) {
   }
   auto watched = std::make_shared<Watched>(env, LeftPipesOf(env), std::move(started), env.Undefined(), info[2].As<Napi::Function>(), info[3].As<Napi::Function>());
   for (const Stream stream : {kOutput, kErrors}) watched->TakeRecord(stream, Descriptor(number(2 * stream + 1)));
+  watched->OnLeftPipeGone(Share(info[4]));
   Napi::Object result = Handle(env, watched);
   result.Set("resume", Napi::Function::New(env, [watched](const Napi::CallbackInfo&) { watched->Resume(); }));
   result.Set("end", Napi::Function::New(env, [watched](const Napi::CallbackInfo& info) {
@@ -457,7 +516,8 @@ Napi::Value TakeOver(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd, directory?, name?, beforeReaping?)
+// (path, arguments, environment | undefined, input | undefined, output, errors, onOutput, onEnd, directory?, name?,
+//  beforeReaping?, onLeftPipeGone?)
 // → { pid, kill, endAll, discard, descriptors }
 Napi::Value Spawn(const Napi::CallbackInfo& info) {
   ProgramRequest request;
@@ -479,12 +539,13 @@ Napi::Value Spawn(const Napi::CallbackInfo& info) {
   if (!info[3].IsUndefined()) input = Napi::Persistent(info[3]);
   Napi::FunctionReference before_reaping;
   if (info[10].IsFunction()) before_reaping = Napi::Persistent(info[10].As<Napi::Function>());
-  auto finish = [before_reaping = std::move(before_reaping), input = std::move(input), on_output = Napi::Persistent(info[6].As<Napi::Function>()),
+  auto finish = [before_reaping = std::move(before_reaping), gone = Share(info[11]), input = std::move(input), on_output = Napi::Persistent(info[6].As<Napi::Function>()),
                  on_end = Napi::Persistent(info[7].As<Napi::Function>())](Napi::Env env, StartedProgram& started) {
     auto watched = std::make_shared<Watched>(env, LeftPipesOf(env), std::move(started), input.IsEmpty() ? env.Undefined() : input.Value(), on_output.Value(), on_end.Value());
     if (!before_reaping.IsEmpty()) {
       watched->RecordOutput();
       watched->BeforeReaping(before_reaping.Value());
+      watched->OnLeftPipeGone(gone);
     }
     watched->Begin();
     return Handle(env, watched);

@@ -245,6 +245,7 @@ StartedProgram StartProgram(const ProgramRequest& request, const std::string& ag
   start.Is(cloned.pid);
   started.pid = cloned.pid;
   started.exit.Reset(cloned.pidfd);
+  started.exit_is_process = static_cast<bool>(started.exit);
   if (child.error != 0) {
     AwaitChild(cloned.pid);
     throw SystemError(child.error, "execve", request.path);

@@ -38,6 +38,7 @@ struct StartedProgram {
   pid_t pid = -1;
   // Readable when the process has ended: a pidfd, or a pipe where the kernel has none (before 5.3).
   Descriptor exit;
+  bool exit_is_process = false;
   Descriptor input;
   std::array<Descriptor, 2> streams;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
 import type { ChannelOptions, Connection, KeptDescriptors, Log, Transport } from '../../../core/ports/index.ts';
 import { channelAddon, type NativeListener } from './channel-binding.ts';
@@ -15,10 +15,16 @@ const EXHAUSTION_REST = 1000;
 /** As which the socket and its clients outlive the agent. */
 const listenerName = 'listener';
 const clientPrefix = 'client-';
+const fileName = 'listener-file';
+
+/** Of open(2): opens a file, a socket also, without what it is for. The same on every processor that Node runs on. */
+const O_PATH = 0o10000000;
 
 /** A socket that clients come to. */
 export interface ListeningSocket {
   readonly description: string;
+  /** Where `listen` puts it, if it has a place that `remove` takes away. */
+  readonly file?: string;
   /** A descriptor that listens. @throws failed error */
   listen(): number;
   /** In place of `listen`, where an earlier agent has left what it had opened. */
@@ -60,15 +66,33 @@ export class SocketTransport implements Transport {
   }
 
   async open(connected: (connection: Connection) => void): Promise<void> {
-    const left = this.#kept?.take(listenerName, this.description);
-    if (left !== undefined) this.#socket.adopted?.();
-    const fd = left ?? this.#socket.listen();
-    if (left === undefined) this.#kept?.keep(listenerName, 'listener', this.description, fd);
+    const fd = this.#adoptListener() ?? this.#listen();
     this.#listener = new (channelAddon().Listener)(fd, (client, peer, detail) => {
       if (client < 0) this.#exhausted(client);
       else this.#accept(client, peer, detail, connected);
     });
     this.#adoptClients(connected);
+  }
+
+  #adoptListener(): number | undefined {
+    const left = this.#kept?.take(listenerName, this.description);
+    if (left === undefined) return undefined;
+    this.#socket.adopted?.();
+    const file = this.#kept?.take(fileName, '');
+    if (file !== undefined) closeSync(file);
+    return left;
+  }
+
+  #listen(): number {
+    const fd = this.#socket.listen();
+    this.#kept?.keep(listenerName, 'listener', this.description, fd);
+    const { file } = this.#socket;
+    if (this.#kept === undefined || file === undefined) return fd;
+    // The keeper takes it away where no agent is there to do so at the end.
+    const held = openSync(file, O_PATH | constants.O_NOFOLLOW);
+    this.#kept.keep(fileName, 'file', '', held);
+    closeSync(held);
+    return fd;
   }
 
   /** All of them, or none: a client that waits for the rest of its answer keeps the agent. */

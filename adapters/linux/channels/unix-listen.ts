@@ -25,6 +25,7 @@ export function unixListen(path: string): ListeningSocket {
   let bound: BigIntStats | undefined;
   return {
     description: `unix-listen ${path}`,
+    file: absolute,
     listen() {
       if (Buffer.byteLength(path) > MAXIMUM_PATH) throw AgentError.failed(`UNIX socket path '${path}' is too long`);
       const fd = bind(path, ATTEMPTS);

@@ -184,10 +184,20 @@ export class KeeperSide implements KeptDescriptors {
   }
 
   keep(name: string, kind: Parameters<KeptDescriptors['keep']>[1], note: string, fd: number): void {
+    this.#forget(name);
     this.#say(`keep ${name} ${kind} ${asNote(note)}`, fd);
   }
 
+  /** What an earlier agent has left under the name is gone. */
+  #forget(name: string): void {
+    const held = this.#held.get(name);
+    if (held === undefined) return;
+    closeSync(held.fd);
+    this.#held.delete(name);
+  }
+
   drop(name: string): Promise<void> {
+    this.#forget(name);
     const dropping = this.#drops.get(name) ?? Promise.withResolvers<void>();
     this.#drops.set(name, dropping);
     if (!this.#say(`drop ${name}`)) dropping.resolve();
@@ -217,11 +227,7 @@ export class KeeperSide implements KeptDescriptors {
 
   /** What nobody has taken is of no use any more: the configuration is another one. */
   dropRest(): void {
-    for (const [name, { fd }] of this.#held) {
-      closeSync(fd);
-      void this.drop(name);
-    }
-    this.#held.clear();
+    for (const name of this.#held.keys()) void this.drop(name);
   }
 
   notify(state: string): void {

@@ -8,7 +8,7 @@ interface ProcessesAddon extends NativeAddon {
    * Resolves once the program runs. `output` and `errors`: 0 discard, 1 capture, 2 join with output. `onOutput` gets 0
    * for output and 1 for errors; `onEnd` comes last, when all output has been given. With `beforeReaping` output is recorded,
    * too, and that is called when the program has ended and its number is still its own;
-   * `leftBehind` has a bit for each stream that others still hold.
+   * `leftBehind` has a bit for each stream that others still hold, of which `onLeftPipeGone` says later that nobody does.
    */
   spawn(
     path: string,
@@ -22,6 +22,7 @@ interface ProcessesAddon extends NativeAddon {
     directory?: number,
     name?: string,
     beforeReaping?: (exited: boolean, status: number, leftBehind: number) => void,
+    onLeftPipeGone?: (stream: number) => void,
   ): Promise<NativeProgram>;
   /**
    * A program that an earlier process of ours has started. Owns the descriptors, −1 for each that is not there. `resume` tells
@@ -32,13 +33,19 @@ interface ProcessesAddon extends NativeAddon {
     descriptors: Descriptors,
     onOutput: (stream: number, bytes: Uint8Array) => void,
     onEnd: (exited: boolean, status: number, leftBehind: number) => void,
+    onLeftPipeGone: (stream: number) => void,
   ): NativeProgram & { readonly resume: () => void; readonly end: (exited: boolean, status: number) => void };
-  /** Reads and throws away what comes, until nobody holds the other end. Owns `fd`. */
-  takeLeftPipe(fd: number): void;
+  /** Reads and throws away what comes, until nobody holds the other end, which is told then. Owns `fd`. */
+  takeLeftPipe(fd: number, onGone: () => void): void;
 }
 
-/** The pipe of standard output, its record (a memory file), and the same of standard error; −1 for one that is not there. */
+/**
+ * The pipe of standard output, its record (a memory file), the same of standard error, and what stands for the process
+ * whoever gets its number later (a pidfd); −1 for one that is not there.
+ */
 type Descriptors = readonly number[];
+
+const processPlace = 4;
 
 interface NativeProgram {
   readonly pid: number;
@@ -93,6 +100,7 @@ export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
   async spawn(request: LinuxSpawnRequest): Promise<LinuxProcess> {
     const keeper = request.outlives === true ? kept : undefined;
     let noted = (_status: number, _leftBehind: number): void => undefined;
+    let gone = (_stream: number): void => undefined;
     // Nothing comes before the caller had its turn: the event loop is asked for output only after this has resolved.
     let listener: OutputListener | undefined;
     const ended = Promise.withResolvers<ProcessEnd>();
@@ -108,6 +116,7 @@ export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
       request.held?.directory,
       request.held?.name,
       keeper && ((exited, status, leftBehind) => noted(waitStatus(exited, status), leftBehind)),
+      keeper && ((stream) => gone(stream)),
     );
     const common = {
       pid: started.pid,
@@ -129,7 +138,8 @@ export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
       keeper.programs.ended(serial, status);
       giveUpPipes(keeper, serial, started.descriptors, leftBehind);
     };
-    return { ...common, needsNobody: names.length === 0 && request.input === undefined, forget: () => forget(keeper, serial, names) };
+    gone = (stream) => void keeper.drop(wasteName(serial, stream));
+    return { ...common, needsNobody: !hasOutput(started.descriptors) && request.input === undefined, forget: () => forget(keeper, serial, names) };
   },
 });
 
@@ -148,27 +158,31 @@ function forget(kept: KeptDescriptors, serial: number, names: readonly string[])
 
 /** As which a pipe outlives the agent that only what the program has left in the background still writes to. */
 const wastePrefix = 'waste-';
+const wasteName = (serial: number, stream: number): string => `${wastePrefix}${serial}-${stream}`;
+
+const hasOutput = (descriptors: Descriptors): boolean => descriptors.slice(0, processPlace).some((fd) => fd >= 0);
 
 /** All that came out of the program is in the records; what others write to its pipes is thrown away, by whoever is there. */
 function giveUpPipes(kept: KeptDescriptors, serial: number, descriptors: Descriptors, leftBehind: number): void {
+  if ((descriptors[processPlace] ?? -1) >= 0) void kept.drop(keptName(serial, processPlace));
   for (const stream of [0, 1]) {
     const fd = descriptors[2 * stream] ?? -1;
     if (fd < 0) continue;
-    if ((leftBehind & (1 << stream)) !== 0) kept.keep(`${wastePrefix}${serial}-${stream}`, 'waste', '', fd);
+    if ((leftBehind & (1 << stream)) !== 0) kept.keep(wasteName(serial, stream), 'waste', '', fd);
     void kept.drop(keptName(serial, 2 * stream));
   }
 }
 
 /** What earlier agents have started and not forgotten. */
 function takeOver(kept: KeptDescriptors): readonly RunningProcess[] {
-  for (const { fd } of kept.takeAll(wastePrefix)) (nativeAddon() as ProcessesAddon).takeLeftPipe(fd);
+  for (const { name, fd } of kept.takeAll(wastePrefix)) (nativeAddon() as ProcessesAddon).takeLeftPipe(fd, () => void kept.drop(name));
   const running = new Map<number, (status: number) => void>();
   kept.programs.onEnded((serial, status) => running.get(serial)?.(status));
   return kept.programs.left().map((program) => takeOverOne(kept, program, running));
 }
 
 function takeOverOne(kept: KeptDescriptors, { serial, pid, status }: LeftProgram, running: Map<number, (status: number) => void>): RunningProcess {
-  const descriptors = [-1, -1, -1, -1];
+  const descriptors = [-1, -1, -1, -1, -1];
   const taken = kept.takeAll(keptName(serial, 0).slice(0, -1));
   for (const { name, fd } of taken) descriptors[Number(name.at(-1))] = fd;
   const names = taken.map(({ name }) => name);
@@ -182,6 +196,7 @@ function takeOverOne(kept: KeptDescriptors, { serial, pid, status }: LeftProgram
       giveUpPipes(kept, serial, descriptors, leftBehind);
       ended.resolve(endOf(exited, how));
     },
+    (stream) => void kept.drop(wasteName(serial, stream)),
   );
   const endAs = (how: number): void => program.end((how & 0x7f) === 0, (how & 0x7f) === 0 ? (how >> 8) & 0xff : how & 0x7f);
   return {
@@ -189,7 +204,7 @@ function takeOverOne(kept: KeptDescriptors, { serial, pid, status }: LeftProgram
     kill: program.kill,
     discard: (stream) => program.discard(stream === 'output' ? 0 : 1),
     finished: ended.promise,
-    needsNobody: names.length === 0,
+    needsNobody: !hasOutput(descriptors),
     forget: () => forget(kept, serial, names),
     onOutput(given) {
       listener = given;

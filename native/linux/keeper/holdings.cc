@@ -9,7 +9,7 @@
 namespace concierge::keeper {
 namespace {
 
-constexpr const char* kKinds[] = {"plain", "port", "stream", "listener", "waste"};
+constexpr const char* kKinds[] = {"plain", "port", "stream", "listener", "waste", "file"};
 
 bool IsName(const char* text) {
   const size_t length = strlen(text);
@@ -38,6 +38,12 @@ bool ParseKind(const char* word, Kind& kind) {
     return true;
   }
   return false;
+}
+
+bool ParseKind(int number, Kind& kind) {
+  if (number < 0 || static_cast<size_t>(number) >= sizeof kKinds / sizeof *kKinds) return false;
+  kind = static_cast<Kind>(number);
+  return true;
 }
 
 const char* Name(Kind kind) { return kKinds[static_cast<uint8_t>(kind)]; }

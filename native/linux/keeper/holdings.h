@@ -9,14 +9,18 @@
 
 namespace concierge::keeper {
 
-// How a descriptor is waited for while no agent does.
-enum class Kind : uint8_t { kPlain, kPort, kStream, kListener, kWaste };
+// How a descriptor is waited for while no agent does. `kFile` is not: it stands for a file that goes with it.
+enum class Kind : uint8_t { kPlain, kPort, kStream, kListener, kWaste, kFile };
+
+inline bool IsWaitedFor(Kind kind) { return kind != Kind::kPlain && kind != Kind::kFile; }
 
 // False for a word that is none.
 bool ParseKind(const char* word, Kind& kind);
+// False for a number that is none.
+bool ParseKind(int number, Kind& kind);
 const char* Name(Kind kind);
 
-// Four for each program that runs, two for each that has ended, the files of hosts, clients.
+// Five for each program that runs, two for each that has ended, the files of hosts, clients.
 constexpr size_t kMostHeld = 8192;
 constexpr size_t kLongestName = 47;
 constexpr size_t kLongestNote = 191;

@@ -15,6 +15,7 @@
 #include <ctime>
 
 #include "agent_process.h"
+#include "own_file.h"
 
 #ifndef CONCIERGE_VERSION
 #define CONCIERGE_VERSION "unknown"
@@ -28,6 +29,8 @@ constexpr int64_t kLifeMs = 60'000;
 // The first death costs no pause; the pauses after that double.
 constexpr int64_t kFirstPauseMs = 100;
 constexpr int64_t kLongestPauseMs = 60'000;
+// The end does not wait longer for files to go that lie on a disk that hangs.
+constexpr int64_t kLastFilesMs = 1000;
 // Events taken at once.
 constexpr int kEvents = 16;
 
@@ -87,7 +90,12 @@ void Keeper::OnEvent(const epoll_event& event) {
   if (datum == kSignals) return OnSignals();
   if (datum == kPause) {
     uint64_t times;
-    if (read(pause_.get(), &times, sizeof times) == sizeof times && pid_ < 0 && !ending_) StartAfterDeath();
+    if (read(pause_.get(), &times, sizeof times) != sizeof times) return;
+    if (removing_ > 0) {
+      finished_ = true;
+    } else if (pid_ < 0 && !ending_) {
+      StartAfterDeath();
+    }
     return;
   }
   if (datum == kAgent) {
@@ -103,7 +111,7 @@ void Keeper::OnEvent(const epoll_event& event) {
 
 void Keeper::Start(const char* reason) {
   Descriptor theirs;
-  asleep_ = awaited_ = greeted_ = renews_ = false;
+  asleep_ = awaited_ = greeted_ = renews_ = hung_up_ = false;
   started_at_ = Now();
   if (!MakePair(agent_, theirs)) return AgentGone(-errno);
   Watch(agent_, kAgent, EPOLLIN);
@@ -137,11 +145,13 @@ void Keeper::OnSignals() {
     if (signal == SIGCHLD) {
       Reap();
     } else if (signal == SIGHUP) {
-      // A log file to be opened anew; one that sleeps will.
-      if (pid_ > 0 && !asleep_) kill(pid_, SIGHUP);
+      // A log file to be opened anew; one that sleeps will. It would be the end of one that has not come so far as to expect it.
+      hung_up_ = pid_ > 0 && !greeted_;
+      if (pid_ > 0 && !asleep_ && greeted_) kill(pid_, SIGHUP);
     } else if (signal == SIGUSR2) {
       TryReplacement();
     } else {
+      if (removing_ > 0) return;
       ending_ = true;
       if (pid_ < 0) return Finish(0);
       // Before the signal, so that the agent knows when it looks: nobody comes after it.
@@ -158,6 +168,8 @@ void Keeper::Reap() {
   for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
     if (pid == pid_) {
       AgentGone(status);
+    } else if (pid == removing_) {
+      finished_ = true;
     } else if (pid == trial_) {
       trial_ = -1;
       if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
@@ -204,16 +216,49 @@ void Keeper::AgentGone(int status) {
   const int64_t pause = PauseAfter(deaths_);
   manager_.Say("the agent has ended (%s), %d in a row; the next one starts in %lld.%lld s", last_death_, deaths_,
                static_cast<long long>(pause / 1000), static_cast<long long>(pause % 1000 / 100));
+  Pause(pause);
+}
+
+void Keeper::Pause(int64_t ms) {
   itimerspec when{};
-  when.it_value.tv_sec = pause / 1000;
+  when.it_value.tv_sec = ms / 1000;
   // 0 would disarm it.
-  when.it_value.tv_nsec = pause % 1000 * 1'000'000 + 1;
+  when.it_value.tv_nsec = ms % 1000 * 1'000'000 + 1;
   timerfd_settime(pause_.get(), 0, &when, nullptr);
 }
 
+// What an agent would have taken away if it had been there.
 void Keeper::Finish(int status) {
-  finished_ = true;
+  if (removing_ > 0) return;
+  ending_ = true;
   status_ = status;
+  if (asleep_) waiting_.End();
+  removing_ = RemoveFiles(nullptr);
+  finished_ = removing_ <= 0;
+  if (!finished_) Pause(kLastFilesMs);
+}
+
+// In a child, for the disk may hang. −1: there are none.
+pid_t Keeper::RemoveFiles(const Held* only) {
+  bool any = false;
+  for (size_t index = 0; index < holdings_.end() && !any; index++) {
+    const Held& held = holdings_.at(index);
+    any = held.used() && held.kind == Kind::kFile && (only == nullptr || only == &held);
+  }
+  if (!any) return -1;
+  const pid_t pid = fork();
+  if (pid != 0) return pid;
+  for (size_t index = 0; index < holdings_.end(); index++) {
+    const Held& held = holdings_.at(index);
+    if (held.used() && held.kind == Kind::kFile && (only == nullptr || only == &held)) RemoveOwnFile(held.descriptor);
+  }
+  _exit(0);
+}
+
+// Another one takes its place, or nobody wants it any more.
+void Keeper::LetGo(Held& held) {
+  RemoveFiles(&held);
+  if (asleep_) waiting_.Forget(held);
 }
 
 // -- another keeper in the place of this one --------------------------------------------------------------
@@ -246,6 +291,8 @@ void Keeper::Resume(const Reign& reign) {
   asleep_ = reign.asleep != 0;
   deaths_ = reign.deaths;
   started_at_ = reign.started_at;
+  // Not known any more, and a log file that is opened once too often costs nothing.
+  hung_up_ = !greeted_;
   if (agent_) Watch(agent_, kAgent, EPOLLIN);
   // What has ended in between has sent its signal to nobody who could read it.
   Reap();
@@ -377,6 +424,8 @@ void Keeper::Hear(char* packet, size_t size, Descriptor descriptor) {
 void Keeper::HearAgent(char* rest) {
   if (strcmp(NextWord(&rest), kProtocol) != 0) return Refuse("agent", EPROTONOSUPPORT);
   greeted_ = ever_greeted_ = true;
+  if (hung_up_ && pid_ > 0) kill(pid_, SIGHUP);
+  hung_up_ = false;
 }
 
 void Keeper::HearKeep(char* rest, Descriptor descriptor) {
@@ -386,14 +435,18 @@ void Keeper::HearKeep(char* rest, Descriptor descriptor) {
   Kind kind;
   if (!ParseKind(word, kind)) return Refuse("keep", EINVAL);
   if (!descriptor) return Refuse("keep", EBADF);
-  if (kind != Kind::kPlain && !waiting_.CanWaitFor(descriptor.get())) return Refuse("keep", errno);
+  if (IsWaitedFor(kind) && !waiting_.CanWaitFor(descriptor.get())) return Refuse("keep", errno);
+  if (Held* other = holdings_.Find(name); other != nullptr) LetGo(*other);
   const int error = holdings_.Keep(name, kind, rest == nullptr ? none : rest, static_cast<Descriptor&&>(descriptor));
   if (error != 0) Refuse("keep", error);
 }
 
 void Keeper::HearDrop(const char* name) {
   Held* held = holdings_.Find(name);
-  if (held != nullptr) holdings_.Drop(*held);
+  if (held != nullptr) {
+    LetGo(*held);
+    holdings_.Drop(*held);
+  }
   Answer("dropped %.*s", static_cast<int>(kLongestName), name);
 }
 

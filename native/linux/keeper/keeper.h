@@ -39,7 +39,10 @@ class Keeper {
   void OnSignals();
   void Reap();
   void AgentGone(int status);
+  void Pause(int64_t ms);
   void Finish(int status);
+  pid_t RemoveFiles(const Held* only);
+  void LetGo(Held& held);
 
   // -- another keeper in the place of this one
   void Resume(const Reign& reign);
@@ -79,12 +82,14 @@ class Keeper {
   bool telling_ = false;   // `go` has not been said
   bool greeted_ = false;   // the agent of now has
   bool ever_greeted_ = false;
+  bool hung_up_ = false;   // SIGHUP has come before its greeting
   bool asleep_ = false;    // the agent has said so; it may not have ended yet
   bool awaited_ = false;   // input has come, and the one that sleeps has not ended yet
   bool says_end_ = false;
   bool ending_ = false;    // asked to
   pid_t trial_ = -1;       // of the program that may take the place of this one
   bool renews_ = false;    // the agent is to make room for the next one
+  pid_t removing_ = -1;    // the child that takes files away before the end
   bool finished_ = false;
   int status_ = 0;
   int deaths_ = 0;         // one soon after another

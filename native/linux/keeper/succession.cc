@@ -40,19 +40,21 @@ char* NextLine(char** rest, char* end) {
 
 bool Parse(char* text, char* end, Reign& reign, Holdings& holdings, Programs& programs) {
   char* line = NextLine(&text, end);
-  if (line == nullptr || sscanf(line, "reign 1 %d %d %d %d %d %d %lld", &reign.agent, &reign.pid, &reign.greeted, &reign.ever_greeted, &reign.asleep, &reign.deaths, &reign.started_at) != 7) {
+  if (line == nullptr || sscanf(line, "reign 2 %d %d %d %d %d %d %lld", &reign.agent, &reign.pid, &reign.greeted, &reign.ever_greeted, &reign.asleep, &reign.deaths, &reign.started_at) != 7) {
     return false;
   }
   while ((line = NextLine(&text, end)) != nullptr) {
     if (strcmp(line, "end") == 0) return true;
-    int number, kind, note_at = 0;
+    int number, kind_number, note_at = 0;
+    Kind kind;
     size_t input;
     char name[kLongestName + 1];
     unsigned long long serial;
     int pid, ended, status;
-    if (sscanf(line, "held %d %d %zu %47s %n", &number, &kind, &input, name, &note_at) == 4 && note_at > 0) {
-      const char* note = line + note_at;
-      if (holdings.Keep(name, static_cast<Kind>(kind), note, Descriptor(number)) != 0 || input > kMostInput || input > static_cast<size_t>(end - text)) return false;
+    if (sscanf(line, "held %d %d %zu %47s%n", &number, &kind_number, &input, name, &note_at) == 4 && line[note_at] == ' ' && ParseKind(kind_number, kind)) {
+      // One blank, and no more: a blank in a format is any number of them (scanf(3)).
+      const char* note = line + note_at + 1;
+      if (holdings.Keep(name, kind, note, Descriptor(number)) != 0 || input > kMostInput || input > static_cast<size_t>(end - text)) return false;
       if (input == 0) continue;
       Input* place = holdings.PlaceFor(*holdings.Find(name));
       if (place == nullptr) return false;

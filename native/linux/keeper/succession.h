@@ -9,7 +9,7 @@
 namespace concierge::keeper {
 
 // Of the text in which one tells the other what there is.
-constexpr char kStateFormat[] = "1";
+constexpr char kStateFormat[] = "2";
 
 // What a keeper knows beside its holdings and programs.
 struct Reign {

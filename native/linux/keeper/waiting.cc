@@ -28,7 +28,7 @@ bool Waiting::CanWaitFor(int descriptor) const {
 void Waiting::Begin() {
   for (size_t index = 0; index < holdings_.end(); index++) {
     const Held& held = holdings_.at(index);
-    if (!held.used() || held.kind == Kind::kPlain) continue;
+    if (!held.used() || !IsWaitedFor(held.kind)) continue;
     epoll_event event{};
     event.events = EPOLLIN | EPOLLRDHUP;
     if (held.kind == Kind::kPort) event.events |= EPOLLET;
@@ -40,8 +40,12 @@ void Waiting::Begin() {
 void Waiting::End() {
   for (size_t index = 0; index < holdings_.end(); index++) {
     const Held& held = holdings_.at(index);
-    if (held.used() && held.kind != Kind::kPlain) epoll_ctl(epoll_, EPOLL_CTL_DEL, held.descriptor, nullptr);
+    if (held.used()) Forget(held);
   }
+}
+
+void Waiting::Forget(const Held& held) {
+  if (IsWaitedFor(held.kind)) epoll_ctl(epoll_, EPOLL_CTL_DEL, held.descriptor, nullptr);
 }
 
 bool Waiting::Wakes(uint32_t datum, uint32_t events) {
@@ -50,7 +54,8 @@ bool Waiting::Wakes(uint32_t datum, uint32_t events) {
   if (index >= holdings_.end() || !holdings_.at(index).used()) return false;
   Held& held = holdings_.at(index);
   switch (held.kind) {
-    case Kind::kPlain: return false;
+    case Kind::kPlain:
+    case Kind::kFile: return false;
     case Kind::kPort: return PortWakes(held, events);
     case Kind::kStream: return StreamWakes(held);
     case Kind::kListener: return true;

@@ -19,6 +19,8 @@ class Waiting {
 
   void Begin();
   void End();
+  // Of one that is about to be closed: another process may have the same, and what is waited for would stay in the set.
+  void Forget(const Held& held);
 
   // What an event says: whether an agent has to look at it. Lets a client go that has left.
   bool Wakes(uint32_t datum, uint32_t events);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync, statSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync, statSync, unlinkSync, writeFileSync, writeSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../unit/transport/until.ts';
@@ -151,6 +151,66 @@ describe('what is held', () => {
 
     expect(told.filter((text) => text.startsWith('held many-')).length).toBe(3000);
     expect(new Set(told).size).toBe(told.length);
+  });
+});
+
+describe('a file that goes with what serves behind it', () => {
+  const put = (name: string): string => {
+    const path = lab.path(name);
+    writeFileSync(path, name);
+    return path;
+  };
+
+  it('is taken away at the end of a keeper whose agent sleeps', async () => {
+    const [ours, other] = [put('ours'), put('other')];
+    const agent = await first();
+    await agent.send('keep place file ', ['place', ours]);
+    await agent.send('keep memory plain ', ['place', other]);
+    await agent.sleep();
+
+    lab.keeper.kill('SIGTERM');
+
+    expect(await lab.ended()).toBe(0);
+    expect([exists(ours), exists(other)]).toEqual([false, true]);
+  });
+
+  it('is taken away when an agent ends the keeper', async () => {
+    const ours = put('ours');
+    const agent = await first();
+    await agent.send('keep place file ', ['place', ours]);
+    await agent.send('end');
+    agent.order({ do: 'exit', status: 4 });
+
+    expect(await lab.ended()).toBe(4);
+    expect(exists(ours)).toBe(false);
+  });
+
+  it.each(['drop place', 'keep place plain '])('is taken away by `%s`', async (text) => {
+    const ours = put('ours');
+    const agent = await first();
+    await agent.send('keep place file ', ['place', ours]);
+
+    await agent.send(text, ...(text.startsWith('keep') ? [['memory', 'x'] as const] : []));
+
+    await until(() => !exists(ours));
+  });
+
+  it('stays where another one lies at its place, and while one agent follows another', async () => {
+    const [ours, theirs] = [put('ours'), put('theirs')];
+    const agent = await first();
+    await agent.send('keep one file ', ['place', ours]);
+    await agent.send('keep two file ', ['place', theirs]);
+    agent.kill();
+    const next = await ready();
+    expect(exists(ours)).toBe(true);
+    unlinkSync(theirs);
+    put('theirs');
+    await next.sleep();
+
+    lab.keeper.kill('SIGTERM');
+
+    expect(await lab.ended()).toBe(0);
+    expect([exists(ours), exists(theirs)]).toEqual([false, true]);
   });
 });
 
@@ -573,6 +633,23 @@ describe('an agent', () => {
     lab.keeper.kill('SIGHUP');
 
     for (let word = await agent.next(); ; word = await agent.next()) if (word['signal'] === 'SIGHUP') break;
+  });
+
+  it('that has not greeted is told of it then, for it would be its end before', async () => {
+    lab.start();
+    const agent = await lab.next();
+    await agent.told();
+
+    lab.keeper.kill('SIGHUP');
+    for (let times = 0; times < 3; times += 1) {
+      agent.order({ do: 'send', text: 'drop one' });
+      expect(await agent.heard()).toMatch(/^refused drop /);
+      // Nothing but this, though the keeper has had its signal by now.
+      expect(await agent.next()).toEqual({ done: 'send' });
+    }
+    agent.order({ do: 'send', text: 'agent 1 test' });
+
+    expect(new Set([await agent.next(), await agent.next()])).toEqual(new Set([{ done: 'send' }, { signal: 'SIGHUP' }]));
   });
 
   it('whose keeper is killed sees its socket close', async () => {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../unit/transport/until.ts';
 import type { AgentProcess } from '../../wire/lib/agent-process.ts';
 import type { LineClient } from '../../wire/lib/line-client.ts';
+import { keeperPath } from './keeper-lab.ts';
 import { agentOf, ask, asleep, endAll, keptAgent, starts } from './kept-agent.ts';
 
 afterEach(endAll);
@@ -122,6 +124,14 @@ describe('a program whose agent is killed', () => {
   });
 });
 
+describe('a program that was taken over', () => {
+  it('is not mistaken for whoever has its number by now', () => {
+    const { stdout, stderr } = spawnSync(keeperPath, ['--', process.execPath, join(import.meta.dirname, 'mistaken-number.ts')], { timeout: 20_000 });
+
+    expect(stdout.toString(), stderr.toString()).toBe('lives\n');
+  });
+});
+
 describe('a program of which only the end is to be known', () => {
   it('keeps no agent awake, and its end is told by one that was not there', async () => {
     const keeper = await keptAgent();
@@ -154,6 +164,31 @@ describe('what a program has left in the background', () => {
 
     await until(() => readdirSync(keeper.directory).includes('done'));
     expect(await ask(host, 'guest-ping')).toEqual({});
+    host.close();
+  });
+});
+
+describe('pipes that are left in the background', () => {
+  const openOf = (keeper: AgentProcess): number => readdirSync(`/proc/${keeper.pid}/fd`).length;
+
+  it('are let go of as soon as nobody writes to them any more, by the agent that saw them left and by the next one', async () => {
+    const keeper = await keptAgent({ words: ['--sleep-after=0'] });
+    const host = await keeper.connect();
+    await ask(host, 'guest-ping');
+    const before = openOf(keeper);
+    for (const [index, killed] of [false, true].entries()) {
+      const go = join(keeper.directory, `go.${index}`);
+      const pid = await exec(host, `(while [ ! -e ${go} ]; do sleep 0.02; done) & echo started`);
+      await ended(host, pid);
+      // The two records of the output of each program stay; and two pipes.
+      const records = 2 * (index + 1);
+      await until(() => openOf(keeper) === before + records + 2);
+      if (killed) await kill(keeper);
+
+      writeFileSync(go, '');
+
+      await until(() => openOf(keeper) === before + records);
+    }
     host.close();
   });
 });

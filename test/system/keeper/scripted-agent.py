@@ -38,7 +38,11 @@ def descriptors(ancillary):
 
 def listen_to_keeper():
     while True:
-        data, ancillary, flags, _ = keeper.recvmsg(16384, 1024)
+        try:
+            data, ancillary, flags, _ = keeper.recvmsg(16384, 1024)
+        except ConnectionResetError:
+            # It has ended with something unread.
+            continue
         if not data:
             return say(lost=True)
         numbers = list(descriptors(ancillary))
@@ -72,6 +76,8 @@ def open_one(how, path):
         return client.detach()
     if how == "terminal":
         return os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    if how == "place":
+        return os.open(path, os.O_PATH | os.O_NOFOLLOW)
     if how == "memory":
         number = os.memfd_create("x")
         os.write(number, path.encode())

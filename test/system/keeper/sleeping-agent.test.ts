@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { until } from '../../unit/transport/until.ts';
 import { AgentProcess, program, scratchDirectory } from '../../wire/lib/agent-process.ts';
@@ -104,6 +105,26 @@ describe('a sleeping agent', () => {
     }
   });
 
+  it('serves where the configuration says by now, and takes its old socket away', async () => {
+    const directory = scratchDirectory();
+    const configuration = join(directory, 'ga.conf');
+    const at = (name: string): string => join(directory, name);
+    const moveTo = (name: string): void => writeFileSync(configuration, `[general]\nmethod=unix-listen\npath=${at(name)}\nstatedir=${directory}\n[concierge]\nsleep-after=1\n`);
+    moveTo('old');
+    const keeper = await keptAgent({ directory, allWords: ['--verbose'], environment: { QGA_CONF: configuration } });
+    await asleep(keeper);
+
+    moveTo('new');
+    (await keeper.connect(at('old'))).close();
+    await until(() => existsSync(at('new')) && !existsSync(at('old')));
+    await asleep(keeper);
+    const host = await keeper.connect(at('new'));
+
+    expect(await ask(host, 'guest-sync', { id: 6 })).toBe(6);
+    expect(starts(keeper)).toBe(3);
+    host.close();
+  });
+
   it('goes on with what the configuration said before somebody broke it, and says so once', async () => {
     const directory = scratchDirectory();
     const configuration = join(directory, 'ga.conf');
@@ -179,6 +200,24 @@ describe('an agent that is killed', () => {
   });
 });
 
+describe('an agent that is being started', () => {
+  it('does not end of a hang-up', async () => {
+    const keeper = new AgentProcess({ command: [keeperPath, '--', program], words: ['--verbose'] });
+    await until(() => agentOf(keeper) !== undefined);
+    for (let patience = 10_000; patience > 0 && !keeper.stderr.includes('serving'); patience -= 1) {
+      keeper.signal('SIGHUP');
+      await wait(1);
+    }
+
+    const host = await keeper.connect();
+    keeper.signal('SIGHUP');
+    expect(await ask(host, 'guest-ping')).toEqual({});
+    host.close();
+    expect(keeper.stderr).not.toContain('the agent has ended');
+    await keeper.stop();
+  });
+});
+
 describe('the end', () => {
   it.each([['awake'], ['asleep']])('of a keeper whose agent is %s is that of the service', async (state) => {
     const keeper = await keptAgent();
@@ -187,8 +226,7 @@ describe('the end', () => {
     keeper.signal('SIGTERM');
 
     expect(await keeper.end()).toEqual({ code: 0, signal: null });
-    // A socket that nobody answers on is replaced by the next start.
-    expect(existsSync(keeper.socket)).toBe(state === 'asleep');
+    expect(existsSync(keeper.socket)).toBe(false);
     const next = await keptAgent({ directory: keeper.directory });
     expect(next.running).toBe(true);
   });

@@ -102,10 +102,21 @@ describe('a keeper that is replaced by a new one', () => {
     expect(await agent.heard()).toBe('dropped one');
   });
 
+  it.each(['', '  two blanks before', 'and behind  ', '   '])('hands a note on as it is: "%s"', async (note) => {
+    const agent = await first();
+    await agent.send(`keep one plain ${note}`, ['memory', 'first']);
+
+    await replace();
+    expect(await agent.heard()).toBe('renew');
+    await agent.sleep();
+
+    expect(await (await lab.next()).told()).toEqual(['keeper 1 0.1.0 update', `held one plain ${note}`]);
+  });
+
   it.each([
     ['is missing', (beside: string) => writeFileSync(beside, '')],
     ['is none', (beside: string) => writeFileSync(beside, '#!/bin/sh\nexit 1\n')],
-    ['does not know the state of this one', (beside: string) => writeFileSync(beside, '#!/bin/sh\n[ "$2" = 2 ]\n')],
+    ['does not know the state of this one', (beside: string) => writeFileSync(beside, '#!/bin/sh\n[ "$2" = 3 ]\n')],
   ])('by one that %s goes on as it is', async (what, make) => {
     const agent = await first();
     const before = running(pid());
@@ -123,8 +134,8 @@ describe('a keeper that is replaced by a new one', () => {
   });
 
   it('says which states it knows', () => {
-    expect(spawnSync(keeperPath, ['--takes-over', '1']).status).toBe(0);
-    expect(spawnSync(keeperPath, ['--takes-over', '2']).status).toBe(1);
+    expect(spawnSync(keeperPath, ['--takes-over', '2']).status).toBe(0);
+    expect(spawnSync(keeperPath, ['--takes-over', '1']).status).toBe(1);
   });
 });
 

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
-import { until } from '../../unit/transport/until.ts';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { AgentProcess } from '../../wire/lib/agent-process.ts';
 import type { LineClient } from '../../wire/lib/line-client.ts';
 import { asleep, endAll, keptAgent, starts } from './kept-agent.ts';
@@ -18,7 +17,16 @@ const aroundSleep = (): number => 800 + Math.random() * 500;
 
 const memory = (pid: number): number => Number(/^Anonymous:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1'))?.[1]);
 
-const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
+/** What each of them is, without the number that the kernel has given it. */
+const descriptors = (pid: number): readonly string[] =>
+  readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+    try {
+      return readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/\[\d+\]$/, '');
+    } catch {
+      // Closed since the list was read.
+      return [];
+    }
+  }).toSorted();
 
 let number = 0;
 const sync = (): { readonly text: string; readonly answer: string } => {
@@ -67,7 +75,8 @@ describe(`${turns} turns of sleep and wake on each of ${keepers} keepers`, () =>
     await Promise.all(all.map(manyTurns));
 
     for (const keeper of all) await asleep(keeper);
-    for (const [index, { pid }] of all.entries()) await until(() => descriptors(pid) <= (atRest[index] ?? 0));
+    // One by one, so that one too many is named.
+    for (const [index, { pid }] of all.entries()) await vi.waitFor(() => expect(descriptors(pid)).toEqual(atRest[index]), { timeout: 10_000 });
     for (const [index, { pid }] of all.entries()) expect(memory(pid) - (before[index] ?? 0)).toBeLessThan(64);
     const wakes = all.reduce((sum, keeper) => sum + starts(keeper) - 1, 0);
     console.log(`${wakes} wakes`);
