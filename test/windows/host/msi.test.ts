@@ -14,6 +14,7 @@ const root = fileURLToPath(new URL('../../../', import.meta.url));
 const drive = join(process.env['WINEPREFIX'] ?? '', 'drive_c');
 const programs = join(drive, 'Program Files/Concierge');
 const log = join(drive, 'concierge-installer.log');
+const installerLog = join(drive, 'concierge-msi.log');
 const serviceKey = 'HKLM\\System\\CurrentControlSet\\Services\\concierge-ga';
 const keys = [serviceKey, ...new Set(installedValues.map(({ key }) => `HKLM\\${key}`)), 'HKLM\\SOFTWARE\\Concierge'];
 
@@ -23,7 +24,28 @@ const windowsPath = (path: string): string => `Z:${path.replaceAll('/', '\\')}`;
 const statusOf = (...args: readonly string[]): number | null =>
   spawnSync('/usr/lib/wine/wine64', args, { stdio: 'ignore', timeout: 150_000 }).status;
 
-const msiexec = (verb: string, msi: string, ...properties: readonly string[]): number | null => statusOf('msiexec', verb, windowsPath(msi), '/qn', ...properties);
+/** The low byte of what Windows Installer answers: this system has no more of it. */
+const answers: Readonly<Record<number, string>> = { 67: 'ERROR_INSTALL_FAILURE (1603)', 91: 'ERROR_FUNCTION_FAILED (1627)', 66: 'ERROR_INSTALL_USEREXIT (1602)', 82: 'ERROR_INSTALL_ALREADY_RUNNING (1618)' };
+
+/** `done`, or how the installation failed: the code and the first step that did. */
+function msiexec(verb: string, msi: string, ...properties: readonly string[]): string {
+  rmSync(installerLog, { force: true });
+  const status = statusOf('msiexec', verb, windowsPath(msi), '/qn', '/l*v', 'C:\\concierge-msi.log', ...properties);
+  if (status === 0) return 'done';
+  const said = existsSync(installerLog) ? readFileSync(installerLog, 'latin1') : '';
+  // MigrateFeatureStates says so where there is nothing to migrate.
+  const steps = [...said.matchAll(/^Action ended [\d:]+: (\w+)\. Return value 0\./gm)].map(([, step]) => step).filter((step) => step !== 'MigrateFeatureStates');
+  return `${status === null ? 'no end within its time' : answers[status] ?? `status ${status}`} at ${steps[0] ?? 'no step that it tells'}`;
+}
+
+/**
+ * What an earlier run that did not come to its end has left. A newer version among it is a reason to refuse an older one: with
+ * ERROR_INSTALL_FAILURE at LaunchConditions.
+ */
+function removeLeftProducts(): void {
+  const uninstall = runUnderWine('reg', 'query', 'HKLM\\Software\\Microsoft\\Windows\\CurrentVersion\\Uninstall', '/s');
+  for (const [, code = ''] of uninstall.matchAll(/\\(\{[0-9A-F-]{36}\})\r?\n(?:    .*\r?\n)*?    DisplayName +REG_SZ +Concierge Guest Agent/g)) statusOf('msiexec', '/x', code, '/qn');
+}
 
 /** Rows of a table, without its three lines of head. */
 const rowsOf = (msi: string, table: string): readonly (readonly string[])[] =>
@@ -68,6 +90,7 @@ before(() => {
   execFileSync(process.execPath, [join(root, 'scripts/build-bundle.ts')], { stdio: 'ignore' });
   execFileSync(process.execPath, [join(root, 'packaging/windows/package.ts'), `--output=${output}`], { stdio: 'ignore' });
   msi = join(output, readdirSync(output).find((name) => name.endsWith('.msi')) ?? assert.fail('no MSI was made'));
+  removeLeftProducts();
 });
 
 after(() => rmSync(output, { recursive: true }));
@@ -168,7 +191,7 @@ describe('what the MSI says of itself', () => {
 });
 
 describe('the MSI', () => {
-  afterEach(() => rmSync(log, { force: true }));
+  afterEach(() => [log, installerLog].forEach((file) => rmSync(file, { force: true })));
 
   const called = (): readonly string[] => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').filter((line) => line !== '') : []);
   const image = (): string => /ImagePath\s+REG_\w+\s+(.*?)\r?$/m.exec(runUnderWine('reg', 'query', serviceKey, '/v', 'ImagePath'))?.[1] ?? '';
@@ -186,13 +209,13 @@ describe('the MSI', () => {
     });
     const removed = msiexec('/x', msi);
 
-    assert.equal(installed, 0);
+    assert.equal(installed, 'done');
     assert.ok(running);
     // Windows Installer puts the program in quotes, and Wine's does not: what the package says are the arguments.
     assert.match(command.trim(), /^"?C:\\Program Files\\Concierge\\concierge-ga\.exe"? "C:\\Program Files\\Concierge\\app\\concierge-ga\.cjs" -d --retry-path$/);
     assert.deepEqual(files, installedFiles.toSorted());
     assert.deepEqual(values, installedValues);
-    assert.equal(removed, 0);
+    assert.equal(removed, 'done');
     assert.deepEqual(left(), []);
   });
 
@@ -215,17 +238,17 @@ describe('the MSI', () => {
     const removed = msiexec('/x', msi);
     rmSync(join(configuration, '..'), { recursive: true });
 
-    assert.equal(first, 0);
+    assert.equal(first, 'done');
     assert.match(atFirst, /-d --retry-path --method=isa-serial --path=COM9$/);
     assert.deepEqual(atInstall, ['ConciergeVssInstall', 'ConciergeServiceRecovery']);
-    assert.equal(upgraded, 0);
+    assert.equal(upgraded, 'done');
     assert.equal(afterwards, atFirst);
     assert.deepEqual(atUpgrade, ['ConciergeVssRemove']);
     assert.ok(running);
-    assert.notEqual(back, 0);
+    assert.equal(back, 'ERROR_INSTALL_FAILURE (1603) at LaunchConditions');
     assert.deepEqual(stillThere, [atFirst, true]);
     assert.equal(kept, '[general]\nverbose = 1\n');
-    assert.equal(removed, 0);
+    assert.equal(removed, 'done');
     assert.deepEqual(left(), []);
   });
 
@@ -234,7 +257,7 @@ describe('the MSI', () => {
 
     const status = msiexec('/i', broken);
 
-    assert.notEqual(status, 0);
+    assert.equal(status, 'ERROR_FUNCTION_FAILED (1627) at StartServices');
     assert.deepEqual(called(), ['ConciergeVssInstall', 'ConciergeServiceRecovery', 'ConciergeVssRemove']);
     assert.deepEqual(left(), []);
   });
