@@ -36,9 +36,9 @@ const allAccess = 0xf01ff;
 const made = new Map<string, bigint>();
 
 /** Makes a service as a person would, by hand. */
-function makeService(name: string, starts: keyof typeof start = 'manual', command = 'C:\\none.exe'): void {
+function makeService(name: string, starts: keyof typeof start = 'manual', command = 'C:\\none.exe', account: string | null = null): void {
   const manager = advapi32.OpenSCManagerW(null, null, 2);
-  const service = advapi32.CreateServiceW(manager, name, name, allAccess, 0x10, start[starts], 1, command, null, null, null, null, null);
+  const service = advapi32.CreateServiceW(manager, name, name, allAccess, 0x10, start[starts], 1, command, null, null, null, account, null);
   assert.notEqual(service, 0n, `${name} was not made`);
   made.set(name, service);
   advapi32.CloseServiceHandle(manager);
@@ -188,6 +188,9 @@ describe('VSS as the diagnosis sees it', () => {
     removeService('Concierge VSS Provider');
     makeService('Concierge VSS Provider', 'disabled');
     await look();
+    removeService('Concierge VSS Provider');
+    makeService('Concierge VSS Provider', 'manual', 'C:\\none.exe', 'NT AUTHORITY\\LocalService');
+    await look();
 
     assert.deepEqual(seen, [
       'bad: is not registered with VSS: no freeze can be made',
@@ -197,6 +200,7 @@ describe('VSS as the diagnosis sees it', () => {
       'good: is registered with VSS and COM+; writers are told of a backup of type copy',
       'good: is registered with VSS and COM+; writers are told of a backup of type full',
       'bad: the service of its COM+ application, Concierge VSS Provider, is disabled',
+      'bad: its COM+ application, Concierge VSS Provider, runs as NT AUTHORITY\\LocalService, which cannot hold volumes',
     ]);
   });
 

@@ -22,7 +22,7 @@ export const advapi32 = dll('advapi32.dll', {
     'int __stdcall ConvertStringSidToSidW(str16 text, _Out_ void **sid)'),
   ConvertStringSecurityDescriptorToSecurityDescriptorW: prototype<(text: string, revision: number, descriptor: Out<Pointer | null>, size: null) => number>(
     'int __stdcall ConvertStringSecurityDescriptorToSecurityDescriptorW(str16 text, uint32_t revision, _Out_ void **descriptor, void *size)'),
-  CreateServiceW: prototype<(manager: Pointer, name: string, displayName: string, access: number, type: number, start: number, errorControl: number, path: string, group: null, tag: null, dependencies: null, account: null, password: null) => Pointer>(
+  CreateServiceW: prototype<(manager: Pointer, name: string, displayName: string, access: number, type: number, start: number, errorControl: number, path: string, group: null, tag: null, dependencies: null, account: string | null, password: null) => Pointer>(
     'void *__stdcall CreateServiceW(void *manager, str16 name, str16 displayName, uint32_t access, uint32_t type, uint32_t start, uint32_t errorControl, str16 path, str16 group, void *tag, void *dependencies, str16 account, str16 password)'),
   DeleteService: prototype<(service: Pointer) => number>('int __stdcall DeleteService(void *service)'),
   GetFileSecurityW: prototype<(path: string, parts: number, descriptor: Buffer | null, length: number, needed: Out<number>) => number>(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { bad, good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
-import { queryService } from '../service-query.ts';
+import { isLocalSystem, queryService } from '../service-query.ts';
 import { serviceName } from '../service-identity.ts';
 
 /** The agent as a service: there, running, started at boot, as SYSTEM, and started again when it fails. */
@@ -14,7 +14,7 @@ export async function agentServiceFindings(): Promise<readonly Finding[]> {
     ...(isQuoted(command) ? [] : [bad(subject, `its path has a blank and no quotes, so that Windows would start another program: ${command}`, 'concierge-ga service uninstall, then concierge-ga service install')]),
     ...(start === 'automatic' ? [] : [warning(subject, `its start is ${start}: after a boot there is no agent`, `sc config ${serviceName} start= auto`)]),
     ...(running ? [] : [warning(subject, 'it does not run', 'concierge-ga service start; what it says is in the event log of applications')]),
-    ...(/^(?:localsystem|nt authority\\system)$/i.test(account) ? [] : [warning(subject, `it runs as ${account}: most commands need SYSTEM`, `sc config ${serviceName} obj= LocalSystem`)]),
+    ...(isLocalSystem(facts) ? [] : [warning(subject, `it runs as ${account}: most commands need SYSTEM`, `sc config ${serviceName} obj= LocalSystem`)]),
     ...(recovery !== 0 ? [] : [warning(subject, 'nothing starts it again when it fails', `sc failure ${serviceName} reset= 86400 actions= restart/1000/restart/5000/restart/30000`)]),
   ];
   return unwell.length > 0 ? unwell : [good(subject, `${serviceName} runs, and starts with the system`)];

@@ -6,7 +6,7 @@ import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { guidText } from '../guid.ts';
 import { isElevated } from '../privileges.ts';
 import { registryNumber, registryText } from '../registry.ts';
-import { queryService } from '../service-query.ts';
+import { isLocalSystem, queryService } from '../service-query.ts';
 import { comSecurityProblem, joinApartment } from '../vss/apartment.ts';
 import { backupTypes, classId, optionsKey, providerId, providerName } from '../vss/identity.ts';
 import { defaultLimits } from '../vss/limits.ts';
@@ -29,6 +29,7 @@ export async function providerFindings(): Promise<readonly Finding[]> {
   const application = await queryService(providerName);
   if (application === undefined) return [bad(subject, `there is no COM+ application ${providerName} for it to run in`, install)];
   if (application.start === 'disabled') return [bad(subject, `the service of its COM+ application, ${providerName}, is disabled`, `sc config "${providerName}" start= demand`)];
+  if (!isLocalSystem(application)) return [bad(subject, `its COM+ application, ${providerName}, runs as ${application.account}, which cannot hold volumes`, install)];
   return [good(subject, `is registered with VSS and COM+; writers are told of a backup of type ${backupType()}`)];
 }
 

@@ -15,9 +15,13 @@ describe('the checklist for a real Windows', () => {
   it('is printed by doctor as what a person has to do, with what to expect', () => {
     expect(byHand).toHaveLength(checklist.length);
     expect(byHand[0]).toEqual({
-      subject: 'MSI', verdict: 'by-hand', detail: 'is shown by a real Windows alone',
-      remedy: '`msiexec /i concierge-ga-….msi /qn`, then `sc qc concierge-ga`; expected: running; `BINARY_PATH_NAME` in quotes',
+      subject: 'MSI, as another user', verdict: 'by-hand', detail: 'is shown by a real Windows alone',
+      remedy: '`msiexec /fa concierge-ga-….msi` at a console that is not elevated; expected: no window of SYSTEM appears, and nothing is changed',
     });
+  });
+
+  it('asks nobody for what the self-test or verify looks at: the service, the provider, writers, COM+, pings', () => {
+    for (const { subject, how } of checklist) expect(how, subject).not.toMatch(/sc qc|vssadmin list (?:providers|writers)|dcomcnfg|pings|guest-info|concierge-ga doctor`?$/);
   });
 
   it('has no row twice', () => {
