@@ -3,7 +3,8 @@ import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
 
-import { ClientError, type ClientErrorKind } from './client-error.ts';
+import { agentErrorOf } from './agent-words.ts';
+import { ClientError } from './client-error.ts';
 import type { SingleCommands } from './single-commands.ts';
 
 /** Linux passes no argument of more bytes on to a program (MAX_ARG_STRLEN), its closing zero byte included. */
@@ -72,21 +73,7 @@ function whyNot(program: string, { code, message }: NodeJS.ErrnoException): stri
   return code === 'E2BIG' ? `the request is too long for ${program}` : `${program} cannot be run: ${code ?? message}`;
 }
 
-/** What libvirt's tool says, by what it means. */
-const meanings: readonly (readonly [pattern: RegExp, kind: ClientErrorKind])[] = [
-  [/unable to execute QEMU agent command '[^']*': ([^]*)/, 'refused'],
-  // The first of them when the agent does not answer libvirt's own resynchronisation.
-  [/(guest agent not available for now|guest agent command timed out)/i, 'timeout'],
-];
-
-/** An error of the agent in libvirt's words has lost its class: it is told by the sentence that every agent has for it. */
 function failureOf(program: string, said: string, ended: string): ClientError {
   const text = said.trim().replace(/^error: /gm, '');
-  for (const [pattern, kind] of meanings) {
-    const [, words] = pattern.exec(text) ?? [];
-    if (words === undefined) continue;
-    const agentClass = /has not been found|has been disabled/.test(words) ? 'CommandNotFound' : 'GenericError';
-    return new ClientError(kind, words.trim(), kind === 'refused' ? { agentClass } : {});
-  }
-  return new ClientError('closed', `${basename(program)}: ${text === '' ? `it ended with ${ended} and said nothing` : text}`);
+  return agentErrorOf(text) ?? new ClientError('closed', `${basename(program)}: ${text === '' ? `it ended with ${ended} and said nothing` : text}`);
 }

@@ -3,6 +3,8 @@ import { ClientError } from './client-error.ts';
 
 /** Time limit and cancellation of one call, the wait for its turn not included. */
 export class CallLimit implements Disposable {
+  /** Of the whole call; 0: no limit. */
+  readonly timeoutMs: number;
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #abort = (): void => this.#expire(new ClientError('aborted', 'the call was given up', { cause: this.#signal?.reason }));
@@ -11,6 +13,7 @@ export class CallLimit implements Disposable {
 
   /** @param timeoutMs 0: no limit */
   constructor(timeoutMs: number, signal: AbortSignal | undefined) {
+    this.timeoutMs = timeoutMs;
     this.#signal = signal;
     if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(new ClientError('timeout', `no answer within ${timeoutMs} ms`)), timeoutMs);
     if (signal?.aborted === true) this.#abort();

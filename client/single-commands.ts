@@ -19,9 +19,12 @@ export interface SingleCommands {
    * Answers the JSON text of the agent's answer, `{"return": …}` or `{"error": …}`.
    *
    * @param signal aborted when nobody waits any more
+   * @param timeoutMs how long the answer is waited for, for a way that has a limit of its own; 0: for ever
    * @throws ClientError
    */
-  ask(request: string, signal: AbortSignal): Promise<string | Uint8Array>;
+  ask(request: string, signal: AbortSignal, timeoutMs: number): Promise<string | Uint8Array>;
+  /** The client is closed, and asks no more. */
+  close?(): void;
   /** Bytes of a request that it takes; absent: any. */
   readonly maxRequestBytes?: number;
   /** Bytes of a file that go well in one answer and one request. */
@@ -74,6 +77,7 @@ export class CommandChannel implements Channel {
 
   close(error: ClientError): void {
     this.#ended ??= error;
+    this.#way.close?.();
   }
 
   async #asked(request: string, limit: CallLimit): Promise<string | Uint8Array> {
@@ -85,7 +89,7 @@ export class CommandChannel implements Channel {
       });
     });
     try {
-      return await Promise.race([this.#way.ask(request, gaveUp.signal), expired]);
+      return await Promise.race([this.#way.ask(request, gaveUp.signal, limit.timeoutMs), expired]);
     } finally {
       limit.onExpired(undefined);
     }

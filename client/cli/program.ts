@@ -2,8 +2,8 @@
 import { messageOf } from '../../core/errors/agent-error.ts';
 import { harmless, harmlessLines } from '../../core/errors/harmless-text.ts';
 import { ClientError, type ClientErrorKind } from '../client-error.ts';
-import { connectHybridVsock, connectUnix } from '../connect.ts';
-import { GuestClient } from '../guest-client.ts';
+import type { GuestClient } from '../guest-client.ts';
+import { channelOf } from './channel-of.ts';
 import { readCommandLine, type CommandLine } from './command-line.ts';
 import { withFrozenHint } from './frozen-hint.ts';
 import { flagsIn, subcommandNamed, subcommandOf } from './find-subcommand.ts';
@@ -75,29 +75,4 @@ async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramO
   } finally {
     client?.close();
   }
-}
-
-async function channelOf({ flags, subcommand }: CommandLine, environment: ProgramOptions['environment']): Promise<GuestClient> {
-  // That of `frozen` is for all of it, and not for each answer.
-  const timeout = subcommand === 'frozen' ? undefined : flags.get('timeout');
-  if (timeout !== undefined && !/^\d+(\.\d+)?$/.test(timeout)) throw new UsageError(`--timeout takes a number of seconds, not '${timeout}'`);
-  const limits = timeout === undefined ? {} : { timeoutMs: Number(timeout) * 1000 };
-  const named = ['socket', 'vsock', 'via'].filter((one) => flags.has(one));
-  if (named.length > 1) throw new UsageError(`which guest is meant: ${named.map((one) => `--${one}`).join(' or ')}?`);
-  const via = flags.get('via') ?? (flags.has('socket') || flags.has('vsock') ? undefined : environment['CONCIERGE_VIA']);
-  if (via !== undefined && via !== '') {
-    const [{ byCommand }, { wordsOf }] = await Promise.all([import('../by-command.ts'), import('./typed-arguments.ts')]);
-    const words = wordsOf(via);
-    if (words.length === 0) throw new UsageError("--via takes a program and its arguments, as in 'virsh qemu-agent-command NAME'");
-    return new GuestClient(byCommand(words), limits);
-  }
-  const vsock = flags.get('vsock');
-  if (vsock !== undefined) {
-    const [, path, port] = /^(.+):(\d+)$/.exec(vsock) ?? [];
-    if (path === undefined) throw new UsageError(`--vsock takes the host's socket and a port, as in /run/vm.vsock:1024, not '${vsock}'`);
-    return new GuestClient(await connectHybridVsock(path, Number(port)), limits);
-  }
-  const path = flags.get('socket') ?? environment['CONCIERGE_SOCKET'];
-  if (path === undefined || path === '') throw new UsageError('say which guest: --socket PATH (or CONCIERGE_SOCKET), --vsock PATH:PORT, or --via COMMAND');
-  return new GuestClient(await connectUnix(path), limits);
 }

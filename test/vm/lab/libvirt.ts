@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { baseImage } from './base-image.ts';
 import { DomainEvents } from './domain-events.ts';
@@ -13,19 +13,23 @@ import { BOOT_WITHIN, consoleText, payloadImage } from './machine.ts';
 import { kernelCommandLine, SHELL_PORT } from './recipe.ts';
 
 const URI = 'qemu:///system';
+const repository = resolve(import.meta.dirname, '../../..');
 
 /** libvirt without systemd and without security drivers, as root, started by hand. */
 export class Libvirt {
   readonly #directory: string;
-  readonly #daemon: ChildProcess;
+  readonly #start: () => ChildProcess;
+  #daemon: ChildProcess;
   readonly #events: DomainEvents[] = [];
 
-  private constructor(directory: string, daemon: ChildProcess) {
+  private constructor(directory: string, start: () => ChildProcess) {
     this.#directory = directory;
-    this.#daemon = daemon;
+    this.#start = start;
+    this.#daemon = start();
   }
 
-  static async start(): Promise<Libvirt> {
+  /** @param root a system with a libvirt of its own, instead of this machine's */
+  static async start(root?: string): Promise<Libvirt> {
     // libvirt parses these names even when it is told to run machines as root.
     await run('sh', ['-c', 'getent group kvm || groupadd -r kvm; getent group libvirt-qemu || groupadd -r libvirt-qemu; getent passwd libvirt-qemu || useradd -r -g libvirt-qemu libvirt-qemu']);
     const directory = mkdtempSync(join(tmpdir(), 'concierge-libvirt-'));
@@ -39,18 +43,33 @@ export class Libvirt {
     mkdirSync('/run/libvirt', { recursive: true });
     mkdirSync('/etc/libvirt', { recursive: true });
     // qemu.conf has a fixed place: a mount that only the daemon sees leaves the machine's own, if there is one, alone.
-    const start = `exec 2>${join(directory, 'libvirtd.log')}; mount --bind ${configuration} /etc/libvirt && exec /usr/sbin/libvirtd -f ${join(directory, 'libvirtd.conf')} -p ${join(directory, 'pid')}`;
-    const daemon = spawn('unshare', ['--mount', 'sh', '-c', start], { stdio: 'ignore' });
-    const libvirt = new Libvirt(directory, daemon);
+    const inside = root === undefined ? '' : `chroot ${root} `;
+    // The machine's own devices, and the same names for sockets and images on both sides.
+    const shared = root === undefined ? '' : ['dev', 'proc', 'sys', 'run', 'tmp', repository.slice(1)].map((one) => `mkdir -p ${root}/${one} && mount --rbind /${one} ${root}/${one} && `).join('');
+    const start = `exec 2>${join(directory, 'libvirtd.log')}; ${shared}mkdir -p ${root ?? ''}/etc/libvirt && mount --bind ${configuration} ${root ?? ''}/etc/libvirt && exec ${inside}/usr/sbin/libvirtd -f ${join(directory, 'libvirtd.conf')} -p ${join(directory, 'pid')}`;
+    const libvirt = new Libvirt(directory, () => spawn('unshare', ['--mount', 'sh', '-c', start], { stdio: 'ignore' }));
+    await libvirt.#answers();
+    return libvirt;
+  }
+
+  async #answers(): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        await libvirt.virsh('list');
-        return libvirt;
+        await this.virsh('list');
+        return;
       } catch (error) {
-        if (attempt > 240 || daemon.exitCode !== null) throw new Error(`libvirtd does not answer: ${readFileSync(join(directory, 'libvirtd.log'), 'utf8').slice(-2000)}`, { cause: error });
+        if (attempt > 240 || this.#daemon.exitCode !== null) throw new Error(`libvirtd does not answer: ${readFileSync(join(this.#directory, 'libvirtd.log'), 'utf8').slice(-2000)}`, { cause: error });
         await wait(500);
       }
     }
+  }
+
+  /** The daemon alone: its machines go on. */
+  async restart(): Promise<void> {
+    this.#daemon.kill();
+    if (this.#daemon.exitCode === null) await once(this.#daemon, 'exit');
+    this.#daemon = this.#start();
+    await this.#answers();
   }
 
   /** Resolves to what virsh says. @throws with its error */

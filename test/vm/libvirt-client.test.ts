@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The client's own libvirt RPC against real daemons and a real guest: Debian 12's (9.0), and that of Debian 13's backports (12.9). */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
+import { setTimeout as wait } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { runProgram } from '../../client/cli/program.ts';
+import { exec, GuestClient, Libvirt, libvirtAgent, readFile, withFrozen, writeFile, type AgentEvent } from '../../client/index.ts';
+import { explainFailures } from './lab/explain.ts';
+import { installPackages, missingForLab } from './lab/host.ts';
+import { Libvirt as Daemon, type Domain } from './lab/libvirt.ts';
+import { newerLibvirt } from './lab/newer-libvirt.ts';
+import { agentPayload } from './lab/payload.ts';
+
+const missing = missingForLab();
+/** libvirt's own first wait is five seconds, which an emulated guest on a busy machine may miss. */
+const PATIENT = 120_000;
+const SETUP = 600_000;
+
+const bare = (name: string, channel: string): string => `<domain type='qemu'><name>${name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
+  <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>${channel}<memballoon model='none'/></devices></domain>`;
+const channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
+
+describe.skipIf(missing !== undefined).each([['9.0 of Debian 12', undefined], ['12.9 of Debian 13 backports', newerLibvirt]] as const)(`the client with libvirt %s${missing === undefined ? '' : ` (${missing})`}`, (_version, newer) => {
+  let daemon: Daemon;
+  let guest: Domain;
+  let libvirt: Libvirt;
+  let client: GuestClient;
+  let directory: string;
+  const events: AgentEvent[] = [];
+  const over = (name: string, timeoutMs = PATIENT): GuestClient => new GuestClient(libvirtAgent(name, { libvirt }), { timeoutMs });
+
+  async function ctl(...words: readonly string[]): Promise<{ readonly status: number; readonly text: string }> {
+    const stdout = new PassThrough();
+    const stdin = new Readable({ read: () => undefined });
+    const status = await runProgram({ words: ['--libvirt', 'guest', '--timeout', '120', ...words], environment: {}, version: '', stdin, stdout, stderr: stdout, isWatched: false });
+    stdout.end();
+    return { status, text: (await buffer(stdout)).toString() };
+  }
+
+  async function onceAnswered(): Promise<void> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await client.execute('guest-ping');
+      } catch (error) {
+        if (attempt > 200) throw error;
+        await wait(500);
+      }
+    }
+  }
+
+  beforeAll(async () => {
+    await installPackages();
+    directory = mkdtempSync(join(tmpdir(), 'concierge-libvirt-client-'));
+    daemon = await Daemon.start(await newer?.());
+    guest = await daemon.domain('guest', { payload: await agentPayload() });
+    for (const [name, device, verb] of [['silent', channel, 'create'], ['without', '', 'create'], ['off', channel, 'define']] as const) {
+      writeFileSync(join(directory, `${name}.xml`), bare(name, device));
+      await daemon.virsh(verb, join(directory, `${name}.xml`));
+    }
+    libvirt = await Libvirt.connect();
+    await libvirt.onAgentEvent((event) => events.push(event));
+    client = over('guest');
+    await guest.shell.run('systemctl start qemu-guest-agent');
+    await onceAnswered();
+  }, SETUP);
+  explainFailures(() => guest);
+  afterAll(async () => {
+    libvirt?.close();
+    await daemon?.virsh('undefine', 'off').catch(() => undefined);
+    await daemon?.stop();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('lists and finds domains', async () => {
+    const all = await libvirt.domains();
+    const { uuid = '', id } = all.find(({ name }) => name === 'guest') ?? {};
+
+    expect(all.map(({ name }) => name)).toEqual(['guest', 'off', 'silent', 'without']);
+    expect((await libvirt.domains('running')).map(({ name }) => name)).toEqual(['guest', 'silent', 'without']);
+    for (const named of ['guest', uuid, String(id)]) expect((await libvirt.domain(named)).name).toBe('guest');
+  });
+
+  it('has answers and refusals of the agent', async () => {
+    expect((await client.execute('guest-get-host-name'))['host-name']).toBe('guest');
+    await expect(client.execute('guest-file-open', { path: '/no/such' })).rejects.toMatchObject({ kind: 'refused', agentClass: 'GenericError', message: expect.stringContaining('No such file') });
+    await expect(client.executeRaw('guest-no-such')).rejects.toMatchObject({ kind: 'refused', agentClass: 'CommandNotFound' });
+  });
+
+  it('copies files in both directions and runs a program', async () => {
+    const bytes = Buffer.alloc(100_000, 'libvirt ');
+    await pipeline(Readable.from([bytes]), writeFile(client, '/tmp/copied', { pieceBytes: 30_000 }));
+
+    expect((await buffer(readFile(client, '/tmp/copied'))).equals(bytes)).toBe(true);
+    expect((await exec(client, 'echo', { arguments: ['inside'] })).stdout.toString()).toBe('inside\n');
+  });
+
+  it('freezes around some work', async () => {
+    const held = await withFrozen(client, async ({ count, check }) => {
+      await check();
+      return count;
+    });
+
+    expect(held).toBeGreaterThan(0n);
+    expect(await client.execute('guest-fsfreeze-status')).toBe('thawed');
+  });
+
+  it.each([['info'], ['fs'], ['net'], ['users'], ['os'], ['status'], ['freeze', '--dry-run'], ['frozen', '--', 'true'], ['exec', '--', 'true'], ['raw', 'guest-ping'], ['thaw']])('does %s by concierge-ctl', async (...words) => {
+    expect(await ctl(...words)).toMatchObject({ status: 0 });
+  });
+
+  it.each([
+    ['silent', { kind: 'closed', message: expect.stringContaining('is an agent running in the guest?') }],
+    ['without', { kind: 'closed', message: expect.stringContaining('org.qemu.guest_agent.0') }],
+    ['off', { kind: 'closed', message: expect.stringContaining('start the domain') }],
+    ['no-such', { kind: 'closed', message: expect.stringContaining("no domain with matching name 'no-such'") }],
+  ])('says what is wrong with %s', async (name, expected) => {
+    await expect(over(name).execute('guest-ping')).rejects.toMatchObject(expected);
+    expect(libvirt.isOpen).toBe(true);
+  });
+
+  it('reads by the read-only socket, which refuses commands for the agent', async () => {
+    using readOnly = await Libvirt.connect({ readOnly: true });
+
+    expect((await readOnly.domain('guest')).name).toBe('guest');
+    await expect(new GuestClient(libvirtAgent('guest', { libvirt: readOnly })).execute('guest-ping')).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining('read-only') });
+  });
+
+  it('says that this user has no rights', async () => {
+    chmodSync('/run/libvirt/libvirt-sock', 0o700);
+    process.seteuid?.(65_534);
+    const refused = await Libvirt.connect().catch((error: unknown) => error);
+    process.seteuid?.(0);
+    chmodSync('/run/libvirt/libvirt-sock', 0o777);
+
+    expect(refused).toMatchObject({ kind: 'closed', message: expect.stringContaining('member of the group libvirt') });
+  });
+
+  it('takes an answer beyond 4 MiB for too large, and the connection is good', async () => {
+    await guest.shell.run('dd if=/dev/zero of=/tmp/large bs=1M count=16 status=none');
+    const handle = await client.execute('guest-file-open', { path: '/tmp/large' });
+
+    await expect(client.execute('guest-file-read', { handle, count: 3_500_000 })).rejects.toMatchObject({ kind: 'too-large' });
+    expect((await client.execute('guest-file-read', { handle, count: 2_500_000 })).count).toBe(2_500_000n);
+    expect(libvirt.isOpen).toBe(true);
+  });
+
+  it('says that the agent must be restarted after an answer beyond 10 MiB', async () => {
+    const handle = await client.execute('guest-file-open', { path: '/tmp/large' });
+
+    await expect(client.execute('guest-file-read', { handle, count: 9_000_000 })).rejects.toMatchObject({ kind: 'too-large', message: expect.stringContaining('restarted') });
+    await expect(client.execute('guest-ping')).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining('restarted') });
+    await guest.shell.run('systemctl restart qemu-guest-agent');
+    await onceAnswered();
+  });
+
+  it('hears when the agent goes and comes', async () => {
+    events.length = 0;
+    await guest.shell.run('systemctl stop qemu-guest-agent');
+    await expect.poll(() => events.at(-1)?.state, { timeout: PATIENT }).toBe('disconnected');
+    await expect(client.execute('guest-ping')).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining('not connected') });
+    await guest.shell.run('systemctl start qemu-guest-agent');
+    await expect.poll(() => events.at(-1)?.state, { timeout: PATIENT }).toBe('connected');
+    await onceAnswered();
+
+    expect(events.every(({ domain }) => domain.name === 'guest')).toBe(true);
+  });
+
+  it('gives an agent up that does not answer, and has it back', async () => {
+    await guest.shell.run('kill -STOP $(pidof qemu-ga)');
+    await expect(client.execute('guest-ping', {}, { timeoutMs: 2000 })).rejects.toMatchObject({ kind: 'timeout' });
+    await expect(client.execute('guest-ping', {}, { timeoutMs: 20_000 })).rejects.toMatchObject({ kind: 'timeout' });
+    await guest.shell.run('kill -CONT $(pidof qemu-ga)');
+
+    await onceAnswered();
+  });
+
+  it('survives a domain that is shut down in the middle of a call', async () => {
+    await guest.shell.run('kill -STOP $(pidof qemu-ga)');
+    const waiting = expect(client.execute('guest-ping', {}, { timeoutMs: 60_000 })).rejects.toMatchObject({ kind: expect.stringMatching(/closed|timeout/) });
+    await wait(500);
+    await daemon.virsh('destroy', 'guest');
+
+    await waiting;
+    await expect(client.execute('guest-ping')).rejects.toMatchObject({ kind: 'closed' });
+    expect(libvirt.isOpen).toBe(true);
+  });
+
+  it('finds a daemon that was restarted', async () => {
+    using own = new GuestClient(libvirtAgent('silent'));
+    await expect(own.execute('guest-ping')).rejects.toMatchObject({ message: expect.stringContaining('not connected') });
+    await daemon.restart();
+
+    await expect(libvirt.domains()).rejects.toMatchObject({ kind: 'closed' });
+    // The first call finds the old connection gone, or the new daemon.
+    await own.execute('guest-ping').catch(() => undefined);
+    await expect(own.execute('guest-ping')).rejects.toMatchObject({ message: expect.stringContaining('not connected') });
+  });
+});
