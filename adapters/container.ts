@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import 'reflect-metadata/lite';
 import { Container, ContainerModule } from 'inversify';
+import { messageOf } from '../core/errors/agent-error.ts';
+import type { PolicyRules } from '../core/policy/policy.ts';
+import { unusablePolicy } from '../core/policy/profiles.ts';
 import { composeAgent } from '../core/compose-agent.ts';
 import type * as ports from '../core/ports/index.ts';
 import { channelsHere, createBackend } from './backends.ts';
@@ -9,10 +12,11 @@ import { compatibleWith, version } from './config/product.ts';
 import type { Settings } from './config/settings.ts';
 import { activatedTransport, createTransport } from './channels/index.ts';
 import { joinedChannels } from './channels/joined-channels.ts';
+import { loadPolicy } from './policy/load-policy.ts';
 import * as tokens from './tokens.ts';
 
 /** The core: plain classes, which know nothing of the container. */
-const coreModule = (settings: Settings, keeper: ports.Keeper | undefined): ContainerModule =>
+const coreModule = (settings: Settings, policy: PolicyRules, keeper: ports.Keeper | undefined): ContainerModule =>
   new ContainerModule(({ bind }) => {
     bind(tokens.Agent)
       .toResolvedValue(
@@ -29,6 +33,8 @@ const coreModule = (settings: Settings, keeper: ports.Keeper | undefined): Conta
             },
             fileMode: Number.parseInt(settings.fileMode, 8),
             lists: { allow: settings.allowRpcs, block: settings.blockRpcs },
+            policy,
+            channel: settings.method,
             version: `${compatibleWith}.0+concierge.${version}`,
             ...(keeper === undefined ? {} : { sleep: { keeper, ...(settings.sleepAfter === 0 ? {} : { afterMs: settings.sleepAfter * 1000 }) } }),
           }),
@@ -57,9 +63,10 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const { settings, log, activated } = context;
   // A guest in memory is gone with its agent.
   const keeper = settings.backend === 'fake' ? undefined : context.keeper;
+  const policy = await policyAtStart(settings, log);
   const partsOn = async (backend: ports.Backend, transport: ports.Transport): Promise<AgentParts> => {
     const container = new Container();
-    container.load(backendModule(backend), coreModule(settings, keeper), edgesModule(context, transport));
+    container.load(backendModule(backend), coreModule(settings, policy, keeper), edgesModule(context, transport));
     const agent = container.get(tokens.Agent);
     await agent.freeze?.recoverAtStart();
     return { agent, transport: container.get(tokens.Transport) };
@@ -85,10 +92,23 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
   return { agent: await scenarioAgent(settings, async (backend) => (await partsOn(backend, transport)).agent), transport };
 }
 
+/** One that cannot be used must neither open what it would have closed, nor keep a host from thawing what is frozen. */
+async function policyAtStart(settings: Settings, log: ports.Log): Promise<PolicyRules> {
+  try {
+    const { rules, warnings } = await loadPolicy(settings);
+    for (const line of warnings) log.warning(line);
+    return rules;
+  } catch (error) {
+    for (const line of messageOf(error).split('\n')) log.error(line);
+    log.error('the policy cannot be used: only what a host needs for a thaw is answered. Mend it and send SIGHUP, or start the agent anew');
+    return unusablePolicy;
+  }
+}
+
 /** The channels of the backend, and those of the system that the agent runs on. */
 export async function channelsOf(backend?: ports.Backend): Promise<ports.Channels> {
   const system = await channelsHere();
   return backend?.channels === undefined ? system : joinedChannels(backend.channels, system);
 }
 
-export { createBackend };
+export { createBackend, loadPolicy };

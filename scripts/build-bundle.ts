@@ -21,6 +21,7 @@ const onDemand = [
   /^adapters\/cli\/daemon\.ts$/,
   /^adapters\/third-party\/third-party-backend\.ts$/,
   /^adapters\/scenario\.ts$/,
+  /^adapters\/policy\/parse-policy\.ts$/,
   /^adapters\/cli\/subcommands\/(?!index\.ts$)/,
 ];
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Backend, Channels, Connection, Keeper, KeptDescriptors, StateStore, Transport } from '../../core/ports/index.ts';
+import type { PolicyRules } from '../../core/policy/policy.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ProcessLog } from '../logging/process-log.ts';
+import type { LoadedPolicy } from '../policy/load-policy.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 
 /** What the driving side makes before it asks for an agent: it has to log and to lock when everything else fails. */
@@ -21,6 +23,10 @@ export interface AgentContext {
 /** An agent that is put together and not yet reachable. */
 export interface AgentParts {
   readonly agent: {
+    /** Puts other rules in force. Absent: it keeps those that it was made with. */
+    usePolicy?(rules: PolicyRules): void;
+    /** What changes while something is frozen. */
+    readonly freeze?: { readonly isFrozen: boolean } | undefined;
     serve(connection: Connection): void;
     /** The channel is open: from now on it may go to sleep. Absent: it never does. */
     ready?(): void;
@@ -34,6 +40,8 @@ export interface AgentParts {
 export interface Composition {
   /** Builds everything, and takes over what an earlier agent left frozen. */
   createAgent(context: AgentContext): Promise<AgentParts>;
+  /** The rules that the settings name, and what is odd about them. */
+  loadPolicy(settings: Settings): Promise<LoadedPolicy>;
   /** The operating system alone, for commands that need no agent. */
   createBackend(settings: Settings): Promise<Backend>;
   /** The ways to the host: those of the backend, and those of the system that the agent runs on. */

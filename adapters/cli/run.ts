@@ -8,6 +8,7 @@ import { ProcessLog } from '../logging/process-log.ts';
 import { syslog } from '../logging/syslog.ts';
 import type { SystemLog } from '../shared/system-log.ts';
 import { within } from '../shared/within.ts';
+import { hasPolicyFiles } from '../policy/load-policy.ts';
 import { FileStateStore } from '../state-store/state-store.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 import type { AgentParts, Composition } from './composition.ts';
@@ -21,7 +22,7 @@ import { makeThreadPool } from './thread-pool.ts';
 export interface RunOptions {
   readonly settings: Settings;
   readonly warnings: readonly string[];
-  readonly composition: Pick<Composition, 'createAgent'>;
+  readonly composition: Pick<Composition, 'createAgent' | 'loadPolicy'>;
   readonly addon: ProcessAddon | undefined;
   readonly activated?: ActivatedSocket;
   /** What outlives this agent. */
@@ -82,6 +83,8 @@ class Life {
   #watch: EndingWatch | undefined;
   #parts: AgentParts | undefined;
   #pidFile: PidFile | undefined;
+  /** One after the other. */
+  #reloading: Promise<void> = Promise.resolve();
 
   constructor(options: RunOptions, settings: Settings, store: FileStateStore) {
     this.#options = options;
@@ -107,9 +110,9 @@ class Life {
     const { addon, composition, activated, keeper, process, ready, notify } = this.#options;
     const settings = this.#settings;
     log.debug(() => `Concierge ${version} (compatible with QEMU Guest Agent ${compatibleWith}) started`);
-    // Whoever sends it to a keeper means a log file, and the keeper goes on whether there is one or not.
-    const reopens = settings.logfile !== undefined || keeper !== undefined;
-    const watch = watchForEnding(process, reopens ? () => log.reopen() : undefined);
+    // Whoever sends it to a keeper means a log file or the policy, and the keeper goes on whether there is one or not.
+    const heeded = settings.logfile !== undefined || keeper !== undefined || this.#hasPolicyFiles(log);
+    const watch = watchForEnding(process, heeded ? () => this.#hangUp(log) : undefined);
     this.#watch = watch;
     // The socket of a listening channel and everything later is private, as qemu-ga has it in daemon mode.
     if (settings.daemon) process.umask(0o077);
@@ -145,6 +148,39 @@ class Life {
     notify(`READY=1\nSTATUS=${status()}`);
     told = () => notify(`STATUS=${status()}`);
     ready();
+  }
+
+  #hasPolicyFiles(log: ProcessLog): boolean {
+    try {
+      return hasPolicyFiles(this.#settings);
+    } catch (error) {
+      log.debug(() => messageOf(error));
+      return true;
+    }
+  }
+
+  /** Logs are opened anew, and the policy is read again. */
+  #hangUp(log: ProcessLog): void {
+    log.reopen();
+    this.#reloading = this.#reloading.then(() => this.#reloadPolicy(log));
+  }
+
+  async #reloadPolicy(log: ProcessLog): Promise<void> {
+    const agent = this.#parts?.agent;
+    if (agent?.usePolicy === undefined) return;
+    if (agent.freeze?.isFrozen === true) {
+      log.warning('the policy is not read again while file systems are frozen: send SIGHUP after the thaw');
+      return;
+    }
+    try {
+      const { rules, files, warnings } = await this.#options.composition.loadPolicy(this.#settings);
+      for (const line of warnings) log.warning(line);
+      agent.usePolicy(rules);
+      log.info(() => `the policy is in force anew: ${rules.rules.length} rules, ${files.length} files`);
+    } catch (error) {
+      for (const line of messageOf(error).split('\n')) log.error(line);
+      log.error('the policy that was in force stays in force');
+    }
   }
 
   #asPort(keeper: KeeperSide): Keeper {

@@ -10,6 +10,6 @@ const longest = 1024 * 1024;
  * Synchronous: used at the start, before there is anything to delay.
  * @throws os error, `Not a regular file`, or the sentence of the rule of trusted places
  */
-export function readRegularFile(path: string): Uint8Array {
-  return placeGuard()?.read(path, longest) ?? readTrusted(path, longest);
+export function readRegularFile(path: string, limit = longest): Uint8Array {
+  return placeGuard()?.read(path, limit) ?? readTrusted(path, limit);
 }

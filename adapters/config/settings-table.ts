@@ -175,6 +175,24 @@ export const settingsTable = {
     fallback: both('require'),
     doc: 'On Windows, what a VSS writer that fails does to a freeze which its data has a part in: `require` fails it, `warn` is a warning in the log and the report.',
   },
+  profile: {
+    ...own,
+    key: 'profile',
+    kind: 'text',
+    option: option(undefined, 'profile'),
+    placeholder: 'NAME',
+    fallback: both('full'),
+    doc: 'What a host gets where no rule of `policy-directory` decides: full, manage (no programs, no files), backup (facts, freeze, thaw, trim), observe (facts), or NAME of a file of rules NAME.yaml in the directory `profiles` beside `policy-directory`.',
+  },
+  policyDirectory: {
+    ...own,
+    key: 'policy-directory',
+    kind: 'text',
+    option: option(undefined, 'policy-directory'),
+    placeholder: 'DIR',
+    fallback: byPlatform('/etc/concierge-ga/policy.d', `${ownFolder}\\policy.d`),
+    doc: 'Files of rules (NAME.yaml) that say what a host may do, in the order of their names; SIGHUP reads them again. Empty for none.',
+  },
   vsockAllow: {
     ...list('vsock-allow', option(undefined, 'vsock-allow'), 'The only CIDs that may talk to vsock-listen, with commas. Without it that is the host, CID 2.', {
       placeholder: 'CIDS',

@@ -21,12 +21,12 @@ export interface Comparing {
 export const REST = '...';
 
 /** Which of the facts each condition is about. */
-export const factOf = {
+const factOf = {
   programs: 'program', arguments: 'arguments', environment: 'environment', files: 'file', users: 'user', mountPoints: 'mountPoints', size: 'size',
 } as const satisfies Record<ConditionName, keyof Facts>;
 
 /** Whether a command can have what a condition is about. */
-export const concerns = (schema: CommandSchema, condition: ConditionName): boolean =>
+const concerns = (schema: CommandSchema, condition: ConditionName): boolean =>
   schema.concernsAll === factOf[condition] || Object.values(schema.arguments).some(({ judged }) => judged === factOf[condition]);
 
 /** Conditions about what was opened or started, which what goes on with it has passed. */
@@ -39,13 +39,18 @@ const passedBy: Readonly<Record<NonNullable<CommandSchema['follows']>, readonly 
  * The conditions of a rule for one command; nothing where they can never hold. A command that goes on with what was opened or
  * started is judged there: of it such a condition holds where it allows.
  */
-export function conditionsFor({ effect, when = {} }: Rule, schema: CommandSchema, comparing: Comparing): readonly Condition[] | undefined {
-  const conditions: Condition[] = [];
+export const conditionsFor = (rule: Rule, schema: CommandSchema, comparing: Comparing): readonly Condition[] | undefined =>
+  conditionsThatCount(rule, schema)?.map((name) => conditionOf(name, rule.when ?? {}, rule.effect, comparing));
+
+/** Their names alone. */
+export function conditionsThatCount({ effect, when }: Rule, schema: CommandSchema): readonly ConditionName[] | undefined {
+  if (when === undefined) return [];
+  const names: ConditionName[] = [];
   for (const name of conditionNames(when, effect)) {
-    if (concerns(schema, name)) conditions.push(conditionOf(name, when, effect, comparing));
+    if (concerns(schema, name)) names.push(name);
     else if (effect === 'refuse' || schema.follows === undefined || !passedBy[schema.follows].includes(name)) return undefined;
   }
-  return conditions;
+  return names;
 }
 
 /** A program that may be run with what environment one likes may be any program. */

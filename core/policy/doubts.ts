@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CommandSchema } from '../schema/command.ts';
-import { conditionsFor } from './conditions.ts';
+import { conditionsThatCount } from './conditions.ts';
 import { glob } from './glob.ts';
 import { naming, type Policy } from './policy.ts';
 import { originText, type Rule } from './rule.ts';
@@ -23,20 +23,20 @@ export function doubtsAbout(policy: Policy, schemas: readonly CommandSchema[]): 
   const decided = new Map<CommandSchema, Decided>(schemas.map((schema) => [schema, { by: new Map() }]));
   for (const rule of policy.rules) {
     if (rule.origin.kind === 'file') {
-      const sentence = whyDoubted(rule, policy, schemas, decided);
+      const sentence = whyDoubted(rule, schemas, decided);
       if (sentence !== undefined) doubts.push({ rule, sentence });
     }
-    note(rule, policy, decided);
+    note(rule, decided);
   }
   return doubts;
 }
 
-function whyDoubted(rule: Rule, policy: Policy, schemas: readonly CommandSchema[], decided: ReadonlyMap<CommandSchema, Decided>): string | undefined {
+function whyDoubted(rule: Rule, schemas: readonly CommandSchema[], decided: ReadonlyMap<CommandSchema, Decided>): string | undefined {
   const idle = [...(rule.commands ?? []), ...(rule.except ?? [])].find((pattern) => !schemas.some(({ name }) => glob(pattern, 'text')(name)));
   if (idle !== undefined) return `no command has a name like '${idle}'`;
   const named = schemas.filter(naming(rule));
   if (named.length === 0) return 'it is about no command';
-  const concerned = named.filter((schema) => conditionsFor(rule, schema, policy) !== undefined);
+  const concerned = named.filter((schema) => conditionsThatCount(rule, schema) !== undefined);
   if (concerned.length === 0) return 'it never fits: no command that it names has what its conditions are about';
   const earlier = concerned.map((schema) => deciderOf(rule, decided.get(schema) as Decided));
   const [first] = earlier;
@@ -49,10 +49,10 @@ function deciderOf({ channels }: Rule, { always, by }: Decided): Rule | undefine
   return each.includes(undefined) ? undefined : each[0];
 }
 
-function note(rule: Rule, policy: Policy, decided: ReadonlyMap<CommandSchema, Decided>): void {
+function note(rule: Rule, decided: ReadonlyMap<CommandSchema, Decided>): void {
   const isNamed = naming(rule);
   for (const [schema, its] of decided) {
-    if (!isNamed(schema) || conditionsFor(rule, schema, policy)?.length !== 0) continue;
+    if (!isNamed(schema) || conditionsThatCount(rule, schema)?.length !== 0) continue;
     if (rule.channels === undefined) its.always ??= rule;
     else for (const channel of rule.channels) if (!its.by.has(channel)) its.by.set(channel, rule);
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { PolicyRules } from './policy.ts';
 import type { Rule } from './rule.ts';
 
 const built = (name: string, effect: Rule['effect'], rest: Partial<Rule>): Rule => ({ name, effect, tell: 'host', origin: { kind: 'built-in' }, ...rest });
@@ -26,3 +27,16 @@ export const profiles = {
 export type ProfileName = keyof typeof profiles;
 
 export const profileNames = Object.keys(profiles) as readonly ProfileName[];
+
+/** Where the rules cannot be used nothing is allowed but the way out of a freeze, and the host is told why. */
+export const unusablePolicy: PolicyRules = {
+  rules: [
+    built('way-out', 'allow', {
+      commands: [
+        'guest-ping', 'guest-sync', 'guest-sync-delimited', 'guest-info', 'guest-fsfreeze-status', 'guest-fsfreeze-thaw', '__org.concierge_fsfreeze-report',
+      ],
+    }),
+    built('policy-unusable', 'refuse', { reason: "the guest's policy cannot be used: its log says why" }),
+  ],
+  otherwise: 'refuse',
+};

@@ -29,6 +29,7 @@ export const installedFiles: readonly string[] = [
   'app/node_modules/koffi/src/koffi/src/static.cjs',
   'app/node_modules/koffi/src/koffi/src/trampolines.cjs',
   'app/package.json',
+  'app/policy-parse-policy.cjs',
   'app/scenario.cjs',
   'app/third-party-third-party-backend.cjs',
   'app/windows-module.cjs',

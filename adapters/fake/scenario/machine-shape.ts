@@ -7,7 +7,7 @@ import type { MountDescription } from '../file-systems.ts';
 import type { ProgramContext } from '../programs.ts';
 import {
   big, duration, flag, instant, listOf, mapOf, number, record, required, size, text, textOr, turned, whole, word, type Shape,
-} from './shape.ts';
+} from '../../shared/yaml-shape.ts';
 
 const ownership = { mode: whole, uid: whole, gid: whole };
 

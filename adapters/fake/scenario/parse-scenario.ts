@@ -3,7 +3,7 @@ import { LineCounter, parseDocument, type ParsedNode, type YAMLParseError } from
 
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import { machineShape } from './machine-shape.ts';
-import { listOf, record, text as textShape } from './shape.ts';
+import { listOf, record, text as textShape } from '../../shared/yaml-shape.ts';
 import type { Scenario } from './scenario.ts';
 import { entryShape } from './timeline-shape.ts';
 

@@ -2,7 +2,7 @@
 import { isMap } from 'yaml';
 
 import { posixCodes, type PosixCode } from '../../../core/errors/posix-errno.ts';
-import { duration, flag, record, required, size, tagged, text, whole, word, type MemberShapes, type Shape } from './shape.ts';
+import { duration, flag, record, required, size, tagged, text, whole, word, type MemberShapes, type Shape } from '../../shared/yaml-shape.ts';
 import { places } from './places.ts';
 import type { Entry } from './scenario.ts';
 

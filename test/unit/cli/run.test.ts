@@ -3,8 +3,9 @@ import { EventEmitter } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { AgentContext } from '../../../adapters/cli/composition.ts';
+import type { LoadedPolicy } from '../../../adapters/policy/load-policy.ts';
 import { run, type RunOptions, type RunResult } from '../../../adapters/cli/run.ts';
 import { readSettings, type Settings } from '../../../adapters/config/settings.ts';
 import { AgentError } from '../../../core/errors/agent-error.ts';
@@ -49,6 +50,8 @@ interface Given {
   readonly open?: () => Promise<void>;
   readonly stop?: () => Promise<void>;
   readonly create?: (context: AgentContext) => void;
+  readonly loadPolicy?: () => Promise<LoadedPolicy>;
+  readonly isFrozen?: boolean;
 }
 
 /** An agent that notes what becomes of it. */
@@ -70,12 +73,14 @@ function start(given: Given = {}) {
       ready.resolve();
     },
     composition: {
+      loadPolicy: given.loadPolicy ?? (() => Promise.reject(new Error('not asked for'))),
       createAgent: async (context) => {
         events.push('create');
         given.create?.(context);
         return {
           agent: {
             serve: () => undefined,
+            ...(given.loadPolicy !== undefined && { usePolicy: ({ rules }) => void events.push(`policy of ${rules.length}`), freeze: { isFrozen: given.isFrozen ?? false } }),
             stop: async () => {
               events.push('stop');
               await given.stop?.();
@@ -253,5 +258,46 @@ describe('an agent in the background', () => {
 
     expect(before).toEqual([false, false]);
     expect(logged()).toContain('warning: taken over');
+  });
+});
+
+describe('the policy of an agent that runs', () => {
+  const loaded: LoadedPolicy = { rules: { rules: [], otherwise: 'refuse' }, files: [], warnings: ['/p.yaml:3: rule a: it never fits'] };
+  const asked = (rest: Partial<Settings> = {}): Settings => ({ ...settings(), policyDirectory: '/', ...rest });
+
+  it('is read again on SIGHUP, without ending where there is no log file', async () => {
+    const agent = start({ settings: asked(), loadPolicy: async () => loaded });
+    await agent.ready;
+
+    agent.fake.emit('SIGHUP');
+    await vi.waitFor(() => expect(agent.events).toContain('policy of 0'));
+    agent.fake.emit('SIGTERM');
+
+    expect(await agent.result).toEqual({ status: 0 });
+  });
+
+  it('stays as it was where the new one is broken, and the log says why', async () => {
+    const agent = start({ settings: asked({ logfile: join(directory, 'log') }), loadPolicy: async () => { throw new Error('/p.yaml:1:1: wrong'); } });
+    await agent.ready;
+
+    agent.fake.emit('SIGHUP');
+    await vi.waitFor(() => expect(logged()).toContain('the policy that was in force stays in force'));
+    agent.fake.emit('SIGTERM');
+    await agent.result;
+
+    expect(logged()).toContain('/p.yaml:1:1: wrong');
+    expect(agent.events).not.toContain('policy of 0');
+  });
+
+  it('is not read while file systems are frozen', async () => {
+    const agent = start({ settings: asked({ logfile: join(directory, 'log') }), isFrozen: true, loadPolicy: async () => loaded });
+    await agent.ready;
+
+    agent.fake.emit('SIGHUP');
+    await vi.waitFor(() => expect(logged()).toContain('send SIGHUP after the thaw'));
+    agent.fake.emit('SIGTERM');
+    await agent.result;
+
+    expect(agent.events).not.toContain('policy of 0');
   });
 });

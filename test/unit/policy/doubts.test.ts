@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { doubtsAbout } from '../../../core/policy/doubts.ts';
 import { Policy } from '../../../core/policy/policy.ts';
-import { type ProfileName, profiles } from '../../../core/policy/profiles.ts';
+import { type ProfileName, profiles, unusablePolicy } from '../../../core/policy/profiles.ts';
 import type { Rule } from '../../../core/policy/rule.ts';
 import type { CommandSchema } from '../../../core/schema/command.ts';
 import { commands } from '../../../core/schema/index.ts';
@@ -53,6 +53,14 @@ describe('doubts about rules', () => {
     const rules = Array.from({ length: 10_000 }, (_none, index) => written(`r${index}`, { commands: ['guest-exec'], when: { programs: [`/x/${index}`] } }));
 
     expect(doubted(...rules)).toEqual([]);
+  });
+});
+
+describe('a policy that cannot be used', () => {
+  it('leaves the way out of a freeze open, and nothing else', () => {
+    const policy = new Policy(none, unusablePolicy);
+
+    for (const schema of schemas) expect([schema.name, policy.outlook(schema, false, '').kind]).toEqual([schema.name, schema.whileFrozen ? 'allowed' : 'refused']);
   });
 });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isMap, isScalar, isSeq, type ParsedNode } from 'yaml';
 
-import { closestName } from '../../../core/errors/closest-name.ts';
+import { closestName } from '../../core/errors/closest-name.ts';
 
 /** Where a file is read: collects what is wrong with it. */
 export interface Reading {
