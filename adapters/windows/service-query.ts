@@ -34,7 +34,7 @@ export interface ServiceFacts {
 }
 
 /** The account of SYSTEM, by either of its names. */
-export const isLocalSystem = ({ account }: Pick<ServiceFacts, 'account'>): boolean => /^(?:nt authority\\)?(?:localsystem|system)$/i.test(account);
+export const isLocalSystem = ({ account }: Pick<ServiceFacts, 'account'>): boolean => /^(?:nt authority\\|\.\\)?(?:localsystem|system)$/i.test(account);
 
 /**
  * Asks the service manager, which anybody may. Every call is made on a thread.
