@@ -23,15 +23,47 @@ const undeclared: ReadonlyMap<string, string> = new Map([
   ['VIRTIO_PORT_INFO', 'struct VIRTIO_PORT_INFO { UINT Id; BOOLEAN OutVqFull, HostConnected, GuestConnected; CHAR Name[1]; };'],
 ]);
 
+/** What the structures that we fill have besides: it is zero. Together with the fields all members, by name. */
+const zeros: Readonly<Record<string, readonly string[]>> = {
+  STARTUPINFOEXW: ['lpReserved', 'lpDesktop', 'lpTitle', 'dwX', 'dwY', 'dwXSize', 'dwYSize', 'dwXCountChars', 'dwYCountChars', 'dwFillAttribute', 'cbReserved2', 'lpReserved2']
+    .map((name) => `StartupInfo.${name}`),
+  SECURITY_DESCRIPTOR: ['Sbz1'],
+  CM_NOTIFY_FILTER: ['Reserved', 'u.DeviceInstance.InstanceId'],
+  OSVERSIONINFOEXW: ['dwPlatformId', 'szCSDVersion', 'wServicePackMajor', 'wServicePackMinor', 'wSuiteMask', 'wReserved'],
+  STORAGE_PROPERTY_QUERY: ['AdditionalParameters'],
+};
+
+/** Layouts that somewhere a structure is made of, by the names of C. */
+const filled: ReadonlySet<string> = new Set([...sources.values()].flatMap((text) => [...text.matchAll(/\b(?:structure|writeFields)\((\w+)/g)].flatMap(([, constant = '']) => nameInC(constant))));
+
+function nameInC(constant: string): readonly string[] {
+  const itsOwn = /(\w+) as (\w+)/g;
+  const names = new Set([constant, ...[...sources.values()].flatMap((text) => [...text.matchAll(itsOwn)].flatMap(([, name = '', alias]) => (alias === constant ? [name] : [])))]);
+  return [...sources.values()].flatMap((text) => [...text.matchAll(/^export const (\w+) = layout\('([^']+)'/gm)].flatMap(([, name = '', inC = '']) => (names.has(name) ? [inC] : [])));
+}
+
+interface Place {
+  readonly offset: number;
+  readonly size: number;
+  readonly alignment: number;
+}
+
+/** Where a member lies, as the compiler says. */
+function placeOf(name: string, member: string): Place {
+  const [offset = Number.NaN, size = Number.NaN] = said.get(`${name}.${member}`)?.split(' ').map(Number) ?? [];
+  return { offset, size, alignment: Number(said.get(`${name}.${member}+aligned`)) };
+}
+
 /** mingw's IUnknown has a template of the same name beside the method. */
 const query = 'static_cast<HRESULT (STDMETHODCALLTYPE IUnknown::*)(REFIID, void **)>';
 
 function statements(): readonly string[] {
   const lines: string[] = [];
   for (const { name, fields } of layouts) {
-    lines.push(`printf("${name} %zu\\n", sizeof(${name}));`);
-    for (const field of Object.keys(fields)) {
+    lines.push(`printf("${name} %zu\\n", sizeof(${name}));`, `printf("${name}+aligned %zu\\n", alignof(${name}));`);
+    for (const field of [...Object.keys(fields), ...(zeros[name] ?? [])]) {
       lines.push(`printf("${name}.${field} %zu %zu\\n", (size_t)offsetof(${name}, ${field}), sizeof(((${name} *)0)->${field}));`);
+      lines.push(`printf("${name}.${field}+aligned %zu\\n", alignof(decltype((((${name} *)0)->${field}))));`);
     }
   }
   for (const { name, slots } of interfaces) {
@@ -43,9 +75,10 @@ function statements(): readonly string[] {
   return lines;
 }
 
+let said: ReadonlyMap<string, string> = new Map();
+
 describe('what the bindings say of the Windows headers', () => {
   let directory = '';
-  let said: ReadonlyMap<string, string> = new Map();
 
   before(() => {
     directory = mkdtempSync(join(tmpdir(), 'concierge-layout-'));
@@ -75,6 +108,23 @@ describe('what the bindings say of the Windows headers', () => {
       for (const [field, [offset, type]] of Object.entries(fields)) {
         // A structure of variable length declares one element of what is read as a text.
         assert.equal(said.get(`${name}.${field}`), `${offset} ${fieldSize(type)}`, field);
+      }
+    });
+  }
+
+  it('structures that are filled are found', () => {
+    assert.ok(filled.size >= 20, [...filled].join());
+    for (const name of ['OVERLAPPED', 'SERVICE_STATUS', 'STARTUPINFOEXW']) assert.ok(filled.has(name), name);
+  });
+
+  for (const { name, size, fields } of layouts.filter((one) => filled.has(one.name))) {
+    it(`${name}, which is filled, has no member that is neither a field nor named as zero`, () => {
+      const places = [...Object.keys(fields), ...(zeros[name] ?? [])].map((member) => placeOf(name, member)).toSorted((one, other) => one.offset - other.offset);
+      let end = 0;
+      for (const { offset, size: length, alignment } of [...places, { offset: size, size: 0, alignment: Number(said.get(`${name}+aligned`)) }]) {
+        // Members of a union lie at the same place.
+        if (offset >= end) assert.equal(Math.ceil(end / alignment) * alignment, offset, `nothing is said of ${end} to ${offset}`);
+        end = Math.max(end, offset + length);
       }
     });
   }
