@@ -65,6 +65,7 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const keeper = settings.backend === 'fake' ? undefined : context.keeper;
   const policy = await policyAtStart(settings, log);
   const partsOn = async (backend: ports.Backend, transport: ports.Transport): Promise<AgentParts> => {
+    for (const line of unheld(policy, backend)) log.warning(line);
     const container = new Container();
     container.load(backendModule(backend), coreModule(settings, policy, keeper), edgesModule(context, transport));
     const agent = container.get(tokens.Agent);
@@ -90,6 +91,18 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const transport = await transportOn();
   const { scenarioAgent } = await import('./scenario.ts');
   return { agent: await scenarioAgent(settings, async (backend) => (await partsOn(backend, transport)).agent), transport };
+}
+
+/** Conditions that this system cannot look at: what they would decide on is refused. */
+function unheld({ rules }: PolicyRules, { fileSystem, processes }: ports.Backend): readonly string[] {
+  return [
+    ...(fileSystem?.files !== undefined && fileSystem.files.openAdmitted === undefined && rules.some(({ when }) => when?.files !== undefined)
+      ? ['rules of the policy are about files, and this system cannot tell where a file really lies: what they would decide on is refused']
+      : []),
+    ...(processes !== undefined && processes.locate === undefined && rules.some(({ when }) => when?.programs !== undefined)
+      ? ['rules of the policy are about programs, and this system cannot tell which one would run: what they would decide on is refused']
+      : []),
+  ];
 }
 
 /** One that cannot be used must neither open what it would have closed, nor keep a host from thawing what is frozen. */

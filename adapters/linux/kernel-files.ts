@@ -144,6 +144,12 @@ export function linkName(path: string): string | undefined {
   return typeof target === 'string' ? target.slice(target.lastIndexOf('/') + 1) : undefined;
 }
 
+/** What a link has in it, as text; `undefined` where it is none. */
+export function linkText(path: string): string | undefined {
+  const target = kernel().readLink(path);
+  return typeof target === 'string' ? target : undefined;
+}
+
 /** Where a path really leads within `root`, as a path below `root`; `undefined` where it leads nowhere. */
 export function resolvedBelow(root: string, path: string): string | undefined {
   const real = kernel().realPath(root + path);

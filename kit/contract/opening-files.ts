@@ -4,7 +4,47 @@ import assert from 'node:assert/strict';
 import { failsWithCode } from './expect.ts';
 import { bytes, mode, readAll, textOf, using, type FileCase } from './open-files.ts';
 
+const tellsPlaces: FileCase['skip'] = ({ backend }) => (backend.fileSystem?.files?.openAdmitted === undefined ? 'needs openAdmitted' : undefined);
+const tellsPlacesBehindLinks: FileCase['skip'] = (subject) => tellsPlaces(subject) ?? (subject.scratch.symlink === undefined ? 'needs symbolic links' : undefined);
+
 export const opening: readonly FileCase[] = [
+  {
+    name: 'where a file lies is told without links, whatever it was called',
+    skip: tellsPlacesBehindLinks,
+    run: async (files, { scratch, scratchDirectory }) => {
+      await scratch.directory(`${scratchDirectory}/real`);
+      await scratch.write(`${scratchDirectory}/real/file`, 'here');
+      await scratch.symlink?.(`${scratchDirectory}/real`, `${scratchDirectory}/link`);
+      const told: unknown[] = [];
+
+      const file = await files.openAdmitted?.(`${scratchDirectory}/link/../real/./file`, mode('r'), ({ names, mayHaveOthers }) => void told.push([...names], mayHaveOthers));
+      const made = await files.openAdmitted?.(`${scratchDirectory}/./new`, mode('w'), ({ names, mayHaveOthers }) => void told.push([...names], mayHaveOthers));
+
+      assert.deepEqual(told, [[`${scratchDirectory}/real/file`], false, [`${scratchDirectory}/new`], false]);
+      assert.equal(file && await textOf(file), 'here');
+      await file?.close();
+      await made?.close();
+      assert.equal((await scratch.read(`${scratchDirectory}/new`)).length, 0);
+    },
+  },
+  {
+    name: 'where a file must not be opened nothing is made and nothing cut off',
+    skip: tellsPlaces,
+    run: async (files, subject) => {
+      const { scratch, scratchDirectory } = subject;
+      await scratch.write(`${scratchDirectory}/old`, 'old');
+      const refuse = (): never => {
+        throw new Error('refused');
+      };
+
+      for (const name of ['old', 'new']) {
+        await assert.rejects(async () => files.openAdmitted?.(`${scratchDirectory}/${name}`, mode('w'), refuse), { message: /refused/ });
+      }
+
+      assert.equal(Buffer.from(await scratch.read(`${scratchDirectory}/old`)).toString(), 'old');
+      await failsWithCode(subject, 'ENOENT', () => files.open(`${scratchDirectory}/new`, mode('r')));
+    },
+  },
   ...(['r', 'r+'] as const).map((name): FileCase => ({
     name: `a missing file cannot be opened with mode ${name} (ENOENT)`,
     run: async (files, subject) => {

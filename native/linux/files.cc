@@ -122,9 +122,55 @@ Descriptor Open(const std::string& path, int flags, int permissions) {
   }
 }
 
-std::shared_ptr<File> OpenFile(const std::string& path, int flags, int permissions) {
+// What would be opened or made, held before anything is: somebody else judges where it lies.
+struct Found {
+  PathWalk walk;
+  std::string path;
+  int flags;
+  int permissions;
+  // It is missing, and would be made in `walk.named_in`.
+  bool is_new = false;
+  nlink_t names = 0;
+  mode_t type = 0;
+};
+
+Found Find(const std::string& path, int flags, int permissions) {
+  const bool create = permissions != kNoPermissions;
+  Found found{WalkProtected(path), path, flags, permissions};
+  const PathWalk& walk = found.walk;
+  if (walk.error == ENOENT && create && walk.named_in) {
+    found.is_new = true;
+    return found;
+  }
+  if (walk.error == ENOENT && create && walk.missing.size() == 2 && walk.missing.back() == ".") throw SystemError(EISDIR, "open", path);
+  if (walk.error != 0) throw SystemError(walk.error, "open", path);
+  if (create && !walk.magic && !walk.name.empty()) RefusePlanted(walk, walk.place, path);
+  struct stat status;
+  if (fstat(walk.place.get(), &status) < 0) throw SystemError("fstat", path);
+  found.names = status.st_nlink;
+  found.type = status.st_mode & S_IFMT;
+  return found;
+}
+
+// Through the descriptor that was judged: no name is looked at any more.
+Descriptor OpenFound(const Found& found) {
+  const int flags = found.flags | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+  if (found.is_new) {
+    Descriptor file = Create(found.walk, found.path, flags, found.permissions);
+    if (!file) throw SystemError("open", found.path);
+    return file;
+  }
+  const std::string place = "/proc/self/fd/" + std::to_string(found.walk.place.get());
+  Descriptor file(Retry([&] { return open(place.c_str(), flags & ~O_TRUNC); }));
+  if (!file) throw SystemError("open", found.path);
+  struct stat status;
+  if ((flags & O_TRUNC) != 0 && fstat(file.get(), &status) == 0 && S_ISREG(status.st_mode) && ftruncate(file.get(), 0) < 0) throw SystemError("open", found.path);
+  return file;
+}
+
+std::shared_ptr<File> AsFile(Descriptor descriptor, const std::string& path) {
   auto file = std::make_shared<File>();
-  file->descriptor = Open(path, flags, permissions);
+  file->descriptor = std::move(descriptor);
   struct stat status;
   if (fstat(file->descriptor.get(), &status) < 0) throw SystemError("fstat", path);
   file->type = status.st_mode & S_IFMT;
@@ -137,6 +183,8 @@ std::shared_ptr<File> OpenFile(const std::string& path, int flags, int permissio
   }
   return file;
 }
+
+std::shared_ptr<File> OpenFile(const std::string& path, int flags, int permissions) { return AsFile(Open(path, flags, permissions), path); }
 
 // Whether a read would write the access time, for which a journal may have to be waited for even where the data is in
 // memory. The rule of relatime, mount(8).
@@ -287,16 +335,37 @@ struct FileClass {
   Napi::FunctionReference constructor;
 };
 
+Napi::Value ToJavaScript(Napi::Env env, std::shared_ptr<File>& file) {
+  AddonData& data = AddonData::Of(env);
+  const Napi::Object object = data.PartData<FileClass>().constructor.New({});
+  FileObject::Unwrap(object)->Adopt(data.io, std::move(file));
+  return object;
+}
+
+// (path, flags, permissions) as of openFile → { descriptor, name, isNew, names, isDirectory, open() }: what openFile would open, or the
+// directory in which, and the name by which, it would make it. Nothing has been opened or made. The descriptor is the object's.
+Napi::Value FindFromJavaScript(const Napi::CallbackInfo& info) {
+  auto work = [path = SystemString(info[0]), flags = info[1].As<Napi::Number>().Int32Value(),
+               permissions = info[2].As<Napi::Number>().Int32Value()] { return std::make_shared<Found>(Find(path, flags, permissions)); };
+  return OnIoThread(info.Env(), std::move(work), [](Napi::Env env, std::shared_ptr<Found>& found) -> Napi::Value {
+    Napi::Object result = Napi::Object::New(env);
+    result.Set("descriptor", Napi::Number::New(env, found->is_new ? found->walk.named_in.get() : found->walk.place.get()));
+    result.Set("name", found->walk.named);
+    result.Set("isNew", Napi::Boolean::New(env, found->is_new));
+    result.Set("names", Napi::Number::New(env, static_cast<double>(found->names)));
+    result.Set("isDirectory", Napi::Boolean::New(env, found->type == S_IFDIR));
+    result.Set("open", Napi::Function::New(env, [found](const Napi::CallbackInfo& call) -> Napi::Value {
+      return OnIoThread(call.Env(), [found] { return AsFile(OpenFound(*found), found->path); }, ToJavaScript);
+    }));
+    return result;
+  });
+}
+
 // (path: string, flags: number, permissions: number of a file that is made, −1 for none)
 Napi::Value OpenFromJavaScript(const Napi::CallbackInfo& info) {
   auto work = [path = SystemString(info[0]), flags = info[1].As<Napi::Number>().Int32Value(),
                permissions = info[2].As<Napi::Number>().Int32Value()] { return OpenFile(path, flags, permissions); };
-  return OnIoThread(info.Env(), std::move(work), [](Napi::Env env, std::shared_ptr<File>& file) {
-    AddonData& data = AddonData::Of(env);
-    const Napi::Object object = data.PartData<FileClass>().constructor.New({});
-    FileObject::Unwrap(object)->Adopt(data.io, std::move(file));
-    return object;
-  });
+  return OnIoThread(info.Env(), std::move(work), ToJavaScript);
 }
 
 // (fd): a file that an earlier process of ours has opened; owns the descriptor. Asks no server and no disk about it, so that every
@@ -306,15 +375,13 @@ Napi::Value FromDescriptor(const Napi::CallbackInfo& info) {
   file->descriptor.Reset(info[0].As<Napi::Number>().Int32Value());
   struct statx status;
   if (statx(file->descriptor.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &status) == 0) file->type = status.stx_mode & S_IFMT;
-  AddonData& data = AddonData::Of(info.Env());
-  const Napi::Object object = data.PartData<FileClass>().constructor.New({});
-  FileObject::Unwrap(object)->Adopt(data.io, std::move(file));
-  return object;
+  return ToJavaScript(info.Env(), file);
 }
 
 const Part part([](Napi::Env env, Napi::Object exports) {
   AddonData::Of(env).PartData<FileClass>().constructor = Napi::Persistent(FileObject::Define(env));
   exports.Set("openFile", Napi::Function::New(env, Guarded<OpenFromJavaScript>));
+  exports.Set("findFile", Napi::Function::New(env, Guarded<FindFromJavaScript>));
   exports.Set("fileOf", Napi::Function::New(env, Guarded<FromDescriptor>));
 });
 

@@ -23,6 +23,22 @@ const group = 'fileSystem.files';
 /** Faults of files, planted in the fake and in the backend for Linux. */
 export const fileMutants: readonly Mutant[] = [
   {
+    fault: 'where a file lies is told as it was called', group, caughtBy: 'where a file lies is told without links',
+    plant: (backend) => withFiles(backend, (files) => ({
+      openAdmitted: (path, mode, admit) => present(files.openAdmitted?.(path, mode, (place) => admit({ ...place, names: [path] })), 'openAdmitted'),
+    })),
+  },
+  {
+    fault: 'whether a file may be opened is asked when it is open', group, caughtBy: 'where a file must not be opened nothing is made',
+    plant: (backend) => withFiles(backend, (files) => ({
+      openAdmitted: async (path, mode, admit) => {
+        const file = await files.open(path, mode);
+        admit({ names: [path], mayHaveOthers: false });
+        return file;
+      },
+    })),
+  },
+  {
     fault: 'the last byte of a write is lost', group, caughtBy: 'one write of 3 MiB is written whole',
     plant: everyFile((file) => ({ write: (bytes) => file.write(bytes.subarray(0, Math.max(0, bytes.length - 1))) })),
   },

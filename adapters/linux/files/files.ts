@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants } from 'node:fs';
 
-import { AgentError } from '../../../core/errors/agent-error.ts';
+import { AgentError, osCode } from '../../../core/errors/agent-error.ts';
+import { posixError } from '../../../core/errors/posix-errno.ts';
 import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
-import type { FileAccess, OpenMode } from '../../../core/ports/file-system.ts';
+import type { FileAccess, OpenMode, Place } from '../../../core/ports/file-system.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 import { keptPrefix, LinuxOpenFile, type NativeFile } from './open-file.ts';
+import { type Held, placeOf } from './place.ts';
 
 interface FilesAddon extends NativeAddon {
   /**
@@ -13,9 +15,21 @@ interface FilesAddon extends NativeAddon {
    * @throws `EACCES` with the name of the rule as the call where another user may have left a link or a file to be found
    */
   openFile(path: string, flags: number, permissions: number): Promise<NativeFile>;
+  /** What `openFile` would open, or the directory in which and the name by which it would make it; nothing has been done yet. */
+  findFile(path: string, flags: number, permissions: number): Promise<FoundFile>;
   /** Owns `fd`. */
   fileOf(fd: number): NativeFile;
 }
+
+interface FoundFile extends Held {
+  readonly name: string;
+  readonly isNew: boolean;
+  /** Opens the very thing, whatever its name leads to by now. @throws `EEXIST` where what was missing has come */
+  readonly open: () => Promise<NativeFile>;
+}
+
+/** How often somebody may make what was missing between the look and the making. */
+const mostTries = 8;
 
 /** Others may read it. */
 const ownersAlone = 0o644;
@@ -34,13 +48,31 @@ export const linuxFiles = (kept?: KeptDescriptors): FileAccess => ({
 
   async open(path, mode) {
     try {
-      const permissions = mode.create ? (mode.permissions ?? ownersAlone) : -1;
-      return new LinuxOpenFile(await (nativeAddon() as FilesAddon).openFile(path, openFlags(mode), permissions), kept);
+      return new LinuxOpenFile(await (nativeAddon() as FilesAddon).openFile(path, openFlags(mode), permissionsOf(mode)), kept);
     } catch (error) {
       throw explained(error);
     }
   },
+
+  async openAdmitted(path, mode, admit) {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const found = await (nativeAddon() as FilesAddon).findFile(path, openFlags(mode), permissionsOf(mode));
+        admit(found.isNew ? below(placeOf({ ...found, isDirectory: true, names: 1 }), found.name) : placeOf(found));
+        return new LinuxOpenFile(await found.open(), kept);
+      } catch (error) {
+        if (osCode(error) !== 'EEXIST') throw explained(error);
+        // A link that leads nowhere: nothing is made at its end.
+        if (tries === mostTries) throw posixError('ENOENT', { syscall: 'open', path });
+      }
+    }
+  },
 });
+
+const permissionsOf = (mode: OpenMode): number => (mode.create ? (mode.permissions ?? ownersAlone) : -1);
+
+const below = ({ names, mayHaveOthers }: Place, name: string): Place =>
+  ({ names: names.map((directory) => (directory === '/' ? `/${name}` : `${directory}/${name}`)), mayHaveOthers });
 
 export const files: FileAccess = linuxFiles();
 

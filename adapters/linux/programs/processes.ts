@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { KeptDescriptors, LeftProgram } from '../../../core/ports/keeper.ts';
 import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../../core/ports/processes.ts';
+import { locateProgram } from './locate.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 
 interface ProcessesAddon extends NativeAddon {
@@ -96,6 +97,8 @@ export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
   canMerge: true,
 
   ...(kept === undefined ? {} : { left: () => takeOver(kept) }),
+
+  locate: locateProgram,
 
   async spawn(request: LinuxSpawnRequest): Promise<LinuxProcess> {
     const keeper = request.outlives === true ? kept : undefined;

@@ -93,6 +93,7 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
       answer: withMethods('read', 'write', 'seek', 'flush', 'close'),
       objects: { read: answers(count), write: answers(nothing), seek: answers(int64), flush: answers(nothing), close: answers(nothing) },
     },
+    openAdmitted: { answer: withMethods('read', 'write', 'seek', 'flush', 'close'), optional: true },
   },
   'fileSystem.freezing': {
     survey: list(record(
@@ -130,6 +131,7 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
       objects: { onOutput: answers(nothing), kill: answers(nothing) },
       promises: { finished: processEnd },
     },
+    locate: { ...answers(record({ path: text }, { distrusted: text })), optional: true },
   },
   'accounts.sessions': { list: list(record({ user: text, loginTime: finite }, { domain: text })) },
   'accounts.passwords': { set: answers(nothing) },
