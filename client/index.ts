@@ -10,6 +10,7 @@ export { readFile, writeFile, type FileOptions, type WriteOptions } from './file
 export { GuestClient, type CallOptions, type ClientOptions, type Input, type Output } from './guest-client.ts';
 export type { SingleCommands } from './single-commands.ts';
 export { jsonReplacer } from './json-replacer.ts';
+export { withAllFrozen, type AllFrozen, type GuestToFreeze, type Held } from './with-all-frozen.ts';
 export { withFrozen, type FrozenGuest, type FrozenOptions } from './with-frozen.ts';
 export { proxmoxAgent, type ProxmoxOptions } from './proxmox/proxmox.ts';
 export { commandNames, type CommandName } from '../core/schema/index.ts';

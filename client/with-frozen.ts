@@ -63,7 +63,7 @@ export async function withFrozen<T>(client: GuestClient, work: (guest: FrozenGue
 }
 
 /** Keeps the first signal from ending the process, and lets it do that afterwards. */
-class ProcessSignals implements Disposable {
+export class ProcessSignals implements Disposable {
   readonly #listeners: ReadonlyMap<(typeof endingSignals)[number], () => void>;
   #first: (typeof endingSignals)[number] | undefined;
 

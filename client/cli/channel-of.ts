@@ -2,9 +2,8 @@
 import { connectHybridVsock, connectUnix } from '../connect.ts';
 import { GuestClient, type ClientOptions } from '../guest-client.ts';
 import type { CommandLine } from './command-line.ts';
+import type { Environment } from './target.ts';
 import { UsageError } from './usage-error.ts';
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Ways to a guest, of which a command line names one; each with the variable that stands for it where none is named. */
 const ways: readonly (readonly [flag: string, variable: string | undefined])[] = [

@@ -27,7 +27,8 @@ export function planText(plan: Plan): string {
   return sections.join('');
 }
 
-function whyNothing({ 'left-out': leftOut }: Plan, shown: number): string {
+function whyNothing({ 'left-out': leftOut, unmatched }: Plan, shown: number): string {
+  if (leftOut.length === 0 && unmatched.length > 0) return `nothing would be frozen: ${unmatched.length === 1 ? 'what is named is no mount point' : 'what is named are no mount points'}\n`;
   if (leftOut.length === 0) return 'nothing would be frozen: nothing is mounted that could be\n';
   const all = leftOut.length === 1 ? '1 file system is' : `${leftOut.length} file systems are`;
   return `nothing would be frozen: ${all} left out${shown === leftOut.length ? '' : ', all of them listed with --json'}\n`;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../../core/errors/agent-error.ts';
 import { harmless, harmlessLines } from '../../core/errors/harmless-text.ts';
-import { ClientError, type ClientErrorKind } from '../client-error.ts';
 import type { GuestClient } from '../guest-client.ts';
-import { channelOf } from './channel-of.ts';
 import { readCommandLine, type CommandLine } from './command-line.ts';
 import { withFrozenHint } from './frozen-hint.ts';
 import { flagsIn, subcommandNamed, subcommandOf } from './find-subcommand.ts';
 import { subcommands } from './subcommands.ts';
-import { isEndingSignal, statusOfSignal } from './signals.ts';
+import { statusOfError } from './status-of-error.ts';
+import { pairs, table, type Column } from './table.ts';
+import { targetsOf } from './targets.ts';
 import type { SubcommandEntry, Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -20,11 +20,6 @@ export interface ProgramOptions extends Terminal {
   /** Opens the channel that the flags name; replaced by a test. */
   readonly connect?: (line: CommandLine) => Promise<GuestClient>;
 }
-
-/** 0 done, 1 the guest refused or failed, 2 the command line makes no sense, 3 no channel, 4 no answer in time. */
-const statusOf: Readonly<Record<ClientErrorKind, number>> = {
-  refused: 1, garbage: 1, 'too-large': 1, 'hold-lost': 1, 'left-frozen': 1, aborted: 1, closed: 3, timeout: 4,
-};
 
 /** Does what the command line says. Answers the exit status; never throws. */
 export async function runProgram(options: ProgramOptions): Promise<number> {
@@ -45,34 +40,43 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
   } catch (error) {
     const message = messageOf(error);
     stderr.write(`concierge-ctl: ${harmless(message)}${error instanceof UsageError ? " (try 'concierge-ctl --help')" : ''}\n`);
-    if (error instanceof UsageError) return 2;
-    if (ClientError.is(error) && isEndingSignal(error.cause)) return statusOfSignal(error.cause);
-    return ClientError.is(error) ? statusOf[error.kind] : 1;
+    return statusOfError(error);
   }
 }
 
 async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramOptions): Promise<number> {
-  const { run } = await entry.load();
-  const { stdin, stdout, stderr, isWatched, isScreen = false, isTyped = false, signals = process } = options;
-  const open = options.connect ?? ((given: CommandLine) => channelOf(given, options.environment));
-  const client = entry.needsGuest === false ? undefined : await open(line);
+  const { run, runTogether } = await entry.load();
+  const { stdin, stdout, stderr, isWatched, isScreen = false, isTyped = false, signals = process, environment } = options;
+  const print = (text: string): void => void stdout.write(harmlessLines(text));
+  const context = {
+    subcommands,
+    stdin, stdout, stderr, isWatched, isScreen, isTyped, signals, environment,
+    ...(isTyped && isWatched ? { ask: async (question: string) => (await import('./ask.ts')).ask(question, stdin, stderr) } : {}),
+    print,
+    complain: (text: string) => void stderr.write(harmlessLines(text)),
+    showTable: (columns: readonly Column[], rows: readonly (readonly string[])[]) => print(table(columns, rows)),
+    showPairs: (given: readonly (readonly [name: string, value: string | undefined])[]) => print(pairs(given)),
+    words: line.words,
+    flags: line.flags,
+    json: line.flags.has('json'),
+  };
+  // Only what needs no guest is run without one.
+  if (entry.needsGuest === false) return await run({ ...context, client: undefined as unknown as GuestClient });
+  const { guests, areMany } = await targetsOf(line, environment, options.connect);
+  const [guest] = guests;
+  if (areMany || guest === undefined) {
+    if (entry.many === undefined) throw new UsageError(`${entry.name} is for one guest, and ${guests.length} are meant`);
+    if (runTogether !== undefined) return await runTogether(context, guests);
+    const { runForEach } = await import('./many-guests.ts');
+    return await runForEach(run, context, guests, entry.opensItself === true);
+  }
+  if (entry.opensItself === true) return await run({ ...context, client: undefined as unknown as GuestClient, reconnect: guest.open });
+  const client = await guest.open();
   try {
-    return await run({
-      subcommands,
-      stdin, stdout, stderr, isWatched, isScreen, isTyped, signals,
-      ...(isTyped && isWatched ? { ask: async (question: string) => (await import('./ask.ts')).ask(question, stdin, stderr) } : {}),
-      print: (text) => void stdout.write(harmlessLines(text)),
-      complain: (text) => void stderr.write(harmlessLines(text)),
-      words: line.words,
-      flags: line.flags,
-      json: line.flags.has('json'),
-      // Only what needs no guest is run without one.
-      client: client as GuestClient,
-      reconnect: () => open(line),
-    });
+    return await run({ ...context, client, reconnect: guest.open });
   } catch (error) {
-    throw client === undefined ? error : await withFrozenHint(client, error);
+    throw await withFrozenHint(client, error);
   } finally {
-    client?.close();
+    client.close();
   }
 }

@@ -3,15 +3,15 @@ import type { SubcommandEntry } from './terminal.ts';
 
 /** All that can be asked. Each is a file of its own, loaded when it is asked for. */
 export const subcommands: readonly SubcommandEntry[] = [
-  { name: 'info', usage: '', summary: 'The guest and its agent at a glance.', flags: [], load: () => import('./subcommands/info.ts') },
-  { name: 'fs', usage: '', summary: 'File systems, their use and their disks.', flags: [], load: () => import('./subcommands/fs.ts') },
-  { name: 'net', usage: '', summary: 'Network interfaces and addresses.', flags: [], load: () => import('./subcommands/net.ts') },
-  { name: 'users', usage: '', summary: 'Who is logged in.', flags: [], load: () => import('./subcommands/users.ts') },
-  { name: 'os', usage: '', summary: 'The operating system.', flags: [], load: () => import('./subcommands/os.ts') },
+  { name: 'info', usage: '', summary: 'The guest and its agent at a glance.', flags: [], many: 'each', load: () => import('./subcommands/info.ts') },
+  { name: 'fs', usage: '', summary: 'File systems, their use and their disks.', flags: [], many: 'each', load: () => import('./subcommands/fs.ts') },
+  { name: 'net', usage: '', summary: 'Network interfaces and addresses.', flags: [], many: 'each', load: () => import('./subcommands/net.ts') },
+  { name: 'users', usage: '', summary: 'Who is logged in.', flags: [], many: 'each', load: () => import('./subcommands/users.ts') },
+  { name: 'os', usage: '', summary: 'The operating system.', flags: [], many: 'each', load: () => import('./subcommands/os.ts') },
   {
     name: 'freeze', usage: '[--dry-run] [MOUNTPOINT...]', summary: 'Freezes file systems, all or those named. With --dry-run: what would happen.',
     flags: [{ name: 'dry-run', doc: 'Touch nothing; tell what would be frozen, in which order, and what not.' }], words: Infinity,
-    details: 'What is frozen stays so until `concierge-ctl thaw`, or the deadline of the guest; all that writes there waits. A dry run asks Concierge\'s agent for\nits plan; of any other agent it lists the file systems with a device of their own.', load: () => import('./subcommands/freeze.ts'),
+    details: 'What is frozen stays so until `concierge-ctl thaw`, or the deadline of the guest; all that writes there waits. A dry run asks Concierge\'s agent for\nits plan; of any other agent it lists the file systems with a device of their own.', many: 'each', load: () => import('./subcommands/freeze.ts'),
   },
   {
     name: 'frozen', usage: '[--only MOUNTPOINT,...] [--timeout SECONDS] -- COMMAND [ARGUMENT...]', summary: 'Freezes, runs a command of this host, and thaws in any case.',
@@ -30,18 +30,18 @@ export const subcommands: readonly SubcommandEntry[] = [
       { name: 'only', placeholder: 'MOUNTPOINT,...', doc: 'Freeze only what is mounted there.' },
       { name: 'timeout', placeholder: 'SECONDS', doc: 'How long all of it may take. A command that is not done then is ended.' },
     ],
-    words: Infinity, load: () => import('./subcommands/frozen.ts'),
+    words: Infinity, many: 'together', load: () => import('./subcommands/frozen.ts'),
   },
-  { name: 'thaw', usage: '', summary: 'Thaws them.', flags: [], load: () => import('./subcommands/thaw.ts') },
-  { name: 'status', usage: '', summary: 'Whether the guest is frozen, and what the last freeze did.', flags: [], load: () => import('./subcommands/status.ts') },
+  { name: 'thaw', usage: '', summary: 'Thaws them.', flags: [], many: 'each', load: () => import('./subcommands/thaw.ts') },
+  { name: 'status', usage: '', summary: 'Whether the guest is frozen, and what the last freeze did.', flags: [], many: 'each', load: () => import('./subcommands/status.ts') },
   {
     name: 'trim', usage: '[--minimum BYTES]', summary: 'Discards unused blocks of every file system.',
-    flags: [{ name: 'minimum', placeholder: 'BYTES', doc: 'Leave free ranges of fewer bytes alone.' }], load: () => import('./subcommands/trim.ts'),
+    flags: [{ name: 'minimum', placeholder: 'BYTES', doc: 'Leave free ranges of fewer bytes alone.' }], many: 'each', load: () => import('./subcommands/trim.ts'),
   },
   {
     name: 'exec', usage: '[--stdin] [--within SECONDS] -- PROGRAM [ARGUMENT...]', summary: 'Runs a program, waits, and ends with its status (255: it could not be run).',
     details: 'Exit status: the program\'s own; 128 and the signal that ended it; 124 when it has not ended within --within (it goes on in the guest);\n255 when it could not be run, or the guest could not be asked.',
-    flags: [{ name: 'stdin', doc: 'Give the program what comes on standard input, read to its end first.' }, { name: 'within', placeholder: 'SECONDS', doc: 'How long to wait for its end; for ever without.' }], words: Infinity, load: () => import('./subcommands/exec.ts'),
+    flags: [{ name: 'stdin', doc: 'Give the program what comes on standard input, read to its end first.' }, { name: 'within', placeholder: 'SECONDS', doc: 'How long to wait for its end; for ever without.' }], words: Infinity, many: 'each', load: () => import('./subcommands/exec.ts'),
   },
   {
     name: 'cp', usage: 'guest:PATH PATH | PATH guest:PATH', summary: 'Copies a file out of the guest or into it; - is standard output or input.',
@@ -52,8 +52,20 @@ export const subcommands: readonly SubcommandEntry[] = [
     ],
     words: 2, load: () => import('./subcommands/cp.ts'),
   },
+  {
+    name: 'wait', usage: '[--for agent,ip,time] [--within SECONDS]', summary: 'Waits until the agent answers, the guest has an address, its clock is right.',
+    details: 'An address is one that others could reach, neither loopback nor link-local; all of them are printed. A clock is right that differs by less than 5 s\nfrom that of this host. Exit status 4 where it is not so within --within.',
+    flags: [{ name: 'for', placeholder: 'agent,ip,time', doc: 'What to wait for; the agent without.' }, { name: 'within', placeholder: 'SECONDS', doc: 'How long; 300 without.' }],
+    opensItself: true, many: 'each', load: () => import('./subcommands/wait.ts'),
+  },
+  {
+    name: 'metrics', usage: '[--output FILE]', summary: 'File systems, load, processors, disks, network and the agent itself, as OpenMetrics.',
+    details: 'For Prometheus: a file that appears whole, in the directory of node_exporter\'s textfile collector. A guest that does not answer is told of by\nconcierge_guest_up 0, and is no failure.',
+    flags: [{ name: 'output', placeholder: 'FILE', doc: 'Write to this file, all at once, instead of standard output.' }], opensItself: true, many: 'together', load: () => import('./subcommands/metrics.ts'),
+  },
+  { name: 'guests', usage: '', summary: 'The names of the list of guests.', flags: [], needsGuest: false, load: () => import('./subcommands/guests.ts') },
   { name: 'shell', usage: '', summary: 'A conversation: one command or subcommand a line, with completion.', flags: [], load: () => import('./subcommands/shell.ts') },
-  { name: 'raw', usage: "NAME ['{ARGUMENTS}']", summary: 'Any command with any arguments, as JSON; also one whole request.', flags: [], words: 2, load: () => import('./subcommands/raw.ts') },
+  { name: 'raw', usage: "NAME ['{ARGUMENTS}']", summary: 'Any command with any arguments, as JSON; also one whole request.', flags: [], words: 2, many: 'each', load: () => import('./subcommands/raw.ts') },
   {
     name: 'verify', usage: '[--idle SECONDS]', summary: 'Tries how the agent takes hosts that come, go, are late or do not read; for a report.',
     details: 'Reconnects, 1000 pings, an answer that comes too late, a host that never reads, an idle minute. Changes nothing in the guest.',

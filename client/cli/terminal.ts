@@ -3,6 +3,8 @@ import type { EventEmitter } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 import type { GuestClient } from '../guest-client.ts';
+import type { Column } from './table.ts';
+import type { Target } from './target.ts';
 
 /** Where a subcommand reads and prints. */
 export interface Terminal {
@@ -21,6 +23,7 @@ export interface Terminal {
 
 /** Standard output and standard error are for bytes alone; text goes through `print` and `complain`. */
 export interface SubcommandContext extends Terminal {
+  readonly environment: Readonly<Record<string, string | undefined>>;
   /** All that can be asked. */
   readonly subcommands: readonly SubcommandEntry[];
   /** Another conversation with the same guest. */
@@ -29,6 +32,9 @@ export interface SubcommandContext extends Terminal {
   readonly print: (text: string) => void;
   /** The same to standard error. */
   readonly complain: (text: string) => void;
+  /** A table for people, and names with values, one pair a line: what many guests print becomes one table. */
+  readonly showTable: (columns: readonly Column[], rows: readonly (readonly string[])[]) => void;
+  readonly showPairs: (given: readonly (readonly [name: string, value: string | undefined])[]) => void;
   /** Asks somebody who is there; absent where nobody is. */
   readonly ask?: (question: string) => Promise<string>;
   readonly client: GuestClient;
@@ -42,6 +48,9 @@ export interface SubcommandContext extends Terminal {
 
 /** Answers the exit status. */
 export type RunSubcommand = (context: SubcommandContext) => Promise<number>;
+
+/** The same for several guests at once, which are opened when they are asked for. */
+export type RunTogether = (context: Omit<SubcommandContext, 'client' | 'reconnect'>, guests: readonly Target[]) => Promise<number>;
 
 export interface FlagSyntax {
   readonly name: string;
@@ -62,5 +71,9 @@ export interface SubcommandEntry {
   readonly words?: number;
   /** False for what works without a guest. */
   readonly needsGuest?: false;
-  readonly load: () => Promise<{ readonly run: RunSubcommand }>;
+  /** What opens its channels itself, by `reconnect`: it has no `client`. */
+  readonly opensItself?: true;
+  /** What it does with many guests: each on its own, or all together (`runTogether`). Absent: it is for one. */
+  readonly many?: 'each' | 'together';
+  readonly load: () => Promise<{ readonly run: RunSubcommand; readonly runTogether?: RunTogether }>;
 }

@@ -14,10 +14,11 @@ ${subcommands.map(({ name }) => `      ${name}) subcommand=${name} ;;`).join('\n
     esac
     [ -n "$subcommand" ] && break
   done
-  if [ "$previous" = --socket ]; then
-    COMPREPLY=($(compgen -f -- "$word"))
-    return
-  fi
+  case $previous in
+    --socket|--guests|--token-file|--output) COMPREPLY=($(compgen -f -- "$word")); return ;;
+    --guest) COMPREPLY=($(compgen -W "$(concierge-ctl guests 2>/dev/null)" -- "$word")); return ;;
+    --libvirt) COMPREPLY=($(compgen -W "$(concierge-ctl --libvirt '*' guests 2>/dev/null)" -- "$word")); return ;;
+  esac
   case $subcommand in
     '') COMPREPLY=($(compgen -W '${subcommands.map(({ name }) => name).join(' ')} ${flagWords(globalFlags)}' -- "$word")) ;;
 ${subcommands.map(({ name, flags }) => `    ${name}) COMPREPLY=($(compgen -W '${`${flagWords(flags)} --json${name === 'cp' ? ' guest:/' : ''}${name === 'completion' ? ' bash zsh fish' : ''}`.trim()}' -- "$word")${name === 'cp' ? ' $(compgen -f -- "$word")' : ''}) ;;`).join('\n')}
@@ -33,6 +34,8 @@ const scripts: Readonly<Record<string, (subcommands: readonly SubcommandEntry[])
 complete -c concierge-ctl -n __fish_use_subcommand -f
 ${subcommands.map(({ name, summary }) => `complete -c concierge-ctl -n __fish_use_subcommand -a ${name} -d '${summary.replaceAll("'", '’')}'`).join('\n')}
 ${subcommands.flatMap(({ name, flags }) => flags.map((flag) => `complete -c concierge-ctl -n '__fish_seen_subcommand_from ${name}' -l ${flag.name}`)).join('\n')}
+complete -c concierge-ctl -l guest -x -a '(concierge-ctl guests 2>/dev/null)'
+complete -c concierge-ctl -l libvirt -x -a "(concierge-ctl --libvirt '*' guests 2>/dev/null)"
 ${globalFlags.map((flag) => `complete -c concierge-ctl -l ${flag.name}${flag.placeholder === undefined ? '' : ' -r'}`).join('\n')}
 `,
 };

@@ -14,6 +14,7 @@ import type { GuestClient } from '../../guest-client.ts';
 import { jsonText } from '../print-json.ts';
 import { Progress } from '../progress.ts';
 import { openPlace, type FileToBe } from '../file-to-be.ts';
+import { onPath } from '../on-path.ts';
 import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
 import { untilSignal } from '../signals.ts';
 import { UsageError } from '../usage-error.ts';
@@ -78,22 +79,22 @@ async function download(context: SubcommandContext, path: string, to: string, si
   const name = path.split(/[/\\]/).at(-1) ?? path;
   let sink: FileToBe;
   try {
-    sink = await openPlace((await isDirectory(to)) ? join(to, name) : to, mode, context);
+    sink = await onPath(to, 'written', openPlace((await isDirectory(to)) ? join(to, name) : to, mode, context));
   } catch (error) {
     await pieces.return();
     throw error;
   }
-  return { size, run: (moved) => toFile(first, pieces, sink, moved) };
+  return { size, run: (moved) => toFile(first, pieces, sink, to, moved) };
 }
 
-async function toFile(first: IteratorResult<FilePiece, void>, pieces: AsyncGenerator<FilePiece, void, void>, sink: FileToBe, moved: Moved): Promise<void> {
+async function toFile(first: IteratorResult<FilePiece, void>, pieces: AsyncGenerator<FilePiece, void, void>, sink: FileToBe, to: string, moved: Moved): Promise<void> {
   try {
     for (let piece = first; piece.done !== true; piece = await pieces.next()) {
-      await writeAll(sink.handle, piece.value.bytes);
+      await onPath(to, 'written', writeAll(sink.handle, piece.value.bytes));
       moved(piece.value.length);
       piece.value.release();
     }
-    await sink.keep();
+    await onPath(to, 'written', sink.keep());
   } finally {
     await pieces.return();
     await sink.close();
@@ -131,13 +132,13 @@ async function upload({ client, stdin }: SubcommandContext, from: string, to: st
     return { size: undefined, run: (moved) => fromStream(stdin, writeFile(client, to, { signal }), moved, signal) };
   }
   const path = to === '' || to.endsWith('/') ? `${to}${basename(from)}` : to;
-  const source = await open(from, 'r');
+  const source = await onPath(from, 'read', open(from, 'r'));
   try {
     const facts = await source.stat();
     if (facts.isDirectory()) throw new UsageError(`${from} is a directory: copy files one by one, or an archive of it`);
     // Read before the guest is told anything: what cannot be read here empties no file there.
     const reader = new FileReader(source, client.pieceBytes.write);
-    const first = await reader.next();
+    const first = await onPath(from, 'read', reader.next());
     return { size: facts.size === 0 ? undefined : facts.size, run: (moved) => fromFile(first, reader, client, path, moved, signal) };
   } catch (error) {
     await source.close();

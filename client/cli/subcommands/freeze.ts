@@ -29,7 +29,7 @@ async function dryRun({ client, words, json, print, complain }: SubcommandContex
   if (plan !== undefined) {
     print(json ? `${jsonText(plan)}\n` : planText(plan));
     for (const mountPoint of plan['idle-exclusions']) complain(`concierge-ctl: fsfreeze-exclude of the guest names ${harmless(mountPoint)}, where nothing is mounted\n`);
-    for (const mountPoint of plan.unmatched) complain(`concierge-ctl: nothing is mounted at ${harmless(mountPoint)}\n`);
+    for (const mountPoint of plan.unmatched) complain(`concierge-ctl: nothing is mounted at ${harmless(mountPoint)} (concierge-ctl fs tells the mount points)\n`);
     for (const mountPoint of plan.covered) complain(`concierge-ctl: the file system at ${harmless(mountPoint)} is covered by another mount\n`);
     return plan.unmatched.length + plan.covered.length === 0 ? 0 : 1;
   }

@@ -4,11 +4,16 @@ import { constants } from 'node:os';
 
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import { harmless } from '../../../core/errors/harmless-text.ts';
+import { unlessAborted } from '../../call-limit.ts';
 import { ClientError } from '../../client-error.ts';
-import { withFrozen, type FrozenGuest } from '../../with-frozen.ts';
+import type { GuestClient } from '../../guest-client.ts';
+import { withAllFrozen } from '../../with-all-frozen.ts';
+import { withFrozen } from '../../with-frozen.ts';
 import { reportOf } from './status.ts';
 import { isEndingSignal, SignalWatch, statusOfSignal, type EndingSignal } from '../signals.ts';
-import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
+import { table } from '../table.ts';
+import type { Target } from '../target.ts';
+import type { RunSubcommand, RunTogether, SubcommandContext } from '../terminal.ts';
 import { UsageError } from '../usage-error.ts';
 
 /** The freeze did not hold: what was copied is not consistent. */
@@ -25,9 +30,49 @@ const notFound = 127;
 /** How long a command that is told to end may take, in milliseconds. */
 const endWithinMs = 10_000;
 
+type Told = Pick<SubcommandContext, 'words' | 'flags' | 'complain' | 'signals'>;
+
+/** Freezes, does the work, thaws: one guest or many. */
+type Freeze = (work: () => Promise<number>, options: { readonly signal: AbortSignal; readonly handleSignals: false; readonly mountPoints?: readonly string[] }) => Promise<number>;
+
 /** `frozen [--timeout SECONDS] -- COMMAND [ARGUMENT...]`: runs a command of the host while the guest is frozen. */
-export const run: RunSubcommand = async (context) => {
-  const { client, words, flags, complain, reconnect, signals = process } = context;
+export const run: RunSubcommand = (context) => around(context, (work, options) => {
+  const { client, reconnect } = context;
+  return withFrozen(client, async ({ count }) => {
+    await tell(context, client, '', count);
+    return await work();
+  }, { ...options, ...(reconnect === undefined ? {} : { reconnect }) });
+});
+
+/** The same while all of several guests are frozen. Tells afterwards how long each stood still. */
+export const runTogether: RunTogether = (context, guests) => around(context, async (work, options) => {
+  const clients = await allOpened(guests, options.signal);
+  try {
+    const toFreeze = guests.map(({ name, open }, index) => ({ name, client: clients[index] as GuestClient, reconnect: open }));
+    const { result, held } = await withAllFrozen(toFreeze, async ({ counts }) => {
+      await Promise.all(toFreeze.map(({ name, client }) => tell(context, client, name, counts.get(name) ?? 0n)));
+      return await work();
+    }, options);
+    if (context.json) for (const { name, count, ms } of held) context.print(`${JSON.stringify({ guest: name, filesystems: Number(count), 'held-ms': Math.round(ms) })}\n`);
+    else context.complain(table([{ title: 'GUEST' }, { title: 'FILE SYSTEMS', right: true }, { title: 'STOOD STILL', right: true }], held.map(({ name, count, ms }) => [name, String(count), `${Math.round(ms)} ms`])));
+    return result;
+  } finally {
+    for (const client of clients) client.close();
+  }
+});
+
+/** All or none. @throws ClientError with the name of the one that is not reached */
+async function allOpened(guests: readonly Target[], signal: AbortSignal): Promise<readonly GuestClient[]> {
+  const outcomes = await Promise.allSettled(guests.map(({ open }) => unlessAborted(open(), signal)));
+  const clients = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  const failed = outcomes.findIndex(({ status }) => status === 'rejected');
+  if (failed === -1) return clients;
+  for (const client of clients) client.close();
+  const { reason } = outcomes[failed] as PromiseRejectedResult;
+  throw ClientError.is(reason) ? new ClientError(reason.kind, `${guests[failed]?.name ?? ''}: ${reason.message}`, { cause: reason }) : reason;
+}
+
+async function around({ words, flags, complain, signals = process }: Told, freeze: Freeze): Promise<number> {
   const [program, ...rest] = words;
   if (program === undefined) throw new UsageError('say what is to be done meanwhile: concierge-ctl frozen -- COMMAND [ARGUMENT...]');
   const timeout = flags.get('timeout');
@@ -45,17 +90,13 @@ export const run: RunSubcommand = async (context) => {
   }, Number(timeout) * 1000);
   let status: number | undefined;
   try {
-    return await withFrozen(client, async (guest) => {
-      await tell(context, guest);
+    return await freeze(async () => {
       status = await command.run();
       return status;
-    }, {
-      signal: giveUp.signal,
-      handleSignals: false,
-      ...(only === undefined ? {} : { mountPoints: only }),
-      ...(reconnect === undefined ? {} : { reconnect }),
-    });
+    }, { signal: giveUp.signal, handleSignals: false, ...(only === undefined ? {} : { mountPoints: only }) });
   } catch (error) {
+    // What copies is worth nothing any more: of several guests one may be thawed while others are waited for.
+    command.tellToEnd('SIGTERM');
     if (error instanceof CommandNotRun) {
       complain(`concierge-ctl: ${harmless(error.message)}\n`);
       return error.status;
@@ -68,13 +109,14 @@ export const run: RunSubcommand = async (context) => {
     clearTimeout(timer);
     await command.ended();
   }
-};
+}
 
 /** What somebody who waits should know; a guest in which nothing can be frozen makes no copy consistent. */
-async function tell({ client, complain }: SubcommandContext, { count }: FrozenGuest): Promise<void> {
-  if (count === 0n) throw new ClientError('refused', 'nothing in the guest was frozen (concierge-ctl freeze --dry-run says why)');
+async function tell({ complain }: Pick<SubcommandContext, 'complain'>, client: GuestClient, name: string, count: bigint): Promise<void> {
+  const of = name === '' ? '' : `${harmless(name)}: `;
+  if (count === 0n) throw new ClientError('refused', `${of}nothing in the guest was frozen (concierge-ctl freeze --dry-run says why)`);
   const report = await reportOf(client);
-  if (report?.['deadline-at'] === undefined) complain('concierge-ctl: this agent has no deadline: if this program is killed, the guest stays frozen until somebody thaws it\n');
+  if (report?.['deadline-at'] === undefined) complain(`concierge-ctl: ${of}this agent has no deadline: if this program is killed, the guest stays frozen until somebody thaws it\n`);
 }
 
 function sentenceOf(error: ClientError, status: number | undefined): string {

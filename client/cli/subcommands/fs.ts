@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { jsonText } from '../print-json.ts';
-import { bytesText, table } from '../table.ts';
+import { bytesText } from '../table.ts';
 import type { RunSubcommand } from '../terminal.ts';
 
-export const run: RunSubcommand = async ({ client, json, print }) => {
+export const run: RunSubcommand = async ({ client, json, print, showTable }) => {
   const list = await client.execute('guest-get-fsinfo');
   if (json) {
     print(`${jsonText(list)}\n`);
@@ -17,9 +17,9 @@ export const run: RunSubcommand = async ({ client, json, print }) => {
     const disks = one.disk.map(({ dev, serial }) => [dev, serial === undefined ? undefined : `(${serial})`].filter(Boolean).join(' '));
     return [one.mountpoint, one.type, one.name, bytesText(total), bytesText(used), percent, disks.filter((disk) => disk !== '').join(', ')];
   });
-  print(table(
+  showTable(
     [{ title: 'MOUNTED ON' }, { title: 'TYPE' }, { title: 'DEVICE' }, { title: 'SIZE', right: true }, { title: 'USED', right: true }, { title: 'USE', right: true }, { title: 'DISKS' }],
     rows,
-  ));
+  );
   return 0;
 };

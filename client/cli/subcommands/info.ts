@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ClientError } from '../../client-error.ts';
 import { jsonText } from '../print-json.ts';
-import { pairs, timeText } from '../table.ts';
+import { timeText } from '../table.ts';
 import type { RunSubcommand } from '../terminal.ts';
 
 /** What an agent refuses (a command that it lacks, or that is blocked) is a gap in the answer, not the end of it. */
@@ -14,7 +14,7 @@ async function orNothing<T>(answer: Promise<T>): Promise<T | undefined> {
   }
 }
 
-export const run: RunSubcommand = async ({ client, json, print }) => {
+export const run: RunSubcommand = async ({ client, json, print, showPairs }) => {
   const agent = await client.execute('guest-info');
   const host = await orNothing(client.execute('guest-get-host-name'));
   const os = await orNothing(client.execute('guest-get-osinfo'));
@@ -27,7 +27,7 @@ export const run: RunSubcommand = async ({ client, json, print }) => {
   }
   const commands = agent.supported_commands;
   const off = commands.filter(({ enabled }) => !enabled).map(({ name }) => name);
-  print(pairs([
+  showPairs([
     ['agent', agent.version],
     ['host name', host?.['host-name']],
     ['system', os?.['pretty-name'] ?? os?.name],
@@ -37,6 +37,6 @@ export const run: RunSubcommand = async ({ client, json, print }) => {
     ['freeze', frozen],
     ['commands', `${commands.length}, ${commands.length - off.length} enabled`],
     ['disabled', off.toSorted().join(', ')],
-  ]));
+  ]);
   return 0;
 };

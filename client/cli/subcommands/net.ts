@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { jsonText } from '../print-json.ts';
-import { bytesText, table } from '../table.ts';
+import { bytesText } from '../table.ts';
 import type { RunSubcommand } from '../terminal.ts';
 
-export const run: RunSubcommand = async ({ client, json, print }) => {
+export const run: RunSubcommand = async ({ client, json, print, showTable }) => {
   const list = await client.execute('guest-network-get-interfaces');
   if (json) {
     print(`${jsonText(list)}\n`);
@@ -15,9 +15,9 @@ export const run: RunSubcommand = async ({ client, json, print }) => {
     // One line for each address; what belongs to the interface stands in the first.
     return (texts.length === 0 ? [''] : texts).map((text, index) => (index === 0 ? [...first, text] : ['', '', '', '', text]));
   });
-  print(table(
+  showTable(
     [{ title: 'NAME' }, { title: 'HARDWARE' }, { title: 'RECEIVED', right: true }, { title: 'SENT', right: true }, { title: 'ADDRESSES' }],
     rows,
-  ));
+  );
   return 0;
 };

@@ -189,7 +189,7 @@ describe('freezing', () => {
 
   it('a dry run of nothing says why', async () => {
     expect(await ctl(['freeze', '--dry-run', '/proc'])).toMatchObject({ status: 0, out: expect.stringMatching(/^nothing would be frozen: 1 file system is left out, all of them listed with --json\n/) });
-    expect(await ctl(['freeze', '--dry-run', '/nope'])).toMatchObject({ status: 1, out: 'nothing would be frozen: nothing is mounted that could be\n', err: 'concierge-ctl: nothing is mounted at /nope\n' });
+    expect(await ctl(['freeze', '--dry-run', '/nope'])).toMatchObject({ status: 1, out: 'nothing would be frozen: what is named is no mount point\n', err: 'concierge-ctl: nothing is mounted at /nope (concierge-ctl fs tells the mount points)\n' });
   });
 
   it('a dry run of another agent lists what could be frozen, and says so', async () => {
@@ -385,6 +385,15 @@ describe('cp', () => {
 
     expect(await ctlWith(client, ['cp', '--timeout', '0.02', 'guest:/x', join(directory, 'x')])).toMatchObject({ status: 4, err: expect.stringContaining('has sent nothing for 20 ms') });
     expect(await readdir(directory)).toEqual([]);
+  });
+
+  it.each([
+    ['/no/such/file', 'guest:/data/', 'concierge-ctl: /no/such/file cannot be read: there is no such file or directory\n'],
+    ['guest:/data/a', '/no/such/folder/a', 'concierge-ctl: /no/such/folder/a cannot be written: there is no such file or directory\n'],
+    ['guest:/data/a', '/etc/hostname/a', 'concierge-ctl: /etc/hostname/a cannot be written: a part of the path is no directory\n'],
+    ['/etc/hostname/a', 'guest:/data/', 'concierge-ctl: /etc/hostname/a cannot be read: a part of the path is no directory\n'],
+  ])('says in a sentence why %s is not copied to %s', async (from, to, sentence) => {
+    expect(await ctl(['cp', from, to], { machine: { files: { '/data/a': 'x' } } })).toMatchObject({ status: 1, err: sentence });
   });
 
   it('leaves what is here alone when the guest has no such file', async () => {

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+import { EventEmitter } from 'node:events';
+import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+
+import { connectUnix, GuestClient, withAllFrozen, type GuestToFreeze } from '../../../../client/index.ts';
+import { FakeGuests } from './fake-guests.ts';
+
+let fake: FakeGuests;
+
+afterEach(async () => {
+  await fake?.close();
+});
+
+const three = (more = ''): Promise<FakeGuests> => FakeGuests.of({ a: {}, b: {}, c: {} }, more);
+const frozenIn = (): readonly number[] => [...fake.guests.values()].map((guest) => guest.machine.fileSystems.frozen.length);
+const thawed = (): Promise<void> => expect.poll(frozenIn).toEqual([0, 0, 0]);
+const mark = (): string => join(fake.directory, 'ran');
+
+describe('frozen with several guests', () => {
+  it('runs the command once, while all are frozen, and tells how long each stood still', async () => {
+    fake = await three();
+
+    const told = await fake.ctl(['--all', 'frozen', '--', '/bin/sh', '-c', `echo x >>${mark()}; exit 7`]);
+
+    expect(told.status).toBe(7);
+    expect(told.err).toMatch(/^GUEST +FILE SYSTEMS +STOOD STILL\na +4 +\d+ ms\nb +4 +\d+ ms\nc +4 +\d+ ms\n$/);
+    for (const guest of fake.guests.values()) expect(guest.log.texts('account')).toEqual(['guest-fsfreeze called', 'guest-fsthaw called']);
+    await thawed();
+  });
+
+  it('tells programs, too', async () => {
+    fake = await three();
+
+    const { out } = await fake.ctl(['--guest', 'a,c', '--json', 'frozen', '--', 'true']);
+
+    expect(out.trimEnd().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual(['a', 'c'].map((guest) => ({ guest, filesystems: 4, 'held-ms': expect.any(Number) as unknown })));
+  });
+
+  it('freezes none, and runs nothing, where one is not there', async () => {
+    fake = await three('\n[gone]\nsocket = /no/such/socket\n');
+
+    expect(await fake.ctl(['--all', 'frozen', '--', 'touch', mark()])).toMatchObject({ status: 125, err: expect.stringContaining('gone: cannot connect') });
+    expect(existsSync(mark())).toBe(false);
+    for (const guest of fake.guests.values()) expect(guest.log.texts('account')).toEqual([]);
+  });
+
+  it('thaws all, and runs nothing, where one refuses to freeze', async () => {
+    fake = await three();
+    await fake.ctl(['--guest', 'b', 'freeze']);
+
+    const told = await fake.ctl(['--all', 'frozen', '--', 'touch', mark()]);
+
+    expect(told).toMatchObject({ status: 125, err: expect.stringContaining('b: ') });
+    expect(existsSync(mark())).toBe(false);
+    expect([fake.guest('a'), fake.guest('c')].map((guest) => guest.machine.fileSystems.frozen.length)).toEqual([0, 0]);
+  });
+
+  it('says that no copy is consistent where one was thawed meanwhile', async () => {
+    fake = await three();
+
+    const running = fake.ctl(['--all', 'frozen', '--', '/bin/sh', '-c', `touch ${mark()}; while ! test -e ${mark()}.on; do sleep 0.02; done`]);
+    await expect.poll(() => existsSync(mark())).toBe(true);
+    const other = new GuestClient(fake.guest('b').connect());
+    await other.execute('guest-fsfreeze-thaw');
+    await writeFile(`${mark()}.on`, '');
+
+    expect(await running).toMatchObject({ status: 122, err: expect.stringMatching(/b: the guest was thawed/) });
+    await thawed();
+  });
+
+  it('thaws all through new connections where one was lost', async () => {
+    fake = await three();
+
+    const running = fake.ctl(['--all', 'frozen', '--', '/bin/sh', '-c', `touch ${mark()}; while ! test -e ${mark()}.on; do sleep 0.02; done`]);
+    await expect.poll(() => existsSync(mark())).toBe(true);
+    fake.cut('b');
+    await writeFile(`${mark()}.on`, '');
+
+    expect((await running).status).toBe(122);
+    await thawed();
+  });
+
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('thaws all on %s, and ends the command', async (signal) => {
+    fake = await three();
+    const signals = new EventEmitter();
+
+    const running = fake.ctl(['--all', 'frozen', '--', '/bin/sh', '-c', `touch ${mark()}; exec sleep 60`], { signals });
+    await expect.poll(() => existsSync(mark())).toBe(true);
+    signals.emit(signal);
+
+    expect((await running).status).toBe(128 + { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 }[signal]);
+    await thawed();
+  });
+
+  it('thaws all when --timeout is over', async () => {
+    fake = await three();
+
+    expect(await fake.ctl(['--all', 'frozen', '--timeout', '0.5', '--', 'sleep', '60'])).toMatchObject({ status: 124 });
+    await thawed();
+  });
+
+  it('ends with 127 where there is no such command, and thaws all', async () => {
+    fake = await three();
+
+    expect(await fake.ctl(['--all', 'frozen', '--', '/no/such/program'])).toMatchObject({ status: 127, err: expect.stringContaining('there is no program /no/such/program') });
+    await thawed();
+  });
+});
+
+describe('withAllFrozen', () => {
+  const guests = async (): Promise<readonly GuestToFreeze[]> =>
+    Promise.all([...fake.guests.keys()].map(async (name) => ({ name, client: new GuestClient(await connectUnix(join(fake.directory, `${name}.sock`))) })));
+
+  it('gives the work what it needs, and answers what it answered', async () => {
+    fake = await three();
+
+    const { result, held } = await withAllFrozen(await guests(), async ({ counts, check }) => {
+      await check();
+      expect(frozenIn()).toEqual([4, 4, 4]);
+      return [...counts];
+    });
+
+    expect(result).toEqual([['a', 4n], ['b', 4n], ['c', 4n]]);
+    expect(held.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+    await thawed();
+  });
+
+  it('fails as the work failed', async () => {
+    fake = await three();
+    const error = new Error('no space');
+
+    await expect(withAllFrozen(await guests(), async () => {
+      throw error;
+    })).rejects.toBe(error);
+    await thawed();
+  });
+
+  it('is given up by a signal, before and meanwhile', async () => {
+    fake = await three();
+    const controller = new AbortController();
+
+    await expect(withAllFrozen(await guests(), () => Promise.resolve(), { signal: AbortSignal.abort() })).rejects.toMatchObject({ kind: 'aborted' });
+    await expect(withAllFrozen(await guests(), async () => {
+      controller.abort();
+      await new Promise(() => undefined);
+    }, { signal: controller.signal })).rejects.toMatchObject({ kind: 'aborted' });
+    await thawed();
+  });
+
+  it('does nothing for no guests but the work', async () => {
+    fake = await FakeGuests.of({});
+
+    expect(await withAllFrozen([], () => Promise.resolve(7))).toEqual({ result: 7, held: [] });
+  });
+});
