@@ -4,8 +4,8 @@ import { ClientError, type ClientErrorKind } from './client-error.ts';
 /** What libvirt says of an agent, by what it means. */
 const meanings: readonly (readonly [pattern: RegExp, kind: ClientErrorKind])[] = [
   [/unable to execute QEMU agent command '[^']*': ([^]*)/, 'refused'],
-  // The first of them when the agent does not answer libvirt's own resynchronisation.
-  [/(guest agent not available for now|guest agent command timed out)/i, 'timeout'],
+  // The first of them when the agent does not answer libvirt's own resynchronisation; the last is how newer releases say both.
+  [/(guest agent not available for now|guest agent command timed out|guest agent didn't respond to [^]*)/i, 'timeout'],
 ];
 
 /**

@@ -88,6 +88,7 @@ describe('a guest behind a program', () => {
     ["error: internal error: unable to execute QEMU agent command 'guest-file-open': failed to open file", { kind: 'refused', agentClass: 'GenericError' }],
     ['error: Guest agent is not responding: Guest agent not available for now', { kind: 'timeout', message: expect.stringContaining('not available for now') }],
     ['error: Guest agent is not responding: QEMU guest agent is not connected', { kind: 'closed', message: expect.stringContaining('is not connected') }],
+    ["error: Guest agent is not responding: guest agent didn't respond to synchronization within '5' seconds", { kind: 'timeout' }],
     ["error: failed to get domain 'vm7'", { kind: 'closed', message: "virsh: failed to get domain 'vm7'" }],
     ['error: Guest agent is not responding: guest agent command timed out', { kind: 'timeout' }],
     ['', { kind: 'closed', message: 'virsh: it ended with status 1 and said nothing' }],

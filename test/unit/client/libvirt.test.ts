@@ -198,6 +198,8 @@ describe('an agent behind libvirt', () => {
     [[1, "internal error: unable to execute QEMU agent command 'guest-file-open': failed to open file"], { kind: 'refused', agentClass: 'GenericError' }],
     [[86, 'Guest agent is not responding: Guest agent not available for now'], { kind: 'timeout' }],
     [[86, 'Guest agent is not responding: guest agent command timed out'], { kind: 'timeout' }],
+    [[86, "Guest agent is not responding: guest agent didn't respond to synchronization within '5' seconds"], { kind: 'timeout', message: "guest agent didn't respond to synchronization within '5' seconds" }],
+    [[112, "guest agent command timed out: guest agent didn't respond to command within '2' seconds"], { kind: 'timeout' }],
     [[86, 'Guest agent is not responding: QEMU guest agent is not connected'], { kind: 'closed', message: expect.stringContaining('is an agent running in the guest?') }],
     [[86, 'Guest agent is not responding: QEMU guest agent is not available due to an error'], { kind: 'closed', message: expect.stringContaining('restarted') }],
     [[74, 'argument unsupported: QEMU guest agent is not configured'], { kind: 'closed', message: expect.stringContaining('org.qemu.guest_agent.0') }],
