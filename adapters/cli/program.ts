@@ -65,7 +65,7 @@ async function obey(options: ProgramOptions, background: Background | undefined)
   const { program, words, process, print, complain } = options;
   const platform: Platform = process.platform === 'win32' ? 'windows' : 'posix';
   const subcommand = subcommands.find(({ name }) => name === words[0]);
-  const { own, rest } = splitFlags(subcommand, words);
+  const { own, values, rest } = splitFlags(subcommand, words);
   const activated = subcommand === undefined ? await socketOf(process, background !== undefined) : undefined;
   const keeper = subcommand === undefined ? await keeperFor(process.env, complain) : undefined;
   const source: SettingsSource = {
@@ -103,7 +103,7 @@ async function obey(options: ProgramOptions, background: Background | undefined)
     case 'run':
       break;
   }
-  if (subcommand !== undefined) return { status: await runSubcommand(subcommand, own, { ...request, problem }, options) };
+  if (subcommand !== undefined) return { status: await runSubcommand(subcommand, own, values, { ...request, problem }, options) };
   try {
     refuseWords(request.words, program);
     return await runAgent(request, activated, background, keeper?.side, options);
@@ -157,11 +157,11 @@ const withoutAddon = 'without the native addon two agents on one state directory
 
 type RunRequest = Extract<Request, { settings: unknown }>;
 
-async function runSubcommand(entry: SubcommandEntry, flags: ReadonlySet<string>, request: RunRequest & { readonly problem: string | undefined }, options: ProgramOptions): Promise<number> {
+async function runSubcommand(entry: SubcommandEntry, flags: ReadonlySet<string>, values: ReadonlyMap<string, string>, request: RunRequest & { readonly problem: string | undefined }, options: ProgramOptions): Promise<number> {
   const [{ run }] = await Promise.all([entry.load(), processAddon()]);
   request.warnings.forEach(options.complain);
   const { settings, words, file, warnings, problem } = request;
-  return run({ settings, configuration: { file, warnings, ...(problem === undefined ? {} : { problem }) }, words, flags, composition: await options.composition(), print: options.print, complain: options.complain });
+  return run({ settings, configuration: { file, warnings, ...(problem === undefined ? {} : { problem }) }, words, flags, options: values, composition: await options.composition(), print: options.print, complain: options.complain });
 }
 
 async function runAgent(
@@ -217,10 +217,24 @@ async function keeperFor(
   return side && { side, settings: (source) => keptSettings(source, side, complain) };
 }
 
-function splitFlags(subcommand: SubcommandEntry | undefined, words: readonly string[]): { readonly own: ReadonlySet<string>; readonly rest: readonly string[] } {
-  if (subcommand === undefined) return { own: new Set(), rest: words };
+function splitFlags(subcommand: SubcommandEntry | undefined, words: readonly string[]): { readonly own: ReadonlySet<string>; readonly values: ReadonlyMap<string, string>; readonly rest: readonly string[] } {
+  if (subcommand === undefined) return { own: new Set(), values: new Map(), rest: words };
   const own = new Set(subcommand.flags.filter((flag) => words.includes(`--${flag}`)));
-  return { own, rest: words.slice(1).filter((word) => !own.has(word.slice(2)) || !word.startsWith('--')) };
+  const values = new Map<string, string>();
+  const rest: string[] = [];
+  for (let at = 1; at < words.length; at += 1) {
+    const word = words[at] as string;
+    const option = subcommand.options?.find((name) => word === `--${name}` || word.startsWith(`--${name}=`));
+    if (option === undefined) {
+      if (!own.has(word.slice(2)) || !word.startsWith('--')) rest.push(word);
+    } else if (word.includes('=')) {
+      values.set(option, word.slice(option.length + 3));
+    } else {
+      at += 1;
+      values.set(option, words[at] ?? '');
+    }
+  }
+  return { own, values, rest };
 }
 
 async function backgroundOf(environment: NodeJS.ProcessEnv): Promise<Foreground | undefined> {

@@ -16,6 +16,8 @@ export interface SubcommandContext {
   readonly words: readonly string[];
   /** Flags of the subcommand that were given, without dashes. */
   readonly flags: ReadonlySet<string>;
+  /** Options of the subcommand that take a value. */
+  readonly options?: ReadonlyMap<string, string>;
   readonly composition: Composition;
   /** Standard output. */
   readonly print: (text: string) => void;

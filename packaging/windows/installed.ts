@@ -9,6 +9,7 @@ export const installedFiles: readonly string[] = [
   'app/cli-subcommands-doctor.cjs',
   'app/cli-subcommands-freeze.cjs',
   'app/cli-subcommands-kit.cjs',
+  'app/cli-subcommands-policy.cjs',
   'app/cli-subcommands-service.cjs',
   'app/cli-subcommands-thaw.cjs',
   'app/cli-subcommands-vss.cjs',

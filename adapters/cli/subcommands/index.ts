@@ -8,6 +8,8 @@ export interface SubcommandEntry {
   readonly withoutConfiguration?: true;
   /** Its own flags, besides the options of the agent that say which machine and which state directory are meant. */
   readonly flags: readonly string[];
+  /** Those of its own that take a value. */
+  readonly options?: readonly string[];
   readonly load: () => Promise<{ readonly run: RunSubcommand }>;
 }
 
@@ -31,6 +33,13 @@ export const subcommands: readonly SubcommandEntry[] = [
     summary: 'Thaw what an agent that is gone left frozen, and nothing else (for ExecStopPost=). [--json]',
     flags: ['json'],
     load: () => import('./thaw.ts'),
+  },
+  {
+    name: 'policy',
+    summary: '`explain COMMAND [NAME=VALUE...] [--channel=METHOD]`: what the policy says of a request, by which rule, and what would have to change. `check`: whether the agent can use it. `show`: all rules in order. [--json]',
+    flags: ['json'],
+    options: ['channel'],
+    load: () => import('./policy.ts'),
   },
   {
     name: 'service',
