@@ -3,10 +3,10 @@ import type { Capability } from '../core/ports/capabilities.ts';
 
 /** What each backend of this package leaves out. A test compares it with those that can be loaded. */
 export const leftOut = {
-  linux: new Set<Capability>(['host.devices']),
+  linux: new Set<Capability>(['host.devices', 'processes.interactive', 'processes.interactive.terminals']),
   windows: new Set<Capability>([
     'power.suspend.hybrid', 'processors.online.switching', 'processors.statistics', 'memory.blocks',
-    'memory.blocks.switching', 'fileSystem.diskStatistics',
+    'memory.blocks.switching', 'fileSystem.diskStatistics', 'processes.interactive', 'processes.interactive.terminals',
   ]),
   /** As `createFakeMachine()` makes it; it can be described with them. */
   fake: new Set<Capability>(['host.devices']),

@@ -10,6 +10,7 @@ import { Session, type SessionOwner } from './session.ts';
 import { Sleep } from './sleep.ts';
 import { FileHandleTable } from './state/file-handles.ts';
 import { ProcessTable } from './state/processes.ts';
+import { ProgramTable } from './state/programs.ts';
 
 export interface AgentOptions {
   readonly backend: Backend;
@@ -56,6 +57,7 @@ export class Agent {
       log,
       files: new FileHandleTable(backend.fileSystem?.files, stateStore, fileMode),
       processes: new ProcessTable(backend.processes, backend.clock, () => this.#sleep?.stir()),
+      programs: new ProgramTable(backend.clock, () => this.#sleep?.stir()),
       catalog: this.dispatcher,
     };
     this.#context.files.takeOver();
@@ -94,9 +96,9 @@ export class Agent {
 
   /** Whether it could end now without anybody missing anything: nothing is half said, open, frozen or remembered. */
   get isQuiet(): boolean {
-    const { files, processes } = this.#context;
+    const { files, processes, programs } = this.#context;
     const isSilent = [...this.#sessions].every(({ isQuiet }) => isQuiet);
-    return isSilent && this.dispatcher.underWay === 0 && files.size === 0 && processes.isQuiet && this.freeze?.isQuiet !== false;
+    return isSilent && this.dispatcher.underWay === 0 && files.size === 0 && programs.size === 0 && processes.isQuiet && this.freeze?.isQuiet !== false;
   }
 
   #legacy(): string {
@@ -115,6 +117,7 @@ export class Agent {
     this.#sleep?.stop();
     await this.freeze?.thawBeforeExit();
     for (const session of this.#sessions) session.close();
+    this.#context.programs.hangUpAll();
     await this.#context.files.closeAll();
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { type Caller, nobody } from './state/caller.ts';
 import { hasCapability } from './ports/capabilities.ts';
 import { type Admission, PreparedAnswer, type CommandCatalog, type CommandContext, type CommandHandler } from './commands/command.ts';
 import { AgentError } from './errors/agent-error.ts';
@@ -90,20 +91,20 @@ export class Dispatcher implements CommandCatalog {
    *
    * @throws AgentError (also as a rejection) with the class and text for the host
    */
-  dispatch(request: Request, context: CommandContext): Ready<Outcome> {
+  dispatch(request: Request, context: CommandContext, caller: Caller = nobody): Ready<Outcome> {
     const handler = this.#handlers.get(request.execute);
     if (handler === undefined) {
       throw new AgentError('command-not-found', `The command ${request.execute} has not been found`);
     }
     const { schema } = handler;
     const thawing = schema.whileFrozen ? undefined : this.#freeze?.thawing;
-    if (thawing !== undefined) return this.#afterThaw(thawing, request, context);
+    if (thawing !== undefined) return this.#afterThaw(thawing, request, context, caller);
     const { kind, verdict } = this.#policy.outlook(schema, this.#freeze?.isFrozen ?? false, context.channel);
     if (kind === 'refused') throw this.#refusal(schema, verdict);
     const args = validateArguments(schema.arguments, request.args);
     // What may be called while frozen is what a host needs to find out and to thaw.
     if (!schema.whileFrozen) this.#demandRoom();
-    const result = handler.run(kind === 'depends' ? this.#admit(schema, args, context) : context, args);
+    const result = handler.run(kind === 'depends' ? this.#admit(schema, args, context) : context, args, caller);
     return result instanceof Promise ? this.#whenDone(handler, result, context) : outcome(schema, result);
   }
 
@@ -132,12 +133,12 @@ export class Dispatcher implements CommandCatalog {
   }
 
   /** As if it had come after the thaw. */
-  async #afterThaw(thawing: Promise<void>, request: Request, context: CommandContext): Promise<Outcome> {
+  async #afterThaw(thawing: Promise<void>, request: Request, context: CommandContext, caller: Caller): Promise<Outcome> {
     this.#demandRoom();
     this.#underWay += 1;
     await thawing;
     this.#underWay -= 1;
-    return this.dispatch(request, context);
+    return this.dispatch(request, context, caller);
   }
 
   /** Once each as a warning, for the host is told no rule; again and again only for those who want to see everything. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { PresentHost } from './state/caller.ts';
 import { messageOf } from './errors/agent-error.ts';
 import { type AnswerPiece, Base64Piece, PreparedAnswer, type CommandContext } from './commands/command.ts';
 import type { Dispatcher, Outcome } from './dispatch.ts';
@@ -33,8 +34,10 @@ export class Session implements ConnectionSink {
   /** What the answer that is being made waits for; no other request is looked at meanwhile. */
   #waiting: Promise<void> | undefined;
   #closed = false;
-  /** Grows when the host changes: what was begun for an earlier one is not sent to this one. */
-  #host = 0;
+  /** Another one when the host changes: what was begun for an earlier one is not sent to this one. */
+  #host = new PresentHost();
+  /** Nothing is read from the host. */
+  #paused = false;
   #room: (() => void) | undefined;
   /** Ends the wait for the next piece of a long answer. */
   #gone: (() => void) | undefined;
@@ -67,8 +70,8 @@ export class Session implements ConnectionSink {
   data(chunk: Uint8Array): void {
     this.#owner.stirred();
     this.#decoder.feed(chunk);
-    if (this.#waiting !== undefined) this.#decoder.retain();
-    else this.#answerAll();
+    if (this.#waiting === undefined) this.#answerAll();
+    else this.#hearMore();
   }
 
   drained(): void {
@@ -76,21 +79,23 @@ export class Session implements ConnectionSink {
   }
 
   hostChanged(): void {
-    this.#host += 1;
+    const host = this.#host;
+    this.#host = new PresentHost();
     const waiting = this.#giveUp();
     this.#forget();
     this.#room?.();
     this.#gone?.();
-    if (waiting) this.#connection.resume();
+    host.leave();
+    if (waiting) this.#resume();
     this.#owner.stirred();
   }
 
   closed(): void {
     this.#closed = true;
-    this.#host += 1;
     if (this.#waiting === undefined) this.#forget();
     this.#room?.();
     this.#gone?.();
+    this.#host.leave();
     this.#owner.ended(this);
     this.#owner.stirred();
   }
@@ -141,9 +146,36 @@ export class Session implements ConnectionSink {
     return true;
   }
 
+  /** More has come while an answer is waited for. One that gives way does so for anything but white space. */
+  #hearMore(): void {
+    if (this.#host.isAwaited && !this.#decoder.holdsMore) {
+      this.#decoder.next();
+      return;
+    }
+    this.#decoder.retain();
+    this.#pause();
+    this.#host.saysMore();
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#connection.pause();
+  }
+
+  #resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#connection.resume();
+  }
+
   #wait(waiting: Promise<void>): void {
     this.#waiting = waiting;
-    this.#connection.pause();
+    if (this.#host.isAwaited && !this.#decoder.holdsMore) this.#decoder.next();
+    else {
+      this.#pause();
+      this.#host.saysMore();
+    }
     void waiting.then(() => {
       this.#owner.stirred();
       if (this.#waiting !== waiting) return;
@@ -152,7 +184,7 @@ export class Session implements ConnectionSink {
       this.#answerAll();
       if (this.#waiting !== undefined) return;
       if (this.#closed) this.#forget();
-      else this.#connection.resume();
+      else this.#resume();
     });
   }
 
@@ -162,7 +194,7 @@ export class Session implements ConnectionSink {
     if (decoded.kind === 'error') return this.#send(errorLine(decoded.desc, undefined), host);
     const { idText } = decoded;
     try {
-      const outcome = this.#dispatcher.dispatch(parseRequest(decoded.value), this.#context);
+      const outcome = this.#dispatcher.dispatch(parseRequest(decoded.value), this.#context, host);
       if (!(outcome instanceof Promise)) return this.#deliver(outcome, idText, host);
       return outcome.then(
         (value) => this.#deliver(value, idText, host),
@@ -173,7 +205,7 @@ export class Session implements ConnectionSink {
     }
   }
 
-  #deliver({ schema, returned, unheard }: Outcome, idText: string | undefined, host: number): Promise<void> | undefined {
+  #deliver({ schema, returned, unheard }: Outcome, idText: string | undefined, host: PresentHost): Promise<void> | undefined {
     if (unheard !== undefined && !this.#isCurrent(host)) unheard();
     if (returned === undefined) return undefined;
     if (!(returned instanceof PreparedAnswer)) return this.#send(returnLine(returned, idText, schema.sentinel === true), host);
@@ -190,7 +222,7 @@ export class Session implements ConnectionSink {
    * Hands over piece by piece, each only when the host has taken enough of those before. A host that goes away ends it at
    * once, also while the next piece is waited for: a read that hangs must not keep the next host waiting.
    */
-  async #stream(head: string, pieces: AsyncIterable<AnswerPiece>, tail: string, host: number): Promise<void> {
+  async #stream(head: string, pieces: AsyncIterable<AnswerPiece>, tail: string, host: PresentHost): Promise<void> {
     const source = pieces[Symbol.asyncIterator]();
     const { promise: gone, resolve } = Promise.withResolvers<'gone'>();
     const letGo = (): void => resolve('gone');
@@ -217,11 +249,11 @@ export class Session implements ConnectionSink {
     }
   }
 
-  #isCurrent(host: number): boolean {
+  #isCurrent(host: PresentHost): boolean {
     return host === this.#host && !this.#closed;
   }
 
-  #send(piece: AnswerPiece, host: number): Promise<void> | undefined {
+  #send(piece: AnswerPiece, host: PresentHost): Promise<void> | undefined {
     const room = !this.#isCurrent(host) || this.#write(piece);
     if (piece instanceof Base64Piece) piece.sent();
     if (room) return undefined;

@@ -68,7 +68,7 @@ export function createFakeMachine(description: Partial<MachineDescription> = {})
 
   const freezing = new FakeFreezing({ fileSystems, clock, faults, who });
   const disks = new FakeDisks(full.disks);
-  const processes = new FakeProcesses({ tree, clock, who, ...agent, firstPid: full.firstPid });
+  const processes = new FakeProcesses({ tree, clock, who, ...agent, firstPid: full.firstPid, users: () => accounts.users });
   const accounts = new FakeAccounts(full.users, full.sessions, files, tree, who);
   const processors = new FakeProcessors(full.processors, full.load, clock);
   const memory = new FakeMemory(full.memory);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { posixError } from '../../core/errors/posix-errno.ts';
-import type { LocatedProgram, ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../core/ports/index.ts';
+import type { InteractivePrograms, LocatedProgram, ProcessEnd, Processes, ProgramRequest, RunningProcess, SpawnRequest } from '../../core/ports/index.ts';
 import { settled, type FakeClock } from './clock.ts';
+import type { UserDescription } from './accounts.ts';
+import { fakeInteractive } from './interactive-programs.ts';
 import type { FileTree } from './file-tree.ts';
 import { placeOf } from './real-names.ts';
 import { permits, type Credentials, type RegularFile } from './inodes.ts';
@@ -22,19 +24,20 @@ export interface ProcessesOptions {
   readonly workingDirectory: string;
   readonly environment: readonly string[];
   readonly firstPid: number;
+  readonly users: () => readonly UserDescription[];
 }
 
 /** One process that was started, as the machine remembers it. */
 export interface FakeProcess {
   readonly pid: number;
-  readonly request: SpawnRequest;
+  readonly request: SpawnRequest | ProgramRequest;
   /** How it ended; undefined while it runs. */
   readonly end: ProcessEnd | undefined;
 }
 
 interface Entry {
   readonly pid: number;
-  readonly request: SpawnRequest;
+  readonly request: SpawnRequest | ProgramRequest;
   end: ProcessEnd | undefined;
   readonly endWith: (end: ProcessEnd) => void;
 }
@@ -42,6 +45,7 @@ interface Entry {
 /** The processes of the fake: programs are functions that lie in the file tree. */
 export class FakeProcesses implements Processes {
   readonly canMerge = true;
+  readonly interactive: Required<InteractivePrograms>;
   readonly #options: ProcessesOptions;
   readonly #table = new Map<number, Entry>();
   /** What the next agent finds, by process number. */
@@ -51,6 +55,21 @@ export class FakeProcesses implements Processes {
   constructor(options: ProcessesOptions) {
     this.#options = options;
     this.#nextPid = options.firstPid;
+    this.interactive = fakeInteractive({
+      ...options,
+      executable: (path, argv, environment) => this.#program(path, argv, environment),
+      register: (request, endWith) => {
+        const entry: Entry = { pid: this.#takePid(), request, end: undefined, endWith };
+        this.#table.set(entry.pid, entry);
+        return {
+          pid: entry.pid,
+          ended: (end) => {
+            entry.end = end;
+            this.#forgetOldest();
+          },
+        };
+      },
+    });
   }
 
   /** Every process that was started and has not been forgotten, in order of starting. */
@@ -75,12 +94,20 @@ export class FakeProcesses implements Processes {
 
   async spawn(request: SpawnRequest): Promise<RunningProcess> {
     const environment = request.environment ?? this.#options.environment;
-    for (const text of [request.path, ...request.arguments, ...environment]) {
-      if (Buffer.byteLength(text) >= maxArgument) throw posixError('E2BIG', { syscall: 'execve', path: request.path });
-      if (text.includes('\0')) throw posixError('EINVAL', { syscall: 'execve', path: request.path });
+    return this.#run(this.#program(request.path, request.arguments, environment), request, environment);
+  }
+
+  #takePid(): number {
+    this.#nextPid += 1;
+    return this.#nextPid - 1;
+  }
+
+  #program(path: string, argv: readonly string[], environment: readonly string[]): RegularFile {
+    for (const text of [path, ...argv, ...environment]) {
+      if (Buffer.byteLength(text) >= maxArgument) throw posixError('E2BIG', { syscall: 'execve', path });
+      if (text.includes('\0')) throw posixError('EINVAL', { syscall: 'execve', path });
     }
-    const { file } = this.#executable(request.path, environment);
-    return this.#run(file, request, environment);
+    return this.#executable(path, environment).file;
   }
 
   /** Distrusted where others than root may write to it; the directories on the way are taken as they are. */
@@ -119,8 +146,7 @@ export class FakeProcesses implements Processes {
 
   #run(file: RegularFile, request: SpawnRequest, environment: readonly string[]): RunningProcess {
     const { clock, workingDirectory } = this.#options;
-    const pid = this.#nextPid;
-    this.#nextPid += 1;
+    const pid = this.#takePid();
     const killed = new AbortController();
     const holders = new Set<object>();
     const { promise: ended, resolve: settle } = Promise.withResolvers<ProcessEnd>();
@@ -157,6 +183,7 @@ export class FakeProcesses implements Processes {
       await settled();
       if (killed.signal.aborted) return;
       try {
+        const unread = [request.input ?? new Uint8Array(0)].filter(({ length }) => length > 0);
         const result = await file.program?.({
           pid,
           argv: [request.path, ...request.arguments],
@@ -174,6 +201,10 @@ export class FakeProcesses implements Processes {
               if (holders.delete(holder) && holders.size === 0) release();
             };
           },
+          read: async () => unread.shift(),
+          taken: async () => undefined,
+          // guest-exec has no way to send one but the last.
+          onSignal: () => undefined,
         });
         entry.endWith(typeof result === 'object' ? result : { exitCode: result ?? 0 });
       } catch {

@@ -1,28 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ProcessEnd } from '../../core/ports/index.ts';
+import { conversations } from './conversations.ts';
+import type { ProgramFunction, ProgramContext } from './program-context.ts';
 
-/** What a program of the fake sees and can do. */
-export interface ProgramContext {
-  readonly pid: number;
-  /** `argv`: the program's name as it was called, then its arguments. */
-  readonly argv: readonly string[];
-  /** `NAME=VALUE` each. */
-  readonly environment: readonly string[];
-  readonly input: Uint8Array;
-  readonly workingDirectory: string;
-  /** Aborted when the process is killed; what it does afterwards has no effect. */
-  readonly killed: AbortSignal;
-  readonly print: (data: string | Uint8Array) => void;
-  readonly complain: (data: string | Uint8Array) => void;
-  /** Resolves after `ms` of the machine's time, whether it was killed meanwhile or not. */
-  readonly sleep: (ms: number) => Promise<void>;
-  /** Leaves a child behind that holds the output open until the returned function is called. */
-  readonly leaveChild: () => () => void;
-}
-
-/** A program: answers its exit code (nothing: 0), or how it ended. One that throws is ended by SIGABRT. */
-export type ProgramFunction = (context: ProgramContext) => ProgramResult | Promise<ProgramResult>;
-export type ProgramResult = number | ProcessEnd | void;
+export type { ProgramContext, ProgramFunction, ProgramResult } from './program-context.ts';
 
 const variable = (environment: readonly string[], name: string): string | undefined =>
   environment.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
@@ -50,7 +30,6 @@ const programs = {
     const newline = words[0] === '-n' ? '' : '\n';
     print(`${(newline === '' ? words.slice(1) : words).join(' ')}${newline}`);
   },
-  cat: ({ input, print }) => print(input),
   pwd: ({ workingDirectory, print }) => print(`${workingDirectory}\n`),
   env: ({ environment, print }) => print(environment.map((entry) => `${entry}\n`).join('')),
   printenv: ({ argv, environment, print }) => {
@@ -65,6 +44,7 @@ const programs = {
     await context.sleep(duration * 1000);
     return 0;
   },
+  ...conversations,
 } satisfies Record<string, ProgramFunction>;
 
 /** The programs that every fake machine has, by path. */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer';
 
+import type { Caller } from '../state/caller.ts';
 import { AgentError } from '../errors/agent-error.ts';
 import type { FreezeController } from '../freeze/controller.ts';
 import type { Capability } from '../ports/capabilities.ts';
@@ -9,6 +10,7 @@ import type { Backend, Log, Ready } from '../ports/index.ts';
 import type { ArgumentsOf, CommandSchema, ResultOf } from '../schema/command.ts';
 import type { FileHandleTable } from '../state/file-handles.ts';
 import type { ProcessTable } from '../state/processes.ts';
+import type { ProgramTable } from '../state/programs.ts';
 
 /** What every handler may use. One per agent, shared by all connections. */
 export interface CommandContext {
@@ -19,6 +21,7 @@ export interface CommandContext {
   readonly backend: Backend;
   readonly files: FileHandleTable;
   readonly processes: ProcessTable;
+  readonly programs: ProgramTable;
   /** Absent where the backend cannot freeze. */
   readonly freeze: FreezeController | undefined;
   readonly log: Log;
@@ -60,7 +63,11 @@ export class Base64Piece {
   }
 
   toString(): string {
-    return this.before + Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.byteLength).toString('base64') + this.after;
+    return this.before + Base64Piece.text(this.bytes) + this.after;
+  }
+
+  static text(bytes: Uint8Array): string {
+    return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
   }
 }
 
@@ -82,7 +89,7 @@ export class PreparedAnswer {
 export interface CommandHandler<C extends CommandSchema = CommandSchema> {
   readonly schema: C;
   /** Answers at once where nothing has to be waited for: a ping costs no promise. */
-  run(context: CommandContext, args: ArgumentsOf<C>): Ready<ResultOf<C> | PreparedAnswer>;
+  run(context: CommandContext, args: ArgumentsOf<C>, caller: Caller): Ready<ResultOf<C> | PreparedAnswer>;
   /**
    * The host left before this result of `run` could be sent. What only the answer names, and nobody can name now, is given
    * back here.

@@ -54,7 +54,7 @@ export const exec = handler(guestExec, async ({ backend, processes, log, admissi
 });
 
 /** For the system a string ends at a zero byte: the program would see something else than the host sent. */
-function refuseZeroBytes(name: string, text: string): void {
+export function refuseZeroBytes(name: string, text: string): void {
   if (text.includes('\0')) throw AgentError.failed(`Parameter '${name}' contains a zero byte`);
 }
 

@@ -10,6 +10,7 @@ import { getDevices, getHostName, getOsinfo, getTimezone, getUsers } from './ide
 import { getMemoryBlockInfo, getMemoryBlocks, setMemoryBlocks } from './memory.ts';
 import { getInterfaces, getRoute } from './network.ts';
 import { shutdown, suspendDisk, suspendHybrid, suspendRam } from './power.ts';
+import { execExchange, execForget, execList, execResize, execSignal, execStart } from './programs.ts';
 import { getCpustats, getLoad, getVcpus, setVcpus } from './processors.ts';
 import { info, ping, sync, syncDelimited } from './session.ts';
 import { getTime, setTime } from './time.ts';
@@ -62,6 +63,12 @@ const byName: Readonly<Record<CommandName, CommandHandler>> = {
   'guest-network-get-route': getRoute,
   '__org.concierge_fsfreeze-report': freezeReport,
   '__org.concierge_fsfreeze-plan': freezePlan,
+  '__org.concierge_exec-start': execStart,
+  '__org.concierge_exec-exchange': execExchange,
+  '__org.concierge_exec-signal': execSignal,
+  '__org.concierge_exec-resize': execResize,
+  '__org.concierge_exec-list': execList,
+  '__org.concierge_exec-forget': execForget,
 };
 
 /** In the order of the schema. */

@@ -106,7 +106,11 @@ const tests: { readonly [K in ConditionName]: Test<Value<K>, Fact<K>> } = {
       return effect === 'allow' ? asked.every((covers) => covers(file)) : asked.some((covers) => covers(file));
     };
   },
-  users: (patterns, _effect, comparing) => named(patterns, comparing),
+  // Who the agent is has no name here: no rule allows it by one, and every rule that refuses users refuses it.
+  users: (patterns, effect, comparing) => {
+    const fits = named(patterns, comparing);
+    return (user) => (user === null ? effect === 'refuse' : fits(user));
+  },
   mountPoints: (patterns, effect) => {
     const fits = anyGlob(patterns, 'path');
     return (mountPoints) => (mountPoints === 'all' ? effect === 'refuse' : some(effect, mountPoints, fits));

@@ -33,7 +33,8 @@ export interface Facts {
   readonly arguments?: readonly string[];
   /** Names of the variables that are given. */
   readonly environment?: readonly string[];
-  readonly user?: string;
+  /** Null: none is named, and it is the agent's own. */
+  readonly user?: string | null;
   readonly mountPoints?: readonly string[] | 'all';
   readonly size?: number | bigint;
 }
@@ -63,7 +64,7 @@ export function factsOf(schema: CommandSchema, args: Readonly<Record<string, unk
         facts.environment = ((value ?? []) as readonly string[]).map((text) => text.split('=', 1).join());
         break;
       case 'user':
-        facts.user = value as string;
+        facts.user = (value ?? null) as string | null;
         break;
       case 'mountPoints':
         facts.mountPoints = value === undefined ? 'all' : (value as readonly string[]).map(plainPath);

@@ -12,7 +12,7 @@ export const capabilityGroups = [
   'fileSystem.files', 'fileSystem.freezing', 'fileSystem.trimming', 'fileSystem.usage', 'fileSystem.disks', 'fileSystem.diskStatistics',
   'power.shutdown', 'power.suspend',
   'network.interfaces', 'network.routes',
-  'processes',
+  'processes', 'processes.interactive', 'processes.interactive.terminals',
   'accounts.sessions', 'accounts.passwords', 'accounts.sshKeys',
   'processors.online', 'processors.online.switching', 'processors.statistics', 'processors.load',
   'memory.blocks', 'memory.blocks.switching',

@@ -13,6 +13,7 @@ export type * from './network.ts';
 export type * from './power.ts';
 export type * from './processes.ts';
 export type * from './processors.ts';
+export type * from './programs.ts';
 export type * from './state-store.ts';
 export type * from './transport.ts';
 

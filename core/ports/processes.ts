@@ -1,4 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ProcessEnd } from './process-end.ts';
+import type { InteractivePrograms } from './programs.ts';
+
+export type { ProcessEnd } from './process-end.ts';
+
 /** Running programs for guest-exec. */
 export interface Processes {
   /** Whether standard error can be joined with standard output in true order. */
@@ -23,6 +28,8 @@ export interface Processes {
    * Absent: nothing outlives an agent here.
    */
   left?(): readonly RunningProcess[];
+  /** Programs to converse with. */
+  readonly interactive?: InteractivePrograms;
 }
 
 export interface SpawnRequest {
@@ -68,6 +75,3 @@ export interface RunningProcess {
   /** Ends the process and its group at once. Harmless when it is gone. */
   kill(): void;
 }
-
-/** `signal` is the POSIX number; on Windows an exit code from 0xC0000000 up. */
-export type ProcessEnd = { readonly exitCode: number } | { readonly signal: number };

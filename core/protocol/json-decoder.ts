@@ -134,6 +134,11 @@ export class JsonDecoder {
     return this.#waiting.reduce((sum, chunk) => sum + chunk.length, ofValue + this.#chunk.length - this.#at);
   }
 
+  /** Between two values: whether anything but white space is unread. Chunks wait only behind something that is. */
+  get holdsMore(): boolean {
+    return this.#waiting.length > 0 || this.#chunk.subarray(this.#at).some((byte) => byteClass.starts[byte] !== byteClass.SPACE);
+  }
+
   /** Whether nothing is unfinished: what comes next is the start of a value. */
   get isFresh(): boolean {
     return this.#mode === FRESH && this.#tokens === 0 && this.pendingBytes === 0;

@@ -12,6 +12,9 @@ import { guestGetMemoryBlockInfo, guestGetMemoryBlocks, guestSetMemoryBlocks } f
 import { guestNetworkGetInterfaces, guestNetworkGetRoute } from './network.ts';
 import { guestShutdown, guestSuspendDisk, guestSuspendHybrid, guestSuspendRam } from './power.ts';
 import { guestGetCpustats, guestGetLoad, guestGetVcpus, guestSetVcpus } from './processors.ts';
+import {
+  conciergeExecExchange, conciergeExecForget, conciergeExecList, conciergeExecResize, conciergeExecSignal, conciergeExecStart,
+} from './programs.ts';
 import { guestInfo, guestPing, guestSync, guestSyncDelimited } from './session.ts';
 import { guestGetTime, guestSetTime } from './time.ts';
 
@@ -63,6 +66,12 @@ export const commands = [
   guestNetworkGetRoute,
   conciergeFsfreezeReport,
   conciergeFsfreezePlan,
+  conciergeExecStart,
+  conciergeExecExchange,
+  conciergeExecSignal,
+  conciergeExecResize,
+  conciergeExecList,
+  conciergeExecForget,
 ] as const satisfies readonly CommandSchema[];
 
 /** Every command, as a union: the host's client finds arguments and result by the name. */

@@ -214,7 +214,11 @@ export class ProcessTable {
 }
 
 /** The request with the real path of its program: what was judged is what is executed. */
-async function locating(processes: Processes, request: SpawnRequest, admit: (program: LocatedProgram) => void): Promise<SpawnRequest> {
+export async function locating<R extends Pick<SpawnRequest, 'path' | 'environment'>>(
+  processes: Pick<Processes, 'locate'>,
+  request: R,
+  admit: (program: LocatedProgram) => void,
+): Promise<R> {
   if (processes.locate === undefined) throw AgentError.failed('a rule of the policy is about programs, and this system cannot tell which one would run');
   const program = await processes.locate(request.path, request.environment);
   admit(program);

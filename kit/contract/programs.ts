@@ -27,6 +27,12 @@ export interface ContractPrograms {
   leavesChild(): ProgramCall;
   /** A program that is found by its name alone, and prints its one argument and a line feed. */
   byName(argument: string): ProgramCall;
+  /** Writes without end; absent where nothing does. */
+  readonly floods?: () => ProgramCall;
+  /** Writes the directory that it was started in, and a line feed. */
+  readonly printsDirectory?: () => ProgramCall;
+  /** Writes rows and columns of its terminal, with a space between and a line feed behind. */
+  readonly printsTerminalSize?: () => ProgramCall;
   /** Puts a program that prints `found` and a line feed at this path; one without the right to be executed where `false`. */
   install(path: string, executable: boolean): Promise<void>;
   /** Name and value of the variable with the search path: `PATH=/a:/b`. */
@@ -51,6 +57,9 @@ export const posixPrograms = (write: (path: string, text: string, mode: number) 
   printsMany: (count) => shell('head -c "$1" /dev/zero | tr "\\0" x', `${count}`),
   waits: () => ({ path: '/bin/sleep', arguments: ['300'] }),
   leavesChild: () => shell('(sleep 5; echo late) & echo done'),
+  floods: () => ({ path: 'yes', arguments: [] }),
+  printsDirectory: () => shell('pwd -P'),
+  printsTerminalSize: () => ({ path: 'stty', arguments: ['size'] }),
   byName: (argument) => ({ path: 'echo', arguments: [argument] }),
   install: (path, executable) => write(path, '#!/bin/sh\necho found\n', executable ? 0o755 : 0o644),
   searchPath: (...directories) => `PATH=${directories.join(':')}`,

@@ -12,6 +12,7 @@ import {
   deviceContract, hookContract, hostNameContract, osInformationContract, shutdownContract, suspendContract, timeZoneContract,
 } from './host.ts';
 import { interfaceContract, routeContract } from './network.ts';
+import { interactiveContract, terminalContract } from './interactive.ts';
 import { processContract } from './processes.ts';
 import {
   loadContract, memoryContract, memorySwitchingContract, processorContract, processorStatisticsContract, switchingContract,
@@ -34,6 +35,8 @@ const contracts: { readonly [Name in CapabilityGroup]: ContractGroup<Name> } = {
   'network.interfaces': interfaceContract,
   'network.routes': routeContract,
   processes: processContract,
+  'processes.interactive': interactiveContract,
+  'processes.interactive.terminals': terminalContract,
   'accounts.sessions': sessionContract,
   'accounts.passwords': passwordContract,
   'accounts.sshKeys': sshKeyContract,

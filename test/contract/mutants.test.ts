@@ -16,6 +16,7 @@ import { diskMutants } from '../mutants/disks.ts';
 import { factMutants } from '../mutants/facts.ts';
 import { fileMutants } from '../mutants/files.ts';
 import { freezeMutants } from '../mutants/freezing.ts';
+import { interactiveMutants } from '../mutants/interactive.ts';
 import { machineMutants } from '../mutants/machine.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import { processMutants } from '../mutants/processes.ts';
@@ -58,7 +59,7 @@ async function verdictOn({ group, caughtBy, plant }: Mutant, factory: Factory): 
 }
 
 /** For every backend; those of freezing want file systems that may be frozen. */
-const everywhere = [...fileMutants, ...processMutants, ...factMutants, ...machineMutants, ...diskMutants, ...processorMutants];
+const everywhere = [...fileMutants, ...processMutants, ...interactiveMutants, ...factMutants, ...machineMutants, ...diskMutants, ...processorMutants];
 const onFake = [...everywhere, ...freezeMutants];
 const mutants = [...onFake, ...channelMutants, ...diagnosisMutants];
 

@@ -81,6 +81,16 @@ const processEnd: Check = (value, where) => {
   return (signalled ? record({ signal: whole }) : record({ exitCode: whole }))(value, where);
 };
 
+const programMethods = ['read', 'write', 'endInput', 'onReady', 'signal', 'kill', 'release'] as const;
+const interactiveProgram: MethodContract = {
+  answer: (value, where) => withMethods(...programMethods)(value, where) ?? count(Reflect.get(value as object, 'pid'), `${where}.pid`),
+  objects: {
+    read: answers(orUndefined(count)), write: answers(orUndefined(count)), endInput: answers(nothing), onReady: answers(nothing), signal: answers(nothing),
+    kill: answers(nothing), release: answers(nothing),
+  },
+  promises: { finished: processEnd },
+};
+
 const transport: Check = (value, where) =>
   withMethods('open', 'close')(value, where) ?? text(Reflect.get(value as object, 'description'), `${where}.description`);
 
@@ -132,6 +142,14 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
       promises: { finished: processEnd },
     },
     locate: { ...answers(record({ path: text }, { distrusted: text })), optional: true },
+  },
+  'processes.interactive': { start: interactiveProgram },
+  'processes.interactive.terminals': {
+    start: {
+      ...interactiveProgram,
+      answer: withMethods(...programMethods, 'resize'),
+      objects: { ...interactiveProgram.objects, resize: answers(nothing) },
+    },
   },
   'accounts.sessions': { list: list(record({ user: text, loginTime: finite }, { domain: text })) },
   'accounts.passwords': { set: answers(nothing) },

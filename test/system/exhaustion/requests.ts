@@ -13,6 +13,8 @@ export interface Request {
 }
 
 const open = { execute: 'guest-file-open', arguments: { path: `${place}/file`, mode: 'w+' } } as const;
+const program = { execute: '__org.concierge_exec-start', arguments: { path: 'cat', stdin: 'open' } } as const;
+const onProgram = (rest: object = {}): Request => ({ first: program, arguments: { program: 'ANSWER', ...rest } });
 const onHandle = (rest: object = {}): Request => ({ first: open, arguments: { handle: 'ANSWER', ...rest } });
 
 /** Every command of the schema, with arguments that reach down to the system. */
@@ -63,4 +65,10 @@ export const requests: Readonly<Record<CommandName, Request>> = {
   'guest-network-get-route': {},
   '__org.concierge_fsfreeze-report': {},
   '__org.concierge_fsfreeze-plan': {},
+  '__org.concierge_exec-start': { arguments: { path: 'true' } },
+  '__org.concierge_exec-exchange': onProgram({ input: Buffer.from('text').toString('base64'), 'wait-ms': 0 }),
+  '__org.concierge_exec-signal': onProgram({ signal: 'TERM' }),
+  '__org.concierge_exec-resize': { first: { execute: '__org.concierge_exec-start', arguments: { path: 'cat', terminal: { rows: 24, columns: 80 } } }, arguments: { program: 'ANSWER', rows: 25, columns: 80 } },
+  '__org.concierge_exec-list': {},
+  '__org.concierge_exec-forget': onProgram(),
 };

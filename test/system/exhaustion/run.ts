@@ -141,8 +141,8 @@ for (const [name, request] of Object.entries<Request>(requests)) {
     await ask(host, 'guest-ping');
     let args = request.arguments;
     if (request.first !== undefined) {
-      const { return: value } = (await ask(host, request.first.execute, request.first.arguments)) as { return: number | { pid: number } };
-      const known = typeof value === 'number' ? value : value.pid;
+      const { return: value } = (await ask(host, request.first.execute, request.first.arguments)) as { return: number | { pid: number; program?: number } };
+      const known = typeof value === 'number' ? value : value.program ?? value.pid;
       args = JSON.parse(JSON.stringify(args).replace('"ANSWER"', String(known))) as object;
     }
     scarce.begin(pid);

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { settled } from '../../../adapters/fake/clock.ts';
 import type { ProgramFunction } from '../../../adapters/fake/programs.ts';
+import { nobody } from '../../../core/state/caller.ts';
 import { execStatus } from '../../../core/commands/exec.ts';
 import type { PreparedAnswer } from '../../../core/commands/command.ts';
 import { contextOf, exchange, guest, piecesOf } from './support/exchange.ts';
@@ -154,7 +155,7 @@ describe('guest-exec-status', () => {
       await settled();
       await settled();
 
-      const pieces = await piecesOf(await execStatus.run(host.context, { pid: 1200n }) as PreparedAnswer);
+      const pieces = await piecesOf(await execStatus.run(host.context, { pid: 1200n }, nobody) as PreparedAnswer);
 
       const { 'out-data': data, ...rest } = JSON.parse(pieces.join('')) as { 'out-data': string };
       expect(rest).toEqual({ exitcode: 0, 'out-truncated': truncated, exited: true });

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { nobody } from '../../../core/state/caller.ts';
 import { fileRead } from '../../../core/commands/files.ts';
 import { CHUNK } from '../../../core/commands/file-read.ts';
 import type { Base64Piece, PreparedAnswer } from '../../../core/commands/command.ts';
@@ -218,7 +219,7 @@ describe.each([['at once', false], ['later', true]])('a read of more than one pi
   });
 
   const start = async (count: number): Promise<PreparedAnswer> =>
-    await fileRead.run(context, { handle: 1000n, count: BigInt(count) }) as PreparedAnswer;
+    await fileRead.run(context, { handle: 1000n, count: BigInt(count) }, nobody) as PreparedAnswer;
 
   it('is streamed piece by piece and comes out whole', async () => {
     const pieces = await piecesOf(await start(50_331_648));
@@ -282,7 +283,7 @@ it('does not wait for a stuck call when the host of a long answer goes away', as
   files.contents.set('/big', Buffer.alloc(CHUNK * 2));
   await open('/big', 'r');
   const stuck = Promise.withResolvers<void>();
-  const answer = await fileRead.run(context, { handle: 1000n, count: BigInt(CHUNK * 2) }) as PreparedAnswer;
+  const answer = await fileRead.run(context, { handle: 1000n, count: BigInt(CHUNK * 2) }, nobody) as PreparedAnswer;
   files.opened[0]!.gate = stuck.promise;
 
   for await (const _piece of answer.pieces as AsyncIterable<Base64Piece>) break;

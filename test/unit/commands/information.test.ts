@@ -23,8 +23,9 @@ describe('session', () => {
     };
 
     expect(version).toBe('11.1.0');
-    expect(commands).toHaveLength(46);
-    expect(commands.slice(0, 4)).toEqual([
+    expect(commands).toHaveLength(52);
+    expect(commands.slice(0, 6).every(({ name }) => name.startsWith('__org.concierge_exec-'))).toBe(true);
+    expect(commands.slice(6, 10)).toEqual([
       { enabled: true, name: '__org.concierge_fsfreeze-plan', 'success-response': true },
       { enabled: true, name: '__org.concierge_fsfreeze-report', 'success-response': true },
       { enabled: true, name: 'guest-network-get-route', 'success-response': true },

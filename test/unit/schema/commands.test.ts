@@ -30,6 +30,8 @@ describe('the schema', () => {
       'guest-ssh-add-authorized-keys', 'guest-ssh-remove-authorized-keys', 'guest-get-diskstats', 'guest-get-cpustats',
       'guest-get-load', 'guest-network-get-route', '__org.concierge_fsfreeze-report',
       '__org.concierge_fsfreeze-plan',
+      '__org.concierge_exec-start', '__org.concierge_exec-exchange', '__org.concierge_exec-signal', '__org.concierge_exec-resize',
+      '__org.concierge_exec-list', '__org.concierge_exec-forget',
     ]);
   });
 

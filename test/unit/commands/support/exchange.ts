@@ -3,6 +3,7 @@ import type { MachineDescription } from '../../../../adapters/fake/description.t
 import { FakeLog } from '../../../../adapters/fake/log.ts';
 import { createFakeMachine } from '../../../../adapters/fake/machine.ts';
 import { FakeStateStore } from '../../../../adapters/fake/state-store.ts';
+import { nobody } from '../../../../core/state/caller.ts';
 import { handlers } from '../../../../core/commands/index.ts';
 import { type AnswerPiece, PreparedAnswer, type CommandContext } from '../../../../core/commands/command.ts';
 import { AgentError } from '../../../../core/errors/agent-error.ts';
@@ -12,6 +13,7 @@ import { encodeResult } from '../../../../core/schema/encode.ts';
 import { validateArguments } from '../../../../core/schema/validate.ts';
 import { FileHandleTable } from '../../../../core/state/file-handles.ts';
 import { ProcessTable } from '../../../../core/state/processes.ts';
+import { ProgramTable } from '../../../../core/state/programs.ts';
 
 export interface TestContext extends CommandContext {
   readonly log: FakeLog;
@@ -25,6 +27,7 @@ export function contextOf(ports: Partial<Backend>, extra: Partial<CommandContext
     backend,
     files: new FileHandleTable(backend.fileSystem?.files, new FakeStateStore()),
     processes: new ProcessTable(backend.processes, backend.clock),
+    programs: new ProgramTable(backend.clock, () => undefined),
     freeze: undefined,
     catalog: { version: '11.1.0', list: () => handlers.map(({ schema }) => ({ schema, enabled: true })) },
     ...extra,
@@ -56,14 +59,14 @@ const decoded = (text: string): JsonValue =>
   }) as JsonValue;
 
 /** What a host gets for a command, as text: of `return`, or `error: DESC`. */
-export const exchange = (context: CommandContext, name: string, args = '{}'): Promise<string> =>
-  exchangeDecoded(context, name, decoded(args) as JsonObject);
+export const exchange = (context: CommandContext, name: string, args = '{}', caller = nobody): Promise<string> =>
+  exchangeDecoded(context, name, decoded(args) as JsonObject, caller);
 
-export async function exchangeDecoded(context: CommandContext, name: string, args: JsonObject): Promise<string> {
+export async function exchangeDecoded(context: CommandContext, name: string, args: JsonObject, caller = nobody): Promise<string> {
   const found = handlers.find(({ schema }) => schema.name === name);
   if (found === undefined) throw new Error(`no handler for ${name}`);
   try {
-    const result = await found.run(context, validateArguments(found.schema.arguments, args));
+    const result = await found.run(context, validateArguments(found.schema.arguments, args), caller);
     if (!(result instanceof PreparedAnswer)) return encodeResult(found.schema.result, result, name);
     return (await piecesOf(result)).join('');
   } catch (error) {
