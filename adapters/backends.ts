@@ -31,7 +31,10 @@ export const builtInBackends: readonly BuiltIn[] = [
       const { linuxBackend } = await import('./linux/module.ts');
       const { linuxHooks } = await import('./linux/programs/hooks.ts');
       return {
-        ...linuxBackend(kept === undefined ? {} : { kept }),
+        ...linuxBackend({
+          ...(kept === undefined ? {} : { kept }),
+          generation: { directory: settings.generationDirectory, timeLimitMs: settings.hookTimeout * 1000 },
+        }),
         hooks: linuxHooks({
           ...(settings.fsfreezeHook === undefined ? {} : { script: settings.fsfreezeHook }),
           directory: settings.hookDirectory,

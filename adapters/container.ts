@@ -31,6 +31,7 @@ const coreModule = (settings: Settings, policy: PolicyRules, keeper: ports.Keepe
               excluded: settings.fsfreezeExclude,
               unknownMountPoints: settings.freezeListUnknown === 'ignore' ? 'ignore' : 'error',
             },
+            generationSettings: { limitMs: settings.clockStepLimit * 1000 },
             fileMode: Number.parseInt(settings.fileMode, 8),
             lists: { allow: settings.allowRpcs, block: settings.blockRpcs },
             policy,

@@ -2,6 +2,7 @@
 import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { FreezeController } from './freeze/controller.ts';
+import { GenerationController, type GenerationSettings } from './generation/controller.ts';
 import { readLegacy, writeLegacy } from './legacy.ts';
 import { Policy, type PolicyLists, type PolicyRules } from './policy/policy.ts';
 import type { Backend, Connection, Keeper, Log, StateStore } from './ports/index.ts';
@@ -25,6 +26,8 @@ export interface AgentOptions {
   readonly channel?: string;
   /** Mode of a file that guest-file-open creates; 0644 where absent. */
   readonly fileMode?: number;
+  /** How far the wall clock may be off after a restore; by a second where absent. */
+  readonly generationSettings?: GenerationSettings;
   /** What guest-info reports as `version`. */
   readonly version: string;
   /** What outlives the agent, and how long nothing must have been asked for before it goes to sleep, in milliseconds; absent: it never does, or only to be renewed. */
@@ -39,21 +42,31 @@ export class Agent {
   readonly #lists: PolicyLists;
   readonly #sessions = new Set<Session>();
   readonly #budget = new InputBudget();
+  readonly #generation: GenerationController;
   readonly #sleep: Sleep | undefined;
   readonly #owner: SessionOwner = {
     ended: (session) => void this.#sessions.delete(session),
     stirred: () => this.#sleep?.stir(),
+    hostCame: () => this.#generation.hostCame(),
+    settling: () => this.#generation.settling,
   };
 
-  constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', version, fileMode, sleep }: AgentOptions) {
+  constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', version, fileMode, generationSettings, sleep }: AgentOptions) {
     const policy = new Policy(lists, rules);
     this.#lists = lists;
     this.freeze = freeze;
     this.dispatcher = new Dispatcher({ version, backend, handlers, policy, log, freeze });
+    this.#generation = new GenerationController({
+      backend, log, freeze,
+      settings: generationSettings ?? { limitMs: 1000 },
+      dropConnections: () => this.#dropConnections(),
+      stirred: () => this.#sleep?.stir(),
+    });
     this.#context = {
       channel,
       backend,
       freeze,
+      generation: this.#generation,
       log,
       files: new FileHandleTable(backend.fileSystem?.files, stateStore, fileMode),
       processes: new ProcessTable(backend.processes, backend.clock, () => this.#sleep?.stir()),
@@ -67,7 +80,7 @@ export class Agent {
         clock: backend.clock,
         afterMs: sleep.afterMs,
         isQuiet: () => this.isQuiet,
-        fallAsleep: () => sleep.keeper.sleep(this.#legacy()),
+        fallAsleep: () => this.#fallAsleep(sleep.keeper),
       });
       freeze?.onQuiet(() => this.#sleep?.stir());
       sleep.keeper.onRenewal?.(() => this.#sleep?.hurry());
@@ -92,29 +105,45 @@ export class Agent {
   /** The channel is open: from now on it may go to sleep. */
   ready(): void {
     this.#sleep?.stir();
+    void this.#generation.begin();
   }
 
   /** Whether it could end now without anybody missing anything: nothing is half said, open, frozen or remembered. */
   get isQuiet(): boolean {
     const { files, processes, programs } = this.#context;
     const isSilent = [...this.#sessions].every(({ isQuiet }) => isQuiet);
-    return isSilent && this.dispatcher.underWay === 0 && files.size === 0 && programs.size === 0 && processes.isQuiet && this.freeze?.isQuiet !== false;
+    return isSilent && this.#generation.isQuiet && this.dispatcher.underWay === 0 && files.size === 0 && programs.size === 0 && processes.isQuiet && this.freeze?.isQuiet !== false;
   }
 
   #legacy(): string {
-    const freezeReport = this.freeze?.legacy;
-    return writeLegacy(freezeReport === undefined ? {} : { freezeReport });
+    return writeLegacy({ freezeReport: this.freeze?.legacy, generation: this.#generation.legacy });
+  }
+
+  /** What is announced from now on is for the next agent to hear. */
+  #fallAsleep(keeper: Keeper): boolean {
+    const asleep = keeper.sleep(this.#legacy());
+    if (asleep) this.#generation.stop();
+    return asleep;
+  }
+
+  /** Those whose hosts are gone with another generation. */
+  #dropConnections(): number {
+    const gone = [...this.#sessions].filter(({ endsWithGeneration }) => endsWithGeneration);
+    for (const session of gone) session.close();
+    return gone.length;
   }
 
   #inherit(text: string | undefined): void {
     if (text === undefined) return;
-    const { freezeReport } = readLegacy(text);
+    const { freezeReport, generation } = readLegacy(text);
     if (freezeReport !== undefined) this.freeze?.inherit(freezeReport);
+    this.#generation.inherit(generation);
   }
 
   /** Nothing stays frozen, open or half-said. Called once, before the process ends. */
   async stop(): Promise<void> {
     this.#sleep?.stop();
+    this.#generation.stop();
     await this.freeze?.thawBeforeExit();
     for (const session of this.#sessions) session.close();
     this.#context.programs.hangUpAll();

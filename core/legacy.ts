@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FreezeReport } from './freeze/record.ts';
+import type { GenerationLegacy } from './generation/controller.ts';
 
 /** What an agent that goes to sleep leaves to the next one, besides the descriptors that are kept for it. */
 export interface Legacy {
   /** Of the last freeze; absent: there was none. */
-  readonly freezeReport?: FreezeReport;
+  readonly freezeReport?: FreezeReport | undefined;
+  /** Of the last generation, and how the clocks were. */
+  readonly generation?: GenerationLegacy | undefined;
 }
 
 /** Of the text, not of the agent: one that does not know it starts with nothing. */

@@ -14,6 +14,10 @@ export interface SessionOwner {
   ended(session: Session): void;
   /** A host has said something, or what it had said has come to an end. */
   stirred(): void;
+  /** The system has said that another host is here. */
+  hostCame(): void;
+  /** While the guest is put right after a restore: nothing is answered before it resolves. It never rejects. */
+  settling(): Promise<void> | undefined;
 }
 
 /**
@@ -53,7 +57,14 @@ export class Session implements ConnectionSink {
   }
 
   start(): void {
+    // The host of a port is told of by `hostChanged`.
+    if (this.endsWithGeneration) this.#owner.hostCame();
     this.#connection.start(this);
+  }
+
+  /** Whether its host is gone when the guest is restored. */
+  get endsWithGeneration(): boolean {
+    return this.#connection.endsWithGeneration === true;
   }
 
   /** Whether nothing is half said: no request unfinished, none to be answered, no answer to be handed over. */
@@ -78,7 +89,8 @@ export class Session implements ConnectionSink {
     this.#room?.();
   }
 
-  hostChanged(): void {
+  hostChanged(seen?: true): void {
+    if (seen === true) this.#owner.hostCame();
     const host = this.#host;
     this.#host = new PresentHost();
     const waiting = this.#giveUp();
@@ -102,6 +114,12 @@ export class Session implements ConnectionSink {
 
   /** Answers what has come, until more input is needed or an answer has to be waited for. */
   #answerAll(): void {
+    const settling = this.#owner.settling();
+    if (settling !== undefined) {
+      this.#decoder.retain();
+      this.#wait(settling);
+      return;
+    }
     for (let decoded = this.#next(); decoded !== undefined; decoded = this.#next()) {
       const waiting = this.#answer(decoded);
       if (waiting !== undefined) {

@@ -29,6 +29,7 @@ export function layout(options: LayoutOptions): readonly Entry[] {
     { path: `${places.share}/systemd/keeper.conf`, text: filledIn('systemd/keeper.conf', architecture) },
     { path: '/usr/sbin/concierge-ga', linkTo: '../lib/concierge-ga/bin/concierge-ga' },
     { path: `${places.etc}/fsfreeze-hook.d`, directory: true },
+    { path: `${places.etc}/generation.d`, directory: true },
     { path: `${places.units}/concierge-ga.service`, text: unitText('port', architecture) },
     { path: `${places.units}/concierge-ga-channel.service`, text: unitText('channel', architecture) },
     { path: `${places.rules}/60-concierge-ga.rules`, text: packagingFile('udev/60-concierge-ga.rules') },

@@ -137,6 +137,20 @@ export const settingsTable = {
     fallback: both('/etc/concierge-ga/fsfreeze-hook.d'),
     doc: 'A directory of freeze hooks: run in the order of their names before a freeze, in the reverse order after it. Empty for none.',
   },
+  generationDirectory: {
+    ...own,
+    key: 'generation-directory',
+    kind: 'text',
+    option: option(undefined, 'generation-directory'),
+    placeholder: 'DIR',
+    fallback: both('/etc/concierge-ga/generation.d'),
+    doc: 'A directory of programs that run once when this guest was restored from a snapshot or is a copy of another, in the order of their names. Empty for none.',
+  },
+  clockStepLimit: seconds(
+    'clock-step-limit',
+    1,
+    'How far the clock may be off after a restore before it is set from that of the hypervisor; 0 means that it never is.',
+  ),
   sleepAfter: seconds(
     'sleep-after',
     60,

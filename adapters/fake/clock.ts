@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers';
 
 import { AgentError } from '../../core/errors/agent-error.ts';
 import { posixError } from '../../core/errors/posix-errno.ts';
-import type { Clock, Timer } from '../../core/ports/index.ts';
+import type { Clock, ReferenceClock, Timer } from '../../core/ports/index.ts';
 
 const nsPerMs = 1_000_000n;
 
@@ -18,6 +18,8 @@ export interface FakeClockOptions {
   /** Real time instead of time by hand: for a fake guest that runs as a program. */
   readonly realTime: boolean;
   readonly hardwareClock: 'present' | 'absent';
+  /** The hypervisor's, to the nanosecond. */
+  readonly hypervisorClock?: 'present' | 'absent';
   /** `EPERM` for setting, as for an agent that is not root. */
   readonly maySet: boolean;
 }
@@ -28,17 +30,20 @@ export interface FakeClockOptions {
  */
 export class FakeClock implements Clock {
   readonly setting: NonNullable<Clock['setting']>;
+  readonly references: NonNullable<Clock['references']>;
   readonly #pending = new Set<Pending>();
   readonly #realTime: boolean;
   readonly #realStart = process.hrtime.bigint();
   #elapsed = 0n;
   #wallAtZero: bigint;
   #hardwareAtZero: bigint | undefined;
+  #hypervisorAtZero: bigint | undefined;
 
   constructor(options: FakeClockOptions) {
     this.#realTime = options.realTime;
     this.#wallAtZero = options.startTime;
     this.#hardwareAtZero = options.hardwareClock === 'present' ? options.startTime : undefined;
+    this.#hypervisorAtZero = options.hypervisorClock === 'present' ? options.startTime : undefined;
     const noHardware = 'the hardware clock cannot be reached: No such file or directory';
     this.setting = {
       set: async (time) => {
@@ -53,6 +58,42 @@ export class FakeClock implements Clock {
         this.#wallAtZero = this.#hardwareAtZero;
       },
     };
+    this.references = {
+      list: async () => [
+        ...(this.#hypervisorAtZero === undefined ? [] : [this.#referenceClock('/dev/ptp0', 1n, () => this.#hypervisorAtZero)]),
+        ...(this.#hardwareAtZero === undefined ? [] : [this.#referenceClock('/dev/rtc0', 1_000_000_000n, () => this.#hardwareAtZero)]),
+      ],
+      step: async (by) => {
+        if (!options.maySet) throw posixError('EPERM', { syscall: 'clock_settime' });
+        this.#wallAtZero += by;
+      },
+    };
+  }
+
+  /** One that counts in `resolution`; read exactly, it tells when the next one begins, and no time passes until then. */
+  #referenceClock(name: string, resolution: bigint, atZero: () => bigint | undefined): ReferenceClock {
+    return {
+      name,
+      read: async (how) => {
+        const monotonic = this.monotonic();
+        const time = (atZero() ?? 0n) + monotonic;
+        return how === 'exactly'
+          ? { time, monotonic, within: 0n }
+          : { time: time - (time % resolution), monotonic, within: resolution - 1n };
+      },
+    };
+  }
+
+  /** The guest is not run for so many milliseconds: what its hypervisor keeps goes on, and nothing in the guest. */
+  standStill(ms: number): void {
+    const by = BigInt(Math.round(ms * 1e6));
+    if (this.#hardwareAtZero !== undefined) this.#hardwareAtZero += by;
+    if (this.#hypervisorAtZero !== undefined) this.#hypervisorAtZero += by;
+  }
+
+  /** Puts the hypervisor's clock elsewhere. */
+  setHypervisor(time: bigint): void {
+    this.#hypervisorAtZero = time - this.monotonic();
   }
 
   now(): bigint {

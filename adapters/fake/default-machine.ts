@@ -23,6 +23,7 @@ export const defaultDescription: Omit<MachineDescription, 'agent' | 'host'> & {
   // 2026-01-01T00:00:00Z
   startTime: 1_767_225_600_000_000_000n,
   hardwareClock: 'present',
+  hypervisorClock: 'absent',
   bootId: '11111111-2222-4333-8444-555555555555',
   agent: { uid: 0, gid: 0, groups: [], workingDirectory: '/', environment: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'LANG=C.UTF-8'] },
   without: [],
@@ -135,5 +136,6 @@ export const defaultDescription: Omit<MachineDescription, 'agent' | 'host'> & {
   },
   suspend: { modes: ['disk', 'ram', 'hybrid'], able: ['disk', 'ram'] },
   hooks: [],
+  generationHooks: [],
   firstPid: 1200,
 };

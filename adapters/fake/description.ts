@@ -4,6 +4,7 @@ import type { FakeCapability } from './capabilities.ts';
 import type { UserDescription } from './accounts.ts';
 import type { DiskDescription } from './disks.ts';
 import type { MountDescription } from './file-systems.ts';
+import type { GenerationHookDescription } from './generation.ts';
 import type { HookDescription } from './hooks.ts';
 import type { HostDescription } from './host.ts';
 import type { DeviceKind, Ownership } from './inodes.ts';
@@ -39,6 +40,8 @@ export interface MachineDescription {
   /** Wall clock at the start, nanoseconds since 1970-01-01 UTC. */
   readonly startTime: bigint;
   readonly hardwareClock: 'present' | 'absent';
+  /** A clock of the hypervisor's beside it. */
+  readonly hypervisorClock: 'present' | 'absent';
   readonly bootId: string;
   readonly agent: Partial<AgentDescription>;
   readonly without: readonly FakeCapability[];
@@ -58,5 +61,7 @@ export interface MachineDescription {
   /** What the operating system knows, and what this machine can. */
   readonly suspend: { readonly modes: readonly SuspendMode[]; readonly able: readonly SuspendMode[] };
   readonly hooks: readonly HookDescription[];
+  /** What runs when the guest is restored or copied. */
+  readonly generationHooks: readonly GenerationHookDescription[];
   readonly firstPid: number;
 }

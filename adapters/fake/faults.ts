@@ -42,6 +42,8 @@ const handedOut: Readonly<Record<string, { readonly name: string; readonly metho
   'fileSystem.freezing.begin': { name: 'session', methods: ['flush', 'freeze', 'thaw'] },
   'fileSystem.freezing.recover': { name: 'session', methods: ['flush', 'freeze', 'thaw'] },
   'hooks.list': { name: 'hook', methods: ['run'] },
+  'generation.hooks': { name: 'hook', methods: ['run'] },
+  'clock.references.list': { name: 'reference', methods: ['read'] },
 };
 
 /** System calls below the ports, where one file system is to fail and not the whole port call. */

@@ -12,6 +12,7 @@ import { FakeFileSystems } from './file-systems.ts';
 import { FileTree } from './file-tree.ts';
 import { FakeFiles } from './files.ts';
 import { FakeFreezing } from './freezing.ts';
+import { FakeGeneration } from './generation.ts';
 import { FakeHooks } from './hooks.ts';
 import { FakeHost } from './host.ts';
 import type { Credentials } from './inodes.ts';
@@ -41,6 +42,7 @@ export interface FakeMachine {
   readonly power: FakePower;
   readonly host: FakeHost;
   readonly hooks: FakeHooks;
+  readonly generation: FakeGeneration;
   /** Identity of this boot, for a state store. */
   readonly bootId: string;
 }
@@ -76,6 +78,7 @@ export function createFakeMachine(description: Partial<MachineDescription> = {})
   const power = new FakePower(clock, full.suspend.modes, full.suspend.able);
   const host = new FakeHost({ ...defaultDescription.host, ...description.host });
   const hooks = new FakeHooks(full.hooks, clock, fileSystems);
+  const generation = new FakeGeneration(full.generationHooks, clock);
 
   const fileSystem: Required<FileSystem> = {
     files: fakeFileAccess({ tree, who, workingDirectory: agent.workingDirectory }),
@@ -90,6 +93,7 @@ export function createFakeMachine(description: Partial<MachineDescription> = {})
     fileSystem,
     processes,
     hooks,
+    generation,
     power: power.port(),
     network: network.port(),
     accounts: accounts.port(),
@@ -99,7 +103,7 @@ export function createFakeMachine(description: Partial<MachineDescription> = {})
   };
   return {
     backend: { clock: faults.wrap(leaveOut(clock, 'clock', full.without), 'clock'), ...guardedPorts(parts, full.without, faults) },
-    faults, clock, files, fileSystems, freezing, disks, processes, accounts, processors, memory, network, power, host, hooks,
+    faults, clock, files, fileSystems, freezing, disks, processes, accounts, processors, memory, network, power, host, hooks, generation,
     bootId: full.bootId,
   };
 }
@@ -120,6 +124,7 @@ function guardedPorts(parts: FakePorts, without: readonly FakeCapability[], faul
     memory: guard(parts.memory, 'memory'),
     host: guard(parts.host, 'host'),
     hooks: guard(parts.hooks, 'hooks'),
+    generation: guard(parts.generation, 'generation'),
   };
   return withoutUndefined(all);
 }

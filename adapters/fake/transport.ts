@@ -16,6 +16,8 @@ export class FakeHostEnd {
    * front of a delimited one is `\xff`.
    */
   readonly received: string[] = [];
+  /** Whether the agent's end outlives this one when the guest is restored, as on vsock. */
+  readonly endsWithGeneration: boolean;
   readonly #highWater: number;
   readonly #waiting: ((line: string | undefined) => void)[] = [];
   readonly #arriving: Uint8Array[] = [];
@@ -33,7 +35,8 @@ export class FakeHostEnd {
   readonly #stirred: () => void;
 
   /** `stirred` is called when there is something for an agent to read and none that reads. */
-  constructor(highWater: number, stirred: () => void) {
+  constructor(highWater: number, stirred: () => void, endsWithGeneration: boolean) {
+    this.endsWithGeneration = endsWithGeneration;
     this.#highWater = highWater;
     this.#stirred = stirred;
   }
@@ -93,14 +96,14 @@ export class FakeHostEnd {
     this.#read();
   }
 
-  /** Another host takes over the channel, as on a serial port: what was sent and not read is lost on both sides. */
-  changeHost(): void {
+  /** Another host takes over the channel, as on a serial port: what was sent and not read is lost on both sides. `seen`: the system says so. */
+  changeHost(seen?: true): void {
     this.#partial = new Uint8Array(0);
     this.#unread = [];
     this.#unreadBytes = 0;
     this.#arriving.length = 0;
     this.#owesDrain = false;
-    this.#sink?.hostChanged();
+    this.#sink?.hostChanged(seen);
   }
 
   close(): void {
@@ -120,6 +123,7 @@ export class FakeHostEnd {
     const mine = (): boolean => life === this.#lives;
     const end = this.#end;
     return {
+      endsWithGeneration: this.endsWithGeneration,
       start: (sink) => end.start(sink),
       write: (data) => !mine() || end.write(data),
       pause: () => (mine() ? end.pause() : undefined),
@@ -223,9 +227,9 @@ export class FakeTransport implements Transport {
   }
 
   /** A host comes; one that comes while an agent has handed the transport over waits for the next. @throws Error while it is not open */
-  connect(): FakeHostEnd {
+  connect({ endsWithGeneration = false }: { readonly endsWithGeneration?: boolean } = {}): FakeHostEnd {
     if (this.#connected === undefined && !this.#isHandedOver) throw new Error('the transport is not open: no agent serves it');
-    const host = new FakeHostEnd(this.#highWater, () => this.onInput?.());
+    const host = new FakeHostEnd(this.#highWater, () => this.onInput?.(), endsWithGeneration);
     this.#hosts.add(host);
     if (this.#connected === undefined) this.onInput?.();
     else this.#connected(host.connection());

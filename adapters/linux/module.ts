@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Backend, KeptDescriptors } from '../../core/ports/index.ts';
+import { linuxGeneration } from './announcements/generation.ts';
+import { Uevents } from './announcements/uevents.ts';
 import { linuxClock } from './facts/clock.ts';
 import { type BlockAddon, linuxFacts } from './facts/facts.ts';
 import { linuxFileSystem } from './files/file-system.ts';
@@ -20,6 +22,8 @@ export interface LinuxBackendOptions {
   /** What outlives the agent. */
   readonly kept?: KeptDescriptors;
   readonly freezing?: Omit<LinuxFreezingOptions, 'root'>;
+  /** Programs that run when the guest goes on as another one, and how long each may take, in milliseconds. */
+  readonly generation?: { readonly directory: string; readonly timeLimitMs: number };
 }
 
 /** The operating system Linux. @throws failed error where the native addon is missing */
@@ -33,6 +37,7 @@ export function linuxBackend(options: LinuxBackendOptions = {}): Backend {
     power: linuxPower({ root, ...(root === '' ? { kernel: kernelPower() } : {}) }),
     network: linuxNetwork(root),
     processes: linuxProcesses(options.kept),
+    generation: linuxGeneration({ directory: '', timeLimitMs: 0, ...options.generation, uevents: new Uevents(options.kept) }),
     ...facts,
     // Loaded when somebody asks, which an agent that serves never does.
     diagnosis: {

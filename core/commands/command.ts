@@ -4,6 +4,7 @@ import { Buffer } from 'node:buffer';
 import type { Caller } from '../state/caller.ts';
 import { AgentError } from '../errors/agent-error.ts';
 import type { FreezeController } from '../freeze/controller.ts';
+import type { GenerationController } from '../generation/controller.ts';
 import type { Capability } from '../ports/capabilities.ts';
 import type { FileFact, ProgramFact } from '../policy/facts.ts';
 import type { Backend, Log, Ready } from '../ports/index.ts';
@@ -24,6 +25,7 @@ export interface CommandContext {
   readonly programs: ProgramTable;
   /** Absent where the backend cannot freeze. */
   readonly freeze: FreezeController | undefined;
+  readonly generation: GenerationController;
   readonly log: Log;
   readonly catalog: CommandCatalog;
 }

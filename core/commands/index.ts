@@ -6,6 +6,7 @@ import { getDisks, getDiskstats, getFsinfo } from './disks.ts';
 import { exec, execStatus } from './exec.ts';
 import { fileClose, fileFlush, fileOpen, fileRead, fileSeek, fileWrite } from './files.ts';
 import { freeze, freezeList, freezePlan, freezeReport, freezeStatus, fstrim, thaw } from './freezing.ts';
+import { generation } from './generation.ts';
 import { getDevices, getHostName, getOsinfo, getTimezone, getUsers } from './identity.ts';
 import { getMemoryBlockInfo, getMemoryBlocks, setMemoryBlocks } from './memory.ts';
 import { getInterfaces, getRoute } from './network.ts';
@@ -69,6 +70,7 @@ const byName: Readonly<Record<CommandName, CommandHandler>> = {
   '__org.concierge_exec-resize': execResize,
   '__org.concierge_exec-list': execList,
   '__org.concierge_exec-forget': execForget,
+  '__org.concierge_generation': generation,
 };
 
 /** In the order of the schema. */

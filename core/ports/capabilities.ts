@@ -8,7 +8,7 @@ import type { SuspendMode } from './power.ts';
  * scenario) names a new group by a type error until it is served there.
  */
 export const capabilityGroups = [
-  'clock', 'clock.setting',
+  'clock', 'clock.setting', 'clock.references',
   'fileSystem.files', 'fileSystem.freezing', 'fileSystem.trimming', 'fileSystem.usage', 'fileSystem.disks', 'fileSystem.diskStatistics',
   'power.shutdown', 'power.suspend',
   'network.interfaces', 'network.routes',
@@ -18,6 +18,7 @@ export const capabilityGroups = [
   'memory.blocks', 'memory.blocks.switching',
   'host.hostName', 'host.timeZone', 'host.osInformation', 'host.devices',
   'hooks',
+  'generation',
   'channels',
   'diagnosis',
 ] as const;

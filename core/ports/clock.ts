@@ -16,6 +16,32 @@ export interface Clock {
     /** Sets the wall clock from the hardware clock. @throws failed error: no hardware clock, not permitted */
     setFromHardware(): Promise<void>;
   };
+  /** Clocks that go on while this guest stands still: those of its hypervisor. */
+  readonly references?: {
+    /** The best first. Reads none. */
+    list(): Promise<readonly ReferenceClock[]>;
+    /** Moves the wall clock by so many nanoseconds, and no other clock. @throws os error (`EPERM`) */
+    step(by: bigint): Promise<void>;
+  };
+}
+
+export interface ReferenceClock {
+  /** For reports: `/dev/ptp0 (KVM virtual PTP)`. */
+  readonly name: string;
+  /**
+   * Reads it: at once, or as exactly as it can be read, which may take a second where it counts in seconds.
+   * @throws failed or os error
+   */
+  read(how: 'at once' | 'exactly'): Promise<ReferenceReading>;
+}
+
+export interface ReferenceReading {
+  /** Nanoseconds since 1970-01-01 UTC. */
+  readonly time: bigint;
+  /** What the monotonic clock said at that moment. */
+  readonly monotonic: bigint;
+  /** By how much it may be more than that, in nanoseconds: a clock that counts in seconds was read somewhere in one. */
+  readonly within: bigint;
 }
 
 export interface Timer {

@@ -4,6 +4,7 @@ export type * from './clock.ts';
 export type * from './diagnosis.ts';
 export type * from './file-system.ts';
 export type * from './freezing.ts';
+export type * from './generation.ts';
 export type * from './hooks.ts';
 export type * from './host.ts';
 export type * from './keeper.ts';
@@ -21,6 +22,7 @@ import type { Accounts } from './accounts.ts';
 import type { Clock } from './clock.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { FileSystem } from './file-system.ts';
+import type { Generation } from './generation.ts';
 import type { Hooks } from './hooks.ts';
 import type { Host } from './host.ts';
 import type { Memory } from './memory.ts';
@@ -46,6 +48,7 @@ export interface Backend {
   readonly memory?: Memory;
   readonly host?: Host;
   readonly hooks?: Hooks;
+  readonly generation?: Generation;
   readonly channels?: Channels;
   readonly diagnosis?: Diagnosis;
 }

@@ -69,13 +69,21 @@ export interface ConnectionSink {
   data(chunk: Uint8Array): void;
   /** `write` answered false before, and now there is room again. */
   drained(): void;
-  /** Another host takes over, or this one came back (a serial port): unfinished input is void, unsent output is dropped. */
-  hostChanged(): void;
+  /**
+   * Another host takes over, or this one came back (a serial port): unfinished input is void, unsent output is dropped.
+   * `seen`: the system has said so. Else it may be the same host that begins another request, which is as good.
+   */
+  hostChanged(seen?: true): void;
   /** No more will come. Nothing is called afterwards. */
   closed(): void;
 }
 
 export interface Connection {
+  /**
+   * True where the other end is gone when this guest is restored, without this end being told: a vsock connection. A port goes on
+   * with the host of now.
+   */
+  readonly endsWithGeneration?: boolean;
   /** Begins delivery. Called once, by the session. */
   start(sink: ConnectionSink): void;
   /**

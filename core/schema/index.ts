@@ -7,6 +7,7 @@ import { guestFileClose, guestFileFlush, guestFileOpen, guestFileRead, guestFile
 import {
   conciergeFsfreezePlan, conciergeFsfreezeReport, guestFsfreezeFreeze, guestFsfreezeFreezeList, guestFsfreezeStatus, guestFsfreezeThaw, guestFstrim,
 } from './freezing.ts';
+import { conciergeGeneration } from './generation.ts';
 import { guestGetDevices, guestGetHostName, guestGetOsinfo, guestGetTimezone, guestGetUsers } from './identity.ts';
 import { guestGetMemoryBlockInfo, guestGetMemoryBlocks, guestSetMemoryBlocks } from './memory.ts';
 import { guestNetworkGetInterfaces, guestNetworkGetRoute } from './network.ts';
@@ -72,6 +73,7 @@ export const commands = [
   conciergeExecResize,
   conciergeExecList,
   conciergeExecForget,
+  conciergeGeneration,
 ] as const satisfies readonly CommandSchema[];
 
 /** Every command, as a union: the host's client finds arguments and result by the name. */

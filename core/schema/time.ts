@@ -17,10 +17,10 @@ export const guestSetTime = command({
   since: '1.5',
   group: 'hardware',
   summary:
-    "Sets the guest's wall clock and then its hardware clock. Without a time the wall clock is set from the hardware clock, "
-    + 'which is what a guest needs after it was suspended or restored.',
+    "Sets the guest's wall clock and then its hardware clock. Without a time the wall clock is set from that of the hypervisor, where the "
+    + 'guest has one (PTP), or else from the hardware clock, which is what a guest needs after it was suspended or restored.',
   arguments: {
-    time: optional(int, 'Nanoseconds since 1970-01-01 UTC. Absent: take the time from the hardware clock.'),
+    time: optional(int, 'Nanoseconds since 1970-01-01 UTC. Absent: take the time from the hypervisor or the hardware clock.'),
   },
   result: nothing,
   needs: 'clock.setting',

@@ -20,6 +20,8 @@ export interface ContractSubject {
    * happen, not for the time.
    */
   readonly passTime?: (ms: number) => Promise<void>;
+  /** Has the hypervisor say that this guest goes on as another one; resolves once whoever listens has heard it. Absent: nothing can. */
+  readonly announce?: () => Promise<void>;
   cleanup(): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import { diagnosisContract } from './diagnosis.ts';
 import { diskContract, diskStatisticsContract, trimContract, usageContract } from './disks.ts';
 import { fileContract } from './files.ts';
 import { freezeContract } from './freezing.ts';
+import { clockReferenceContract, generationContract } from './generation.ts';
 import type { ContractGroup } from './group.ts';
 import {
   deviceContract, hookContract, hostNameContract, osInformationContract, shutdownContract, suspendContract, timeZoneContract,
@@ -24,6 +25,7 @@ import type { ContractSubject } from './subject.ts';
 const contracts: { readonly [Name in CapabilityGroup]: ContractGroup<Name> } = {
   clock: clockContract,
   'clock.setting': clockSettingContract,
+  'clock.references': clockReferenceContract,
   'fileSystem.files': fileContract,
   'fileSystem.freezing': freezeContract,
   'fileSystem.trimming': trimContract,
@@ -51,6 +53,7 @@ const contracts: { readonly [Name in CapabilityGroup]: ContractGroup<Name> } = {
   'host.osInformation': osInformationContract,
   'host.devices': deviceContract,
   hooks: hookContract,
+  generation: generationContract,
   channels: channelContract,
   diagnosis: diagnosisContract,
 };

@@ -38,6 +38,18 @@ Napi::Value SetWallClock(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// (nanoseconds: bigint): by so much, from whatever it is at that moment.
+Napi::Value StepWallClock(const Napi::CallbackInfo& info) {
+  const int64_t by = Int64(info[0]);
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  const int64_t time = static_cast<int64_t>(now.tv_sec) * kSecond + now.tv_nsec + by;
+  const int64_t rest = ((time % kSecond) + kSecond) % kSecond;
+  const struct timespec value = {static_cast<time_t>((time - rest) / kSecond), static_cast<long>(rest)};
+  if (clock_settime(CLOCK_REALTIME, &value) < 0) throw SystemError("clock_settime");
+  return info.Env().Undefined();
+}
+
 Descriptor OpenClock(const std::string& path) {
   Descriptor clock(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!clock) throw SystemError("open", path);
@@ -48,6 +60,41 @@ struct rtc_time ReadTime(const Descriptor& clock, const std::string& path) {
   struct rtc_time time = {};
   if (Retry([&] { return ioctl(clock.get(), RTC_RD_TIME, &time); }) < 0) throw SystemError("ioctl", path);
   return time;
+}
+
+int64_t Nanoseconds(const struct timespec& time) { return static_cast<int64_t>(time.tv_sec) * kSecond + time.tv_nsec; }
+
+// (path) → [time, CLOCK_BOOTTIME in the middle of the reading, half of how long that took]: a PTP clock, which a hypervisor keeps.
+Napi::Value ReadPtpClock(const Napi::CallbackInfo& info) {
+  auto work = [path = SystemString(info[0])] {
+    const Descriptor clock = OpenClock(path);
+    // FD_TO_CLOCKID of clock_gettime(2).
+    const clockid_t id = static_cast<clockid_t>(~static_cast<unsigned>(clock.get()) << 3 | 3);
+    struct timespec before, time, after;
+    clock_gettime(CLOCK_BOOTTIME, &before);
+    if (clock_gettime(id, &time) < 0) throw SystemError("clock_gettime", path);
+    clock_gettime(CLOCK_BOOTTIME, &after);
+    const int64_t took = Nanoseconds(after) - Nanoseconds(before);
+    return std::array<int64_t, 3>{Nanoseconds(time), Nanoseconds(before) + took / 2, took / 2};
+  };
+  return OnIoThread(info.Env(), std::move(work), [](Napi::Env env, const std::array<int64_t, 3>& values) {
+    Napi::Array result = Napi::Array::New(env, values.size());
+    for (uint32_t index = 0; index < values.size(); index++) result.Set(index, Napi::BigInt::New(env, values[index]));
+    return result;
+  });
+}
+
+Napi::Array FieldsOf(Napi::Env env, const struct rtc_time& time) {
+  const std::array<int, 6> fields = {time.tm_year + 1900, time.tm_mon, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec};
+  Napi::Array result = Napi::Array::New(env, fields.size());
+  for (uint32_t index = 0; index < fields.size(); index++) result.Set(index, Napi::Number::New(env, fields[index]));
+  return result;
+}
+
+// (path) → the same as `readHardwareClock`, somewhere in its second.
+Napi::Value GlanceAtHardwareClock(const Napi::CallbackInfo& info) {
+  auto work = [path = SystemString(info[0])] { return ReadTime(OpenClock(path), path); };
+  return OnIoThread(info.Env(), std::move(work), FieldsOf);
 }
 
 // (path) → [year, month 0…11, day, hour, minute, second] at the moment when its second begins: it tells no fractions.
@@ -64,12 +111,7 @@ Napi::Value ReadHardwareClock(const Napi::CallbackInfo& info) {
     }
     return now;
   };
-  return OnIoThread(info.Env(), std::move(work), [](Napi::Env env, const struct rtc_time& time) {
-    const std::array<int, 6> fields = {time.tm_year + 1900, time.tm_mon, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec};
-    Napi::Array result = Napi::Array::New(env, fields.size());
-    for (uint32_t index = 0; index < fields.size(); index++) result.Set(index, Napi::Number::New(env, fields[index]));
-    return result;
-  });
+  return OnIoThread(info.Env(), std::move(work), FieldsOf);
 }
 
 // (path, [year, month 0…11, day, hour, minute, second])
@@ -94,6 +136,9 @@ const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("wallClock", Napi::Function::New(env, Read<CLOCK_REALTIME>));
   exports.Set("bootClock", Napi::Function::New(env, Read<CLOCK_BOOTTIME>));
   exports.Set("setWallClock", Napi::Function::New(env, Guarded<SetWallClock>));
+  exports.Set("stepWallClock", Napi::Function::New(env, Guarded<StepWallClock>));
+  exports.Set("readPtpClock", Napi::Function::New(env, Guarded<ReadPtpClock>));
+  exports.Set("glanceAtHardwareClock", Napi::Function::New(env, Guarded<GlanceAtHardwareClock>));
   exports.Set("readHardwareClock", Napi::Function::New(env, Guarded<ReadHardwareClock>));
   exports.Set("writeHardwareClock", Napi::Function::New(env, Guarded<WriteHardwareClock>));
 });

@@ -75,7 +75,7 @@ copy_program() {
 	fill "$here/share/systemd/no-guest-exec.conf" "$share/systemd/no-guest-exec.conf" 0644
 	chown -R 0:0 "$share"
 	cp "$here/man/concierge-ga.8" "$prefix/share/man/man8/concierge-ga.8"
-	mkdir -p "$etc/fsfreeze-hook.d"
+	mkdir -p "$etc/fsfreeze-hook.d" "$etc/generation.d"
 }
 
 # Earlier versions had their units among the administrator's.

@@ -65,6 +65,8 @@ export function fakeSubject(description: Partial<MachineDescription> = {}): Cont
   const uid = description.agent?.uid ?? 0;
   const machine = createFakeMachine({
     hooks: [{ name: 'db', phases: { freeze: { output: 'flushed\n' }, thaw: { ok: false, output: 'no such job\n' } } }, { name: 'open', refused: 'open can be written by everybody' }],
+    generationHooks: [{ name: 'machine-id', output: 'new\n' }, { name: 'dhcp', ok: false, output: 'no lease\n' }, { name: 'loose', refused: 'loose can be written by everybody' }],
+    hypervisorClock: 'present',
     ...description,
     host: { devices: [{ driverName: 'Red Hat VirtIO Ethernet Adapter', pciId: { vendorId: 0x1af4, deviceId: 0x1000 } }], ...description.host },
     files: {
@@ -103,6 +105,7 @@ export function fakeSubject(description: Partial<MachineDescription> = {}): Cont
       hooks: true,
       ...(root ? { passwordOf: 'alice', setTime: true } : {}),
     },
+    announce: async () => machine.generation.announce(),
     passTime: (ms) => machine.clock.advance(ms),
     cleanup: async () => machine.faults.clear(),
   };

@@ -12,8 +12,8 @@ await testBackend(
   'fake, of a system that has only a clock and files',
   () => fakeSubject({
     without: [
-      'clock.setting', 'fileSystem.freezing', 'fileSystem.trimming', 'fileSystem.usage', 'fileSystem.disks', 'fileSystem.diskStatistics',
-      'power', 'network', 'processes', 'accounts', 'processors', 'memory', 'host', 'hooks',
+      'clock.setting', 'clock.references', 'fileSystem.freezing', 'fileSystem.trimming', 'fileSystem.usage', 'fileSystem.disks', 'fileSystem.diskStatistics',
+      'power', 'network', 'processes', 'accounts', 'processors', 'memory', 'host', 'hooks', 'generation',
     ],
   }),
   { describe, it },

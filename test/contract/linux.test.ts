@@ -7,6 +7,7 @@ import { describe, it } from 'vitest';
 
 import { posixPrograms, scratchOnDisk, testBackend, type ContractSubject, type KnownFacts } from '../../kit/contract/index.ts';
 import type { Backend } from '../../kit/index.ts';
+import { linuxGenerationIn } from './linux-generation-hooks.ts';
 import { linuxHooksIn } from './linux-hooks.ts';
 
 /** The backend, or why it cannot be loaded here. */
@@ -39,7 +40,7 @@ function factsOf(): Omit<KnownFacts, 'programs'> {
 async function subject(backend: () => Backend): Promise<ContractSubject> {
   const scratchDirectory = await mkdtemp(join(tmpdir(), 'concierge-contract-'));
   return {
-    backend: { ...backend(), hooks: await linuxHooksIn(scratchDirectory) },
+    backend: { ...backend(), hooks: await linuxHooksIn(scratchDirectory), generation: await linuxGenerationIn(scratchDirectory) },
     scratchDirectory,
     scratch: scratchOnDisk,
     knows: { ...factsOf(), programs: posixPrograms((path, text, mode) => writeFile(path, text, { mode })) },

@@ -16,6 +16,7 @@ import { diskMutants } from '../mutants/disks.ts';
 import { factMutants } from '../mutants/facts.ts';
 import { fileMutants } from '../mutants/files.ts';
 import { freezeMutants } from '../mutants/freezing.ts';
+import { generationMutants } from '../mutants/generation.ts';
 import { interactiveMutants } from '../mutants/interactive.ts';
 import { machineMutants } from '../mutants/machine.ts';
 import type { Mutant } from '../mutants/mutant.ts';
@@ -23,6 +24,7 @@ import { processMutants } from '../mutants/processes.ts';
 import { processorMutants } from '../mutants/processors.ts';
 import { subjectWith } from './channel-subject.ts';
 import { fakeSubject } from './fake-subject.ts';
+import { linuxGenerationIn } from './linux-generation-hooks.ts';
 import { linuxHooksIn } from './linux-hooks.ts';
 
 /** How long a sentence may take before the fault counts as caught by it: a call that never answers is a fault, too. */
@@ -59,7 +61,7 @@ async function verdictOn({ group, caughtBy, plant }: Mutant, factory: Factory): 
 }
 
 /** For every backend; those of freezing want file systems that may be frozen. */
-const everywhere = [...fileMutants, ...processMutants, ...interactiveMutants, ...factMutants, ...machineMutants, ...diskMutants, ...processorMutants];
+const everywhere = [...fileMutants, ...processMutants, ...interactiveMutants, ...factMutants, ...machineMutants, ...diskMutants, ...processorMutants, ...generationMutants];
 const onFake = [...everywhere, ...freezeMutants];
 const mutants = [...onFake, ...channelMutants, ...diagnosisMutants];
 
@@ -127,7 +129,7 @@ describe.skipIf(typeof backend === 'string')(`planted in the backend for Linux${
     const scratchDirectory = await mkdtemp(join(tmpdir(), 'concierge-mutants-'));
     const { username, homedir } = userInfo();
     return {
-      backend: typeof backend === 'string' ? fakeSubject().backend : { ...backend(), hooks: await linuxHooksIn(scratchDirectory) },
+      backend: typeof backend === 'string' ? fakeSubject().backend : { ...backend(), hooks: await linuxHooksIn(scratchDirectory), generation: await linuxGenerationIn(scratchDirectory) },
       scratchDirectory,
       scratch: scratchOnDisk,
       knows: {

@@ -110,7 +110,7 @@ export const differences: Readonly<Record<string, Difference>> = {
   'cli/unknown short': misused("invalid option -- 'Z'"),
   'cli/-b help': answer('own-commands', {
     head: pythonJson({ exit: 0, stdout: 'guest-sync-delimited\nguest-sync\n' }).slice(0, -2),
-    tail: pythonJson({ stdout: 'guest-network-get-route\n__org.concierge_fsfreeze-report\n__org.concierge_fsfreeze-plan\n', stderr: '' }).slice('{"stdout": "'.length),
+    tail: pythonJson({ stdout: 'guest-network-get-route\n__org.concierge_fsfreeze-report\n__org.concierge_fsfreeze-plan\n__org.concierge_generation\n', stderr: '' }).slice('{"stdout": "'.length),
   }),
   'cli/no arguments': missing('/dev/virtio-ports/org.qemu.guest_agent.0', 'virtio-serial'),
   'cli/bad method': refused('unsupported channel method/type: bogus (use one of unix-listen, virtio-serial, isa-serial, vsock-listen)'),
@@ -215,7 +215,7 @@ export const differences: Readonly<Record<string, Difference>> = {
 
   'freeze/while frozen: guest-info enabled list': answer(
     'own-commands',
-    '["__org.concierge_fsfreeze-report", "guest-fsfreeze-status", "guest-fsfreeze-thaw", "guest-info", "guest-ping", "guest-sync", "guest-sync-delimited"]',
+    '["__org.concierge_fsfreeze-report", "__org.concierge_generation", "guest-fsfreeze-status", "guest-fsfreeze-thaw", "guest-info", "guest-ping", "guest-sync", "guest-sync-delimited"]',
   ),
   'freeze/freeze-list mixed unknown': unknownMountPoint('/nope'),
   'freeze/thaw mixed': answer('unknown-mount-point', '{"return": 0}'),
@@ -244,6 +244,7 @@ export const differences: Readonly<Record<string, Difference>> = {
   'differential/guest-info return.supported_commands[] name="guest-get-devices" only theirs': { row: 'newer-release' },
   'differential/guest-info return.supported_commands[] name="__org.concierge_fsfreeze-report" only ours': { row: 'own-commands' },
   'differential/guest-info return.supported_commands[] name="__org.concierge_fsfreeze-plan" only ours': { row: 'own-commands' },
+  'differential/guest-info return.supported_commands[] name="__org.concierge_generation" only ours': { row: 'own-commands' },
   'differential/guest-get-devices error.desc': { row: 'newer-release' },
   'differential/guest-get-load return only ours': { row: 'newer-release' },
   'differential/guest-get-load error only theirs': { row: 'newer-release' },

@@ -35,6 +35,10 @@ export class FaultyConnection implements Connection {
     this.#options = options;
   }
 
+  get endsWithGeneration(): boolean {
+    return this.#options.inner.endsWithGeneration === true;
+  }
+
   start(sink: ConnectionSink): void {
     this.#sink = sink;
     this.#options.inner.start({
@@ -43,9 +47,9 @@ export class FaultyConnection implements Connection {
         if (!this.#over) sink.data(chunk);
       },
       drained: () => sink.drained(),
-      hostChanged: () => {
+      hostChanged: (seen) => {
         this.#forget();
-        sink.hostChanged();
+        sink.hostChanged(seen);
       },
       closed: () => this.#end(),
     });

@@ -70,6 +70,11 @@ const hook = record('a hook', {
   name: required(text), refused: text, canVeto: flag, phases: record('the phases of a hook', { freeze: hookRun, freezefail: hookRun, thaw: hookRun }),
 });
 
+const generationHook = turned(record('a generation hook', { name: required(text), refused: text, ok: flag, output: text, error: text, takes: duration }), ({ takes, ...rest }) => ({
+  ...rest,
+  ...(takes === undefined ? {} : { takesMs: takes }),
+}));
+
 const networkInterface = turned(
   record('an interface', {
     name: required(text), hardwareAddress: text,
@@ -81,7 +86,7 @@ const networkInterface = turned(
 /** The machine of a scenario: what is different from the default one. */
 export const machineShape: Shape<Partial<MachineDescription>> = turned(
   record('the machine', {
-    startTime: instant, hardwareClock: word('hardware clock', ['present', 'absent']), bootId: text,
+    startTime: instant, hardwareClock: word('hardware clock', ['present', 'absent']), hypervisorClock: word('hypervisor clock', ['present', 'absent']), bootId: text,
     agent: record('the agent', { uid: whole, gid: whole, groups: listOf(whole), workingDirectory: text, environment: listOf(text) }),
     without: listOf(word('group of a port', fakeCapabilities)),
     mounts: listOf(mount), disks: listOf(disk), files: mapOf(file),
@@ -99,7 +104,7 @@ export const machineShape: Shape<Partial<MachineDescription>> = turned(
       id: text, name: text, prettyName: text, version: text, versionId: text, variant: text, variantId: text,
       kernelRelease: text, kernelVersion: text, machine: text,
     }),
-    hooks: listOf(hook), firstPid: whole,
+    hooks: listOf(hook), generationHooks: listOf(generationHook), firstPid: whole,
   }),
   ({ hostName, timeZone, os, ...rest }) => ({
     ...rest,

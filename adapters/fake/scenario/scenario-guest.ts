@@ -9,6 +9,8 @@ import { Timeline } from './timeline.ts';
 /** An agent as far as a scenario needs it. */
 export interface ScenarioAgent {
   serve(connection: Connection): void;
+  /** It serves from now on. */
+  ready?(): void;
   stop(): Promise<void>;
 }
 
@@ -78,6 +80,7 @@ export class ScenarioGuest implements ScenarioAgent {
     this.#lifetime = new Lifetime();
     this.#agent = await this.#createAgent(this.#lifetime.view(this.machine.backend));
     for (const connection of this.#waiting.splice(0)) this.serve(connection);
+    this.#agent.ready?.();
   }
 
   #kill(restartMs: number | 'never'): void {

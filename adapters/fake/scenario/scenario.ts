@@ -52,6 +52,9 @@ export type Action =
   | { readonly do: 'hook-hangs'; readonly name: string; readonly phase?: HookPhase; readonly for: number }
   /** The wall clock moves; back where negative. */
   | { readonly do: 'clock-jumps'; readonly by: number }
+  /** The guest goes on from a snapshot of so long ago, or as a copy of itself, and the hypervisor says so. */
+  | { readonly do: 'restored'; readonly by: number }
+  | { readonly do: 'forked' }
   /** The agent is killed; a new one comes after `restart`, or never. */
   | { readonly do: 'agent-dies'; readonly restart?: number | 'never' }
   /** The answer to the command of `on` is not sent, late, broken off with the connection, or replaced. */

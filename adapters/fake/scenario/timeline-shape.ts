@@ -24,6 +24,8 @@ const actions: Readonly<Record<Entry['do'], MemberShapes>> = {
   'hook-fails': { name: required(text), phase, output: text },
   'hook-hangs': { name: required(text), phase, for: required(duration) },
   'clock-jumps': { by: required(duration) },
+  restored: { by: required(duration) },
+  forked: {},
   'agent-dies': { restart: (node, reading) => (node !== null && 'value' in node && node.value === 'never' ? 'never' : duration(node, reading)) },
   'answer-lost': {},
   'answer-late': { by: required(duration) },

@@ -99,7 +99,7 @@ export class Timeline {
   }
 
   #act(action: Action): void {
-    const { fileSystems, freezing, clock } = this.#machine;
+    const { fileSystems, freezing, clock, generation } = this.#machine;
     switch (action.do) {
       case 'freeze-hangs':
         return this.#kernel('fifreeze', action.of, action.for === undefined ? { hang: true } : { delayMs: action.for });
@@ -131,6 +131,10 @@ export class Timeline {
         return this.#script(action.name, action.phase, { takesMs: action.for });
       case 'clock-jumps':
         return clock.jump(action.by);
+      case 'restored':
+        return generation.restored(action.by);
+      case 'forked':
+        return generation.announce();
       case 'agent-dies':
         return this.#actors.killAgent(action.restart ?? 0);
       case 'connection-drops':

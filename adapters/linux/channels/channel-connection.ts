@@ -15,6 +15,8 @@ let inbox: Buffer | undefined;
 
 /** Who keeps the connections. */
 export interface ConnectionOwner {
+  /** Whether its other end is gone when the guest is restored. */
+  readonly endsWithGeneration?: boolean;
   /** No more input will come; `errno` says why, 0 at the end of the stream. Not called after `close`. */
   ended?(errno: number): void;
   /** A port takes nothing for a host that is there, and will not before its device is reset. Once. */
@@ -49,6 +51,10 @@ export class ChannelConnection implements Connection {
       if (event === channelEvent.data) this.#received(value);
       else this.#happened(event, value);
     });
+  }
+
+  get endsWithGeneration(): boolean {
+    return this.#owner.endsWithGeneration === true;
   }
 
   start(sink: ConnectionSink): void {
@@ -135,7 +141,7 @@ export class ChannelConnection implements Connection {
 
   #hostChanged(): void {
     this.#start.forget();
-    this.#sink?.hostChanged();
+    this.#sink?.hostChanged(true);
   }
 
   #end(): void {

@@ -25,6 +25,8 @@ export interface ListeningSocket {
   readonly description: string;
   /** Where `listen` puts it, if it has a place that `remove` takes away. */
   readonly file?: string;
+  /** Whether those who come are gone when the guest is restored. */
+  readonly endsWithGeneration?: boolean;
   /** A descriptor that listens. @throws failed error */
   listen(): number;
   /** In place of `listen`, where an earlier agent has left what it had opened. */
@@ -142,6 +144,7 @@ export class SocketTransport implements Transport {
 
   #serve(fd: number, kept: string, name: string, connected: (connection: Connection) => void): void {
     const client: ChannelConnection = new ChannelConnection(fd, 'stream', {
+      endsWithGeneration: this.#socket.endsWithGeneration === true,
       released: () => {
         this.#clients.delete(client);
         void this.#kept?.drop(kept);

@@ -12,6 +12,7 @@ import { HOST_CID, vsockPeers } from '../../shared/vsock-peers.ts';
 export function vsockListen({ cid, port }: VsockAddress, allowed: readonly number[] = [HOST_CID]): ListeningSocket {
   return {
     description: `vsock-listen ${cid}:${port}`,
+    endsWithGeneration: true,
     listen() {
       try {
         return channelAddon().listenVsock(cid, port, BACKLOG);

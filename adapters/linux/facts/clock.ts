@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
+import { access } from 'node:fs/promises';
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
-import type { Clock } from '../../../core/ports/clock.ts';
+import type { Clock, ReferenceClock } from '../../../core/ports/clock.ts';
 import { after } from '../../shared/unreferenced-timer.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 import { textFromBytes } from '../text.ts';
+import { ptpClocks, type PtpSystem } from './reference-clocks.ts';
 
 /** Year, month from 0, day, hour, minute, second, in whatever zone the clock runs. */
 export type ClockFields = readonly [year: number, month: number, day: number, hour: number, minute: number, second: number];
 
 /** The system calls of this port. */
-export interface ClockSystem extends Pick<NativeAddon, 'readFile'> {
+export interface ClockSystem extends Pick<NativeAddon, 'readFile'>, PtpSystem {
   wallClock(): bigint;
   /** CLOCK_BOOTTIME. */
   bootClock(): bigint;
   setWallClock(time: bigint): void;
+  /** By so many nanoseconds. */
+  stepWallClock(by: bigint): void;
+  /** Answers at once, somewhere in the second. */
+  glanceAtHardwareClock(path: string): Promise<ClockFields>;
   /** Answers when a second begins, which may take one. */
   readHardwareClock(path: string): Promise<ClockFields>;
   writeHardwareClock(path: string, fields: ClockFields): Promise<void>;
@@ -36,16 +42,40 @@ export function linuxClock({ root = '', system = nativeAddon() as NativeAddon & 
       },
       async setFromHardware() {
         const [local, fields] = await readHardwareClock(root, system);
-        const milliseconds = local ? new Date(...fields).getTime() : Date.UTC(...fields);
         try {
-          system.setWallClock(BigInt(milliseconds) * 1_000_000n);
+          system.setWallClock(nanosecondsOf(fields, local));
         } catch (error) {
           throw setFromHardwareFailure(error);
         }
       },
     },
+    references: {
+      list: async () => [...await ptpClocks(root, system), ...await hardwareReference(root, system)],
+      step: async (by) => system.stepWallClock(by),
+    },
   };
 }
+
+/** Read at the edge of a second, which is looked for every two milliseconds. */
+const edge = 2_000_000n;
+const second = 1_000_000_000n;
+
+async function hardwareReference(root: string, system: ClockSystem): Promise<readonly ReferenceClock[]> {
+  const there = await Promise.all(hardwareClocks.map((path) => access(root + path).then(() => true, () => false)));
+  const first = hardwareClocks.find((_, index) => there[index]);
+  if (first === undefined) return [];
+  const path = root + first;
+  return [{
+    name: path,
+    read: async (how) => {
+      const local = await runsInLocalTime(root, system);
+      const fields = await (how === 'exactly' ? system.readHardwareClock(path) : system.glanceAtHardwareClock(path));
+      return { time: nanosecondsOf(fields, local), monotonic: system.bootClock(), within: how === 'exactly' ? edge : second };
+    },
+  }];
+}
+
+const nanosecondsOf = (fields: ClockFields, local: boolean): bigint => BigInt(local ? new Date(...fields).getTime() : Date.UTC(...fields)) * 1_000_000n;
 
 const setFromHardwareFailure = (error: unknown): AgentError =>
   AgentError.failed(withContext('failed to set system time from hardware clock', error).message, error);

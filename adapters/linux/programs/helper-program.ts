@@ -15,6 +15,8 @@ export interface HelperProgram {
   /** Where it lies, judged and held; `program` is then only its name. */
   readonly held?: HeldProgram;
   readonly input?: Uint8Array;
+  /** `NAME=VALUE` each, beside those of the agent. */
+  readonly environment?: readonly string[];
   /** What it is for, as the error texts say it: `shutdown`, `execute fsfreeze hook`. */
   readonly action: string;
   /** After it the program and all that it has started are killed; absent or 0: never. */
@@ -45,6 +47,7 @@ export async function runHelperProgram(helper: HelperProgram, processes: Process
 export async function helperOutcome(helper: HelperProgram, processes: Processes = systemProcesses): Promise<HelperOutcome> {
   const limit = helper.timeLimitMs ?? 0;
   const mark = limit > 0 ? newMark() : undefined;
+  const environment = [...(helper.environment ?? []), ...(mark === undefined ? [] : [mark])];
   let running: RunningProcess | LinuxProcess;
   try {
     running = await processes.spawn({
@@ -53,7 +56,7 @@ export async function helperOutcome(helper: HelperProgram, processes: Processes 
       output: 'capture',
       errors: 'merge',
       ...(helper.held === undefined ? {} : { held: helper.held }),
-      ...(mark === undefined ? {} : { environment: [...ownEnvironment(), mark] }),
+      ...(environment.length === 0 ? {} : { environment: [...ownEnvironment(), ...environment] }),
       ...(helper.input === undefined ? {} : { input: helper.input }),
     });
   } catch (error) {

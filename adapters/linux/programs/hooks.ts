@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdir } from 'node:fs/promises';
-import { constants } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
 import type { Hook, HookOutcome, HookPhase, Hooks } from '../../../core/ports/hooks.ts';
 import type { Processes } from '../../../core/ports/processes.ts';
-import { closeWalk, throughDescriptor, walkPathAside, type PathWalk } from '../../shared/trust/path-walk.ts';
-import { agentUser, whyDistrusted } from '../../shared/trust/rule.ts';
-import { helperOutcome, notExecuted } from './helper-program.ts';
-import { failedBecause } from '../kernel-files.ts';
-import { processes as systemProcesses } from './processes.ts';
+import { isAbsent, isExecutable, looking, programsIn, refusal, runHook } from './hook-directory.ts';
+import { notExecuted } from './helper-program.ts';
 
 export interface LinuxHooksOptions {
   /** The one script of `-F`; searched in PATH where it has no slash. */
@@ -23,14 +17,7 @@ export interface LinuxHooksOptions {
   readonly processes?: Processes;
 }
 
-/** More than this in one directory is a directory of something else. */
-const mostHooks = 128;
-
-/** What editors and package managers leave behind, and samples: as the hook that comes with QEMU passes over them. */
-const passedOver = [
-  '~', '.bak', '.orig', '.rpmnew', '.rpmorig', '.rpmsave', '.sample', '.dpkg-old', '.dpkg-new', '.dpkg-tmp', '.dpkg-dist',
-  '.dpkg-bak', '.dpkg-backup', '.dpkg-remove',
-];
+const kind = 'freeze hook';
 
 /** A hook with this ending is asked and told, but its failure is only logged. */
 const noVeto = '.optional';
@@ -53,7 +40,7 @@ async function configuredScript(options: LinuxHooksOptions): Promise<Hook[]> {
   if (path === undefined) return [{ name: script, canVeto: true, run: async (phase) => missing(script, phase) }];
   const own: Hook = { name: script, canVeto: true, run: (phase) => runScript(path, script, phase, options) };
   return looking(path, async (walk) => {
-    if (script.includes('/') && isAbsent(walk, script)) {
+    if (script.includes('/') && isAbsent(walk, script, kind)) {
       const beside = await hooksIn(join(dirname(script), 'fsfreeze-hook.d'), options);
       if (beside.length > 0) return beside;
     }
@@ -71,57 +58,13 @@ async function foundInPath(script: string): Promise<string | undefined> {
 }
 
 async function hooksIn(directory: string, options: LinuxHooksOptions): Promise<Hook[]> {
-  if (directory === '') return [];
-  return looking(directory, async (walk) => {
-    if (isAbsent(walk, directory)) return [];
-    const names = (await namesIn(walk, directory)).filter((name) => !name.startsWith('.') && !passedOver.some((ending) => name.endsWith(ending)));
-    if (names.length > mostHooks) throw AgentError.failed(`${directory} holds more than ${mostHooks} freeze hooks`);
-    const unsafe = refusal(walk);
-    const hooks = await Promise.all(names.map((name) => hookAt(join(directory, name), unsafe, options)));
-    return hooks.flat();
-  });
-}
-
-const hookAt = (path: string, unsafe: Pick<Hook, 'refused'>, options: LinuxHooksOptions): Promise<Hook[]> =>
-  looking(path, async (walk): Promise<Hook[]> => {
-    // Not executable: switched off.
-    if (isAbsent(walk, path) || !isExecutable(walk)) return [];
-    return [{
-      name: path,
-      ...refusal(walk),
-      ...unsafe,
-      canVeto: !path.endsWith(noVeto),
-      run: (phase) => run(path, path, phase, `execute fsfreeze hook ${path}`, options),
-    }];
-  });
-
-/** Goes the way to a path, and lets go of it when it has been looked at. */
-async function looking<T>(path: string, look: (walk: PathWalk) => Promise<T>): Promise<T> {
-  const walk = await walkPathAside(path);
-  try {
-    return await look(walk);
-  } finally {
-    closeWalk(walk);
-  }
-}
-
-const absent: ReadonlySet<number> = new Set((['ENOENT', 'ENOTDIR', 'ELOOP'] as const).map(posixNumber));
-
-/** @throws failed error where that cannot be told, for want of descriptors or rights: a freeze without its hooks is none */
-function isAbsent({ errno }: PathWalk, path: string): boolean {
-  if (errno === 0 || absent.has(errno)) return errno !== 0;
-  throw failedBecause(`failed to look at the freeze hook ${path}`, posixErrorOf(errno));
-}
-
-function isExecutable({ errno, steps }: PathWalk): boolean {
-  const mode = steps.at(-1)?.mode ?? 0;
-  return errno === 0 && (mode & constants.S_IFMT) === constants.S_IFREG && (mode & 0o111) !== 0;
-}
-
-/** Who may write to a hook, or to a directory above it, may run anything as the agent. */
-function refusal({ steps, errno }: PathWalk): Pick<Hook, 'refused'> {
-  const refused = whyDistrusted(steps, agentUser(), { passed: errno !== 0 });
-  return refused === undefined ? {} : { refused };
+  const programs = await programsIn(directory, kind);
+  return programs.map(({ path, ...rest }) => ({
+    name: path,
+    ...rest,
+    canVeto: !path.endsWith(noVeto),
+    run: (phase) => run(path, path, phase, `execute fsfreeze hook ${path}`, options),
+  }));
 }
 
 /** The script knows two words and has no part in `freezefail`. */
@@ -133,27 +76,5 @@ const missing = (script: string, phase: HookPhase): HookOutcome =>
     ? { ok: true, output: '', durationNs: 0n }
     : { ok: false, output: '', error: notExecuted('execute fsfreeze hook', script, posixErrorOf(posixNumber('ENOENT')).message), durationNs: 0n };
 
-/** The way is gone again and judged again: what is executed is in the very directory that was found to be safe. */
-async function run(path: string, name: string, phase: HookPhase, action: string, options: LinuxHooksOptions): Promise<HookOutcome> {
-  const start = process.hrtime.bigint();
-  const { output, error } = await looking(path, async (walk) => {
-    const { refused } = refusal(walk);
-    if (refused !== undefined) return { output: '', error: `child process has failed to ${action}: ${refused}` };
-    // Not started by its path to be told so: by then somebody may have put something there.
-    if (walk.errno !== 0) return { output: '', error: notExecuted(action, name, posixErrorOf(walk.errno).message) };
-    const held = { directory: walk.namedIn, name: walk.named };
-    const helper = { program: name, held, arguments: [phase], action, timeLimitMs: options.timeLimitMs };
-    return helperOutcome(helper, options.processes ?? systemProcesses);
-  });
-  return { ok: error === undefined, output, ...(error !== undefined && { error }), durationNs: process.hrtime.bigint() - start };
-}
-
-/** In the order of their bytes, whatever the locale. */
-async function namesIn(walk: PathWalk, directory: string): Promise<string[]> {
-  try {
-    const names = await readdir(throughDescriptor(walk.place, directory));
-    return names.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  } catch (error) {
-    throw failedBecause(`failed to list the freeze hooks in ${directory}`, error);
-  }
-}
+const run = (path: string, name: string, phase: HookPhase, action: string, { timeLimitMs, processes }: LinuxHooksOptions): Promise<HookOutcome> =>
+  runHook({ path, name, arguments: [phase], action, timeLimitMs, processes });

@@ -94,10 +94,19 @@ const interactiveProgram: MethodContract = {
 const transport: Check = (value, where) =>
   withMethods('open', 'close')(value, where) ?? text(Reflect.get(value as object, 'description'), `${where}.description`);
 
+const hookOutcome = record({ ok: flag, output: text, durationNs: int64 }, { error: text });
+
 /** Every method of every group of the ports, by its dotted name. */
 export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<string, MethodContract>>>> = {
   clock: { now: answers(int64), monotonic: answers(int64), after: answers(withMethods('cancel')) },
   'clock.setting': { set: answers(nothing), setFromHardware: answers(nothing) },
+  'clock.references': {
+    list: {
+      answer: listOf(withMethods('read')),
+      objects: { read: answers(record({ time: int64, monotonic: int64, within: uint64 })) },
+    },
+    step: answers(nothing),
+  },
   'fileSystem.files': {
     open: {
       answer: withMethods('read', 'write', 'seek', 'flush', 'close'),
@@ -180,7 +189,14 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
   hooks: {
     list: {
       answer: listOf(withMethods('run')),
-      objects: { run: answers(record({ ok: flag, output: text, durationNs: int64 }, { error: text })) },
+      objects: { run: answers(hookOutcome) },
+    },
+  },
+  generation: {
+    watch: { answer: withMethods('stop'), objects: { stop: answers(nothing) } },
+    hooks: {
+      answer: listOf(withMethods('run')),
+      objects: { run: answers(hookOutcome) },
     },
   },
   channels: {

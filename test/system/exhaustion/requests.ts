@@ -71,4 +71,5 @@ export const requests: Readonly<Record<CommandName, Request>> = {
   '__org.concierge_exec-resize': { first: { execute: '__org.concierge_exec-start', arguments: { path: 'cat', terminal: { rows: 24, columns: 80 } } }, arguments: { program: 'ANSWER', rows: 25, columns: 80 } },
   '__org.concierge_exec-list': {},
   '__org.concierge_exec-forget': onProgram(),
+  '__org.concierge_generation': {},
 };

@@ -90,6 +90,20 @@ describe('an agent goes to sleep', () => {
     expect(keeper.starts).toBe(2);
   });
 
+  it('and the next one tells of the restore that the one before it saw, counts on, and sees what came while both slept', async () => {
+    machine.generation.restored(3_600_000);
+    await pass(afterMs);
+    expect([keeper.isAsleep, machine.generation.listeners]).toEqual([true, 0]);
+    machine.clock.standStill(3_600_000);
+
+    const time = await ask('guest-get-time');
+
+    expect(time).toBe(Number(machine.clock.hardware()));
+    expect(await ask('__org.concierge_generation')).toMatchObject({ number: 1, clock: { result: 'stepped', occasion: 'host' } });
+    machine.generation.announce();
+    expect(await ask('__org.concierge_generation')).toMatchObject({ number: 2 });
+  });
+
   it('again and again', async () => {
     for (let turn = 1; turn <= 20; turn++) {
       await pass(afterMs);

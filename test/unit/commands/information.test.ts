@@ -23,9 +23,10 @@ describe('session', () => {
     };
 
     expect(version).toBe('11.1.0');
-    expect(commands).toHaveLength(52);
-    expect(commands.slice(0, 6).every(({ name }) => name.startsWith('__org.concierge_exec-'))).toBe(true);
-    expect(commands.slice(6, 10)).toEqual([
+    expect(commands).toHaveLength(53);
+    expect(commands.slice(1, 7).every(({ name }) => name.startsWith('__org.concierge_exec-'))).toBe(true);
+    expect(commands[0]?.name).toBe('__org.concierge_generation');
+    expect(commands.slice(7, 11)).toEqual([
       { enabled: true, name: '__org.concierge_fsfreeze-plan', 'success-response': true },
       { enabled: true, name: '__org.concierge_fsfreeze-report', 'success-response': true },
       { enabled: true, name: 'guest-network-get-route', 'success-response': true },

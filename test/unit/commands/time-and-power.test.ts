@@ -33,6 +33,35 @@ describe('time', () => {
     expect(host.machine.clock.now()).toBe(BigInt(T));
   });
 
+  it('is taken from the clock of the hypervisor where there is one, and the hardware clock is left as it is', async () => {
+    const host = guest({ hypervisorClock: 'present' });
+    host.machine.clock.setHypervisor(BigInt(T));
+
+    expect(await host.ask('guest-set-time')).toBe('{}');
+    expect([host.machine.clock.now(), host.machine.clock.hardware()]).toEqual([BigInt(T), 1_767_225_600_000_000_000n]);
+  });
+
+  it.each([
+    ['does not answer', 'clock.references.list'],
+    ['cannot be moved to', 'clock.references'],
+  ])('is taken from the hardware clock where that of the hypervisor %s', async (_, port) => {
+    const host = guest({ hypervisorClock: 'present' });
+    host.machine.clock.setHardware(BigInt(T));
+    if (port === 'clock.references') host.machine.faults.inject({ port, method: 'step', error: 'EPERM' });
+    else host.machine.faults.inject({ port: 'clock.references.reference', method: 'read', error: 'EIO', times: Infinity });
+
+    expect(await host.ask('guest-set-time')).toBe('{}');
+    expect(host.machine.clock.now()).toBe(BigInt(T));
+  });
+
+  it('is taken from the hardware clock where the system has no others', async () => {
+    const host = guest({ without: ['clock.references'] });
+    host.machine.clock.setHardware(BigInt(T));
+
+    expect(await host.ask('guest-set-time')).toBe('{}');
+    expect(host.machine.clock.now()).toBe(BigInt(T));
+  });
+
   it('is not set by an agent that may not', async () => {
     expect(await guest({ agent: { uid: 1000 } }).ask('guest-set-time', `{"time": ${T}}`))
       .toBe('error: Failed to set time to guest: Operation not permitted');

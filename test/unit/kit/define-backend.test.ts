@@ -14,7 +14,7 @@ const definition = (different: object = {}): BackendDefinition => ({
   load: () =>
     createFakeMachine({
       without: [
-        'clock.setting', 'fileSystem', 'power', 'network.routes', 'processes', 'accounts', 'processors', 'memory', 'host', 'hooks',
+        'clock.setting', 'clock.references', 'fileSystem', 'power', 'network.routes', 'processes', 'accounts', 'processors', 'memory', 'host', 'hooks', 'generation',
       ],
     }).backend,
   ...different,

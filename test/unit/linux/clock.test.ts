@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
+import { scratchDirectory } from './support/scratch.ts';
 import { type ClockFields, type ClockSystem, linuxClock } from '../../../adapters/linux/facts/clock.ts';
 
 interface Machine extends ClockSystem {
@@ -31,6 +34,18 @@ function machine({ clocks = ['/dev/rtc0'], adjtime, refuseWall, refuseHardware, 
     },
     wallClock: () => wall,
     bootClock: () => 42n,
+    stepWallClock(by) {
+      if (refuseWall !== undefined) throw posixError(refuseWall, { syscall: 'clock_settime' });
+      wall += by;
+    },
+    async readPtpClock(path) {
+      use(path);
+      return [time, 40n, 7n];
+    },
+    async glanceAtHardwareClock(path) {
+      use(path);
+      return fields;
+    },
     setWallClock(time) {
       if (refuseWall !== undefined) throw posixError(refuseWall, { syscall: 'clock_settime' });
       wall = time;
@@ -181,5 +196,55 @@ describe('waiting', () => {
     vi.advanceTimersByTime(2);
 
     expect(called).not.toHaveBeenCalled();
+  });
+});
+
+describe('the clocks that go on while the guest stands still', () => {
+  /** A machine with PTP clocks of these drivers, and hardware clocks. */
+  function clocks(ptp: Readonly<Record<string, string>> = {}, hardware: readonly string[] = []): string {
+    const root = scratchDirectory();
+    for (const [name, called] of Object.entries(ptp)) {
+      mkdirSync(join(root, 'sys/class/ptp', name), { recursive: true });
+      writeFileSync(join(root, 'sys/class/ptp', name, 'clock_name'), `${called}\n`);
+    }
+    mkdirSync(join(root, 'dev'), { recursive: true });
+    for (const path of hardware) writeFileSync(join(root, path), '');
+    return root;
+  }
+
+  const listed = async (root: string, system = machine()) => (await linuxClock({ root, system }).references?.list()) ?? [];
+
+  it('are those of hypervisors, a vmclock first, and the hardware clock last; a network adapter has none', async () => {
+    const root = clocks({ ptp0: 'KVM virtual PTP', ptp1: 'vmclock0', ptp2: 'e1000e-PTP', ptp3: 'hyperv' }, ['dev/rtc']);
+
+    const names = (await listed(root)).map(({ name }) => name.slice(root.length));
+
+    expect(names).toEqual(['/dev/ptp1 (vmclock0)', '/dev/ptp0 (KVM virtual PTP)', '/dev/ptp3 (hyperv)', '/dev/rtc']);
+  });
+
+  it('are none on a machine without any', async () => {
+    expect(await listed(clocks())).toEqual([]);
+  });
+
+  it('are read with the monotonic time of the moment', async () => {
+    const root = clocks({ ptp0: 'KVM virtual PTP' }, ['dev/rtc0']);
+    const [ptp, rtc] = await listed(root, machine({ clocks: [join(root, 'dev/ptp0'), join(root, 'dev/rtc0')] }));
+
+    expect(await ptp?.read('at once')).toEqual({ time, monotonic: 40n, within: 7n });
+    const read = BigInt(Date.UTC(2030, 0, 2, 3, 4, 5)) * 1_000_000n;
+    expect(await rtc?.read('at once')).toEqual({ time: read, monotonic: 42n, within: 1_000_000_000n });
+    expect(await rtc?.read('exactly')).toEqual({ time: read, monotonic: 42n, within: 2_000_000n });
+  });
+
+  it('move the wall clock alone', async () => {
+    const system = machine();
+
+    await linuxClock({ system }).references?.step(-5n);
+
+    expect([system.wall, system.hardware]).toEqual([-5n, undefined]);
+  });
+
+  it('say why they could not', async () => {
+    await expect(linuxClock({ system: machine({ refuseWall: 'EPERM' }) }).references?.step(1n)).rejects.toThrow('Operation not permitted');
   });
 });

@@ -32,6 +32,17 @@ describe('what happens at a time', () => {
     expect(machine.fileSystems.get('/').full).toBe(true);
   });
 
+  it('is a restore, which the agent hears of and puts right', async () => {
+    const { guest, machine, client } = await guestWith([{ at: 1000, do: 'restored', by: 3_600_000 }, { at: 2000, do: 'forked' }], { generationHooks: [{ name: 'id' }] });
+    const before = machine.clock.now();
+
+    await guest.advance(2000);
+
+    expect(machine.clock.now() - before).toBe(3_602_000_000_000n);
+    expect(machine.generation.runs.map(({ from, to }) => [from, to])).toEqual([[0, 1], [1, 2]]);
+    expect(await client.execute('__org.concierge_generation')).toMatchObject({ number: 2n });
+  });
+
   it('is done by others in the guest', async () => {
     const { guest, machine } = await guestWith([{ at: 0, do: 'freeze-behind', of: '/boot' }, { at: 1000, do: 'thaw-behind', of: '/boot' }, { at: 1000, do: 'thaw-behind', of: '/boot' }]);
     await guest.advance(1);

@@ -31,14 +31,14 @@ describe('the schema', () => {
       'guest-get-load', 'guest-network-get-route', '__org.concierge_fsfreeze-report',
       '__org.concierge_fsfreeze-plan',
       '__org.concierge_exec-start', '__org.concierge_exec-exchange', '__org.concierge_exec-signal', '__org.concierge_exec-resize',
-      '__org.concierge_exec-list', '__org.concierge_exec-forget',
+      '__org.concierge_exec-list', '__org.concierge_exec-forget', '__org.concierge_generation',
     ]);
   });
 
   it('answers these while file systems are frozen', () => {
     expect(all.filter(({ whileFrozen }) => whileFrozen).map(({ name }) => name)).toEqual([
       'guest-sync-delimited', 'guest-sync', 'guest-ping', 'guest-info', 'guest-fsfreeze-status', 'guest-fsfreeze-thaw',
-      '__org.concierge_fsfreeze-report',
+      '__org.concierge_fsfreeze-report', '__org.concierge_generation',
     ]);
   });
 

@@ -16,7 +16,7 @@ describe('the groups of the commands', () => {
   });
 
   it('commands that only ask are called so', () => {
-    const others = of('observe').filter((name) => !/^guest-(get|network-get|sync|ping|info|fsfreeze-status)|^__org\.concierge_fsfreeze-/.test(name));
+    const others = of('observe').filter((name) => !/^guest-(get|network-get|sync|ping|info|fsfreeze-status)|^__org\.concierge_(fsfreeze-|generation$)/.test(name));
 
     expect(others).toEqual([]);
     expect(of('hardware')).toEqual(['guest-set-time', 'guest-set-vcpus', 'guest-set-memory-blocks']);

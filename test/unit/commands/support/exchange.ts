@@ -7,6 +7,7 @@ import { nobody } from '../../../../core/state/caller.ts';
 import { handlers } from '../../../../core/commands/index.ts';
 import { type AnswerPiece, PreparedAnswer, type CommandContext } from '../../../../core/commands/command.ts';
 import { AgentError } from '../../../../core/errors/agent-error.ts';
+import { GenerationController } from '../../../../core/generation/controller.ts';
 import type { Backend } from '../../../../core/ports/index.ts';
 import type { JsonObject, JsonValue } from '../../../../core/protocol/value.ts';
 import { encodeResult } from '../../../../core/schema/encode.ts';
@@ -29,6 +30,7 @@ export function contextOf(ports: Partial<Backend>, extra: Partial<CommandContext
     processes: new ProcessTable(backend.processes, backend.clock),
     programs: new ProgramTable(backend.clock, () => undefined),
     freeze: undefined,
+    generation: new GenerationController({ backend, log: new FakeLog(), freeze: undefined, settings: { limitMs: 1000 }, dropConnections: () => 0, stirred: () => undefined }),
     catalog: { version: '11.1.0', list: () => handlers.map(({ schema }) => ({ schema, enabled: true })) },
     ...extra,
     log: new FakeLog(),

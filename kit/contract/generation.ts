@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from 'node:assert/strict';
+
+import type { Clock, Generation } from '../../core/ports/index.ts';
+import { areDifferent, isCounter, isText } from './expect.ts';
+import { contractGroup, timePasses, type ContractCase } from './group.ts';
+
+const cases: readonly ContractCase<Generation>[] = [
+  {
+    name: 'a watch calls back for each time that it is said, and not any more once it is stopped',
+    skip: ({ announce }) => (announce === undefined ? 'needs a hypervisor that can be made to say it' : undefined),
+    run: async (generation, { announce }) => {
+      const heard: string[] = [];
+      const first = await generation.watch(() => heard.push('first'));
+      const second = await generation.watch(() => heard.push('second'));
+
+      await announce?.();
+      await announce?.();
+      first.stop();
+      first.stop();
+      await announce?.();
+      second.stop();
+      await announce?.();
+
+      assert.deepEqual(heard.toSorted(), ['first', 'first', 'second', 'second', 'second']);
+    },
+  },
+  {
+    name: 'a watch can be stopped and begun again while nothing is said',
+    run: async (generation) => {
+      for (const round of [1, 2, 3]) {
+        let heard = 0;
+        // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
+        const watch = await generation.watch(() => {
+          heard += 1;
+        });
+        watch.stop();
+        watch.stop();
+        assert.equal(heard, 0, `round ${round}`);
+      }
+    },
+  },
+  {
+    name: 'every generation hook has a name of its own',
+    run: async (generation) => {
+      const names = (await generation.hooks()).map(({ name }) => name);
+
+      for (const name of names) isText(name, 'name');
+      areDifferent(names, 'names');
+    },
+  },
+  {
+    name: 'a generation hook that may run tells how it went',
+    skip: ({ safe }) => (safe.hooks === true ? undefined : 'needs hooks that may run here'),
+    run: async (generation, subject) => {
+      const mayRun = (await generation.hooks()).filter(({ refused }) => refused === undefined);
+      assert.notEqual(mayRun.length, 0, 'there is none that may run');
+      for (const hook of mayRun) {
+        const running = hook.run({ from: 1, to: 2, clockOffBy: -5n });
+        // oxlint-disable-next-line no-await-in-loop -- one after the other, as the agent does
+        await timePasses(subject, 60_000);
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        const { ok, error, output, durationNs } = await running;
+        assert.equal(typeof output, 'string');
+        isCounter(durationNs, 'durationNs');
+        if (ok) assert.equal(error, undefined);
+        else isText(error, 'error');
+      }
+    },
+  },
+];
+
+const referenceCases: readonly ContractCase<NonNullable<Clock['references']>>[] = [
+  {
+    name: 'clocks that go on have names of their own',
+    run: async (references) => {
+      const names = (await references.list()).map(({ name }) => name);
+
+      for (const name of names) isText(name, 'name');
+      areDifferent(names, 'names');
+    },
+  },
+  {
+    name: 'a reading is in nanoseconds since 1970, with the monotonic time of that moment',
+    run: async (references, { backend }) => {
+      for (const clock of await references.list()) {
+        const before = backend.clock.monotonic();
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        const { time, monotonic, within } = await clock.read('at once');
+
+        assert.ok(time > 1_000_000_000_000_000_000n && time < 5_000_000_000_000_000_000n, `${clock.name}: ${time}`);
+        isCounter(within, 'within');
+        assert.ok(monotonic >= before && monotonic <= backend.clock.monotonic(), `${clock.name}: read at ${monotonic}`);
+      }
+    },
+  },
+  {
+    name: 'the wall clock is moved by the difference, and the monotonic one is not',
+    skip: ({ safe }) => (safe.setTime === true ? undefined : 'needs a machine whose clock may be set'),
+    run: async (references, { backend: { clock } }) => {
+      const before = clock.now() - clock.monotonic();
+
+      await references.step(-3_600_000_000_000n);
+
+      const moved = clock.now() - clock.monotonic() - before;
+      assert.ok(moved <= -3_599_000_000_000n && moved >= -3_601_000_000_000n, `${moved}`);
+    },
+  },
+];
+
+export const generationContract = contractGroup('generation', (backend) => backend.generation, cases);
+export const clockReferenceContract = contractGroup('clock.references', (backend) => backend.clock.references, referenceCases);

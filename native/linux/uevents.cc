@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the kernel tells of its devices (kobject uevents), by a netlink socket in the event loop of everything else.
+
+#include <linux/filter.h>
+#include <linux/netlink.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <vector>
+
+#include "addon.h"
+#include "descriptor.h"
+
+namespace concierge {
+
+namespace {
+
+// UEVENT_BUFFER_SIZE and the header of the kernel are less.
+constexpr size_t kLongestMessage = 8 * 1024;
+// The kernel's own group; udev sends to another.
+constexpr uint32_t kKernelGroup = 1;
+
+constexpr uint32_t Word(const char (&text)[5]) {
+  return static_cast<uint32_t>(text[0]) << 24 | static_cast<uint32_t>(text[1]) << 16 | static_cast<uint32_t>(text[2]) << 8 |
+         static_cast<uint32_t>(text[3]);
+}
+
+constexpr sock_filter Load(uint32_t offset) { return BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offset); }
+constexpr sock_filter IfEqual(const char (&text)[5], uint8_t then, uint8_t otherwise) {
+  return BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, Word(text), then, otherwise);
+}
+constexpr sock_filter Answer(uint32_t length) { return BPF_STMT(BPF_RET | BPF_K, length); }
+
+// A message begins `ACTION@/devices/…`. What nobody here wants wakes nobody: that is sorted out by the kernel. Wanted are
+// changes of devices that are not virtual (those are disks of device-mapper, loop devices and the like, which change all day), where
+// a generation is told of, and processors and memory that are added.
+constexpr std::array kWanted = {
+    Load(0),                    // 0
+    IfEqual("chan", 0, 5),      // 1: else 7
+    Load(4),                    // 2
+    IfEqual("ge@/", 0, 11),     // 3: else 15
+    Load(16),                   // 4
+    IfEqual("virt", 9, 0),      // 5: then 15
+    Answer(kLongestMessage),    // 6
+    IfEqual("add@", 0, 7),      // 7: else 15
+    Load(12),                   // 8
+    IfEqual("/sys", 0, 5),      // 9: else 15
+    Load(20),                   // 10
+    IfEqual("memo", 2, 0),      // 11: then 14
+    IfEqual("cpu/", 1, 0),      // 12: then 14
+    Answer(0),                  // 13
+    Answer(kLongestMessage),    // 14
+    Answer(0),                  // 15
+};
+
+// openUevents(): a descriptor that hears of them from now on.
+Napi::Value OpenUevents(const Napi::CallbackInfo& info) {
+  Descriptor netlink(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT));
+  if (!netlink) throw SystemError("socket");
+  auto filter = kWanted;
+  const sock_fprog program = {static_cast<unsigned short>(filter.size()), filter.data()};
+  if (setsockopt(netlink.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0) throw SystemError("setsockopt");
+  sockaddr_nl address{};
+  address.nl_family = AF_NETLINK;
+  address.nl_groups = kKernelGroup;
+  if (bind(netlink.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) throw SystemError("bind");
+  return Napi::Number::New(info.Env(), netlink.Release());
+}
+
+// `new UeventReader(fd, onMessage)`; owns `fd`. `onMessage(bytes)`: one message of the kernel, words with a zero byte behind each.
+// It does not keep the loop alive.
+class UeventReader final : public Napi::ObjectWrap<UeventReader> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "UeventReader", {InstanceMethod<&UeventReader::Close>("close")});
+  }
+
+  explicit UeventReader(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<UeventReader>(info),
+        handles_(AddonData::Of(info.Env()).handles),
+        fd_(info[0].As<Napi::Number>().Int32Value()),
+        on_message_(Napi::Persistent(info[1].As<Napi::Function>())) {
+    auto poll = std::make_unique<uv_poll_t>();
+    const int status = uv_poll_init(handles_->loop(), poll.get(), fd_.get());
+    if (status < 0) throw SystemError(-status, "epoll_ctl").ToJavaScript(info.Env());
+    poll_ = OwnedHandle<uv_poll_t>(handles_, poll.release());
+    poll_.get()->data = this;
+    uv_unref(reinterpret_cast<uv_handle_t*>(poll_.get()));
+    Ref();
+    registration_ = handles_->OnEnd([this] {
+      poll_.Close();
+      fd_.Reset();
+    });
+    uv_poll_start(poll_.get(), UV_READABLE,
+                  [](uv_poll_t* handle, int, int) { static_cast<UeventReader*>(handle->data)->Receive(); });
+  }
+
+  ~UeventReader() override {
+    if (fd_) handles_->Forget(registration_);
+  }
+
+ private:
+  // One at a time: the rest is still there in the loop's next turn.
+  void Receive() {
+    std::array<char, kLongestMessage> bytes;
+    sockaddr_nl sender{};
+    iovec part = {bytes.data(), bytes.size()};
+    msghdr message{};
+    message.msg_name = &sender;
+    message.msg_namelen = sizeof sender;
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    const ssize_t count = Retry([&] { return recvmsg(fd_.get(), &message, 0); });
+    // ENOBUFS: more came than there was room for, and what came is still there.
+    if (count <= 0 || (message.msg_flags & MSG_TRUNC) != 0) return;
+    // The kernel alone has this number; a program may send to the group, too, if it is root's.
+    if (sender.nl_pid != 0) return;
+    const Napi::Env env = Env();
+    const Napi::HandleScope scope(env);
+    const napi_value arguments[] = {Napi::Buffer<char>::Copy(env, bytes.data(), static_cast<size_t>(count))};
+    napi_value result;
+    if (napi_make_callback(env, nullptr, Value(), on_message_.Value(), 1, arguments, &result) == napi_pending_exception) {
+      napi_value exception;
+      if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
+    }
+  }
+
+  Napi::Value Close(const Napi::CallbackInfo& info) {
+    if (fd_) {
+      poll_.Close();
+      fd_.Reset();
+      on_message_.Reset();
+      handles_->Forget(registration_);
+      Unref();
+    }
+    return info.Env().Undefined();
+  }
+
+  const std::shared_ptr<LoopHandles> handles_;
+  LoopHandles::Registration registration_;
+  Descriptor fd_;
+  OwnedHandle<uv_poll_t> poll_;
+  Napi::FunctionReference on_message_;
+};
+
+const Part part([](Napi::Env env, Napi::Object exports) {
+  exports.Set("openUevents", Napi::Function::New(env, Guarded<OpenUevents>));
+  exports.Set("UeventReader", UeventReader::Define(env));
+});
+
+}  // namespace
+
+}  // namespace concierge

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+import { chmodSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+import { linuxGeneration } from '../../../adapters/linux/announcements/generation.ts';
+import { Uevents, ueventFrom, type UeventAddon } from '../../../adapters/linux/announcements/uevents.ts';
+import type { KeptDescriptors } from '../../../core/ports/index.ts';
+import { script, scratchDirectory } from './support/scratch.ts';
+
+const message = (...words: readonly string[]): Uint8Array => Buffer.from(words.map((word) => `${word}\0`).join(''));
+const vmgenid = message('change@/devices/platform/QEMUVGID:00', 'ACTION=change', 'DEVPATH=/devices/platform/QEMUVGID:00', 'SUBSYSTEM=platform', 'NEW_VMGENID=1', 'SEQNUM=42');
+const disk = message('change@/devices/pci0000:00/virtio1/block/vda', 'ACTION=change', 'SUBSYSTEM=block', 'DISK_MEDIA_CHANGE=1', 'SEQNUM=43');
+
+/** A kernel that says what a test has it say. */
+function kernel(kept?: KeptDescriptors) {
+  const open = new Map<number, (bytes: Uint8Array) => void>();
+  let next = 100;
+  const addon: UeventAddon = {
+    openUevents: () => (next += 1),
+    UeventReader: class {
+      readonly #fd: number;
+      constructor(fd: number, onMessage: (bytes: Uint8Array) => void) {
+        this.#fd = fd;
+        open.set(fd, onMessage);
+      }
+
+      close(): void {
+        open.delete(this.#fd);
+      }
+    },
+  };
+  return { uevents: new Uevents(kept, addon), open, says: (bytes: Uint8Array) => [...open.values()].forEach((hear) => hear(bytes)) };
+}
+
+describe('what the kernel tells of its devices', () => {
+  it('is read as names and values, whatever else is in it', () => {
+    expect([...ueventFrom(message('add@/devices/x', 'ACTION=add', 'EMPTY=', 'A=b=c', 'no value', '=nameless'))])
+      .toEqual([['ACTION', 'add'], ['EMPTY', ''], ['A', 'b=c']]);
+    expect([...ueventFrom(Buffer.alloc(0))]).toEqual([]);
+  });
+
+  it('is heard over one socket, which is open while somebody listens', () => {
+    const { uevents, open, says } = kernel();
+    const heard: string[] = [];
+    expect(open.size).toBe(0);
+
+    const stops = ['one', 'other'].map((name) => uevents.listen((event) => heard.push(`${name} ${event.get('SEQNUM')}`)));
+    expect(open.size).toBe(1);
+    says(vmgenid);
+    stops[0]?.();
+    stops[0]?.();
+    says(disk);
+    stops[1]?.();
+
+    expect([heard, open.size]).toEqual([['one 42', 'other 42', 'other 43'], 0]);
+  });
+
+  it('waits for the next agent where a keeper holds the socket', () => {
+    const held = new Map<string, number>([]);
+    const said: string[] = [];
+    const kept = {
+      take: (name: string) => held.get(name),
+      keep: (name: string, kind: string, note: string, fd: number) => {
+        said.push(`${name} ${kind} ${note}`);
+        held.set(name, fd);
+      },
+    } as unknown as KeptDescriptors;
+
+    kernel(kept).uevents.listen(() => undefined);
+    const next = kernel(kept);
+    next.uevents.listen(() => undefined);
+
+    expect(said).toEqual(['uevents stream kernel']);
+    expect([...next.open.keys()]).toEqual([101]);
+  });
+});
+
+describe('another generation', () => {
+  it('is what the vmgenid driver tells of, and nothing else', async () => {
+    const { uevents, says } = kernel();
+    let heard = 0;
+    const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents }).watch(() => {
+      heard += 1;
+    });
+
+    for (const bytes of [disk, vmgenid, message('change@/x', 'SYNTH_ARG_NEW_VMGENID=1'), message('change@/x', 'NEW_VMGENID=0')]) says(bytes);
+    watch.stop();
+    watch.stop();
+    says(vmgenid);
+
+    expect(heard).toBe(1);
+  });
+
+  it('has hooks in a directory, which are told of it in their environment', async () => {
+    const directory = join(scratchDirectory(), 'generation.d');
+    mkdirSync(directory, { mode: 0o755 });
+    script(join(directory, '10-tells'), 'echo "$1 $CONCIERGE_OLD_GENERATION $CONCIERGE_NEW_GENERATION $CONCIERGE_CLOCK_OFF_BY_NS."');
+    script(join(directory, '20-fails'), 'echo no lease; exit 3');
+    script(join(directory, '30-hangs'), 'sleep 300');
+    script(join(directory, '40-loose'), 'echo loose');
+    script(join(directory, '50-off'), 'echo off');
+    chmodSync(join(directory, '40-loose'), 0o777);
+    chmodSync(join(directory, '50-off'), 0o644);
+    const hooks = await linuxGeneration({ directory, timeLimitMs: 1000, uevents: kernel().uevents }).hooks();
+
+    expect(hooks.map(({ name, refused }) => [name.slice(directory.length + 1), refused !== undefined])).toEqual([['10-tells', false], ['20-fails', false], ['30-hangs', false], ['40-loose', true]]);
+    const [tells, fails, hangs] = hooks;
+    expect((await tells?.run({ from: 0, to: 1, clockOffBy: -7n }))?.output).toBe('generation 0 1 -7.\n');
+    expect((await tells?.run({ from: 1, to: 2 }))?.output).toBe('generation 1 2 .\n');
+    expect(await fails?.run({ from: 0, to: 1 })).toMatchObject({ ok: false, error: `child process has failed to execute generation hook ${directory}/20-fails: no lease\n` });
+    expect(await hangs?.run({ from: 0, to: 1 })).toMatchObject({ ok: false, error: `child process has failed to execute generation hook ${directory}/30-hangs: killed after its time limit of 1 s` });
+  });
+
+  it('has none where no directory is named, or it is not there', async () => {
+    const { uevents } = kernel();
+
+    expect(await linuxGeneration({ directory: '', timeLimitMs: 0, uevents }).hooks()).toEqual([]);
+    expect(await linuxGeneration({ directory: join(scratchDirectory(), 'none'), timeLimitMs: 0, uevents }).hooks()).toEqual([]);
+  });
+});
