@@ -3,14 +3,14 @@ import type { Capability } from '../core/ports/capabilities.ts';
 
 /** What each backend of this package leaves out. A test compares it with those that can be loaded. */
 export const leftOut = {
-  linux: new Set<Capability>(['host.devices', 'processes.interactive', 'processes.interactive.terminals']),
+  linux: new Set<Capability>(['host.devices', 'host.driverPackages', 'host.driverServices', 'processes.interactive', 'processes.interactive.terminals']),
   windows: new Set<Capability>([
     'power.suspend.hybrid', 'processors.online.switching', 'processors.statistics', 'memory.blocks',
     'memory.blocks.switching', 'fileSystem.diskStatistics', 'processes.interactive', 'processes.interactive.terminals',
     'clock.references', 'generation',
   ]),
   /** As `createFakeMachine()` makes it; it can be described with them. */
-  fake: new Set<Capability>(['host.devices']),
+  fake: new Set<Capability>(['host.devices', 'host.driverPackages', 'host.driverServices']),
 } as const;
 
 export type BackendName = keyof typeof leftOut;

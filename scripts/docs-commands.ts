@@ -111,7 +111,7 @@ export function commandsDocument(): string {
 
 <!-- Made from core/schema by \`node scripts/docs-commands.ts\`; change the schema, not this file. -->
 
-All ${all.filter(({ name }) => name.startsWith('guest-')).length} commands of qemu-ga 11.1, in the order of its schema, and those of Concierge itself. A command whose part of the
+All ${all.filter(({ name, since }) => name.startsWith('guest-') && since !== '11.2').length} commands of qemu-ga 11.1, in the order of its schema, those that its development has for the next release (11.2), and those of Concierge itself. A command whose part of the
 operating system a backend does not have does not exist there: guest-info does not list it, and it is answered with the error class
 \`CommandNotFound\`. All other errors of commands are of the class \`GenericError\`; the tables of errors leave out those of the
 arguments (\`Parameter 'NAME' is missing\` and its kin), and words in capitals stand for what is different each time. Integers are

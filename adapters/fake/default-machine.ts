@@ -17,7 +17,7 @@ const osRelease = 'ID=debian\nNAME="Debian GNU/Linux"\nPRETTY_NAME="Debian GNU/L
  */
 export const defaultDescription: Omit<MachineDescription, 'agent' | 'host'> & {
   readonly agent: Required<MachineDescription['agent']>;
-  readonly host: Required<Omit<MachineDescription['host'], 'devices'>>;
+  readonly host: Required<Omit<MachineDescription['host'], 'devices' | 'driverPackages' | 'driverServices'>>;
 } = {
   realTime: false,
   // 2026-01-01T00:00:00Z

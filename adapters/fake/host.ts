@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { DeviceDriver, Host, OsInformation } from '../../core/ports/index.ts';
+import type { DeviceDriver, DriverPackage, DriverService, Host, OsInformation } from '../../core/ports/index.ts';
 
 export interface HostDescription {
   readonly name: string;
@@ -7,7 +7,11 @@ export interface HostDescription {
   readonly osInformation: OsInformation;
   /** Only Windows tells; absent: the guest has no such list. */
   readonly devices?: readonly DeviceDriver[];
+  readonly driverPackages?: readonly DriverPackage[];
+  readonly driverServices?: readonly DriverService[];
 }
+
+const copyOf = <T>(list: readonly T[] | undefined): T[] | undefined => (list === undefined ? undefined : [...list]);
 
 /** What the fake says of itself; every member may be changed. */
 export class FakeHost {
@@ -15,21 +19,27 @@ export class FakeHost {
   timeZone: HostDescription['timeZone'];
   osInformation: OsInformation;
   readonly devices: DeviceDriver[] | undefined;
+  readonly driverPackages: DriverPackage[] | undefined;
+  readonly driverServices: DriverService[] | undefined;
 
   constructor(description: HostDescription) {
     this.name = description.name;
     this.timeZone = description.timeZone;
     this.osInformation = description.osInformation;
-    this.devices = description.devices === undefined ? undefined : [...description.devices];
+    this.devices = copyOf(description.devices);
+    this.driverPackages = copyOf(description.driverPackages);
+    this.driverServices = copyOf(description.driverServices);
   }
 
   port(): Host {
-    const { devices } = this;
+    const { devices, driverPackages, driverServices } = this;
     return {
       hostName: { get: async () => this.name },
       timeZone: { get: async () => this.timeZone },
       osInformation: { get: async () => this.osInformation },
       ...(devices === undefined ? {} : { devices: { list: async () => [...devices] } }),
+      ...(driverPackages === undefined ? {} : { driverPackages: { list: async () => [...driverPackages] } }),
+      ...(driverServices === undefined ? {} : { driverServices: { list: async () => [...driverServices] } }),
     };
   }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { koffi, type RawFunction } from './koffi.ts';
 import { providerPath } from './vss/provider-path.ts';
 
@@ -42,6 +42,9 @@ const ownDlls: Readonly<Record<string, () => string>> = { 'concierge-vss.dll': p
 /** By its whole path: a file of that name beside the program must not be loaded in its place. */
 export const dllPath = (name: string, key: string): string =>
   replacements.get(`${name}!${key}`) ?? replacements.get(name) ?? ownDlls[name]?.() ?? join(systemDirectory(), name);
+
+/** `C:\\Windows`. */
+export const windowsDirectory = (): string => dirname(systemDirectory());
 
 let itsSystemDirectory: string | undefined;
 

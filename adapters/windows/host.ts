@@ -5,6 +5,8 @@ import { DYNAMIC_TIME_ZONE_INFORMATION, kernel32, SYSTEM_INFO } from './bindings
 import { ntdll, OSVERSIONINFOEX } from './bindings/ntdll.ts';
 import { computerName } from './computer-name.ts';
 import { deviceDrivers } from './devices.ts';
+import { driverPackages } from './driver-packages.ts';
+import { driverServices } from './driver-services.ts';
 import { readFields, structure } from './layout.ts';
 import { registryText } from './registry.ts';
 import { lastWindowsError } from './system-error.ts';
@@ -73,4 +75,6 @@ export const windowsHost: Host = {
       return deviceDrivers();
     },
   },
+  driverPackages: { list: driverPackages },
+  driverServices: { list: driverServices },
 };

@@ -4,6 +4,8 @@
  * the headers (`test/windows/host/layout.test.ts`). All are those of 64-bit Windows.
  */
 
+import { koffi, type Pointer } from './koffi.ts';
+
 /** `wideN`: UTF-16 text in room for N characters; `bytesN`: N bytes as they are. */
 export type FieldType = 'u8' | 'u16' | 'u32' | 'i32' | 'u64' | 'i64' | 'pointer' | `wide${number}` | `bytes${number}`;
 
@@ -68,6 +70,12 @@ function readField(memory: Buffer, at: number, type: FieldType): unknown {
       return type.startsWith('wide') ? textOf(bytes) : Buffer.from(bytes);
     }
   }
+}
+
+/** What lies in some memory from an address on; `undefined` where that is not in it. */
+export function bytesWithin(memory: Buffer, address: Pointer): Buffer | undefined {
+  const at = address - koffi().address(memory);
+  return at < 0n || at >= BigInt(memory.length) ? undefined : memory.subarray(Number(at));
 }
 
 /** UTF-16 up to the first zero character. */

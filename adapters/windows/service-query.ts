@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../../core/errors/agent-error.ts';
 import { advapi32, QUERY_SERVICE_CONFIG, SERVICE_FAILURE_ACTIONS, SERVICE_PRESHUTDOWN_INFO, SERVICE_STATUS_PROCESS } from './bindings/advapi32.ts';
-import { koffi, type Out, type Pointer } from './koffi.ts';
+import type { Out, Pointer } from './koffi.ts';
 import { Lane } from './lane.ts';
-import { readFields, textOf } from './layout.ts';
+import { bytesWithin, readFields, textOf } from './layout.ts';
 import { windowsErrorOf } from './system-error.ts';
 
 const SC_MANAGER_CONNECT = 1;
@@ -42,10 +42,10 @@ export const isLocalSystem = ({ account }: Pick<ServiceFacts, 'account'>): boole
  * @returns `undefined` where there is no such service
  * @throws os error of the manager
  */
-export const queryService = (name: string): Promise<ServiceFacts | undefined> => oneByOne.run(() => query(name));
+export const queryService = (name: string): Promise<ServiceFacts | undefined> => serviceLane.run(() => query(name));
 
 /** The manager's handles of one process are no matter for several threads at a time: under Wine they get lost. */
-const oneByOne = new Lane(1);
+export const serviceLane = new Lane(1);
 
 async function query(name: string): Promise<ServiceFacts | undefined> {
   const { result: manager, lastError: code } = await advapi32.OpenSCManagerW.async(null, null, SC_MANAGER_CONNECT);
@@ -90,7 +90,4 @@ async function factsOf(name: string, service: Pointer): Promise<ServiceFacts> {
 }
 
 /** A text that lies in the same memory as the structure that has its address. */
-function textWithin(memory: Buffer, address: Pointer): string {
-  const at = address - koffi().address(memory);
-  return at < 0n || at >= BigInt(memory.length) ? '' : textOf(memory.subarray(Number(at)));
-}
+const textWithin = (memory: Buffer, address: Pointer): string => textOf(bytesWithin(memory, address) ?? Buffer.alloc(0));

@@ -2,7 +2,7 @@
 import { withContext } from '../errors/agent-error.ts';
 import type { UserSession } from '../ports/index.ts';
 import {
-  guestGetDevices, guestGetHostName, guestGetOsinfo, guestGetTimezone, guestGetUsers,
+  guestGetDevices, guestGetDriverPackages, guestGetDriverServices, guestGetHostName, guestGetOsinfo, guestGetTimezone, guestGetUsers,
 } from '../schema/identity.ts';
 import { available, handler } from './command.ts';
 import { present } from './present.ts';
@@ -75,5 +75,23 @@ export const getDevices = handler(guestGetDevices, async ({ backend }) => {
     }));
   } catch (error) {
     throw withContext('failed to get device tree', error);
+  }
+});
+
+export const getDriverPackages = handler(guestGetDriverPackages, async ({ backend }) => {
+  try {
+    const packages = await available(backend.host?.driverPackages, 'host.driverPackages').list();
+    return packages.map(({ name, originalName, version, vendor }) => present({ name, 'original-name': originalName, version, vendor }));
+  } catch (error) {
+    throw withContext('failed to list driver packages', error);
+  }
+});
+
+export const getDriverServices = handler(guestGetDriverServices, async ({ backend }) => {
+  try {
+    const services = await available(backend.host?.driverServices, 'host.driverServices').list();
+    return services.map(({ name, driverPath, version, vendor, status }) => present({ name, 'driver-path': driverPath, version, vendor, status }));
+  } catch (error) {
+    throw withContext('failed to list driver services', error);
   }
 });

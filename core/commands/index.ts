@@ -7,7 +7,7 @@ import { exec, execStatus } from './exec.ts';
 import { fileClose, fileFlush, fileOpen, fileRead, fileSeek, fileWrite } from './files.ts';
 import { freeze, freezeList, freezePlan, freezeReport, freezeStatus, fstrim, thaw } from './freezing.ts';
 import { generation } from './generation.ts';
-import { getDevices, getHostName, getOsinfo, getTimezone, getUsers } from './identity.ts';
+import { getDevices, getDriverPackages, getDriverServices, getHostName, getOsinfo, getTimezone, getUsers } from './identity.ts';
 import { getMemoryBlockInfo, getMemoryBlocks, setMemoryBlocks } from './memory.ts';
 import { getInterfaces, getRoute } from './network.ts';
 import { shutdown, suspendDisk, suspendHybrid, suspendRam } from './power.ts';
@@ -55,6 +55,8 @@ const byName: Readonly<Record<CommandName, CommandHandler>> = {
   'guest-get-timezone': getTimezone,
   'guest-get-osinfo': getOsinfo,
   'guest-get-devices': getDevices,
+  'guest-get-driver-packages': getDriverPackages,
+  'guest-get-driver-services': getDriverServices,
   'guest-ssh-get-authorized-keys': getAuthorizedKeys,
   'guest-ssh-add-authorized-keys': addAuthorizedKeys,
   'guest-ssh-remove-authorized-keys': removeAuthorizedKeys,

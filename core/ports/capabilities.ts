@@ -16,7 +16,7 @@ export const capabilityGroups = [
   'accounts.sessions', 'accounts.passwords', 'accounts.sshKeys',
   'processors.online', 'processors.online.switching', 'processors.statistics', 'processors.load',
   'memory.blocks', 'memory.blocks.switching',
-  'host.hostName', 'host.timeZone', 'host.osInformation', 'host.devices',
+  'host.hostName', 'host.timeZone', 'host.osInformation', 'host.devices', 'host.driverPackages', 'host.driverServices',
   'hooks',
   'generation',
   'channels',

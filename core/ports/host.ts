@@ -16,6 +16,14 @@ export interface Host {
     /** Drivers of paravirtual devices (Windows). */
     list(): Promise<readonly DeviceDriver[]>;
   };
+  readonly driverPackages?: {
+    /** Packages of drivers that somebody has added to the system's store, whoever made them and whether or not a device uses them (Windows). */
+    list(): Promise<readonly DriverPackage[]>;
+  };
+  readonly driverServices?: {
+    /** Every driver that the system knows as a service, running or not (Windows). */
+    list(): Promise<readonly DriverService[]>;
+  };
 }
 
 /** os-release(5) and uname(2), or what stands for them. Absent members are unknown. */
@@ -38,4 +46,23 @@ export interface DeviceDriver {
   readonly driverDate?: bigint;
   readonly driverVersion?: string;
   readonly pciId?: { readonly vendorId: number; readonly deviceId: number };
+}
+
+export interface DriverPackage {
+  /** What the system calls it: `oem3.inf`. */
+  readonly name: string;
+  /** What its maker called it: `netkvm.inf`. */
+  readonly originalName?: string;
+  readonly version: string;
+  readonly vendor?: string;
+}
+
+export interface DriverService {
+  readonly name: string;
+  /** Where its file lies. */
+  readonly driverPath?: string;
+  /** Of its file, as its maker. */
+  readonly version?: string;
+  readonly vendor?: string;
+  readonly status: 'stopped' | 'start-pending' | 'stop-pending' | 'running' | 'continue-pending' | 'pause-pending' | 'paused' | 'unknown';
 }

@@ -105,3 +105,40 @@ export const guestGetDevices = command({
   result: listOf(guestDeviceInfo),
   needs: 'host.devices',
 });
+
+export const guestDriverPackage = struct('GuestDriverPackageInfo', {
+  name: required(str, 'What the system calls the package: `oem3.inf`.'),
+  'original-name': optional(str, 'What its maker called it: `netkvm.inf`.'),
+  version: required(str, 'Version of the driver.'),
+  vendor: optional(str, 'Who provides it.'),
+});
+
+export const guestGetDriverPackages = command({
+  name: 'guest-get-driver-packages',
+  since: '11.2',
+  group: 'observe',
+  summary: "Lists packages of drivers that were added to the system's store.",
+  result: listOf(guestDriverPackage),
+  resultDoc: 'Of every vendor, whether or not a device uses them.',
+  needs: 'host.driverPackages',
+});
+
+export const guestDriverService = struct('GuestDriverServiceInfo', {
+  name: required(str, 'Name of the service.'),
+  'driver-path': optional(str, 'Where the file of the driver lies.'),
+  version: optional(str, 'Version of the file.'),
+  vendor: optional(str, 'Who made the file.'),
+  status: required(
+    enumOf('GuestDriverServiceStatus', ['stopped', 'start-pending', 'stop-pending', 'running', 'continue-pending', 'pause-pending', 'paused', 'unknown']), 'State of the service.',
+  ),
+});
+
+export const guestGetDriverServices = command({
+  name: 'guest-get-driver-services',
+  since: '11.2',
+  group: 'observe',
+  summary: 'Lists drivers that the system knows as services.',
+  result: listOf(guestDriverService),
+  resultDoc: 'Those that do not run, too.',
+  needs: 'host.driverServices',
+});

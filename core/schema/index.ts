@@ -8,7 +8,7 @@ import {
   conciergeFsfreezePlan, conciergeFsfreezeReport, guestFsfreezeFreeze, guestFsfreezeFreezeList, guestFsfreezeStatus, guestFsfreezeThaw, guestFstrim,
 } from './freezing.ts';
 import { conciergeGeneration } from './generation.ts';
-import { guestGetDevices, guestGetHostName, guestGetOsinfo, guestGetTimezone, guestGetUsers } from './identity.ts';
+import { guestGetDevices, guestGetDriverPackages, guestGetDriverServices, guestGetHostName, guestGetOsinfo, guestGetTimezone, guestGetUsers } from './identity.ts';
 import { guestGetMemoryBlockInfo, guestGetMemoryBlocks, guestSetMemoryBlocks } from './memory.ts';
 import { guestNetworkGetInterfaces, guestNetworkGetRoute } from './network.ts';
 import { guestShutdown, guestSuspendDisk, guestSuspendHybrid, guestSuspendRam } from './power.ts';
@@ -19,7 +19,7 @@ import {
 import { guestInfo, guestPing, guestSync, guestSyncDelimited } from './session.ts';
 import { guestGetTime, guestSetTime } from './time.ts';
 
-/** All commands in the order of qemu-ga 11.1's schema, then Concierge's own. guest-info lists them backwards. */
+/** All commands in the order of qemu-ga 11.1's schema, those of the release after it, then Concierge's own. guest-info lists them backwards. */
 export const commands = [
   guestSyncDelimited,
   guestSync,
@@ -65,6 +65,8 @@ export const commands = [
   guestGetCpustats,
   guestGetLoad,
   guestNetworkGetRoute,
+  guestGetDriverPackages,
+  guestGetDriverServices,
   conciergeFsfreezeReport,
   conciergeFsfreezePlan,
   conciergeExecStart,

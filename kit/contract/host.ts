@@ -57,6 +57,39 @@ const deviceCases: readonly ContractCase<NonNullable<Host['devices']>>[] = [
   },
 ];
 
+const packageCases: readonly ContractCase<NonNullable<Host['driverPackages']>>[] = [
+  {
+    name: 'every package of drivers has a name, each its own, and a version; what is not known is left out',
+    run: async (packages) => {
+      const all = await packages.list();
+      for (const one of all) {
+        hasNoUndefined(one, 'a package');
+        for (const member of ['name', 'version'] as const) isText(one[member], member);
+        for (const member of ['originalName', 'vendor'] as const) if (one[member] !== undefined) isText(one[member], member);
+      }
+      assert.equal(new Set(all.map(({ name }) => name)).size, all.length, 'a name twice');
+    },
+  },
+];
+
+const driverStates: ReadonlySet<string> = new Set(['stopped', 'start-pending', 'stop-pending', 'running', 'continue-pending', 'pause-pending', 'paused', 'unknown']);
+
+const serviceCases: readonly ContractCase<NonNullable<Host['driverServices']>>[] = [
+  {
+    name: 'every driver has a name, each its own, and a state; what is not known is left out',
+    run: async (services) => {
+      const all = await services.list();
+      for (const one of all) {
+        hasNoUndefined(one, 'a driver');
+        isText(one.name, 'name');
+        assert.ok(driverStates.has(one.status), `status ${one.status}`);
+        for (const member of ['driverPath', 'version', 'vendor'] as const) if (one[member] !== undefined) isText(one[member], member);
+      }
+      assert.equal(new Set(all.map(({ name }) => name.toLowerCase())).size, all.length, 'a name twice');
+    },
+  },
+];
+
 const shutdownCases: readonly ContractCase<NonNullable<Power['shutdown']>>[] = (['powerdown', 'halt', 'reboot'] as const).map((mode) => ({
   name: `the order for ${mode} is taken`,
   skip: ({ safe }) => (safe.power === true ? undefined : 'needs a machine that may be shut down'),
@@ -125,6 +158,8 @@ export const hostNameContract = contractGroup('host.hostName', (backend) => back
 export const timeZoneContract = contractGroup('host.timeZone', (backend) => backend.host?.timeZone, zoneCases);
 export const osInformationContract = contractGroup('host.osInformation', (backend) => backend.host?.osInformation, osCases);
 export const deviceContract = contractGroup('host.devices', (backend) => backend.host?.devices, deviceCases);
+export const driverPackageContract = contractGroup('host.driverPackages', (backend) => backend.host?.driverPackages, packageCases);
+export const driverServiceContract = contractGroup('host.driverServices', (backend) => backend.host?.driverServices, serviceCases);
 export const shutdownContract = contractGroup('power.shutdown', (backend) => backend.power?.shutdown, shutdownCases);
 export const suspendContract = contractGroup('power.suspend', (backend) => backend.power?.suspend, suspendCases);
 export const hookContract = contractGroup('hooks', (backend) => backend.hooks, hookCases);

@@ -10,7 +10,7 @@ import { freezeContract } from './freezing.ts';
 import { clockReferenceContract, generationContract } from './generation.ts';
 import type { ContractGroup } from './group.ts';
 import {
-  deviceContract, hookContract, hostNameContract, osInformationContract, shutdownContract, suspendContract, timeZoneContract,
+  deviceContract, driverPackageContract, driverServiceContract, hookContract, hostNameContract, osInformationContract, shutdownContract, suspendContract, timeZoneContract,
 } from './host.ts';
 import { interfaceContract, routeContract } from './network.ts';
 import { interactiveContract, terminalContract } from './interactive.ts';
@@ -52,6 +52,8 @@ const contracts: { readonly [Name in CapabilityGroup]: ContractGroup<Name> } = {
   'host.timeZone': timeZoneContract,
   'host.osInformation': osInformationContract,
   'host.devices': deviceContract,
+  'host.driverPackages': driverPackageContract,
+  'host.driverServices': driverServiceContract,
   hooks: hookContract,
   generation: generationContract,
   channels: channelContract,

@@ -68,7 +68,12 @@ export function fakeSubject(description: Partial<MachineDescription> = {}): Cont
     generationHooks: [{ name: 'machine-id', output: 'new\n' }, { name: 'dhcp', ok: false, output: 'no lease\n' }, { name: 'loose', refused: 'loose can be written by everybody' }],
     hypervisorClock: 'present',
     ...description,
-    host: { devices: [{ driverName: 'Red Hat VirtIO Ethernet Adapter', pciId: { vendorId: 0x1af4, deviceId: 0x1000 } }], ...description.host },
+    host: {
+      devices: [{ driverName: 'Red Hat VirtIO Ethernet Adapter', pciId: { vendorId: 0x1af4, deviceId: 0x1000 } }],
+      driverPackages: [{ name: 'oem0.inf', originalName: 'netkvm.inf', version: '100.94.104.24800', vendor: 'Red Hat, Inc.' }],
+      driverServices: [{ name: 'netkvm', driverPath: 'C:\\Windows\\System32\\drivers\\netkvm.sys', version: '100.94.104.24800', vendor: 'Red Hat, Inc.', status: 'running' }],
+      ...description.host,
+    },
     files: {
       ...Object.fromEntries(Object.entries(programs).map(([path, program]) => [path, { program }])),
       '/var/scratch': { directory: true, uid, gid: uid },

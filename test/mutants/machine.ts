@@ -153,6 +153,24 @@ export const machineMutants: readonly Mutant[] = [
     fault: 'numbers of PCI vendors have 32 bits', group: 'host.devices', caughtBy: 'every device has a driver', fakeOnly: true,
     plant: listing('host.devices', (list) => [...list, { driverName: 'VirtIO', pciId: { vendorId: 0x10001af4, deviceId: 1 } }]),
   },
+  ...([
+    ['a package of drivers without a version has an empty one', { name: 'oem9.inf', version: '' }],
+    ['a package of drivers without a vendor has an empty one', { name: 'oem9.inf', version: '1.0', vendor: '' }],
+    ['what is unknown of a package of drivers is undefined', { name: 'oem9.inf', version: '1.0', originalName: undefined }],
+    ['a package of drivers is told twice', { name: 'oem0.inf', version: '1.0' }],
+  ] as const).map(([fault, one]): Mutant => ({
+    fault, group: 'host.driverPackages', caughtBy: 'every package of drivers has a name, each its own, and a version; what is not known is left out', fakeOnly: true,
+    plant: listing('host.driverPackages', (list) => [...list, one]),
+  })),
+  ...([
+    ['the state of a driver is a number', { name: 'viostor', status: 4 }],
+    ['a driver without a file has an empty path', { name: 'viostor', status: 'stopped', driverPath: '' }],
+    ['what is unknown of a driver is undefined', { name: 'viostor', status: 'stopped', version: undefined }],
+    ['a driver is told twice', { name: 'NetKVM', status: 'running' }],
+  ] as const).map(([fault, one]): Mutant => ({
+    fault, group: 'host.driverServices', caughtBy: 'every driver has a name, each its own, and a state; what is not known is left out', fakeOnly: true,
+    plant: listing('host.driverServices', (list) => [...list, one]),
+  })),
   ...(['powerdown', 'halt', 'reboot'] as const).map((refused): Mutant => ({
     fault: `the order for ${refused} is unknown`, group: 'power.shutdown', caughtBy: `the order for ${refused} is taken`, fakeOnly: true,
     plant: planted<NonNullable<Power['shutdown']>>('power.shutdown', (power) => ({ shutdown: async (mode: ShutdownMode) => {

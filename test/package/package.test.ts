@@ -88,7 +88,7 @@ describe('the portable backend', () => {
       await ctl(agent.socket, 'cp', join(installed.directory, 'sent'), `guest:${join(installed.directory, 'arrived')}`);
 
       expect(tests).toMatch(/(?:#|ℹ) fail 0/);
-      expect(listed).toMatch(/: 2\d of 44 commands, fits this machine/);
+      expect(listed).toMatch(/: 2\d of 46 commands, fits this machine/);
       expect(readFileSync(join(installed.directory, 'arrived'), 'utf8')).toBe('across');
       expect(await ctl(agent.socket, 'exec', '--', 'echo', 'hello')).toBe('hello\n');
       expect(await ctl(agent.socket, 'info')).toMatch(/^commands +2\d, 2\d enabled$/m);

@@ -32,6 +32,8 @@ const ofWindows = [
   'guest-ssh-get-authorized-keys', 'guest-ssh-add-authorized-keys', 'guest-ssh-remove-authorized-keys', 'guest-get-load',
   // Since 11.0.
   'guest-network-get-route',
+  // Of the release after 11.1.
+  'guest-get-driver-packages', 'guest-get-driver-services',
 ];
 
 /** And those that it lacks there. */
@@ -41,7 +43,7 @@ const ofLinuxAlone = [
 ];
 
 describe('the agent as a program on Windows', () => {
-  it('has the 37 commands that qemu-ga has on Windows, its own, and no other', async () => {
+  it('has the 37 commands that qemu-ga 11.1 has on Windows, two of the release after it, its own, and no other', async () => {
     await withAgent(async (ask) => {
       const info = (await ask({ execute: 'guest-info' }))['return'] as AgentInfo;
 

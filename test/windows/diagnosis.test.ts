@@ -93,7 +93,7 @@ describe('the diagnosis of this Wine', () => {
     const findings = JSON.parse(stdout) as readonly Finding[];
     assert.equal(status, 1, stderr);
     assert.deepEqual(findings.filter(({ verdict }) => verdict === 'by-hand'), byHand);
-    assert.match(findings.find(({ subject }) => subject === 'commands')?.detail ?? '', /^37 of 44; this machine has nothing for guest-suspend-hybrid, /);
+    assert.match(findings.find(({ subject }) => subject === 'commands')?.detail ?? '', /^39 of 46; this machine has nothing for guest-suspend-hybrid, /);
     assert.ok(findings.some(({ subject, verdict }) => subject === 'VSS writers' && verdict !== 'good'), 'Wine has no writers');
   });
 });

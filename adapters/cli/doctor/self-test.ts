@@ -37,6 +37,8 @@ function facts(backend: Backend): readonly Trial[] {
     ['guest-get-timezone', ask(host?.timeZone, (its) => its.get())],
     ['guest-get-osinfo', ask(host?.osInformation, (its) => its.get())],
     ['guest-get-devices', ask(host?.devices, (its) => its.list())],
+    ['guest-get-driver-packages', ask(host?.driverPackages, (its) => its.list())],
+    ['guest-get-driver-services', ask(host?.driverServices, (its) => its.list())],
   ];
   return asked.map(([subject, answer]) => ({
     subject,

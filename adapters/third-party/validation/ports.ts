@@ -186,6 +186,13 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
   'host.devices': {
     list: list(record({ driverName: text }, { driverDate: int64, driverVersion: text, pciId: record({ vendorId: count, deviceId: count }) })),
   },
+  'host.driverPackages': { list: list(record({ name: text, version: text }, { originalName: text, vendor: text })) },
+  'host.driverServices': {
+    list: list(record(
+      { name: text, status: oneOf('stopped', 'start-pending', 'stop-pending', 'running', 'continue-pending', 'pause-pending', 'paused', 'unknown') },
+      { driverPath: text, version: text, vendor: text },
+    )),
+  },
   hooks: {
     list: {
       answer: listOf(withMethods('run')),

@@ -25,6 +25,8 @@ export const advapi32 = dll('advapi32.dll', {
   CreateServiceW: prototype<(manager: Pointer, name: string, displayName: string, access: number, type: number, start: number, errorControl: number, path: string, group: null, tag: null, dependencies: null, account: string | null, password: null) => Pointer>(
     'void *__stdcall CreateServiceW(void *manager, str16 name, str16 displayName, uint32_t access, uint32_t type, uint32_t start, uint32_t errorControl, str16 path, str16 group, void *tag, void *dependencies, str16 account, str16 password)'),
   DeleteService: prototype<(service: Pointer) => number>('int __stdcall DeleteService(void *service)'),
+  EnumServicesStatusExW: prototype<(manager: Pointer, level: number, type: number, state: number, into: Buffer, length: number, needed: Out<number>, count: Out<number>, resume: Out<number>, group: null) => number>(
+    'int __stdcall EnumServicesStatusExW(void *manager, int level, uint32_t type, uint32_t state, _Out_ void *into, uint32_t length, _Out_ uint32_t *needed, _Out_ uint32_t *count, _Inout_ uint32_t *resume, str16 group)'),
   GetFileSecurityW: prototype<(path: string, parts: number, descriptor: Buffer | null, length: number, needed: Out<number>) => number>(
     'int __stdcall GetFileSecurityW(str16 path, uint32_t parts, _Out_ void *descriptor, uint32_t length, _Out_ uint32_t *needed)'),
   GetKernelObjectSecurity: prototype<(handle: Pointer, parts: number, descriptor: Buffer, length: number, needed: Out<number>) => number>(
@@ -86,6 +88,11 @@ export const SERVICE_STATUS = layout('SERVICE_STATUS', 'windows.h', 28, {
 export const SERVICE_STATUS_PROCESS = layout('SERVICE_STATUS_PROCESS', 'windows.h', 36, {
   dwCurrentState: [4, 'u32'], dwControlsAccepted: [8, 'u32'], dwWin32ExitCode: [12, 'u32'], dwServiceSpecificExitCode: [16, 'u32'],
   dwProcessId: [28, 'u32'],
+});
+
+/** One of a list; its texts lie behind the list, by their addresses. */
+export const ENUM_SERVICE_STATUS_PROCESS = layout('ENUM_SERVICE_STATUS_PROCESSW', 'windows.h', 56, {
+  lpServiceName: [0, 'pointer'], 'ServiceStatusProcess.dwCurrentState': [20, 'u32'],
 });
 
 /** Texts lie behind it in the same memory, by their addresses. */

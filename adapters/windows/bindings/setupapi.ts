@@ -5,6 +5,7 @@ import { layout } from '../layout.ts';
 
 /** Prototypes as in setupapi.h and cfgmgr32.h. */
 export const setupapi = dll('setupapi.dll', {
+  SetupCloseInfFile: prototype<(inf: Pointer) => void>('void __stdcall SetupCloseInfFile(void *inf)'),
   SetupDiDestroyDeviceInfoList: prototype<(set: Pointer) => number>('int __stdcall SetupDiDestroyDeviceInfoList(void *set)'),
   SetupDiEnumDeviceInfo: prototype<(set: Pointer, index: number, device: Buffer) => number>(
     'int __stdcall SetupDiEnumDeviceInfo(void *set, uint32_t index, _Inout_ void *device)'),
@@ -18,6 +19,12 @@ export const setupapi = dll('setupapi.dll', {
     'int __stdcall SetupDiGetDevicePropertyW(void *set, void *device, void *key, _Out_ uint32_t *type, _Out_ void *into, uint32_t length, _Out_ uint32_t *needed, uint32_t flags)'),
   SetupDiGetDeviceRegistryPropertyW: prototype<(set: Pointer, device: Buffer, property: number, type: Out<number>, into: Buffer | null, length: number, needed: Out<number>) => number>(
     'int __stdcall SetupDiGetDeviceRegistryPropertyW(void *set, void *device, uint32_t property, _Out_ uint32_t *type, _Out_ void *into, uint32_t length, _Out_ uint32_t *needed)'),
+  SetupGetInfDriverStoreLocationW: prototype<(path: string, platform: null, locale: null, into: Buffer, length: number, needed: Out<number>) => number>(
+    'int __stdcall SetupGetInfDriverStoreLocationW(str16 path, void *platform, str16 locale, _Out_ void *into, uint32_t length, _Out_ uint32_t *needed)'),
+  SetupGetLineTextW: prototype<(context: null, inf: Pointer, section: string, key: string, into: Buffer, length: number, needed: Out<number>) => number>(
+    'int __stdcall SetupGetLineTextW(void *context, void *inf, str16 section, str16 key, _Out_ void *into, uint32_t length, _Out_ uint32_t *needed)'),
+  SetupOpenInfFileW: prototype<(path: string, kind: null, style: number, line: Out<number>) => Pointer>(
+    'void *__stdcall SetupOpenInfFileW(str16 path, str16 kind, uint32_t style, _Out_ uint32_t *line)'),
 });
 
 export const SP_DEVINFO_DATA = layout('SP_DEVINFO_DATA', 'setupapi.h', 32, {

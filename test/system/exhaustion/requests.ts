@@ -55,7 +55,7 @@ export const requests: Readonly<Record<CommandName, Request>> = {
   'guest-get-users': {},
   'guest-get-timezone': {},
   'guest-get-osinfo': {},
-  'guest-get-devices': {},
+  'guest-get-devices': {}, 'guest-get-driver-packages': {}, 'guest-get-driver-services': {},
   'guest-ssh-get-authorized-keys': { arguments: { username: 'root' } },
   'guest-ssh-add-authorized-keys': { arguments: { username: 'root', keys: ['ssh-ed25519 AAAA test'] } },
   'guest-ssh-remove-authorized-keys': { arguments: { username: 'root', keys: ['ssh-ed25519 AAAA test'] } },

@@ -77,7 +77,7 @@ describe('the doctor', () => {
 
     expect(status).toBe(0);
     expect(about('channel')).toEqual([{ subject: 'channel', verdict: 'good', detail: `unix-listen ${directory}/agent.sock: the socket can be made` }]);
-    expect(about('commands')[0]?.detail).toMatch(/^43 of 44; this machine has nothing for guest-get-devices$/);
+    expect(about('commands')[0]?.detail).toMatch(/^43 of 46; this machine has nothing for guest-get-devices, guest-get-driver-packages, guest-get-driver-services$/);
     expect(text).toMatch(/^good {5}freeze plan +.*\/data/m);
     expect(existsSync(join(directory, 'state'))).toBe(false);
   });

@@ -23,14 +23,14 @@ describe('session', () => {
     };
 
     expect(version).toBe('11.1.0');
-    expect(commands).toHaveLength(53);
+    expect(commands).toHaveLength(55);
     expect(commands.slice(1, 7).every(({ name }) => name.startsWith('__org.concierge_exec-'))).toBe(true);
     expect(commands[0]?.name).toBe('__org.concierge_generation');
     expect(commands.slice(7, 11)).toEqual([
       { enabled: true, name: '__org.concierge_fsfreeze-plan', 'success-response': true },
       { enabled: true, name: '__org.concierge_fsfreeze-report', 'success-response': true },
-      { enabled: true, name: 'guest-network-get-route', 'success-response': true },
-      { enabled: true, name: 'guest-get-load', 'success-response': true },
+      { enabled: true, name: 'guest-get-driver-services', 'success-response': true },
+      { enabled: true, name: 'guest-get-driver-packages', 'success-response': true },
     ]);
     expect(commands.at(-1)?.name).toBe('guest-sync-delimited');
     expect(commands.filter((command) => !command['success-response']).map(({ name }) => name))
@@ -261,6 +261,26 @@ describe('identity', () => {
       + '"id": {"device-id": 4096, "vendor-id": 6900, "type": "pci"}}, {"driver-name": "Other"}]',
     );
   });
+
+  it('packages and services of drivers are told where the system has them; what is not known is left out', async () => {
+    const host = guest({
+      host: {
+        driverPackages: [{ name: 'oem0.inf', originalName: 'netkvm.inf', version: '100.94.104.24800', vendor: 'Red Hat, Inc.' }, { name: 'oem1.inf', version: '1.0' }],
+        driverServices: [
+          { name: 'netkvm', driverPath: 'C:\\Windows\\System32\\drivers\\netkvm.sys', version: '100.94.104.24800', vendor: 'Red Hat, Inc.', status: 'running' },
+          { name: 'gone', status: 'stopped' },
+        ],
+      },
+    });
+
+    expect(await host.ask('guest-get-driver-packages')).toBe(
+      '[{"name": "oem0.inf", "original-name": "netkvm.inf", "version": "100.94.104.24800", "vendor": "Red Hat, Inc."}, {"name": "oem1.inf", "version": "1.0"}]',
+    );
+    expect(await host.ask('guest-get-driver-services')).toBe(
+      '[{"name": "netkvm", "driver-path": "C:\\\\Windows\\\\System32\\\\drivers\\\\netkvm.sys", "version": "100.94.104.24800", "vendor": "Red Hat, Inc.", "status": "running"}, '
+      + '{"name": "gone", "status": "stopped"}]',
+    );
+  });
 });
 
 it.each([
@@ -279,8 +299,10 @@ it.each([
   ['guest-get-timezone', 'host.timeZone', 'get', "Couldn't retrieve local timezone"],
   ['guest-get-osinfo', 'host.osInformation', 'get', 'uname failed'],
   ['guest-fstrim', 'fileSystem.trimming', 'trim', 'failed to trim'],
+  ['guest-get-driver-packages', 'host.driverPackages', 'list', 'failed to list driver packages'],
+  ['guest-get-driver-services', 'host.driverServices', 'list', 'failed to list driver services'],
 ])('%s says what failed, and what the system said of it', async (name, port, method, text) => {
-  const host = guest();
+  const host = guest({ host: { driverPackages: [], driverServices: [] } });
   host.machine.faults.inject({ port, method, error: posixError('EIO') });
 
   expect(await host.ask(name)).toBe(`error: ${text}: Input/output error`);

@@ -18,7 +18,7 @@ const typesOf = (schema: CommandSchema): readonly SchemaType[] =>
   [schema.result, ...Object.values(schema.arguments).map(({ type }) => type)];
 
 describe('the schema', () => {
-  it('has the commands of qemu-ga 11.1 in its order, then our own', () => {
+  it('has the commands of qemu-ga 11.1 in its order, those of the release after it, then our own', () => {
     expect(commandNames).toEqual([
       'guest-sync-delimited', 'guest-sync', 'guest-ping', 'guest-get-time', 'guest-set-time', 'guest-info', 'guest-shutdown',
       'guest-file-open', 'guest-file-close', 'guest-file-read', 'guest-file-write', 'guest-file-seek', 'guest-file-flush',
@@ -28,7 +28,7 @@ describe('the schema', () => {
       'guest-set-memory-blocks', 'guest-get-memory-block-info', 'guest-exec-status', 'guest-exec', 'guest-get-host-name',
       'guest-get-users', 'guest-get-timezone', 'guest-get-osinfo', 'guest-get-devices', 'guest-ssh-get-authorized-keys',
       'guest-ssh-add-authorized-keys', 'guest-ssh-remove-authorized-keys', 'guest-get-diskstats', 'guest-get-cpustats',
-      'guest-get-load', 'guest-network-get-route', '__org.concierge_fsfreeze-report',
+      'guest-get-load', 'guest-network-get-route', 'guest-get-driver-packages', 'guest-get-driver-services', '__org.concierge_fsfreeze-report',
       '__org.concierge_fsfreeze-plan',
       '__org.concierge_exec-start', '__org.concierge_exec-exchange', '__org.concierge_exec-signal', '__org.concierge_exec-resize',
       '__org.concierge_exec-list', '__org.concierge_exec-forget', '__org.concierge_generation',

