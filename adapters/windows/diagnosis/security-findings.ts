@@ -48,9 +48,10 @@ export function placeFindings(): readonly Finding[] {
   const subject = 'places';
   const own = `${programData()}\\concierge-ga`;
   const places = [...programFolders(), own, `${own}\\concierge-ga.conf`, `${programData()}\\qemu-ga\\qemu-ga.conf`].filter((path) => existsSync(path));
-  const unfit = places.flatMap((path) => windowsGuard.whyDistrusted(path) ?? []);
-  if (unfit.length === 0) return [good(subject, `only administrators can write to ${places.join(', ')}`)];
-  return unfit.map((reason) => {
+  // One folder above may be the reason for all of them.
+  const unfit = new Set(places.flatMap((path) => windowsGuard.whyDistrusted(path) ?? []));
+  if (unfit.size === 0) return [good(subject, `only administrators can write to ${places.join(', ')}`)];
+  return Array.from(unfit, (reason) => {
     const [detail = reason, remedy = ''] = reason.split(': give it to administrators alone ');
     return bad(subject, `${detail}: it is not used, or not safe to be run as SYSTEM`, remedy.slice(1, -1));
   });
