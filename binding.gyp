@@ -1,5 +1,5 @@
 # Every .cc file in native/linux is part of the addon, every one in native/linux/guardian of the freeze guardian, every one in
-# native/linux/keeper of the keeper.
+# native/linux/keeper of the keeper, which becomes the guardian by fork, too.
 {
   'target_defaults': {
     'cflags_cc!': ['-std=gnu++17', '-std=gnu++20', '-O3'],
@@ -29,7 +29,7 @@
     {
       'target_name': 'concierge-keeper',
       'type': 'executable',
-      'sources': ['<!@(ls native/linux/keeper/*.cc)'],
+      'sources': ['<!@(ls native/linux/keeper/*.cc)', '<!@(ls native/linux/guardian/*.cc | grep -v /main.cc)'],
       'defines': ['CONCIERGE_VERSION="<!(node -p "require(\'./package.json\').version")"'],
       # It is there for as long as the machine runs: libc and nothing else.
       'cflags_cc': ['-fno-exceptions', '-fno-rtti', '-fno-threadsafe-statics', '-ffunction-sections'],

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Freezing one file system among many mounts: Concierge against Debian's `qemu-ga`, in turn. `node bench/freeze-mounts.ts
- * [--quick]`, as root. In a mount namespace of its own, half of the mounts are bind mounts of the file system that is
- * frozen, half are file systems in memory. Prints minima (the machine's other work only ever adds) and medians of freeze,
+ * [--quick] [--keeper] [--reference=11.1]`, as root. In a mount namespace of its own, half of the mounts are bind mounts of the
+ * file system that is frozen, half are file systems in memory. Prints minima (the machine's other work only ever adds) and medians of freeze,
  * thaw and both together, and writes all samples to `bench/results/freeze-mounts.json`.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, trun
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { cProgram, ours, RunningAgent, theirs } from './lib/agents.ts';
+import { cProgram, oursOrKept, RunningAgent, theirs } from './lib/agents.ts';
 
 const lab = '/media';
 const quick = process.argv.includes('--quick');
@@ -53,7 +53,7 @@ async function measure(): Promise<void> {
   const mountPoint = makeFileSystem(images);
   process.env['TMPDIR'] = lab;
   const program = cProgram('freeze-load', '-lpthread');
-  const agents = [await RunningAgent.start({ ...ours, command: [...ours.command, '--fsfreeze-exclude=/', '--hook-directory='] }), await RunningAgent.start(theirs())] as const;
+  const agents = [await RunningAgent.start({ ...oursOrKept(), command: [...oursOrKept().command, '--fsfreeze-exclude=/', '--hook-directory='] }), await RunningAgent.start(theirs())] as const;
   const all: { readonly mounts: number; readonly ours: Samples; readonly theirs: Samples }[] = [];
   try {
     console.log(`${'milliseconds'.padEnd(24)} minimum: ours, qemu-ga   median: ours, qemu-ga`);

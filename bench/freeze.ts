@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Freezing: Concierge against Debian's `qemu-ga`, in turn, on ext4 in files on a disk of this machine. `node
- * bench/freeze.ts [--quick]`, as root. Runs in a mount namespace of its own and names what is to be frozen, so that
- * nothing of the machine's is. Writes all samples to `bench/results/freeze.json`.
+ * bench/freeze.ts [--quick] [--keeper] [--reference=11.1]`, as root. Runs in a mount namespace of its own and names what is to be
+ * frozen, so that nothing of the machine's is. Writes all samples to `bench/results/freeze.json`.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { cProgram, ours, RunningAgent, theirs } from './lib/agents.ts';
+import { cProgram, oursOrKept, RunningAgent, theirs } from './lib/agents.ts';
 
 /** Milliseconds that the host waits between the freeze's answer and the thaw. */
 const hold = 200;
@@ -77,7 +77,7 @@ async function measure(): Promise<void> {
   // The agents' state lies on a tmpfs, as it does in /run.
   process.env['TMPDIR'] = lab;
   const program = cProgram('freeze-load', '-lpthread');
-  const fenced = { ...ours, command: [...ours.command, '--fsfreeze-exclude=/', '--hook-directory='] };
+  const fenced = { ...oursOrKept(), command: [...oursOrKept().command, '--fsfreeze-exclude=/', '--hook-directory='] };
   const agents = [await RunningAgent.start(fenced), await RunningAgent.start(theirs())] as const;
   const all: Record<string, { readonly ours: Samples; readonly theirs: Samples }> = {};
   const kinds = ['freeze', 'thaw', 'stall', 'undisturbed'] as const;

@@ -169,5 +169,5 @@ writeFileSync(
 
 // In processes of their own: they enter a mount namespace, and as root only.
 for (const script of ['freeze.ts', 'freeze-mounts.ts']) {
-  spawnSync(process.execPath, [join(import.meta.dirname, script), ...(quick ? ['--quick'] : [])], { stdio: 'inherit' });
+  spawnSync(process.execPath, [join(import.meta.dirname, script), ...process.argv.slice(2)], { stdio: 'inherit' });
 }

@@ -35,6 +35,11 @@ export interface KeptDescriptors {
   /** Lets go of the reference. Resolves once it is closed. */
   drop(name: string): Promise<void>;
   readonly programs: KeptPrograms;
+  /**
+   * Makes a guardian of a freeze of what keeps, which takes no program from a disk. It talks on `fd`, which stays the caller's.
+   * Its process number. Absent: not now, or not one of the same make.
+   */
+  readonly guard?: ((fd: number) => Promise<number>) | undefined;
   /** Whether the keeper itself is about to end: then nobody comes after this agent. */
   readonly isEnding: boolean;
 }

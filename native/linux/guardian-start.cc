@@ -81,6 +81,15 @@ Napi::Value Start(const Napi::CallbackInfo& info) {
       IoThreads::Urgency::kUrgent);
 }
 
+// () → [fd, fd], both the caller's: the conversation with a guardian that somebody else starts.
+Napi::Value Pair(const Napi::CallbackInfo& info) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) throw SystemError("socketpair");
+  Napi::Array result = Napi::Array::New(info.Env());
+  for (uint32_t index = 0; index < 2; index++) result.Set(index, Napi::Number::New(info.Env(), ends[index]));
+  return result;
+}
+
 // (pid) → undefined, once the process has ended and its number is free.
 Napi::Value Reap(const Napi::CallbackInfo& info) {
   return OnIoThread(info.Env(), [pid = info[0].As<Napi::Number>().Int32Value()] {
@@ -90,6 +99,7 @@ Napi::Value Reap(const Napi::CallbackInfo& info) {
 
 const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("startGuardian", Napi::Function::New(env, Guarded<Start>));
+  exports.Set("guardianPair", Napi::Function::New(env, Guarded<Pair>));
   exports.Set("reapGuardian", Napi::Function::New(env, Guarded<Reap>));
 });
 

@@ -13,7 +13,7 @@ export const linuxFileSystem = (
   kept?: KeptDescriptors,
 ): FileSystem => ({
   files: linuxFiles(kept),
-  freezing: new LinuxFreezing(freezing),
+  freezing: new LinuxFreezing({ ...freezing, ...(kept === undefined ? {} : { kept }) }),
   trimming: linuxTrimming(freezing.root),
   usage: facts.usage,
   disks: facts.disks,

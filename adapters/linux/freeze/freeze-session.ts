@@ -9,6 +9,8 @@ import { thawOutcome } from './thaw-outcome.ts';
 /** A guardian that is silent for so long beyond its own limits is stopped or broken. */
 const silenceMs = 20_000;
 
+export type Heard = readonly [verb: string, fields: readonly string[]];
+
 export interface GuardedSessionOptions extends StartedGuardian {
   /** In the order of freezing: the guardian calls them by their place in it. */
   readonly targets: readonly FrozenTarget[];
@@ -16,8 +18,10 @@ export interface GuardedSessionOptions extends StartedGuardian {
   readonly freezeWithinMs: number;
   /** How long the guardian may flush; 0: for ever. */
   readonly flushLimitMs: number;
-  /** False for a session that an earlier agent began. */
+  /** False for a session that an earlier agent began. A fresh one flushes already. */
   readonly fresh: boolean;
+  /** What the guardian has said so far. */
+  readonly early: readonly Heard[];
   /** Whether no other session of this agent has begun since. */
   readonly isLatest: () => boolean;
   /** The way out when the guardian is lost: thaws these, without it. */
@@ -58,9 +62,8 @@ export class GuardedSession implements FreezeSession {
     this.ended = promise;
     this.#settleEnded = resolve;
     this.#link.listen((verb, fields) => this.#hear(verb, fields));
+    for (const [verb, fields] of options.early) this.#hear(verb, fields);
     void this.#link.closed.then(() => this.#lost());
-    // It goes on while the marker is written.
-    if (options.fresh) this.#link.send('flush\n');
   }
 
   async flush(): Promise<void> {

@@ -3,11 +3,12 @@ import { randomBytes } from 'node:crypto';
 
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixError, posixErrorOf } from '../../../core/errors/posix-errno.ts';
+import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
 import type {
   FreezeCandidate, FreezeMarkerData, FreezeRequest, FreezeSession, Freezing, FrozenTarget, ThawOutcome,
 } from '../../../core/ports/freezing.ts';
 import { mountPath } from '../block/mounts.ts';
-import { GuardedSession, numbers, type GuardedSessionOptions } from './freeze-session.ts';
+import { GuardedSession, numbers, type GuardedSessionOptions, type Heard } from './freeze-session.ts';
 import { surveyTable, type MountedFileSystem } from './freeze-survey.ts';
 import { mayExpedite, noted, restoreGracePeriods } from './grace-periods.ts';
 import { connectToGuardian, defaultGuardianPath, heldGuardian, isStopped, signalling, startGuardian, type StartedGuardian } from './guardian.ts';
@@ -17,6 +18,8 @@ import { hex, isAsked, stepsFor, stepsForOthers, type Step } from './thaw-steps.
 
 export interface LinuxFreezingOptions {
   readonly guardianPath?: string;
+  /** What outlives the agent. */
+  readonly kept?: Pick<KeptDescriptors, 'guard'>;
   /** Put before /proc, /sys and /dev: '' for the running system. */
   readonly root?: string;
   /** Flushing takes at most this before the freeze gives up, in milliseconds; 0: for ever. */
@@ -39,6 +42,7 @@ const thawLimitMs = 10_000;
 export class LinuxFreezing implements Freezing {
   readonly #guardianPath: string;
   readonly #guardian: string;
+  readonly #kept: LinuxFreezingOptions['kept'];
   readonly #root: string;
   readonly #flushLimitMs: number;
   readonly #mounts: MountList;
@@ -51,6 +55,7 @@ export class LinuxFreezing implements Freezing {
   constructor(options: LinuxFreezingOptions = {}) {
     this.#guardianPath = options.guardianPath ?? defaultGuardianPath();
     this.#guardian = heldGuardian(this.#guardianPath);
+    this.#kept = options.kept;
     this.#root = options.root ?? '';
     this.#mounts = new MountList(this.#root);
     this.#flushLimitMs = options.flushLimitMs ?? 60_000;
@@ -63,7 +68,7 @@ export class LinuxFreezing implements Freezing {
 
   /** The guardian starts on another processor while the mounts are looked through. */
   prepare(): { cancel(): void } {
-    const starting = startGuardian(this.#guardian, this.#guardianPath);
+    const starting = this.#start();
     this.#prepared = starting;
     // Its failure is that of the freeze that needs it.
     starting.catch(() => {});
@@ -79,7 +84,11 @@ export class LinuxFreezing implements Freezing {
   #started(): Promise<StartedGuardian> {
     const prepared = this.#prepared;
     this.#prepared = undefined;
-    return prepared ?? startGuardian(this.#guardian, this.#guardianPath);
+    return prepared ?? this.#start();
+  }
+
+  #start(): Promise<StartedGuardian> {
+    return startGuardian(this.#guardian, this.#guardianPath, this.#kept?.guard);
   }
 
   async begin(request: FreezeRequest): Promise<FreezeSession> {
@@ -87,35 +96,44 @@ export class LinuxFreezing implements Freezing {
     const cookie = randomBytes(16).toString('hex');
     const places = placesOf(targets, this.#mounts.table().fileSystems);
     const expedite = mayExpedite(this.#root);
+    const orders = [
+      ...ordersFor(request.levels, places),
+      `prepare ${milliseconds(request.deadlineMs)} ${milliseconds(request.freezeWithinMs)} `
+        + `${milliseconds(this.#flushLimitMs)} ${expedite ? 1 : 0} ${cookie} ${hex(request.stateDirectory)}\n`,
+      'flush\n',
+    ];
+    const early: Heard[] = [];
+    let stop = (): void => undefined;
     const [started, holding] = await Promise.allSettled([
-      this.#started(),
+      this.#started().then((guardian) => {
+        stop = guardian.link.listen((verb, fields) => early.push([verb, fields]));
+        // In one go: it flushes as soon as it is ready, while the marker is written.
+        guardian.link.send(orders.join(''));
+        const ready = this.#ready(guardian, targets);
+        // Nobody may come to ask for it.
+        ready.catch(() => {});
+        return { guardian, ready };
+      }),
       HeldMounts.hold(targets, places, expedite),
     ]);
     if (started.status === 'rejected' || holding.status === 'rejected') {
       if (holding.status === 'fulfilled') holding.value.release();
-      if (started.status === 'fulfilled') end(started.value);
+      if (started.status === 'fulfilled') end(started.value.guardian);
       throw started.status === 'rejected' ? started.reason : named((holding as PromiseRejectedResult).reason, targets, places);
     }
-    const guardian = started.value;
+    const { guardian, ready } = started.value;
     const held = holding.value;
-    let index = 0;
-    const lines = request.levels.flatMap((level, number) => level.map(() => {
-      const { mountId, path } = places[index] ?? nowhere;
-      index += 1;
-      return `target ${number} ${mountId} ${hex(path)}\n`;
-    }));
-    guardian.link.send(lines.join(''));
-    guardian.link.send(`prepare ${milliseconds(request.deadlineMs)} ${milliseconds(request.freezeWithinMs)} `
-      + `${milliseconds(this.#flushLimitMs)} ${expedite ? 1 : 0} ${cookie} ${hex(request.stateDirectory)}\n`);
     try {
-      const [pid = '', , , spared = '1'] = await this.#ready(guardian, targets);
+      const [pid = '', , , spared = '1'] = await ready;
       const recoveryData = { cookie, directory: request.stateDirectory, pid, ...(expedite && noted) };
       const remarks = spared === '1' ? [] : [unspared];
-      return this.#session({ ...guardian, targets, recoveryData, freezeWithinMs: request.freezeWithinMs, fresh: true, held, remarks });
+      return this.#session({ ...guardian, targets, recoveryData, freezeWithinMs: request.freezeWithinMs, fresh: true, early, held, remarks });
     } catch (error) {
       held.release();
       end(guardian);
       throw error;
+    } finally {
+      stop();
     }
   }
 
@@ -162,6 +180,7 @@ export class LinuxFreezing implements Freezing {
       recoveryData: marker.recoveryData,
       freezeWithinMs: 0,
       fresh: false,
+      early: [],
       held: await this.#holdAfterwards(marker.targets),
       remarks: [],
     });
@@ -223,7 +242,7 @@ export class LinuxFreezing implements Freezing {
     const asked = steps.filter(isAsked);
     const outcomes: ThawOutcome[] = [];
     if (asked.length > 0) {
-      const guardian = this.#lingering() ?? (await startGuardian(this.#guardian, this.#guardianPath));
+      const guardian = this.#lingering() ?? (await this.#start());
       const { link, signal } = guardian;
       const { promise, resolve } = Promise.withResolvers<void>();
       link.listen((verb, [error = '0', thawedAt = '0']) => {
@@ -262,6 +281,16 @@ export class LinuxFreezing implements Freezing {
 }
 
 const nowhere: Place = { mountId: 0, path: '' };
+
+/** A line for each that is to be frozen, in the order of freezing, as its places are. */
+function ordersFor(levels: FreezeRequest['levels'], places: readonly Place[]): readonly string[] {
+  let index = 0;
+  return levels.flatMap((level, number) => level.map(() => {
+    const { mountId, path } = places[index] ?? nowhere;
+    index += 1;
+    return `target ${number} ${mountId} ${hex(path)}\n`;
+  }));
+}
 
 /** Where each can be opened: through the mount that can be reached, where others are covered. @throws os error ESTALE */
 function placesOf(targets: readonly FrozenTarget[], mounted: readonly MountedFileSystem[]): readonly Place[] {

@@ -14,6 +14,8 @@ interface GuardianAddon extends NativeAddon {
    * descriptor 3.
    */
   startGuardian(path: string, name: string): Promise<{ readonly pid: number; readonly fd: number }>;
+  /** Both ends of a conversation. */
+  guardianPair(): readonly [number, number];
   /** Resolves when the process has ended; its number belongs to nobody else before. */
   reapGuardian(pid: number): Promise<void>;
   /** Who listens at a path, known by SO_PEERCRED. */
@@ -146,12 +148,36 @@ export interface StartedGuardian {
   readonly signal: (signal: 'SIGKILL' | 'SIGCONT') => void;
 }
 
+/** Makes a guardian that talks on the descriptor, which stays the caller's. Its process number. */
+export type Guard = (fd: number) => Promise<number>;
+
 /**
- * Starts a guardian. It is a session of its own, so that what ends the agent does not reach it.
+ * Starts a guardian. It is a session of its own, so that what ends the agent does not reach it. `guard`: a way that needs no
+ * program; where it fails, the program is started.
  *
  * @throws failed error when the program cannot be started
  */
-export async function startGuardian(path: string, name = path): Promise<StartedGuardian> {
+export async function startGuardian(path: string, name = path, guard?: Guard): Promise<StartedGuardian> {
+  return (await forkedGuardian(guard)) ?? (await executedGuardian(path, name));
+}
+
+async function forkedGuardian(guard: Guard | undefined): Promise<StartedGuardian | undefined> {
+  if (guard === undefined) return undefined;
+  const [fd, theirs] = (nativeAddon() as GuardianAddon).guardianPair();
+  try {
+    const pid = await guard(theirs);
+    const link = new GuardianLink(new Socket({ fd, readable: true, writable: true }));
+    return { pid, link, signal: signalling(link, pid) };
+  } catch {
+    // One that comes late finds nobody at this end.
+    closeSync(fd);
+    return undefined;
+  } finally {
+    closeSync(theirs);
+  }
+}
+
+async function executedGuardian(path: string, name: string): Promise<StartedGuardian> {
   const addon = nativeAddon() as GuardianAddon;
   const { pid, fd } = await addon.startGuardian(path, name).catch((error: unknown) => {
     throw withContext(`the freeze guardian ${name} cannot be started`, error);

@@ -2,12 +2,15 @@
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import type { KeptDescriptors, KeptPrograms, LeftProgram, TakenDescriptor } from '../../../core/ports/index.ts';
+import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
 import { keeperAddon, type NativeKeeperLink } from './keeper-binding.ts';
 
 /** Of the messages (docs/keeper.md). */
 const protocol = '1';
 /** The keeper has said everything before it starts an agent, but for what did not fit: it is stopped, or it is none. */
 const patienceMs = 10_000;
+/** A keeper that does not answer for so long stands still: what is to be done is done without it. */
+const answerMs = 500;
 /** kLongestNote of native/linux/keeper/holdings.h. */
 const longestNote = 191;
 
@@ -37,6 +40,10 @@ export class KeeperSide implements KeptDescriptors {
   #onEnded: (serial: number, status: number) => void = () => undefined;
   #isRenewed = false;
   #renewal: (() => void) | undefined;
+  /** By number, each told its process number or a negative errno. */
+  readonly #guardians = new Map<string, (pid: number) => void>();
+  #guardianCount = 0;
+  #isOfOurMake = false;
   readonly #drops = new Map<string, PromiseWithResolvers<void>>();
   readonly #lose: () => void;
   readonly #complain: (line: string) => void;
@@ -80,6 +87,7 @@ export class KeeperSide implements KeptDescriptors {
       const [word, first = '', second = '', ...rest] = message.text.toString('latin1').split(' ');
       if (word === 'keeper') {
         if (first !== protocol) throw this.#otherVersion(version, second);
+        this.#isOfOurMake = second === version;
         reason = rest.join(' ');
       } else if (word === 'held') this.#held.set(first, { note: rest.join(' '), fd: message.fd });
       else if (word === 'input') this.#heardInput(message.text);
@@ -101,6 +109,7 @@ export class KeeperSide implements KeptDescriptors {
   }
 
   #onRenewal(): void {
+    this.#isOfOurMake = false;
     this.#isRenewed = true;
     this.#renewal?.();
   }
@@ -138,7 +147,8 @@ export class KeeperSide implements KeptDescriptors {
       if (word === 'dropped') {
         this.#drops.get(what)?.resolve();
         this.#drops.delete(what);
-      } else if (word === 'ending') this.#isEnding = true;
+      } else if (word === 'guardian') this.#guardians.get(what)?.(Number(errno));
+      else if (word === 'ending') this.#isEnding = true;
       else if (word === 'renew') this.#onRenewal();
       else if (word === 'ended') this.#heardEnd(Number(what), Number(status));
       else if (word === 'refused' && what !== 'drop') this.#fail(`the keeper has refused to ${what} something (error ${errno})`);
@@ -160,6 +170,28 @@ export class KeeperSide implements KeptDescriptors {
   get isEnding(): boolean {
     this.#hear();
     return this.#isEnding;
+  }
+
+  /** What one of another version says is not understood here, and after an update it is one. */
+  get guard(): ((fd: number) => Promise<number>) | undefined {
+    return this.#isOfOurMake && this.#isReliable ? (fd) => this.#guard(fd) : undefined;
+  }
+
+  async #guard(fd: number): Promise<number> {
+    this.#guardianCount += 1;
+    const number = String(this.#guardianCount);
+    const { promise, resolve } = Promise.withResolvers<number>();
+    this.#guardians.set(number, resolve);
+    const timer = setTimeout(() => resolve(-posixNumber('ETIMEDOUT')), answerMs);
+    try {
+      if (!this.#say(`guardian ${number}`, fd)) resolve(-posixNumber('EAGAIN'));
+      const pid = await promise;
+      if (pid < 0) throw posixErrorOf(-pid, { syscall: 'fork' });
+      return pid;
+    } finally {
+      clearTimeout(timer);
+      this.#guardians.delete(number);
+    }
   }
 
   take(name: string, note: string): number | undefined {

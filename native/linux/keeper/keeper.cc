@@ -15,6 +15,7 @@
 #include <ctime>
 
 #include "agent_process.h"
+#include "guardian_process.h"
 #include "own_file.h"
 
 #ifndef CONCIERGE_VERSION
@@ -413,6 +414,7 @@ void Keeper::Hear(char* packet, size_t size, Descriptor descriptor) {
   if (strcmp(word, "program") == 0) return HearProgram(rest);
   if (strcmp(word, "ended") == 0) return HearEnded(rest);
   if (strcmp(word, "forget") == 0) return programs_.Forget(strtoull(rest, nullptr, 10));
+  if (strcmp(word, "guardian") == 0) return HearGuardian(rest, static_cast<Descriptor&&>(descriptor));
   if (strcmp(word, "took") == 0) {
     Held* held = holdings_.Find(rest);
     if (held == nullptr) return Refuse(word, ENOENT);
@@ -459,6 +461,11 @@ void Keeper::HearProgram(char* rest) {
 void Keeper::HearEnded(char* rest) {
   const uint64_t serial = strtoull(NextWord(&rest), nullptr, 10);
   if (!programs_.End(serial, static_cast<int>(strtol(NextWord(&rest), nullptr, 10)))) Refuse("ended", ENOENT);
+}
+
+void Keeper::HearGuardian(const char* number, Descriptor descriptor) {
+  const pid_t pid = descriptor ? StartGuardian(descriptor, words_, holdings_, programs_) : -1;
+  Answer("guardian %.20s %d", number, pid < 0 ? -(descriptor ? errno : EBADF) : pid);
 }
 
 void Keeper::HearSleep() {

@@ -64,6 +64,7 @@ class Keeper {
   void HearSleep();
   void HearProgram(char* rest);
   void HearEnded(char* rest);
+  void HearGuardian(const char* number, Descriptor descriptor);
 
   const char* const program_;
   char** const words_;

@@ -5,6 +5,7 @@ import { closeSync, constants, openSync, readdirSync, readFileSync, readlinkSync
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../unit/transport/until.ts';
+import { repository } from '../../wire/lib/build.ts';
 import { KeeperLab, keeperPath, type ScriptedAgent } from './keeper-lab.ts';
 
 let lab: KeeperLab;
@@ -211,6 +212,52 @@ describe('a file that goes with what serves behind it', () => {
 
     expect(await lab.ended()).toBe(0);
     expect([exists(ours), exists(theirs)]).toEqual([false, true]);
+  });
+});
+
+describe('a guardian of a freeze', () => {
+  const textOf = (pid: number, name: string): string => readFileSync(`/proc/${pid}/${name}`, 'latin1');
+
+  async function guardianOf(agent: ScriptedAgent): Promise<number> {
+    await agent.send('guardian 7', ['guardian', '']);
+    const [word, number, pid] = (await agent.heard()).split(' ');
+    expect([word, number]).toEqual(['guardian', '7']);
+    return Number(pid);
+  }
+
+  it('is made of the keeper, in a session of its own, under its own name, with nothing that the keeper holds', async () => {
+    const agent = await first();
+    await agent.send('keep one plain x', ['memory', 'x']);
+    const pid = await guardianOf(agent);
+
+    agent.order({ do: 'converse', text: 'sweep 0 zz\n' });
+    expect(await agent.next()).toEqual({ read: 'swept 22 0\n' });
+
+    expect(readlinkSync(`/proc/${pid}/exe`)).toBe(keeperPath.replace(/^.*\/build/, `${repository}/build`));
+    expect([textOf(pid, 'comm'), textOf(pid, 'cmdline').replace(/\0+$/, '')]).toEqual(['concierge-guard\n', 'concierge-guardian']);
+    const [, parent, , session] = textOf(pid, 'stat').split(') ')[1]?.split(' ') ?? [];
+    expect([Number(parent), Number(session)]).toEqual([lab.keeper.pid, pid]);
+    const targets = descriptors(pid).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`).replace(/:.*/, ''));
+    expect(targets.toSorted()).toEqual(['/dev/null', '/dev/null', '/dev/null', 'anon_inode', 'anon_inode', 'anon_inode', 'socket']);
+  });
+
+  it('goes with its conversation, and outlives its agent and its keeper only as long as that', async () => {
+    const agent = await first();
+    const pid = await guardianOf(agent);
+
+    agent.order({ do: 'part' });
+
+    await until(() => !exists(`/proc/${pid}`));
+    await agent.send('drop one');
+    expect(await agent.heard()).toBe('dropped one');
+  });
+
+  it('is refused without a conversation', async () => {
+    const agent = await first();
+
+    await agent.send('guardian 8');
+
+    expect(await agent.heard()).toBe('guardian 8 -9');
   });
 });
 

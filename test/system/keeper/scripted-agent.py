@@ -26,6 +26,7 @@ def environment(name):
 keeper = socket.socket(fileno=int(os.environ["CONCIERGE_GA_KEEPER"]))
 held = {}
 opened = {}
+conversations = []
 
 
 def descriptors(ancillary):
@@ -78,6 +79,10 @@ def open_one(how, path):
         return os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
     if how == "place":
         return os.open(path, os.O_PATH | os.O_NOFOLLOW)
+    if how == "guardian":
+        ours, theirs = socket.socketpair()
+        conversations.append(ours)
+        return theirs.detach()
     if how == "memory":
         number = os.memfd_create("x")
         os.write(number, path.encode())
@@ -112,6 +117,12 @@ def obey(order):
             say(read=os.read(number, 65536).decode("latin-1"))
         except BlockingIOError:
             say(read=None)
+    elif what == "converse":
+        conversations[-1].sendall(order["text"].encode())
+        say(read=conversations[-1].recv(4096).decode("latin-1"))
+    elif what == "part":
+        conversations.pop().close()
+        say(done="part")
     elif what == "content":
         number = held[order["name"]]
         say(read=os.pread(number, 65536, 0).decode("latin-1"))
