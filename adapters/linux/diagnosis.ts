@@ -11,6 +11,7 @@ import { keysElsewhere } from './accounts/sshd-configuration.ts';
 import { readMountInfo } from './block/mounts.ts';
 import { surveyFileSystems } from './freeze/freeze-survey.ts';
 import { defaultGuardianPath } from './freeze/guardian.ts';
+import { keeperFindings } from './keeper/keeper-finding.ts';
 import { attribute, latin1Text } from './kernel-files.ts';
 import { nativeAddon } from './native.ts';
 
@@ -35,6 +36,7 @@ export function linuxDiagnosis(root: string, guardianPath = defaultGuardianPath)
     () => rights(root),
     () => mountNamespace(root),
     () => guardian(guardianPath),
+    () => keeperFindings(root),
     () => suspendedMounts(root),
     () => systemPrograms(root),
     () => sleep(root),

@@ -9,7 +9,7 @@
 namespace concierge::keeper {
 namespace {
 
-constexpr const char* kKinds[] = {"plain", "port", "stream", "listener", "waste", "file"};
+constexpr const char* kNames[kKinds] = {"plain", "port", "stream", "listener", "waste", "file"};
 
 bool IsName(const char* text) {
   const size_t length = strlen(text);
@@ -32,8 +32,8 @@ bool IsNote(const char* text) {
 }  // namespace
 
 bool ParseKind(const char* word, Kind& kind) {
-  for (uint8_t index = 0; index < sizeof kKinds / sizeof *kKinds; index++) {
-    if (strcmp(word, kKinds[index]) != 0) continue;
+  for (uint8_t index = 0; index < kKinds; index++) {
+    if (strcmp(word, kNames[index]) != 0) continue;
     kind = static_cast<Kind>(index);
     return true;
   }
@@ -41,12 +41,12 @@ bool ParseKind(const char* word, Kind& kind) {
 }
 
 bool ParseKind(int number, Kind& kind) {
-  if (number < 0 || static_cast<size_t>(number) >= sizeof kKinds / sizeof *kKinds) return false;
+  if (number < 0 || number >= kKinds) return false;
   kind = static_cast<Kind>(number);
   return true;
 }
 
-const char* Name(Kind kind) { return kKinds[static_cast<uint8_t>(kind)]; }
+const char* Name(Kind kind) { return kNames[static_cast<uint8_t>(kind)]; }
 
 Held* Holdings::Find(const char* name) {
   for (size_t index = 0; index < end_; index++) {

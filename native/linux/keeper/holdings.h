@@ -11,6 +11,7 @@ namespace concierge::keeper {
 
 // How a descriptor is waited for while no agent does. `kFile` is not: it stands for a file that goes with it.
 enum class Kind : uint8_t { kPlain, kPort, kStream, kListener, kWaste, kFile };
+constexpr uint8_t kKinds = 6;
 
 inline bool IsWaitedFor(Kind kind) { return kind != Kind::kPlain && kind != Kind::kFile; }
 

@@ -62,6 +62,7 @@ Keeper::Keeper(const char* program, char** words, char** agent_words, Descriptor
 
 int Keeper::Run(const Reign* reign) {
   manager_.Find();
+  status_file_.Open();
   Watch(signals_, kSignals, EPOLLIN);
   Watch(pause_, kPause, EPOLLIN);
   if (reign != nullptr) {
@@ -73,6 +74,7 @@ int Keeper::Run(const Reign* reign) {
     epoll_event events[kEvents];
     const int count = epoll_wait(epoll_.get(), events, kEvents, -1);
     for (int index = 0; index < count && !finished_; index++) OnEvent(events[index]);
+    Publish(doing_);
   }
   return status_;
 }
@@ -122,7 +124,9 @@ void Keeper::Start(const char* reason) {
   // Before there is anybody to read it: what fits is there when the agent looks.
   Tell();
   pid_ = StartAgent(agent_words_, theirs);
-  if (pid_ < 0) AgentGone(-errno);
+  if (pid_ < 0) return AgentGone(-errno);
+  starts_++;
+  Publish("awake");
 }
 
 void Keeper::StartAfterDeath() {
@@ -209,6 +213,7 @@ void Keeper::AgentGone(int status) {
 
   if (Now() - started_at_ >= kLifeMs) deaths_ = 0;
   deaths_++;
+  all_deaths_++;
   if (status < 0) {
     snprintf(last_death_, sizeof last_death_, "error-%d", -status);
   } else {
@@ -218,6 +223,7 @@ void Keeper::AgentGone(int status) {
   manager_.Say("the agent has ended (%s), %d in a row; the next one starts in %lld.%lld s", last_death_, deaths_,
                static_cast<long long>(pause / 1000), static_cast<long long>(pause % 1000 / 100));
   Pause(pause);
+  Publish("pausing");
 }
 
 void Keeper::Pause(int64_t ms) {
@@ -277,7 +283,7 @@ void Keeper::TryReplacement() {
 void Keeper::Replace() {
   if (ending_ || says_end_) return;
   if (telling_) return manager_.Say("an agent is just being started: ask again for the new keeper");
-  const Reign reign{agent_ ? agent_.get() : -1, pid_, greeted_, ever_greeted_, asleep_, deaths_, started_at_};
+  const Reign reign{agent_ ? agent_.get() : -1, pid_, greeted_, ever_greeted_, asleep_, deaths_, started_at_, starts_, all_deaths_};
   const Descriptor state = Bequeath(reign, holdings_, programs_);
   if (state) execv(program_, words_);
   Retain(reign, holdings_);
@@ -292,6 +298,8 @@ void Keeper::Resume(const Reign& reign) {
   asleep_ = reign.asleep != 0;
   deaths_ = reign.deaths;
   started_at_ = reign.started_at;
+  starts_ = reign.starts;
+  all_deaths_ = reign.all_deaths;
   // Not known any more, and a log file that is opened once too often costs nothing.
   hung_up_ = !greeted_;
   if (agent_) Watch(agent_, kAgent, EPOLLIN);
@@ -299,6 +307,7 @@ void Keeper::Resume(const Reign& reign) {
   Reap();
   if (finished_) return;
   if (asleep_) {
+    Publish("asleep");
     waiting_.Begin();
     for (size_t index = 0; index < holdings_.end(); index++) {
       if (holdings_.at(index).used() && holdings_.at(index).input != 0) return Wake();
@@ -312,6 +321,12 @@ void Keeper::Resume(const Reign& reign) {
 }
 
 // -- what is said -----------------------------------------------------------------------------------------
+
+void Keeper::Publish(const char* what) {
+  if (strcmp(what, doing_) != 0 || since_ == 0) since_ = Now();
+  doing_ = what;
+  status_file_.Write({what, since_, pid_, starts_, all_deaths_, last_death_}, holdings_, programs_);
+}
 
 // As far as it fits; the rest when there is room.
 void Keeper::Tell() {
@@ -474,6 +489,7 @@ void Keeper::HearSleep() {
   // It has done what an agent is there for.
   deaths_ = 0;
   if (!renews_) waiting_.Begin();
+  Publish("asleep");
 }
 
 }  // namespace concierge::keeper

@@ -10,6 +10,7 @@
 #include "packet.h"
 #include "programs.h"
 #include "service_manager.h"
+#include "status_file.h"
 #include "succession.h"
 #include "waiting.h"
 
@@ -50,6 +51,7 @@ class Keeper {
   void Replace();
 
   // -- what is said
+  void Publish(const char* what);
   void Tell();
   size_t TellingEnd() const { return 2 * holdings_.end() + programs_.end(); }
   bool TellOf(size_t index, bool input);
@@ -76,6 +78,7 @@ class Keeper {
   Programs& programs_;
   Waiting waiting_;
   ServiceManager manager_;
+  StatusFile status_file_;
 
   Descriptor agent_;       // this end of the socket
   pid_t pid_ = -1;         // of the agent, until it is reaped
@@ -95,6 +98,10 @@ class Keeper {
   int status_ = 0;
   int deaths_ = 0;         // one soon after another
   int64_t started_at_ = 0;
+  const char* doing_ = "awake";
+  int64_t since_ = 0;      // it does that
+  unsigned starts_ = 0;
+  unsigned all_deaths_ = 0;
   char last_death_[48] = "";
   char packet_[kLargestPacket + 1];
 };

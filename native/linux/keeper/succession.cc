@@ -40,7 +40,7 @@ char* NextLine(char** rest, char* end) {
 
 bool Parse(char* text, char* end, Reign& reign, Holdings& holdings, Programs& programs) {
   char* line = NextLine(&text, end);
-  if (line == nullptr || sscanf(line, "reign 2 %d %d %d %d %d %d %lld", &reign.agent, &reign.pid, &reign.greeted, &reign.ever_greeted, &reign.asleep, &reign.deaths, &reign.started_at) != 7) {
+  if (line == nullptr || sscanf(line, "reign 2 %d %d %d %d %d %d %lld %u %u", &reign.agent, &reign.pid, &reign.greeted, &reign.ever_greeted, &reign.asleep, &reign.deaths, &reign.started_at, &reign.starts, &reign.all_deaths) != 9) {
     return false;
   }
   while ((line = NextLine(&text, end)) != nullptr) {
@@ -77,7 +77,7 @@ Descriptor Bequeath(const Reign& reign, Holdings& holdings, const Programs& prog
   Descriptor file(memfd_create("keeper", 0));
   if (!file) return file;
   char line[kLongestName + kLongestNote + 96];
-  int size = snprintf(line, sizeof line, "reign %s %d %d %d %d %d %d %lld\n", kStateFormat, reign.agent, reign.pid, reign.greeted, reign.ever_greeted, reign.asleep, reign.deaths, reign.started_at);
+  int size = snprintf(line, sizeof line, "reign %s %d %d %d %d %d %d %lld %u %u\n", kStateFormat, reign.agent, reign.pid, reign.greeted, reign.ever_greeted, reign.asleep, reign.deaths, reign.started_at, reign.starts, reign.all_deaths);
   bool good = WriteAll(file.get(), line, static_cast<size_t>(size));
   for (size_t index = 0; index < holdings.end() && good; index++) {
     const Held& held = holdings.at(index);

@@ -20,6 +20,8 @@ struct Reign {
   int asleep;
   int deaths;
   long long started_at;
+  unsigned starts;
+  unsigned all_deaths;
 };
 
 // A memory file that tells all of it, and the descriptors in it made to stay. Not open where that failed.

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../unit/transport/until.ts';
-import { AgentProcess, program, scratchDirectory } from '../../wire/lib/agent-process.ts';
+import { type AgentProcess, program, scratchDirectory } from '../../wire/lib/agent-process.ts';
 import type { LineClient } from '../../wire/lib/line-client.ts';
 import { agentOf, ask, endAll, keptAgent } from './kept-agent.ts';
 import { keeperPath } from './keeper-lab.ts';

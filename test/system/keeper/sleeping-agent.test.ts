@@ -200,6 +200,26 @@ describe('an agent that is killed', () => {
   });
 });
 
+describe('doctor', () => {
+  it('tells of a keeper what it does, without waking anybody', async () => {
+    const keeper = await keptAgent();
+    const doctor = (): string => {
+      const { stdout } = spawnSync(program, ['doctor', '--json', '-m', 'unix-listen', '-p', keeper.socket, '-t', keeper.directory], { env: { ...process.env, QGA_CONF: '/nowhere' } });
+      const findings = JSON.parse(stdout.toString()) as readonly { readonly subject: string; readonly detail: string }[];
+      return findings.find(({ subject, detail }) => subject === 'keeper' && detail.startsWith(`process ${keeper.pid}:`))?.detail ?? '';
+    };
+    const host = await keeper.connect();
+    await ask(host, 'guest-ping');
+    expect(doctor()).toMatch(/: its agent has been awake for \d+ s; 1 agent so far; holds 1 listening socket, 1 client, \d other descriptors$/);
+    await asleep(keeper);
+
+    expect(doctor()).toMatch(/: its agent has been asleep for \d+ s; 1 agent so far; holds 1 listening socket, 1 client, \d other descriptors$/);
+
+    expect(agentOf(keeper)).toBeUndefined();
+    host.close();
+  });
+});
+
 describe('an agent that is being started', () => {
   it('does not end of a hang-up', async () => {
     const keeper = new AgentProcess({ command: [keeperPath, '--', program], words: ['--verbose'] });

@@ -43,6 +43,7 @@ describe('what Linux has to have', () => {
       'rights': 'good: all that the commands need',
       'mount namespace': 'good: the machine’s own',
       'freeze guardian': `good: ${root}/guardian`,
+      'keeper': 'good: none: the agent is all there is, and never sleeps',
       'guest-set-user-password': 'good: by /usr/sbin/chpasswd',
       'guest-shutdown': 'good: by /sbin/shutdown',
       'guest-suspend': 'good: the kernel knows ram and disk',
