@@ -19,6 +19,14 @@ export default defineConfig({
       project('contract'),
       project('wire', { testTimeout: 120_000, hookTimeout: 60_000, globalSetup: 'test/wire/lib/build.ts' }),
       project('system', { testTimeout: 300_000, hookTimeout: 120_000, fileParallelism: false }),
+      // Some of the suite of the wire, of agents with a keeper. All of it: CONCIERGE_TEST_KEEPER=1 vitest run --project wire.
+      project('kept', {
+        include: ['commands', 'exec', 'file', 'stateless', 'trusted-places', 'users'].map((name) => `test/wire/${name}.test.ts`),
+        env: { CONCIERGE_TEST_KEEPER: '1' },
+        testTimeout: 120_000,
+        hookTimeout: 60_000,
+        globalSetup: 'test/wire/lib/build.ts',
+      }),
       project('vm', { globalSetup: 'test/wire/lib/build.ts', testTimeout: 900_000, hookTimeout: 1_200_000, fileParallelism: false }),
       project('package', { testTimeout: 600_000, hookTimeout: 600_000 }),
       project('package-linux', { testTimeout: 120_000, hookTimeout: 900_000, fileParallelism: false }),

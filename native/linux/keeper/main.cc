@@ -59,6 +59,8 @@ int main(int count, char** words) {
     fputs("usage: concierge-keeper [--] PROGRAM [ARGUMENTS...]\n", stderr);
     return 2;
   }
+  // Standard error may be a pipe that nobody reads any more.
+  signal(SIGPIPE, SIG_IGN);
   FillStandardDescriptors();
   RaiseDescriptorLimit();
   Descriptor signals = BlockedSignals();

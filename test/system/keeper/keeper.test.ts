@@ -721,6 +721,28 @@ describe('an agent', () => {
   });
 });
 
+describe('standard error', () => {
+  it('that nobody reads any more is not the end of the keeper', async () => {
+    const agent = await first();
+    lab.keeper.stderr?.destroy();
+
+    agent.kill();
+    const next = await ready();
+
+    next.kill();
+    await (await ready()).send('drop one');
+    expect(lab.keeper.exitCode).toBeNull();
+  });
+});
+
+describe('a program that is started', () => {
+  it('ignores no signal', () => {
+    const { stdout } = spawnSync(keeperPath, ['--', 'grep', 'SigIgn', '/proc/self/status']);
+
+    expect(stdout.toString()).toBe('SigIgn:\t0000000000000000\n');
+  });
+});
+
 describe('the service manager', () => {
   it('is told what the agent says, as it is, and of deaths', async () => {
     const path = lab.path('notify.sock');

@@ -9,11 +9,15 @@ import { LineClient } from './line-client.ts';
 
 export const program = join(repository, 'bin/concierge-ga');
 
+/** With CONCIERGE_TEST_KEEPER=1, agents that are started as they ship have a keeper. */
+export const hasKeeper = process.env['CONCIERGE_TEST_KEEPER'] === '1';
+const usual: readonly string[] = hasKeeper ? [join(repository, 'build/Release/concierge-keeper'), '--', program] : [program];
+
 /** Start, refusal and end may take this long on a busy machine, in milliseconds. */
 const PATIENCE_MS = 30_000;
 
 export interface AgentSetup {
-  /** Program and what stands before the agent's own words; `bin/concierge-ga` where absent. */
+  /** Program and what stands before the agent's own words; `bin/concierge-ga` where absent, with a keeper before it where the suite has one. */
   readonly command?: readonly string[];
   /** Behind `-m unix-listen -p … -t …`. */
   readonly words?: readonly string[];
@@ -51,7 +55,7 @@ export class AgentProcess {
     if (setup.user !== undefined) chownSync(this.directory, setup.user.uid, setup.user.gid);
     this.socket = join(this.directory, 's');
     const words = setup.allWords ?? ['-m', 'unix-listen', '-p', this.socket, '-t', this.directory, ...(setup.words ?? [])];
-    const [file = program, ...before] = setup.command ?? [program];
+    const [file = program, ...before] = setup.command ?? usual;
     this.#child = spawn(file, [...before, ...words], {
       stdio: ['ignore', 'pipe', 'pipe', ...(setup.descriptors ?? [])],
       env: { ...process.env, QGA_CONF: '/nowhere', ...setup.environment },
