@@ -16,7 +16,7 @@ import { loadPolicy } from './policy/load-policy.ts';
 import * as tokens from './tokens.ts';
 
 /** The core: plain classes, which know nothing of the container. */
-const coreModule = (settings: Settings, policy: PolicyRules, keeper: ports.Keeper | undefined): ContainerModule =>
+const coreModule = (settings: Settings, policy: PolicyRules, keeper: ports.Keeper | undefined, audit: ports.Audit | undefined): ContainerModule =>
   new ContainerModule(({ bind }) => {
     bind(tokens.Agent)
       .toResolvedValue(
@@ -36,6 +36,7 @@ const coreModule = (settings: Settings, policy: PolicyRules, keeper: ports.Keepe
             lists: { allow: settings.allowRpcs, block: settings.blockRpcs },
             policy,
             channel: settings.method,
+            ...(audit !== undefined && { audit }),
             version: `${compatibleWith}.0+concierge.${version}`,
             ...(keeper === undefined ? {} : { sleep: { keeper, ...(settings.sleepAfter === 0 ? {} : { afterMs: settings.sleepAfter * 1000 }) } }),
           }),
@@ -68,7 +69,7 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const partsOn = async (backend: ports.Backend, transport: ports.Transport): Promise<AgentParts> => {
     for (const line of unheld(policy, backend)) log.warning(line);
     const container = new Container();
-    container.load(backendModule(backend), coreModule(settings, policy, keeper), edgesModule(context, transport));
+    container.load(backendModule(backend), coreModule(settings, policy, keeper, context.audit), edgesModule(context, transport));
     const agent = container.get(tokens.Agent);
     await agent.freeze?.recoverAtStart();
     return { agent, transport: container.get(tokens.Transport) };

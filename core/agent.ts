@@ -5,7 +5,7 @@ import type { FreezeController } from './freeze/controller.ts';
 import { GenerationController, type GenerationSettings } from './generation/controller.ts';
 import { readLegacy, writeLegacy } from './legacy.ts';
 import { Policy, type PolicyLists, type PolicyRules } from './policy/policy.ts';
-import type { Backend, Connection, Keeper, Log, StateStore } from './ports/index.ts';
+import type { Audit, Backend, Connection, Keeper, Log, StateStore } from './ports/index.ts';
 import { InputBudget } from './protocol/input-budget.ts';
 import { Session, type SessionOwner } from './session.ts';
 import { Sleep } from './sleep.ts';
@@ -22,6 +22,8 @@ export interface AgentOptions {
   readonly lists: PolicyLists;
   /** Rules behind the lists. */
   readonly policy?: PolicyRules;
+  /** Who is told what hosts made the guest do. */
+  readonly audit?: Audit;
   /** By which channel hosts come, for the rules that name one. */
   readonly channel?: string;
   /** Mode of a file that guest-file-open creates; 0644 where absent. */
@@ -51,11 +53,11 @@ export class Agent {
     settling: () => this.#generation.settling,
   };
 
-  constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', version, fileMode, generationSettings, sleep }: AgentOptions) {
+  constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', audit, version, fileMode, generationSettings, sleep }: AgentOptions) {
     const policy = new Policy(lists, rules);
     this.#lists = lists;
     this.freeze = freeze;
-    this.dispatcher = new Dispatcher({ version, backend, handlers, policy, log, freeze });
+    this.dispatcher = new Dispatcher({ version, backend, handlers, policy, log, freeze, ...(audit !== undefined && { audit }) });
     this.#generation = new GenerationController({
       backend, log, freeze,
       settings: generationSettings ?? { limitMs: 1000 },

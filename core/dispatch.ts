@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Caller, nobody } from './state/caller.ts';
+import { AuditNote } from './audit.ts';
 import { hasCapability } from './ports/capabilities.ts';
 import { type Admission, PreparedAnswer, type CommandCatalog, type CommandContext, type CommandHandler } from './commands/command.ts';
 import { AgentError } from './errors/agent-error.ts';
 import { factsOf } from './policy/facts.ts';
 import { type Policy, type Refused, toldToHost, whyRefused } from './policy/policy.ts';
-import type { Backend, Log, Ready } from './ports/index.ts';
+import type { Audit, Backend, Clock, Log, Ready } from './ports/index.ts';
 import type { Request } from './protocol/request.ts';
 import type { CommandSchema, ResultOf } from './schema/command.ts';
 import { encodeResult } from './schema/encode.ts';
@@ -42,6 +43,8 @@ export class Dispatcher implements CommandCatalog {
   #policy: Policy;
   readonly #freeze: FreezeGate | undefined;
   readonly #log: Log;
+  readonly #audit: Audit | undefined;
+  readonly #clock: Clock;
   #underWay = 0;
   /** Refusals that were logged: as many as there are commands and rules. */
   readonly #told = new Set<string>();
@@ -53,11 +56,14 @@ export class Dispatcher implements CommandCatalog {
     policy: Policy;
     freeze: FreezeGate | undefined;
     log: Log;
+    audit?: Audit;
   }) {
     this.version = options.version;
     this.#policy = options.policy;
     this.#freeze = options.freeze;
     this.#log = options.log;
+    this.#audit = options.audit;
+    this.#clock = options.backend.clock;
     this.#handlers = new Map(
       options.handlers
         .filter(({ schema }) => schema.needs === undefined || hasCapability(options.backend, schema.needs))
@@ -99,12 +105,20 @@ export class Dispatcher implements CommandCatalog {
     const { schema } = handler;
     const thawing = schema.whileFrozen ? undefined : this.#freeze?.thawing;
     if (thawing !== undefined) return this.#afterThaw(thawing, request, context, caller);
+    if (this.#audit === undefined) return this.#carryOut(handler, request, context, caller);
+    return noted(new AuditNote(this.#audit, this.#clock, schema, context.channel), (note) => this.#carryOut(handler, request, context, caller, note));
+  }
+
+  #carryOut(handler: CommandHandler, request: Request, context: CommandContext, caller: Caller, note?: AuditNote): Ready<Outcome> {
+    const { schema } = handler;
     const { kind, verdict } = this.#policy.outlook(schema, this.#freeze?.isFrozen ?? false, context.channel);
-    if (kind === 'refused') throw this.#refusal(schema, verdict);
+    if (kind === 'refused') throw this.#refusal(schema, verdict, note);
+    note?.decidedBy(verdict.rule?.name);
     const args = validateArguments(schema.arguments, request.args);
+    note?.given(args);
     // What may be called while frozen is what a host needs to find out and to thaw.
     if (!schema.whileFrozen) this.#demandRoom();
-    const result = handler.run(kind === 'depends' ? this.#admit(schema, args, context) : context, args, caller);
+    const result = handler.run(kind === 'depends' ? this.#admit(schema, args, context, note) : context, args, caller);
     return result instanceof Promise ? this.#whenDone(handler, result, context) : outcome(schema, result);
   }
 
@@ -113,21 +127,24 @@ export class Dispatcher implements CommandCatalog {
   }
 
   /** Judges the arguments; what is opened for them is judged then, by the policy that is in force now. */
-  #admit(schema: CommandSchema, args: Readonly<Record<string, unknown>>, context: CommandContext): CommandContext {
+  #admit(schema: CommandSchema, args: Readonly<Record<string, unknown>>, context: CommandContext, note: AuditNote | undefined): CommandContext {
     const policy = this.#policy;
     const facts = factsOf(schema, args);
     const decision = policy.judge(schema, context.channel, facts);
-    if (decision.kind === 'refused') throw this.#refusal(schema, decision);
+    if (decision.kind === 'refused') throw this.#refusal(schema, decision, note);
+    note?.decidedBy(decision.rule?.name);
     if (decision.kind === 'allowed') return context;
     const admission: Admission = (fact) => {
       const verdict = policy.judge(schema, context.channel, { ...facts, ...fact });
-      if (verdict.kind !== 'allowed') throw this.#refusal(schema, verdict);
+      if (verdict.kind !== 'allowed') throw this.#refusal(schema, verdict, note);
+      note?.decidedBy(verdict.rule?.name);
     };
     return { ...context, admission };
   }
 
   /** The class and the first words are those of qemu-ga. */
-  #refusal(schema: CommandSchema, refused: Pick<Refused, 'rule'>): AgentError {
+  #refusal(schema: CommandSchema, refused: Pick<Refused, 'rule'>, note: AuditNote | undefined): AgentError {
+    note?.refusedBy(refused.rule?.name);
     this.#tellRefusal(`refused ${schema.name}: ${whyRefused(refused, schema)}`);
     return new AgentError('command-not-found', `Command ${schema.name} has been disabled: the command is not allowed${toldToHost(refused)}`);
   }
@@ -163,6 +180,24 @@ export class Dispatcher implements CommandCatalog {
         throw error;
       },
     );
+  }
+}
+
+/** Tells the note how it ends, once. */
+function noted(note: AuditNote, carryOut: (note: AuditNote) => Ready<Outcome>): Ready<Outcome> {
+  const failed = (error: unknown): never => {
+    note.failed(error);
+    throw error;
+  };
+  const answered = (its: Outcome): Outcome => {
+    note.done();
+    return its;
+  };
+  try {
+    const its = carryOut(note);
+    return its instanceof Promise ? its.then(answered, failed) : answered(its);
+  } catch (error) {
+    return failed(error);
   }
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Backend, Channels, Connection, Keeper, KeptDescriptors, StateStore, Transport } from '../../core/ports/index.ts';
+import type { Audit, Backend, Channels, Connection, Keeper, KeptDescriptors, StateStore, Transport } from '../../core/ports/index.ts';
 import type { PolicyRules } from '../../core/policy/policy.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ProcessLog } from '../logging/process-log.ts';
@@ -11,6 +11,8 @@ export interface AgentContext {
   readonly settings: Settings;
   readonly log: ProcessLog;
   readonly stateStore: StateStore;
+  /** Who is told what hosts made the guest do. */
+  readonly audit?: Audit;
   /** The service manager's socket, where there is one. */
   readonly activated: ActivatedSocket | undefined;
   /** What outlives the agent, where anything does. */

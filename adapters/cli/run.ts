@@ -5,7 +5,9 @@ import type { Keeper } from '../../core/ports/index.ts';
 import type { Settings } from '../config/settings.ts';
 import { compatibleWith, version } from '../config/product.ts';
 import { ProcessLog } from '../logging/process-log.ts';
-import { syslog } from '../logging/syslog.ts';
+import { openAudit } from '../audit/open-audit.ts';
+import type { AuditTrail } from '../audit/audit-trail.ts';
+import { syslog, type SendDatagram } from '../logging/syslog.ts';
 import type { SystemLog } from '../shared/system-log.ts';
 import { within } from '../shared/within.ts';
 import { hasPolicyFiles } from '../policy/load-policy.ts';
@@ -80,6 +82,7 @@ class Life {
   readonly #settings: Settings;
   readonly #store: FileStateStore;
   #log: ProcessLog | undefined;
+  #audit: AuditTrail | undefined;
   #watch: EndingWatch | undefined;
   #parts: AgentParts | undefined;
   #pidFile: PidFile | undefined;
@@ -94,11 +97,16 @@ class Life {
 
   openLog(frozen: boolean): ProcessLog {
     const { addon, ident, account, system } = this.#options;
-    const { verbose, logfile } = this.#settings;
+    const { verbose, logfile, audit: where } = this.#settings;
+    if (where !== undefined) {
+      const send: SendDatagram | undefined = addon === undefined ? undefined : (path, bytes) => addon.sendDatagram(path, bytes);
+      this.#audit = openAudit({ where, ident: 'concierge-ga', send, held: frozen, warn: (line) => this.#log?.error(line) });
+    }
     this.#log = new ProcessLog({
       verbose,
       file: logfile,
       held: frozen,
+      ...(this.#audit === undefined ? {} : { beside: this.#audit }),
       ...(addon === undefined ? {} : { account: syslog((path, bytes) => addon.sendDatagram(path, bytes), ident) }),
       ...(account === undefined ? {} : { account }),
       ...(system === undefined ? {} : { system }),
@@ -111,7 +119,7 @@ class Life {
     const settings = this.#settings;
     log.debug(() => `Concierge ${version} (compatible with QEMU Guest Agent ${compatibleWith}) started`);
     // Whoever sends it to a keeper means a log file or the policy, and the keeper goes on whether there is one or not.
-    const heeded = settings.logfile !== undefined || keeper !== undefined || this.#hasPolicyFiles(log);
+    const heeded = settings.logfile !== undefined || settings.audit !== undefined || keeper !== undefined || this.#hasPolicyFiles(log);
     const watch = watchForEnding(process, heeded ? () => this.#hangUp(log) : undefined);
     this.#watch = watch;
     // The socket of a listening channel and everything later is private, as qemu-ga has it in daemon mode.
@@ -128,6 +136,7 @@ class Life {
       settings,
       log,
       stateStore: this.#store,
+      ...(this.#audit === undefined ? {} : { audit: this.#audit }),
       activated,
       channelIs,
       ...(keeper === undefined ? {} : { kept: keeper, keeper: this.#asPort(keeper) }),
@@ -162,6 +171,8 @@ class Life {
   /** Logs are opened anew, and the policy is read again. */
   #hangUp(log: ProcessLog): void {
     log.reopen();
+    const problem = this.#audit?.reopen();
+    if (problem !== undefined) log.error(problem);
     this.#reloading = this.#reloading.then(() => this.#reloadPolicy(log));
   }
 
@@ -228,7 +239,7 @@ class Life {
     const log = this.#log;
     if (ending.kind === 'asleep') {
       log?.debug('asleep');
-      if (log !== undefined) await within(lastLinesMs, log.flush());
+      if (log !== undefined) await within(lastLinesMs, Promise.all([log.flush(), this.#audit?.flush()]));
       this.#watch?.stop();
       return;
     }
@@ -246,7 +257,7 @@ class Life {
     // Of no use to try again: whoever started the keeper decides.
     if (ending.kind === 'lost') this.#options.keeper?.end();
     log?.release();
-    if (log !== undefined) await within(lastLinesMs, log.flush());
+    if (log !== undefined) await within(lastLinesMs, Promise.all([log.flush(), this.#audit?.flush()]));
     this.#watch?.stop();
   }
 
@@ -270,6 +281,7 @@ const absolute = (settings: Settings): Settings => ({
   statedir: resolve(settings.statedir),
   pidfile: resolve(settings.pidfile),
   logfile: settings.logfile === undefined ? undefined : resolve(settings.logfile),
+  audit: settings.audit === undefined || settings.audit === 'journald' ? settings.audit : resolve(settings.audit),
   // Left as it is where it can be: a socket's path must not be longer than 107 bytes.
   path: settings.daemon && settings.path !== undefined && settings.method !== 'vsock-listen' ? resolve(settings.path) : settings.path,
 });

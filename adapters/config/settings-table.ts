@@ -207,6 +207,14 @@ export const settingsTable = {
     fallback: byPlatform('/etc/concierge-ga/policy.d', `${ownFolder}\\policy.d`),
     doc: 'Files of rules (NAME.yaml) that say what a host may do, in the order of their names; SIGHUP reads them again. Empty for none.',
   },
+  audit: {
+    ...own,
+    key: 'audit',
+    kind: 'text',
+    option: option(undefined, 'audit'),
+    placeholder: 'WHERE',
+    doc: 'Where each command that changes something, and each that is refused, is recorded: a file (one JSON object on a line) or `journald`. SIGHUP opens the file anew.',
+  },
   vsockAllow: {
     ...list('vsock-allow', option(undefined, 'vsock-allow'), 'The only CIDs that may talk to vsock-listen, with commas. Without it that is the host, CID 2.', {
       placeholder: 'CIDS',

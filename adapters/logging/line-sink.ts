@@ -20,11 +20,14 @@ const backlogLimit = 1024 * 1024;
 
 /**
  * @param file absent: standard error
+ * @param lostLine what is written where lines were lost
  * @throws os error `unable to open specified log file 'FILE': STRERROR`
  */
-export function openSink(file: string | undefined): LineSink {
-  return new DescriptorSink(file);
+export function openSink(file: string | undefined, lostLine: (count: number) => string = lostOfLog): LineSink {
+  return new DescriptorSink(file, lostLine);
 }
+
+const lostOfLog = (count: number): string => `(${count} lines were lost here: the log could not be written fast enough)\n`;
 
 const flags = constants.O_WRONLY | constants.O_APPEND;
 
@@ -57,10 +60,14 @@ class DescriptorSink implements LineSink {
   #fd: number;
   #backlog = '';
   #lost = 0;
+  /** The last line that was written is not whole. */
+  #torn = false;
   #writing: Promise<void> | undefined;
+  readonly #lostLine: (count: number) => string;
 
-  constructor(file: string | undefined) {
+  constructor(file: string | undefined, lostLine: (count: number) => string) {
     this.#file = file;
+    this.#lostLine = lostLine;
     try {
       this.#fd = file === undefined ? 2 : append(file);
     } catch (error) {
@@ -93,33 +100,47 @@ class DescriptorSink implements LineSink {
 
   async #drain(): Promise<void> {
     while (this.#backlog !== '') {
-      const text = this.#backlog + (this.#lost === 0 ? '' : `(${this.#lost} lines were lost here: the log could not be written fast enough)\n`);
+      const [text, lost] = [this.#backlog, this.#lost];
       this.#backlog = '';
       this.#lost = 0;
-      await writeWhole(this.#fd, Buffer.from(text));
+      await this.#writeOrCount(text, lost);
     }
     this.#writing = undefined;
   }
+
+  /** What is lost is told behind the next line that is written, which is one of its own. */
+  async #writeOrCount(text: string, lostBefore: number): Promise<void> {
+    const start = this.#torn ? '\n' : '';
+    const lines = Buffer.from(start + text);
+    const bytes = lostBefore === 0 ? lines : Buffer.concat([lines, Buffer.from(this.#lostLine(lostBefore))]);
+    const done = await writeWhole(this.#fd, bytes);
+    if (done > 0) this.#torn = bytes[done - 1] !== newline;
+    if (done === bytes.length) return;
+    this.#lost += lostBefore + lines.subarray(Math.max(done, start.length)).filter((byte) => byte === newline).length;
+  }
 }
 
-/** A log that can't be written (a full disk, nobody who reads) costs its lines and nothing else. */
-async function writeWhole(fd: number, bytes: Buffer): Promise<void> {
+const newline = 0x0a;
+
+/** A log that can't be written (a full disk, nobody who reads) costs its lines and nothing else. Answers how many bytes were. */
+async function writeWhole(fd: number, bytes: Buffer): Promise<number> {
   let retries = 0;
   for (let done = 0; done < bytes.length; ) {
     const written = await new Promise<number | undefined>((resolve) => {
       write(fd, bytes, done, bytes.length - done, null, (error, count) => resolve(error === null ? count : retryable(error) ? 0 : undefined));
     });
-    if (written === undefined) return;
+    if (written === undefined) return done;
     // A pipe that its other end made non-blocking and that is full.
     if (written === 0) {
       retries += 1;
-      if (retries > 50) return;
+      if (retries > 50) return done;
       await new Promise((resolve) => {
         setTimeout(resolve, 20).unref();
       });
     }
     done += written;
   }
+  return bytes.length;
 }
 
 const retryable = (error: NodeJS.ErrnoException): boolean => error.code === 'EAGAIN' || error.code === 'EINTR';

@@ -16,6 +16,8 @@ export interface LogOptions {
   readonly held?: boolean;
   /** Where accounting lines go besides. */
   readonly account?: (text: string, at: bigint) => void;
+  /** Something else that writes, and is held and released with the log. */
+  readonly beside?: { hold(): Promise<void>; release(): void };
   /** Where errors and warnings go besides. */
   readonly system?: SystemLog;
   /** Wall clock, nanoseconds. */
@@ -77,13 +79,14 @@ export class ProcessLog implements Log {
 
   async hold(): Promise<void> {
     const patience = AbortSignal.timeout(patienceMs);
-    await Promise.race([this.flush(), new Promise((resolve) => patience.addEventListener('abort', resolve, { once: true }))]);
+    await Promise.race([Promise.all([this.flush(), this.#options.beside?.hold()]), new Promise((resolve) => patience.addEventListener('abort', resolve, { once: true }))]);
     this.#held = true;
   }
 
   release(): void {
     if (!this.#held) return;
     this.#held = false;
+    this.#options.beside?.release();
     void this.#empty();
   }
 

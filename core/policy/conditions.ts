@@ -40,7 +40,7 @@ const passedBy: Readonly<Record<NonNullable<CommandSchema['follows']>, readonly 
  * started is judged there: of it such a condition holds where it allows.
  */
 export const conditionsFor = (rule: Rule, schema: CommandSchema, comparing: Comparing): readonly Condition[] | undefined =>
-  conditionsThatCount(rule, schema)?.map((name) => conditionOf(name, rule.when ?? {}, rule.effect, comparing));
+  conditionsThatCount(rule, schema)?.map((name) => conditionOf(name, rule.when as Conditions, rule.effect, comparing));
 
 /** Their names alone. */
 export function conditionsThatCount({ effect, when }: Rule, schema: CommandSchema): readonly ConditionName[] | undefined {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 export type * from './accounts.ts';
+export type * from './audit.ts';
 export type * from './clock.ts';
 export type * from './diagnosis.ts';
 export type * from './file-system.ts';

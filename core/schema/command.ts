@@ -18,6 +18,8 @@ export interface CommandSchema<M extends Members = Members, R extends SchemaType
   readonly group: CommandGroup;
   /** It goes on with what another command has opened or started, which is where the policy judged it. */
   readonly follows?: 'file' | 'program';
+  /** Outside the group `observe`: it changes nothing in the guest, and is not recorded by the audit. */
+  readonly onlyAsks?: true;
   /** It is about all of these, and has no argument that names some. */
   readonly concernsAll?: 'mountPoints';
   /** What it does, for `docs/commands.md`. */

@@ -34,6 +34,7 @@ export const guestSshGetAuthorizedKeys = command({
   name: 'guest-ssh-get-authorized-keys',
   since: '5.2',
   group: 'accounts',
+  onlyAsks: true,
   summary: 'Lists the SSH keys with which one can log in as a user.',
   arguments: { username: required(str, 'The user.', { judged: 'user', shown: true }) },
   result: guestAuthorizedKeys,

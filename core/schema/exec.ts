@@ -21,6 +21,7 @@ export const guestExecStatus = command({
   since: '2.5',
   group: 'exec',
   follows: 'program',
+  onlyAsks: true,
   summary: 'Tells whether a program that guest-exec started has ended, and how, and what it wrote.',
   arguments: { pid: required(int, 'Its process number, from guest-exec.') },
   result: guestExecStatusResult,

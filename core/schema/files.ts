@@ -53,6 +53,7 @@ export const guestFileRead = command({
   name: 'guest-file-read',
   since: '0.15',
   group: 'files',
+  onlyAsks: true,
   follows: 'file',
   summary: 'Reads from an open file, from its position on.',
   arguments: {
@@ -105,6 +106,7 @@ export const guestFileSeek = command({
   name: 'guest-file-seek',
   since: '0.15',
   group: 'files',
+  onlyAsks: true,
   follows: 'file',
   summary: 'Moves the position of an open file. An offset of 0 from `cur` only tells it.',
   arguments: {
@@ -125,6 +127,7 @@ export const guestFileFlush = command({
   name: 'guest-file-flush',
   since: '0.15',
   group: 'files',
+  onlyAsks: true,
   follows: 'file',
   summary: 'Hands over to the operating system what was written to a file. Not a synchronisation to the disk.',
   arguments: { handle },

@@ -85,6 +85,7 @@ export const conciergeExecExchange = command({
   since: 'concierge 0.1',
   group: 'exec',
   follows: 'program',
+  onlyAsks: true,
   summary: 'Brings a program input and fetches what it has written; waits a while where there is nothing yet.',
   arguments: {
     program,
@@ -159,6 +160,7 @@ export const conciergeExecList = command({
   name: '__org.concierge_exec-list',
   since: 'concierge 0.1',
   group: 'exec',
+  onlyAsks: true,
   summary: 'Lists the programs that exec-start has started, running ones and what is left of ended ones.',
   result: listOf(struct('ExecProgram', {
     program: required(int, 'Its number.'),

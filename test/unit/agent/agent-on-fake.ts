@@ -8,13 +8,14 @@ import { handlers } from '../../../core/commands/index.ts';
 import type { CommandHandler } from '../../../core/commands/command.ts';
 import { composeAgent } from '../../../core/compose-agent.ts';
 import type { PolicyLists, PolicyRules } from '../../../core/policy/policy.ts';
-import type { Backend } from '../../../core/ports/index.ts';
+import type { Audit, Backend } from '../../../core/ports/index.ts';
 
 interface Options {
   readonly machine?: Partial<MachineDescription>;
   readonly lists?: Partial<PolicyLists>;
   readonly policy?: PolicyRules;
   readonly channel?: string;
+  readonly audit?: Audit;
   /** Changes what the machine's backend brings. */
   readonly backend?: (backend: Backend) => Backend;
   readonly handlers?: readonly CommandHandler[];
@@ -23,7 +24,7 @@ interface Options {
 }
 
 /** A whole agent on a guest in memory, with a transport that hosts connect to. */
-export async function agentOnFake({ machine: description = {}, lists = {}, backend: change = (same) => same, handlers: chosen = handlers, highWater, policy, channel }: Options = {}) {
+export async function agentOnFake({ machine: description = {}, lists = {}, backend: change = (same) => same, handlers: chosen = handlers, highWater, policy, channel, audit }: Options = {}) {
   const machine = createFakeMachine(description);
   const backend = change(machine.backend);
   const log = new FakeLog();
@@ -35,6 +36,7 @@ export async function agentOnFake({ machine: description = {}, lists = {}, backe
     version: '11.1.0',
     ...(policy === undefined ? {} : { policy }),
     ...(channel === undefined ? {} : { channel }),
+    ...(audit === undefined ? {} : { audit }),
   });
   const transport = new FakeTransport(highWater === undefined ? {} : { highWater });
   await transport.open((connection) => agent.serve(connection));
