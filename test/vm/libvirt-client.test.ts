@@ -43,10 +43,10 @@ describe.skipIf(missing !== undefined).each([['9.0 of Debian 12', undefined], ['
     return { status, text: (await buffer(stdout)).toString() };
   }
 
-  async function onceAnswered(): Promise<void> {
+  async function onceAnswered(of = client): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await client.execute('guest-ping');
+        return await of.execute('guest-ping');
       } catch (error) {
         if (attempt > 200) throw error;
         await wait(500);
@@ -150,16 +150,6 @@ describe.skipIf(missing !== undefined).each([['9.0 of Debian 12', undefined], ['
     expect(libvirt.isOpen).toBe(true);
   });
 
-  it('says that the agent must be restarted after an answer beyond 10 MiB', async () => {
-    const handle = await client.execute('guest-file-open', { path: '/tmp/large' });
-
-    await expect(client.execute('guest-file-read', { handle, count: 9_000_000 })).rejects.toMatchObject({ kind: 'too-large', message: expect.stringContaining('restarted') });
-    await expect(client.execute('guest-ping')).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining('restarted') });
-    // It waits for libvirt to read on, which that does no more.
-    await guest.shell.run('systemctl kill -s KILL qemu-guest-agent; systemctl restart qemu-guest-agent');
-    await onceAnswered();
-  });
-
   it('hears when the agent goes and comes', async () => {
     events.length = 0;
     await guest.shell.run('systemctl stop qemu-guest-agent');
@@ -189,6 +179,19 @@ describe.skipIf(missing !== undefined).each([['9.0 of Debian 12', undefined], ['
 
     await waiting;
     await expect(client.execute('guest-ping')).rejects.toMatchObject({ kind: 'closed' });
+    expect(libvirt.isOpen).toBe(true);
+  });
+
+  // A guest of its own: whether libvirt finds the agent again depends on what lies in the port.
+  it('says that the agent must be restarted after an answer beyond 10 MiB', async () => {
+    const other = await daemon.domain('large', { payload: await agentPayload() });
+    await other.shell.run('systemctl start qemu-guest-agent; dd if=/dev/zero of=/tmp/large bs=1M count=16 status=none');
+    using large = over('large');
+    await onceAnswered(large);
+    const handle = await large.execute('guest-file-open', { path: '/tmp/large' });
+
+    await expect(large.execute('guest-file-read', { handle, count: 9_000_000 })).rejects.toMatchObject({ kind: 'too-large', message: expect.stringContaining('restarted') });
+    await expect(large.execute('guest-ping')).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining('restarted') });
     expect(libvirt.isOpen).toBe(true);
   });
 

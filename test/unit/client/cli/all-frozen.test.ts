@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { EventEmitter } from 'node:events';
+import { spawn } from 'node:child_process';
+import { EventEmitter, once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -100,6 +101,20 @@ describe('frozen with several guests', () => {
 
     expect(await fake.ctl(['--all', 'frozen', '--timeout', '0.5', '--', 'sleep', '60'])).toMatchObject({ status: 124 });
     await thawed();
+  });
+
+  it('leaves the thaw of all to their deadlines when it is killed', async () => {
+    fake = await FakeGuests.of({ a: {}, b: {}, c: {} }, '', false);
+    const child = spawn(process.execPath, [join(import.meta.dirname, '../../../../client/cli/main.ts'), '--all', 'frozen', '--', '/bin/sh', '-c', 'kill -KILL $PPID'], {
+      env: { ...process.env, CONCIERGE_GUESTS: fake.list }, stdio: 'ignore',
+    });
+    const [status, signal] = (await once(child, 'exit')) as [number | null, string | null];
+    const held = frozenIn();
+    for (const guest of fake.guests.values()) await guest.advance(600_000);
+
+    expect([status, signal]).toEqual([null, 'SIGKILL']);
+    expect(held).toEqual([4, 4, 4]);
+    expect(frozenIn()).toEqual([0, 0, 0]);
   });
 
   it('ends with 127 where there is no such command, and thaws all', async () => {

@@ -23,11 +23,12 @@ export class FakeGuests {
     this.list = join(directory, 'guests.conf');
   }
 
-  static async of(scenarios: Readonly<Record<string, Scenario>>, more = ''): Promise<FakeGuests> {
+  /** @param realTime false: their clocks stand until a test moves them */
+  static async of(scenarios: Readonly<Record<string, Scenario>>, more = '', realTime = true): Promise<FakeGuests> {
     const fake = new FakeGuests(await mkdtemp(join(tmpdir(), 'concierge-guests-')));
     let list = '# Guests of a test\n';
     for (const [name, scenario] of Object.entries(scenarios)) {
-      const guest = await createFakeGuest({ machine: { host: { name } }, ...scenario }, { realTime: true });
+      const guest = await createFakeGuest({ machine: { host: { name } }, ...scenario }, { realTime });
       fake.guests.set(name, guest);
       const path = join(fake.directory, `${name}.sock`);
       const sockets = new Set<Socket>();
