@@ -131,6 +131,16 @@ describe.skipIf(missing !== undefined).each([['9.0 of Debian 12', undefined], ['
     await expect(new GuestClient(libvirtAgent('guest', { libvirt: readOnly })).execute('guest-ping')).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining('read-only') });
   });
 
+  it('is reached as behind ssh, by the helper that libvirt has there', async () => {
+    const ssh = join(directory, 'ssh');
+    // What the other host's shell would be given.
+    writeFileSync(ssh, '#!/bin/sh\nfor last; do :; done\neval "$last"\n', { mode: 0o755 });
+    using far = await Libvirt.connect({ uri: `qemu+ssh://host/system?command=${ssh}` });
+
+    expect((await far.domains('running')).map(({ name }) => name)).toContain('guest');
+    expect((await new GuestClient(libvirtAgent('guest', { libvirt: far }), { timeoutMs: PATIENT }).execute('guest-get-host-name'))['host-name']).toBe('guest');
+  });
+
   it('says that this user has no rights', async () => {
     chmodSync('/run/libvirt/libvirt-sock', 0o700);
     process.seteuid?.(65_534);
