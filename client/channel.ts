@@ -3,6 +3,7 @@ import type { JsonValue } from '../core/protocol/value.ts';
 import type { CallLimit } from './call-limit.ts';
 import type { ClientError } from './client-error.ts';
 import type { RequestParts } from './encode-arguments.ts';
+import type { HeldCall } from './held-call.ts';
 
 /** A way to an agent, for one call at a time. */
 export interface Channel {
@@ -14,9 +15,10 @@ export interface Channel {
    * Sends a request, and answers what it returned.
    *
    * @param next is asked, when it is sent, for the bytes of the next call
+   * @param held tells when the answer is wanted at once, of a channel that can say so
    * @throws ClientError
    */
-  call(name: string, argumentParts: RequestParts, limit: CallLimit, next?: () => Promise<Uint8Array>): Promise<JsonValue>;
+  call(name: string, argumentParts: RequestParts, limit: CallLimit, next?: () => Promise<Uint8Array>, held?: HeldCall): Promise<JsonValue>;
   endTurn(): void;
   /** @param error what every further call fails with */
   close(error: ClientError): void;

@@ -26,13 +26,16 @@ export class ClientError extends Error {
   readonly agentClass: string | undefined;
   /** Of a program that has not ended in time (`exec`): its number in the guest, where it goes on. */
   readonly pid: bigint | undefined;
+  /** The command that the agent lacks and nothing else can stand for. */
+  readonly missing: string | undefined;
 
-  constructor(kind: ClientErrorKind, message: string, options: { agentClass?: string; pid?: bigint; cause?: unknown } = {}) {
+  constructor(kind: ClientErrorKind, message: string, options: { agentClass?: string; pid?: bigint; missing?: string; cause?: unknown } = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'ClientError';
     this.kind = kind;
     this.agentClass = options.agentClass;
     this.pid = options.pid;
+    this.missing = options.missing;
     Object.defineProperty(this, brand, { value: true });
   }
 

@@ -11,6 +11,7 @@ import type { Channel } from './channel.ts';
 import { ClientError } from './client-error.ts';
 import { decodeResult } from './decode-result.ts';
 import { encodeArguments, type RequestParts } from './encode-arguments.ts';
+import type { HeldCall } from './held-call.ts';
 import { DEFAULT_PIECE } from './piece.ts';
 import { CommandChannel, type SingleCommands } from './single-commands.ts';
 import { StreamChannel } from './stream-channel.ts';
@@ -50,10 +51,14 @@ const base64Members: ReadonlySet<string> = new Set(
 
 /**
  * As `execute`, but arguments that are base64 may be bytes, and long base64 of the answer is a `Base64Text`. `next` is asked for
- * the bytes of the next call when this one is sent: they become base64 while the answer is waited for. For the helpers of this package,
+ * the bytes of the next call when this one is sent: they become base64 while the answer is waited for. What is `held` gives way to the call behind
+ * it. For the helpers of this package,
  * of which there may be two copies: `concierge-client` and `concierge-ga/client`.
  */
 export const withBytes: unique symbol = Symbol.for('concierge-client/withBytes');
+
+/** Whether an answer that the agent holds back can be hurried. For the helpers of this package, as `withBytes`. */
+export const canHurry: unique symbol = Symbol.for('concierge-client/canHurry');
 
 /**
  * A host's conversation with a guest agent: this project's or any `qemu-ga`. One request is under way at a time, others
@@ -64,12 +69,17 @@ export class GuestClient {
   readonly pieceBytes: { readonly read: number; readonly write: number };
   readonly #channel: Channel;
   readonly #timeoutMs: number;
+  readonly [canHurry]: boolean;
+  /** How many calls wait for their turn, and the call that has it, where the agent holds its answer back. */
+  #behind = 0;
+  #held: HeldCall | undefined;
   #queue: Promise<unknown> = Promise.resolve();
 
   /** @param way a stream of bytes to the agent, or what carries single commands */
   constructor(way: Duplex | SingleCommands, { timeoutMs = 5_000, maxReplyBytes = 96 * 1024 * 1024 }: ClientOptions = {}) {
     const single = 'ask' in way ? way : undefined;
     this.#timeoutMs = timeoutMs;
+    this[canHurry] = single === undefined;
     this.#channel = 'ask' in way ? new CommandChannel(way, maxReplyBytes, base64Members) : new StreamChannel(way, maxReplyBytes, base64Members);
     this.pieceBytes = { read: single?.readBytes ?? DEFAULT_PIECE, write: single?.writeBytes ?? DEFAULT_PIECE };
   }
@@ -90,18 +100,18 @@ export class GuestClient {
     return (await this.#execute(name, args, options, false)) as Output<N>;
   }
 
-  async [withBytes](name: CommandName, args: Readonly<Record<string, unknown>>, options: CallOptions, next?: () => Promise<Uint8Array>): Promise<unknown> {
-    return this.#execute(name, args, options, true, next);
+  async [withBytes](name: CommandName, args: Readonly<Record<string, unknown>>, options: CallOptions, next?: () => Promise<Uint8Array>, held?: HeldCall): Promise<unknown> {
+    return this.#execute(name, args, options, true, next, held);
   }
 
-  async #execute(name: CommandName, args: object, options: CallOptions, keepBytes: boolean, next?: () => Promise<Uint8Array>): Promise<unknown> {
+  async #execute(name: CommandName, args: object, options: CallOptions, keepBytes: boolean, next?: () => Promise<Uint8Array>, held?: HeldCall): Promise<unknown> {
     const schema = schemas.get(name);
     if (schema === undefined) throw new TypeError(`no command is named '${name}'`);
     const parts = encodeArguments(schema, args as Readonly<Record<string, unknown>>);
     return this.#enqueue(options, async (limit) => {
-      const value = schema.successResponse ? await this.#channel.call(name, parts, limit, next) : await this.#order(name, parts, limit);
+      const value = schema.successResponse ? await this.#channel.call(name, parts, limit, next, held) : await this.#order(name, parts, limit);
       return value === undefined ? undefined : decodeResult(schema.result, value, name, keepBytes);
-    });
+    }, false, held);
   }
 
   /**
@@ -129,16 +139,23 @@ export class GuestClient {
     this.close();
   }
 
-  #enqueue<T>(options: CallOptions, run: (limit: CallLimit) => Promise<T>, afresh = false): Promise<T> {
+  #enqueue<T>(options: CallOptions, run: (limit: CallLimit) => Promise<T>, afresh = false, held?: HeldCall): Promise<T> {
     const { signal } = options;
+    this.#behind += 1;
+    this.#held?.hurry();
     const turn = this.#queue.then(async () => {
+      this.#behind -= 1;
       if (this.#channel.ended !== undefined) throw this.#channel.ended;
-      using limit = new CallLimit(options.timeoutMs ?? this.#timeoutMs, signal);
+      const timeoutMs = options.timeoutMs ?? this.#timeoutMs;
+      using limit = new CallLimit(timeoutMs === 0 ? 0 : timeoutMs + (held?.waitMs ?? 0), signal);
       limit.check();
+      this.#held = held;
+      if (this.#behind > 0) held?.hurry();
       try {
         await this.#channel.begin(limit, afresh);
         return await run(limit);
       } finally {
+        this.#held = undefined;
         this.#channel.endTurn();
       }
     });

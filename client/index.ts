@@ -9,6 +9,8 @@ export { DEFAULT_PIECE } from './piece.ts';
 export { readFile, writeFile, type FileOptions, type WriteOptions } from './files.ts';
 export { GuestClient, type CallOptions, type ClientOptions, type Input, type Output } from './guest-client.ts';
 export type { SingleCommands } from './single-commands.ts';
+export { attach, spawn, terminal, type ConversationOptions, type ProgramOptions, type SpawnOptions, type TerminalOptions } from './spawn.ts';
+export { GuestProcess, type GuestProcessEvents } from './guest-process.ts';
 export { jsonReplacer } from './json-replacer.ts';
 export { withAllFrozen, type AllFrozen, type GuestToFreeze, type Held } from './with-all-frozen.ts';
 export { withFrozen, type FrozenGuest, type FrozenOptions } from './with-frozen.ts';

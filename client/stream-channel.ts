@@ -11,6 +11,7 @@ import type { Channel } from './channel.ts';
 import { ClientError } from './client-error.ts';
 import { readDirectly } from './connect.ts';
 import type { RequestParts } from './encode-arguments.ts';
+import type { HeldCall } from './held-call.ts';
 import { ReplyReader } from './reply-reader.ts';
 import { returnedBy, type Reply } from './reply.ts';
 import { RequestWriter } from './request-writer.ts';
@@ -94,14 +95,35 @@ export class StreamChannel implements Channel {
     return { id: this.#lastId, parts: [`{"execute":${jsonString(name)},"arguments":`, ...argumentParts, `,"id":${this.#lastId}}\n`] };
   }
 
-  async call(name: string, argumentParts: RequestParts, limit: CallLimit, next?: () => Promise<Uint8Array>): Promise<JsonValue> {
+  async call(name: string, argumentParts: RequestParts, limit: CallLimit, next?: () => Promise<Uint8Array>, held?: HeldCall): Promise<JsonValue> {
     const { id, parts } = this.#request(name, argumentParts);
     await this.#send(parts, limit);
     next?.().then((bytes) => this.#writer.prepare(bytes), () => undefined);
+    if (held === undefined) return returnedBy(await this.#replyTo(id, limit));
+    let ping: bigint | undefined;
+    held.onHurried(() => {
+      ping = this.#hurry();
+    });
+    try {
+      return returnedBy(await this.#replyTo(id, limit));
+    } finally {
+      held.onHurried(undefined);
+      if (ping !== undefined) await this.#replyTo(ping, limit);
+    }
+  }
+
+  /** Anything else that a host says ends the wait of an exchange; a ping does nothing else. */
+  #hurry(): bigint {
+    const { id, parts } = this.#request('guest-ping', ['{}']);
+    this.#stream.write(parts.join(''));
+    return id;
+  }
+
+  async #replyTo(id: bigint, limit: CallLimit): Promise<Reply> {
     for (;;) {
       const reply = await this.#nextReply(limit);
       // An error may lack the id: of a request that the agent could not read.
-      if (!this.#repeatsIds || reply.id === id || (reply.id === undefined && reply.error !== undefined)) return returnedBy(reply);
+      if (!this.#repeatsIds || reply.id === id || (reply.id === undefined && reply.error !== undefined)) return reply;
     }
   }
 

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ClientError } from './client-error.ts';
+import { decodedPieces } from './guest-file.ts';
+import type { Output } from './guest-client.ts';
+import type { Base64Text } from '../core/schema/types.ts';
+
+type Answer = Output<'__org.concierge_exec-exchange'>;
+/** As `withBytes` has it. */
+export type ExchangeAnswer = Omit<Answer, 'output' | 'errors'> & { readonly output?: string | Base64Text; readonly errors?: string | Base64Text };
+
+export type StreamName = 'output' | 'errors';
+
+/** What one exchange brought of a stream. */
+export interface StreamNews {
+  readonly bytes: readonly Uint8Array[];
+  readonly length: number;
+  /** Bytes before them that are not kept any more. */
+  readonly lost: number;
+  readonly ended: boolean;
+}
+
+export interface Exchanged {
+  /** Bytes of the input that were taken, by this exchange or one whose answer was lost. */
+  readonly accepted: number;
+  readonly inputEnded: boolean;
+  readonly output: StreamNews;
+  readonly errors: StreamNews;
+  readonly end?: { readonly exitCode: number } | { readonly signal: number };
+  readonly timedOut: boolean;
+}
+
+interface Stream {
+  /** The next byte to ask for; absent until the first answer says where the oldest is. */
+  next: number | undefined;
+  ended: boolean;
+}
+
+/**
+ * Where a host is in a conversation with a program: offsets make every exchange repeatable, so that nothing of it changes before an answer
+ * has come and is right.
+ */
+export class ProgramPlace {
+  readonly program: bigint;
+  readonly #streams: Readonly<Record<StreamName, Stream>>;
+  #accepted: number | undefined;
+  #inputEnded = false;
+  #exited = false;
+
+  /** @param isNew from its start on; else from the oldest byte that is kept */
+  constructor(program: bigint, isNew: boolean) {
+    const start = isNew ? 0 : undefined;
+    this.program = program;
+    this.#accepted = start;
+    this.#streams = { output: { next: start, ended: false }, errors: { next: start, ended: false } };
+  }
+
+  /** Where the next byte of input belongs; absent before the first answer of one that was begun by somebody else. */
+  get inputOffset(): number | undefined {
+    return this.#accepted;
+  }
+
+  get offsets(): Readonly<Record<string, number | undefined>> {
+    return { 'output-offset': this.#streams.output.next, 'errors-offset': this.#streams.errors.next };
+  }
+
+  get isOver(): boolean {
+    return this.#exited && this.#streams.output.ended && this.#streams.errors.ended;
+  }
+
+  /**
+   * Goes on by an answer.
+   *
+   * @param brought bytes of input that stood in the request @param size what was asked for at most
+   * @param keepPlace what it brought of the output is not taken, and will be asked for again
+   * @throws ClientError `garbage` for what no agent may answer
+   */
+  take(answer: ExchangeAnswer, brought: number, size: number, keepPlace = false): Exchanged {
+    const before = this.#accepted;
+    const accepted = exact(answer['input-accepted'], 'input-accepted');
+    if (before !== undefined && (accepted < before || accepted > before + brought)) throw wrong(`${accepted} bytes of input were accepted, of ${before + brought}`);
+    if (this.#inputEnded && !answer['input-ended']) throw wrong('the input has not ended after all');
+    if (this.#exited && !answer.exited) throw wrong('the program has not ended after all');
+    const output = this.#newsOf('output', answer, size);
+    const errors = this.#newsOf('errors', answer, size);
+    const end = endOf(answer);
+    this.#accepted = accepted;
+    this.#inputEnded = answer['input-ended'];
+    this.#exited = answer.exited;
+    if (!keepPlace) {
+      this.#goOn('output', answer, output);
+      this.#goOn('errors', answer, errors);
+    }
+    return { accepted: before === undefined ? 0 : accepted - before, inputEnded: answer['input-ended'], output, errors, ...(end === undefined ? {} : { end }), timedOut: answer['timed-out'] === true };
+  }
+
+  #newsOf(name: StreamName, answer: ExchangeAnswer, size: number): StreamNews {
+    const { next, ended } = this.#streams[name];
+    const lost = exact(answer[`${name}-lost`] ?? 0n, `${name}-lost`);
+    const offset = exact(answer[`${name}-offset`], `${name}-offset`);
+    // An encoded text says how long it is before it is decoded.
+    const bytes = decodedPieces(answer[name]);
+    const length = bytes.reduce((sum, one) => sum + one.length, 0);
+    if (next !== undefined && offset !== next + lost) throw wrong(`its ${name} begins at ${offset}, and was asked for from ${next} on`);
+    if (length > size) throw wrong(`it has ${length} bytes of ${name}, and at most ${size} were asked for`);
+    if (ended && (length > 0 || !answer[`${name}-ended`])) throw wrong(`its ${name} goes on behind its end`);
+    return { bytes, length, lost, ended: answer[`${name}-ended`] };
+  }
+
+  #goOn(name: StreamName, answer: ExchangeAnswer, { length, ended }: StreamNews): void {
+    const stream = this.#streams[name];
+    stream.next = Number(answer[`${name}-offset`]) + length;
+    stream.ended = ended;
+  }
+}
+
+function endOf({ exited, exitcode, signal }: ExchangeAnswer): Exchanged['end'] {
+  if (!exited) return undefined;
+  return signal === undefined ? { exitCode: Number(exitcode ?? 0n) } : { signal: Number(signal) };
+}
+
+const wrong = (what: string): ClientError => new ClientError('garbage', `an exchange with a program in the guest makes no sense: ${what}`);
+
+function exact(value: bigint, name: string): number {
+  if (value < 0n || value > BigInt(Number.MAX_SAFE_INTEGER)) throw wrong(`${name} is ${value}`);
+  return Number(value);
+}
