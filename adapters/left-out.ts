@@ -3,7 +3,7 @@ import type { Capability } from '../core/ports/capabilities.ts';
 
 /** What each backend of this package leaves out. A test compares it with those that can be loaded. */
 export const leftOut = {
-  linux: new Set<Capability>(['host.devices', 'host.driverPackages', 'host.driverServices', 'processes.interactive', 'processes.interactive.terminals']),
+  linux: new Set<Capability>(['host.devices', 'host.driverPackages', 'host.driverServices']),
   windows: new Set<Capability>([
     'power.suspend.hybrid', 'processors.online.switching', 'processors.statistics', 'memory.blocks',
     'memory.blocks.switching', 'fileSystem.diskStatistics', 'processes.interactive', 'processes.interactive.terminals',

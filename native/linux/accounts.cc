@@ -36,6 +36,7 @@ struct User {
   uid_t uid;
   gid_t gid;
   std::string home;
+  std::string shell;
 };
 
 // Runs `work` on a new thread and waits for its end. Name services want more stack than an I/O thread has, and a thread
@@ -77,7 +78,7 @@ std::optional<User> Lookup(const std::string& name) {
     struct passwd entry;
     struct passwd* found = nullptr;
     const int failure = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (found != nullptr) return User{name, entry.pw_uid, entry.pw_gid, entry.pw_dir};
+    if (found != nullptr) return User{name, entry.pw_uid, entry.pw_gid, entry.pw_dir, entry.pw_shell};
     if (failure == ERANGE && buffer.size() < kMaximumPasswdEntry) {
       buffer.resize(buffer.size() * 2);
       continue;
@@ -108,19 +109,99 @@ Napi::Value LookupUser(const Napi::CallbackInfo& info) {
       });
 }
 
-// -- rights --------------------------------------------------------------------------------------------------
-
-// Gives this thread the file rights of `user` for the rest of its life. All calls are raw: glibc's wrappers change every
-// thread of the process (nptl(7)).
-void BecomeForFiles(const User& user) {
-  if (geteuid() == user.uid) return;
+// The groups of a user, the first one among them.
+std::vector<gid_t> GroupsOf(const User& user) {
   std::vector<gid_t> groups(64);
   int count = static_cast<int>(groups.size());
   while (getgrouplist(user.name.c_str(), user.gid, groups.data(), &count) < 0) {
     if (count <= static_cast<int>(groups.size())) throw SystemError(ENOMEM, "getgrouplist", user.name);
     groups.resize(static_cast<size_t>(count));
   }
-  if (syscall(SYS_setgroups, static_cast<size_t>(count), groups.data()) < 0) throw SystemError("setgroups");
+  groups.resize(static_cast<size_t>(count));
+  return groups;
+}
+
+std::optional<gid_t> LookupGroup(const std::string& name) {
+  std::vector<char> buffer(16 * 1024);
+  for (;;) {
+    struct group entry;
+    struct group* found = nullptr;
+    const int failure = getgrnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    if (found != nullptr) return entry.gr_gid;
+    if (failure == ERANGE && buffer.size() < kMaximumPasswdEntry) {
+      buffer.resize(buffer.size() * 2);
+      continue;
+    }
+    if (failure == EINTR) continue;
+    if (failure == 0 || failure == ENOENT || failure == ESRCH || failure == EBADF || failure == EPERM) return std::nullopt;
+    throw SystemError(failure, "getgrnam_r", name);
+  }
+}
+
+struct Lookups {
+  std::optional<User> user;
+  std::vector<gid_t> groups;
+  std::string unknown_group;
+};
+
+// lookupIdentity(user | undefined, groups | undefined) => Promise<{ uid, gid, groups, home, shell } | { unknownUser } |
+// { unknownGroup }>: by name; without a user those of this process.
+Napi::Value LookupIdentity(const Napi::CallbackInfo& info) {
+  const bool has_user = !info[0].IsUndefined();
+  const bool has_groups = !info[1].IsUndefined();
+  std::vector<std::string> names;
+  if (has_groups) {
+    const auto array = info[1].As<Napi::Array>();
+    for (uint32_t index = 0; index < array.Length(); index++) names.push_back(SystemString(array.Get(index)));
+  }
+  return OnIoThread(
+      info.Env(),
+      [has_user, has_groups, names, name = has_user ? SystemString(info[0]) : ""] {
+        Lookups found;
+        OnThrowawayThread([&] {
+          if (has_user) {
+            found.user = Lookup(name);
+            if (found.user.has_value() && !has_groups) found.groups = GroupsOf(*found.user);
+          } else {
+            found.user = User{"", geteuid(), getegid(), "", ""};
+          }
+          for (const std::string& group : names) {
+            const std::optional<gid_t> gid = LookupGroup(group);
+            if (gid.has_value()) found.groups.push_back(*gid);
+            else if (found.unknown_group.empty()) found.unknown_group = group;
+          }
+        });
+        return found;
+      },
+      [](Napi::Env env, const Lookups& found) -> Napi::Value {
+        Napi::Object result = Napi::Object::New(env);
+        if (!found.user.has_value()) {
+          result.Set("unknownUser", Napi::Boolean::New(env, true));
+          return result;
+        }
+        if (!found.unknown_group.empty()) {
+          result.Set("unknownGroup", Napi::String::New(env, found.unknown_group));
+          return result;
+        }
+        result.Set("uid", Napi::Number::New(env, found.user->uid));
+        result.Set("gid", Napi::Number::New(env, found.user->gid));
+        Napi::Array groups = Napi::Array::New(env, found.groups.size());
+        for (uint32_t index = 0; index < found.groups.size(); index++) groups.Set(index, Napi::Number::New(env, found.groups[index]));
+        result.Set("groups", groups);
+        result.Set("home", Napi::Buffer<char>::Copy(env, found.user->home.data(), found.user->home.size()));
+        result.Set("shell", Napi::Buffer<char>::Copy(env, found.user->shell.data(), found.user->shell.size()));
+        return result;
+      });
+}
+
+// -- rights --------------------------------------------------------------------------------------------------
+
+// Gives this thread the file rights of `user` for the rest of its life. All calls are raw: glibc's wrappers change every
+// thread of the process (nptl(7)).
+void BecomeForFiles(const User& user) {
+  if (geteuid() == user.uid) return;
+  const std::vector<gid_t> groups = GroupsOf(user);
+  if (syscall(SYS_setgroups, groups.size(), groups.data()) < 0) throw SystemError("setgroups");
   setfsgid(user.gid);
   setfsuid(user.uid);
   // These answer the previous id and no error: asking for an impossible one tells which is in force.
@@ -286,7 +367,7 @@ void Replace(const Place& place, const std::string& text) {
 User UserFrom(const Napi::Object& user) {
   const auto home = user.Get("home").As<Napi::Buffer<char>>();
   User result{SystemString(user.Get("name")), user.Get("uid").As<Napi::Number>().Uint32Value(),
-              user.Get("gid").As<Napi::Number>().Uint32Value(), std::string(home.Data(), home.Length())};
+              user.Get("gid").As<Napi::Number>().Uint32Value(), std::string(home.Data(), home.Length()), ""};
   if (result.home.find('\0') != std::string::npos) throw SystemError(EINVAL, "argument");
   return result;
 }
@@ -324,6 +405,7 @@ Napi::Value ReplaceInHome(const Napi::CallbackInfo& info) {
 
 const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("lookupUser", Napi::Function::New(env, Guarded<LookupUser>));
+  exports.Set("lookupIdentity", Napi::Function::New(env, Guarded<LookupIdentity>));
   exports.Set("readInHome", Napi::Function::New(env, Guarded<ReadInHome>));
   exports.Set("replaceInHome", Napi::Function::New(env, Guarded<ReplaceInHome>));
 });

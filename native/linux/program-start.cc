@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -13,6 +14,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <new>
 #include <system_error>
 #include <thread>
 
@@ -22,6 +25,15 @@
 // Newer than the oldest headers that this is built with.
 #ifndef SYS_close_range
 #define SYS_close_range 436
+#endif
+#ifdef SYS_setgroups32  // of 32-bit systems, whose first calls knew 16 bits
+#define SET_GROUPS SYS_setgroups32
+#define SET_GID SYS_setresgid32
+#define SET_UID SYS_setresuid32
+#else
+#define SET_GROUPS SYS_setgroups
+#define SET_GID SYS_setresgid
+#define SET_UID SYS_setresuid
 #endif
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
@@ -85,6 +97,12 @@ std::vector<std::string> Candidates(const ProgramRequest& request, const std::st
   return candidates;
 }
 
+// What the child could not do.
+struct Report {
+  int error = 0;
+  const char* step = "execve";
+};
+
 // Everything that the child needs, laid out before it exists: it shares our memory and may allocate nothing.
 struct Child {
   const std::vector<char*>& programs;
@@ -93,8 +111,24 @@ struct Child {
   char** environment;
   int descriptors[3];
   int directory;
-  int error = 0;
+  const char* working_directory;
+  const Identity* identity;
+  bool on_terminal;
+  Report* report;
 };
+
+[[noreturn]] void Fail(Child& child, const char* step) {
+  child.report->error = errno;
+  child.report->step = step;
+  _exit(127);
+}
+
+// Raw calls: glibc's wrappers would have every thread of the agent do the same (nptl(7)).
+void Become(Child& child, const Identity& identity) {
+  if (syscall(SET_GROUPS, identity.groups.size(), identity.groups.data()) < 0) Fail(child, "setgroups");
+  if (syscall(SET_GID, identity.gid, identity.gid, identity.gid) < 0) Fail(child, "setgid");
+  if (syscall(SET_UID, identity.uid, identity.uid, identity.uid) < 0) Fail(child, "setuid");
+}
 
 // A file without `#!` that is text: execvp(3) and the reference (GLib) hand it to the shell.
 bool IsText(const char* path) {
@@ -140,16 +174,13 @@ int ChildMain(void* argument) {
   for (int signal = 1; signal < NSIG; signal++) sigaction(signal, &action, nullptr);
   setsid();
   for (int number = 0; number < 3; number++) {
-    if (dup2(child.descriptors[number], number) < 0) {
-      child.error = errno;
-      _exit(127);
-    }
+    if (dup2(child.descriptors[number], number) < 0) Fail(child, "dup2");
   }
-  if (!KeepOnly(child.directory)) {
-    child.error = errno;
-    _exit(127);
-  }
+  if (child.on_terminal && ioctl(0, TIOCSCTTY, 0) < 0) Fail(child, "ioctl");
+  if (!KeepOnly(child.directory)) Fail(child, "dup2");
   LowerDescriptorLimit();
+  if (child.identity != nullptr) Become(child, *child.identity);
+  if (child.working_directory != nullptr && chdir(child.working_directory) < 0) Fail(child, "chdir");
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -174,8 +205,8 @@ int ChildMain(void* argument) {
       break;
     }
   }
-  child.error = error;
-  _exit(127);
+  errno = error;
+  Fail(child, "execve");
 }
 
 struct Cloned {
@@ -188,12 +219,31 @@ Cloned Clone(Child& child) {
   void* stack = mmap(nullptr, kChildStack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
   if (stack == MAP_FAILED) throw SystemError("mmap");
   int pidfd = -1;
-  const pid_t pid = clone(ChildMain, static_cast<char*>(stack) + kChildStack, CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
+  // One that becomes another user must not have our memory: the user could reach into it, and the kernel would take the agent for
+  // a program that has changed its user (dumpable of PR_SET_DUMPABLE(2const) belongs to the memory, not to the process).
+  const int memory = child.identity == nullptr ? CLONE_VM : 0;
+  const pid_t pid = clone(ChildMain, static_cast<char*>(stack) + kChildStack, memory | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &child, &pidfd);
   const int error = errno;
   munmap(stack, kChildStack);
   if (pid < 0) throw SystemError(error, "clone");
   return {pid, pidfd};
 }
+
+// Memory that the child shares also where it has no other of ours.
+class SharedReport {
+ public:
+  SharedReport() : memory_(mmap(nullptr, sizeof(Report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0)) {
+    if (memory_ == MAP_FAILED) throw SystemError("mmap");
+    new (memory_) Report;
+  }
+  ~SharedReport() { munmap(memory_, sizeof(Report)); }
+  SharedReport(const SharedReport&) = delete;
+  SharedReport& operator=(const SharedReport&) = delete;
+  Report* get() const { return static_cast<Report*>(memory_); }
+
+ private:
+  void* const memory_;
+};
 
 // For kernels without pidfd (RHEL 8): a thread waits, and its pipe closes when the process has ended.
 Descriptor WatchByThread(pid_t pid) {
@@ -223,7 +273,16 @@ StartedProgram StartProgram(const ProgramRequest& request, const std::string& ag
 
   const Descriptor null(open("/dev/null", O_RDWR | O_CLOEXEC));
   if (!null) throw SystemError("open", "/dev/null");
-  Child child{programs, arguments.data() + 1, environment.data(), {null.get(), null.get(), null.get()}, request.directory};
+  const SharedReport report;
+  Child child{programs,
+              arguments.data() + 1,
+              environment.data(),
+              {null.get(), null.get(), null.get()},
+              request.directory,
+              request.working_directory.empty() ? nullptr : request.working_directory.c_str(),
+              request.identity.has_value() ? &*request.identity : nullptr,
+              request.terminal >= 0,
+              report.get()};
   // Ends of the child; gone from here when this function returns.
   Pipe input, streams[2];
   if (request.has_input) {
@@ -238,6 +297,7 @@ StartedProgram StartProgram(const ProgramRequest& request, const std::string& ag
     started.streams[stream] = WithoutBlocking(std::move(streams[stream].read));
     child.descriptors[1 + stream] = streams[stream].write.get();
   }
+  if (request.terminal >= 0) std::fill(std::begin(child.descriptors), std::end(child.descriptors), request.terminal);
   if (request.errors == Sink::kMerge) child.descriptors[2] = child.descriptors[1];
 
   ChildStart start;
@@ -246,9 +306,10 @@ StartedProgram StartProgram(const ProgramRequest& request, const std::string& ag
   started.pid = cloned.pid;
   started.exit.Reset(cloned.pidfd);
   started.exit_is_process = static_cast<bool>(started.exit);
-  if (child.error != 0) {
+  if (report.get()->error != 0) {
     AwaitChild(cloned.pid);
-    throw SystemError(child.error, "execve", request.path);
+    const bool is_directory = strcmp(report.get()->step, "chdir") == 0;
+    throw SystemError(report.get()->error, report.get()->step, is_directory ? request.working_directory : request.path);
   }
   if (!started.exit) {
     try {

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,13 @@ enum Stream : uint32_t { kOutput = 0, kErrors = 1 };
 
 enum class Sink : uint32_t { kDiscard = 0, kCapture = 1, kMerge = 2 };
 
+// Whose rights a program has.
+struct Identity {
+  uid_t uid;
+  gid_t gid;
+  std::vector<gid_t> groups;
+};
+
 struct ProgramRequest {
   // Also argv[0]; searched in PATH where it has no slash.
   std::string path;
@@ -32,6 +40,12 @@ struct ProgramRequest {
   bool has_input = false;
   Sink output = Sink::kDiscard;
   Sink errors = Sink::kDiscard;
+  // Where it starts, entered with the rights of `identity`; empty: here.
+  std::string working_directory;
+  // Absent: this process's own.
+  std::optional<Identity> identity;
+  // Where it is not −1: the end of a terminal that is all three of its streams, and the controlling one of its session.
+  int terminal = -1;
 };
 
 struct StartedProgram {
@@ -44,7 +58,8 @@ struct StartedProgram {
 };
 
 // Returns when the program runs. `agent_path` is searched where the environment has no PATH.
-// Throws SystemError: of execve(2) where no candidate could be executed.
+// Throws SystemError of the step that failed: of execve(2) where no candidate could be executed, of chdir(2), setgroups(2),
+// setgid(2) or setuid(2).
 StartedProgram StartProgram(const ProgramRequest& request, const std::string& agent_path);
 
 }  // namespace concierge

@@ -24,7 +24,8 @@ const everyTerminal = (change: (program: TerminalProgram) => Partial<TerminalPro
     },
   }));
 
-const mutants: readonly Mutant[] = [
+/** Faults of programs that are conversed with, planted in the fake and in the backend for Linux. */
+export const interactiveMutants: readonly Mutant[] = [
   {
     fault: 'a byte above 0x7f loses its highest bit', group, caughtBy: 'every byte arrives as it was written',
     plant: everyProgram((program) => ({
@@ -105,5 +106,3 @@ const mutants: readonly Mutant[] = [
     plant: everyTerminal(() => ({ endInput: () => undefined })),
   },
 ];
-
-export const interactiveMutants: readonly Mutant[] = mutants.map((mutant) => ({ ...mutant, fakeOnly: true }));

@@ -100,6 +100,12 @@ export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
 
   locate: locateProgram,
 
+  // Loaded when somebody converses with a program.
+  interactive: {
+    start: async (request) => (await import('./interactive.ts')).startOnPipes(request),
+    terminals: { start: async (request, size) => (await import('./interactive.ts')).startOnTerminal(request, size) },
+  },
+
   async spawn(request: LinuxSpawnRequest): Promise<LinuxProcess> {
     const keeper = request.outlives === true ? kept : undefined;
     let noted = (_status: number, _leftBehind: number): void => undefined;

@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: Apache-2.0
+// Programs that are conversed with, on pipes or on a terminal. Nothing is read before somebody asks: what nobody asks for stays in
+// the pipe or the terminal. Who was told that there is nothing is called once when there is something.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "addon.h"
+#include "descriptor.h"
+#include "own-children.h"
+#include "program-start.h"
+
+// Newer than the oldest headers that this is built with.
+#ifndef TIOCGPTPEER
+#define TIOCGPTPEER _IO('T', 0x41)
+#endif
+
+extern char** environ;
+
+namespace concierge {
+
+namespace {
+
+// What a pipe holds by itself (pipe(7)); who asks for more at a time gets a larger one.
+constexpr size_t kUsualPipe = 64 * 1024;
+constexpr int kLargePipe = 1024 * 1024;
+
+enum Way : uint32_t { kOutputWay = 0, kErrorsWay = 1, kInputWay = 2 };
+
+struct End {
+  Descriptor descriptor;
+  OwnedHandle<uv_poll_t> poll;
+  bool armed = false;
+  bool enlarged = false;
+  void Close() {
+    poll.Close();
+    descriptor.Reset();
+    armed = false;
+  }
+};
+
+// From its start until nobody wants it any more.
+class Interactive : public std::enable_shared_from_this<Interactive> {
+ public:
+  Interactive(Napi::Env env, StartedProgram started, Descriptor terminal, Napi::Function on_ready, Napi::Function on_end)
+      : env_(env),
+        handles_(AddonData::Of(env).handles),
+        pid_(started.pid),
+        on_ready_(Napi::Persistent(on_ready)),
+        on_end_(Napi::Persistent(on_end)) {
+    exit_.descriptor = std::move(started.exit);
+    if (terminal) {
+      on_terminal_ = true;
+      // A second descriptor: libuv has one watcher for each.
+      ends_[kInputWay].descriptor.Reset(fcntl(terminal.get(), F_DUPFD_CLOEXEC, 0));
+      ends_[kOutputWay].descriptor = std::move(terminal);
+    } else {
+      ends_[kOutputWay].descriptor = std::move(started.streams[kOutput]);
+      ends_[kErrorsWay].descriptor = std::move(started.streams[kErrors]);
+      ends_[kInputWay].descriptor = std::move(started.input);
+    }
+  }
+
+  void Begin() {
+    self_ = shared_from_this();
+    registration_ = handles_->OnEnd([this] { Release(); });
+    auto* poll = NewPoll(exit_);
+    if (poll == nullptr) return;
+    uv_poll_start(poll, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Interactive*>(handle->data)->Exited(); });
+  }
+
+  // −1: nothing there now.
+  ssize_t Read(Way way, char* into, size_t size) {
+    End& end = ends_[way];
+    if (!end.descriptor || size == 0) return 0;
+    if (size > kUsualPipe && !on_terminal_ && !std::exchange(end.enlarged, true)) fcntl(end.descriptor.get(), F_SETPIPE_SZ, kLargePipe);
+    const ssize_t count = Retry([&] { return read(end.descriptor.get(), into, size); });
+    if (count > 0) return count;
+    if (count < 0 && errno == EAGAIN) {
+      Arm(way, UV_READABLE);
+      return -1;
+    }
+    // EIO: the last holder of the terminal's other end has gone.
+    end.Close();
+    return 0;
+  }
+
+  // −1: nobody reads any more.
+  ssize_t Write(const char* bytes, size_t size) {
+    End& end = ends_[kInputWay];
+    if (!end.descriptor || exit_status_.has_value()) return -1;
+    size_t written = 0;
+    while (written < size) {
+      const ssize_t count = Retry([&] { return write(end.descriptor.get(), bytes + written, size - written); });
+      if (count < 0 && errno == EAGAIN) {
+        Arm(kInputWay, UV_WRITABLE);
+        break;
+      }
+      if (count < 0) {
+        end.Close();
+        return written > 0 ? static_cast<ssize_t>(written) : -1;
+      }
+      written += static_cast<size_t>(count);
+    }
+    if (written > 0) last_byte_ = bytes[written - 1];
+    return static_cast<ssize_t>(written);
+  }
+
+  void EndInput() {
+    End& end = ends_[kInputWay];
+    if (!end.descriptor) return;
+    if (on_terminal_) TypeEndOfFile(end.descriptor.get());
+    // A terminal is written to by nobody else, but it is not hung up either as long as its output is there.
+    end.Close();
+  }
+
+  void Signal(int signal, bool group) {
+    if (exit_status_.has_value()) throw SystemError(ESRCH, "kill");
+    if (kill(group ? -pid_ : pid_, signal) < 0) throw SystemError("kill");
+    const pid_t foreground = group ? Foreground() : 0;
+    if (foreground > 0 && foreground != pid_) kill(-foreground, signal);
+  }
+
+  void Kill() {
+    if (exit_status_.has_value()) return;
+    const pid_t foreground = Foreground();
+    if (foreground > 0) kill(-foreground, SIGKILL);
+    kill(-pid_, SIGKILL);
+    kill(pid_, SIGKILL);
+  }
+
+  void Resize(unsigned short rows, unsigned short columns) {
+    if (!on_terminal_ || !ends_[kOutputWay].descriptor) throw SystemError(EIO, "ioctl");
+    struct winsize size = {};
+    size.ws_row = rows;
+    size.ws_col = columns;
+    if (ioctl(ends_[kOutputWay].descriptor.get(), TIOCSWINSZ, &size) < 0) throw SystemError("ioctl");
+  }
+
+  // The pipes that others may still write to, for the caller to own.
+  std::vector<int> LetGo() {
+    std::vector<int> left;
+    for (const Way way : {kOutputWay, kErrorsWay}) {
+      ends_[way].poll.Close();
+      if (!on_terminal_ && ends_[way].descriptor) left.push_back(ends_[way].descriptor.Release());
+    }
+    Release();
+    return left;
+  }
+
+  pid_t pid() const { return pid_; }
+
+ private:
+  uv_poll_t* NewPoll(End& end) {
+    auto* poll = new uv_poll_t;
+    if (uv_poll_init(handles_->loop(), poll, end.descriptor.get()) < 0) {
+      delete poll;
+      return nullptr;
+    }
+    poll->data = this;
+    end.poll = OwnedHandle<uv_poll_t>(handles_, poll);
+    return poll;
+  }
+
+  void Arm(Way way, int events) {
+    End& end = ends_[way];
+    if (end.armed) return;
+    uv_poll_t* poll = end.poll ? end.poll.get() : NewPoll(end);
+    if (poll == nullptr) return;
+    end.armed = true;
+    static constexpr std::array<uv_poll_cb, 3> kCallbacks{Ready<kOutputWay>, Ready<kErrorsWay>, Ready<kInputWay>};
+    uv_poll_start(poll, events, kCallbacks[way]);
+  }
+
+  template <Way kWay>
+  static void Ready(uv_poll_t* handle, int, int) {
+    auto* self = static_cast<Interactive*>(handle->data);
+    uv_poll_stop(handle);
+    self->ends_[kWay].armed = false;
+    const std::shared_ptr<Interactive> alive = self->self_;
+    const Napi::HandleScope scope(self->env_);
+    self->Call(self->on_ready_, {Napi::Number::New(self->env_, kWay)});
+  }
+
+  void Exited() {
+    siginfo_t info = {};
+    if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) < 0) {
+      // Somebody else has reaped it; what became of it is not to be known.
+      info.si_code = CLD_EXITED;
+      info.si_status = 255;
+    } else if (info.si_pid == 0) {
+      return;
+    }
+    exit_status_ = info.si_status;
+    exit_.Close();
+    if (!on_terminal_) ends_[kInputWay].Close();
+    ReapChild(pid_);
+    const std::shared_ptr<Interactive> alive = self_;
+    const Napi::HandleScope scope(env_);
+    Call(on_end_, {Napi::Boolean::New(env_, info.si_code == CLD_EXITED), Napi::Number::New(env_, info.si_status)});
+  }
+
+  // The process group that has the terminal.
+  pid_t Foreground() const {
+    pid_t group = 0;
+    if (!on_terminal_ || !ends_[kOutputWay].descriptor || ioctl(ends_[kOutputWay].descriptor.get(), TIOCGPGRP, &group) < 0) return 0;
+    return group;
+  }
+
+  // Twice within a line: the first one only hands over what was typed of it (termios(3)).
+  void TypeEndOfFile(int terminal) const {
+    struct termios settings;
+    if (tcgetattr(terminal, &settings) < 0 || (settings.c_lflag & ICANON) == 0) return;
+    const char character = static_cast<char>(settings.c_cc[VEOF]);
+    const bool at_start = last_byte_ == '\n' || last_byte_ == '\r' || last_byte_ == character;
+    const char keys[2] = {character, character};
+    [[maybe_unused]] const ssize_t count = write(terminal, keys, at_start ? 1 : 2);
+  }
+
+  void Release() {
+    exit_.Close();
+    for (End& end : ends_) end.Close();
+    if (self_ == nullptr) return;
+    on_ready_.Reset();
+    on_end_.Reset();
+    handles_->Forget(registration_);
+    self_.reset();
+  }
+
+  void Call(const Napi::FunctionReference& function, const std::vector<napi_value>& arguments) {
+    if (function.IsEmpty()) return;
+    try {
+      function.MakeCallback(env_.Global(), arguments);
+    } catch (const Napi::Error& error) {
+      try {
+        napi_fatal_exception(env_, error.Value());
+      } catch (const Napi::Error&) {
+        // The environment is being terminated: nobody is left to hear of it.
+      }
+    }
+  }
+
+  const Napi::Env env_;
+  const std::shared_ptr<LoopHandles> handles_;
+  const pid_t pid_;
+  Napi::FunctionReference on_ready_;
+  Napi::FunctionReference on_end_;
+  End exit_;
+  std::array<End, 3> ends_;
+  bool on_terminal_ = false;
+  char last_byte_ = '\n';
+  std::optional<int> exit_status_;
+  LoopHandles::Registration registration_;
+  // Itself, until it is let go.
+  std::shared_ptr<Interactive> self_;
+};
+
+struct Terminal {
+  Descriptor master;
+  Descriptor slave;
+};
+
+Terminal OpenTerminal(unsigned short rows, unsigned short columns, const std::optional<Identity>& identity) {
+  Terminal terminal;
+  terminal.master.Reset(posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!terminal.master) throw SystemError("posix_openpt");
+  if (unlockpt(terminal.master.get()) < 0) throw SystemError("unlockpt");
+  terminal.slave.Reset(ioctl(terminal.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+  if (!terminal.slave) {
+    char name[64];
+    if (ptsname_r(terminal.master.get(), name, sizeof name) != 0) throw SystemError("ptsname_r");
+    terminal.slave.Reset(open(name, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (!terminal.slave) throw SystemError("open", name);
+  }
+  struct winsize size = {};
+  size.ws_row = rows;
+  size.ws_col = columns;
+  ioctl(terminal.master.get(), TIOCSWINSZ, &size);
+  // Whoever erases a character erases all bytes of it.
+  struct termios settings;
+  if (tcgetattr(terminal.slave.get(), &settings) == 0) {
+    settings.c_iflag |= IUTF8;
+    tcsetattr(terminal.slave.get(), TCSANOW, &settings);
+  }
+  // As login(1) does: what opens it anew by its name is the user's.
+  if (identity.has_value()) [[maybe_unused]] const int changed = fchown(terminal.slave.get(), identity->uid, static_cast<gid_t>(-1));
+  fcntl(terminal.master.get(), F_SETFL, fcntl(terminal.master.get(), F_GETFL) | O_NONBLOCK);
+  return terminal;
+}
+
+std::vector<std::string> Strings(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<std::string> strings;
+  strings.reserve(array.Length());
+  for (uint32_t index = 0; index < array.Length(); index++) strings.push_back(SystemString(array.Get(index)));
+  return strings;
+}
+
+// The agent's environment with changes: `NAME=VALUE` adds or replaces, `NAME` removes.
+std::vector<std::string> ChangedEnvironment(const std::vector<std::string>& changes) {
+  std::vector<std::string> environment;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; entry++) environment.emplace_back(*entry);
+  for (const std::string& change : changes) {
+    const std::string start = change.substr(0, change.find('=')) + "=";
+    environment.erase(std::remove_if(environment.begin(), environment.end(), [&](const std::string& entry) { return entry.compare(0, start.size(), start) == 0; }),
+                      environment.end());
+    if (change.size() >= start.size()) environment.push_back(change);
+  }
+  return environment;
+}
+
+template <class Body>
+Napi::Value GuardedCall(const Napi::CallbackInfo& info, Body body) {
+  try {
+    body();
+  } catch (const SystemError& error) {
+    throw error.ToJavaScript(info.Env());
+  }
+  return info.Env().Undefined();
+}
+
+unsigned short Short(const Napi::Value& value) { return static_cast<unsigned short>(value.As<Napi::Number>().Uint32Value()); }
+
+Napi::Object Handle(Napi::Env env, const std::shared_ptr<Interactive>& program) {
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("pid", Napi::Number::New(env, program->pid()));
+  result.Set("read", Napi::Function::New(env, [program](const Napi::CallbackInfo& info) -> Napi::Value {
+               auto into = info[1].As<Napi::Uint8Array>();
+               const ssize_t count = program->Read(static_cast<Way>(info[0].As<Napi::Number>().Uint32Value()), reinterpret_cast<char*>(into.Data()), into.ByteLength());
+               return Napi::Number::New(info.Env(), static_cast<double>(count));
+             }));
+  result.Set("write", Napi::Function::New(env, [program](const Napi::CallbackInfo& info) -> Napi::Value {
+               const auto bytes = info[0].As<Napi::Uint8Array>();
+               return Napi::Number::New(info.Env(), static_cast<double>(program->Write(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength())));
+             }));
+  result.Set("endInput", Napi::Function::New(env, [program](const Napi::CallbackInfo&) { program->EndInput(); }));
+  result.Set("signal", Napi::Function::New(env, [program](const Napi::CallbackInfo& info) -> Napi::Value {
+               return GuardedCall(info, [&] { program->Signal(info[0].As<Napi::Number>().Int32Value(), info[1].ToBoolean()); });
+             }));
+  result.Set("resize", Napi::Function::New(env, [program](const Napi::CallbackInfo& info) -> Napi::Value {
+               return GuardedCall(info, [&] { program->Resize(Short(info[0]), Short(info[1])); });
+             }));
+  result.Set("kill", Napi::Function::New(env, [program](const Napi::CallbackInfo&) { program->Kill(); }));
+  result.Set("letGo", Napi::Function::New(env, [program](const Napi::CallbackInfo& info) -> Napi::Value {
+               const std::vector<int> left = program->LetGo();
+               Napi::Array result = Napi::Array::New(info.Env(), left.size());
+               for (uint32_t index = 0; index < left.size(); index++) result.Set(index, Napi::Number::New(info.Env(), left[index]));
+               return result;
+             }));
+  return result;
+}
+
+// (path, arguments, changes, directory | undefined, [uid, gid, ...groups] | undefined, hasInput, merged, [rows, columns] | undefined,
+// onReady, onEnd) → Promise<{ pid, read, write, endInput, signal, resize, kill, letGo }>
+Napi::Value StartInteractive(const Napi::CallbackInfo& info) {
+  ProgramRequest request;
+  request.path = SystemString(info[0]);
+  request.arguments = Strings(info[1]);
+  request.environment = ChangedEnvironment(Strings(info[2]));
+  if (!info[3].IsUndefined()) request.working_directory = SystemString(info[3]);
+  if (!info[4].IsUndefined()) {
+    const auto ids = info[4].As<Napi::Array>();
+    Identity identity{ids.Get(0u).As<Napi::Number>().Uint32Value(), ids.Get(1u).As<Napi::Number>().Uint32Value(), {}};
+    for (uint32_t index = 2; index < ids.Length(); index++) identity.groups.push_back(ids.Get(index).As<Napi::Number>().Uint32Value());
+    request.identity = std::move(identity);
+  }
+  std::optional<std::pair<unsigned short, unsigned short>> size;
+  if (info[7].IsUndefined()) {
+    request.has_input = info[5].ToBoolean();
+    request.output = Sink::kCapture;
+    request.errors = info[6].ToBoolean() ? Sink::kMerge : Sink::kCapture;
+  } else {
+    const auto pair = info[7].As<Napi::Array>();
+    size = std::make_pair(Short(pair.Get(0u)), Short(pair.Get(1u)));
+  }
+  const char* path = getenv("PATH");
+  struct Started {
+    StartedProgram program;
+    Descriptor terminal;
+  };
+  auto work = [request = std::move(request), size, agent_path = std::string(path != nullptr ? path : "/bin:/usr/bin")]() mutable {
+    Started started;
+    if (!size.has_value()) {
+      started.program = StartProgram(request, agent_path);
+      return started;
+    }
+    Terminal terminal = OpenTerminal(size->first, size->second, request.identity);
+    request.terminal = terminal.slave.get();
+    started.program = StartProgram(request, agent_path);
+    started.terminal = std::move(terminal.master);
+    return started;
+  };
+  auto finish = [on_ready = Napi::Persistent(info[8].As<Napi::Function>()), on_end = Napi::Persistent(info[9].As<Napi::Function>())](Napi::Env env, Started& started) {
+    auto program = std::make_shared<Interactive>(env, std::move(started.program), std::move(started.terminal), on_ready.Value(), on_end.Value());
+    program->Begin();
+    return Handle(env, program);
+  };
+  return OnIoThread(info.Env(), std::move(work), std::move(finish));
+}
+
+const Part part([](Napi::Env env, Napi::Object exports) {
+  exports.Set("startInteractive", Napi::Function::New(env, Guarded<StartInteractive>));
+});
+
+}  // namespace
+
+}  // namespace concierge
