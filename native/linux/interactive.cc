@@ -38,6 +38,8 @@ namespace {
 // What a pipe holds by itself (pipe(7)); who asks for more at a time gets a larger one.
 constexpr size_t kUsualPipe = 64 * 1024;
 constexpr int kLargePipe = 1024 * 1024;
+// What a terminal's program wrote last may still be on its way through the line discipline when it has ended.
+constexpr uint64_t kGraceMs = 100;
 
 enum Way : uint32_t { kOutputWay = 0, kErrorsWay = 1, kInputWay = 2 };
 
@@ -90,7 +92,7 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
     if (size > kUsualPipe && !on_terminal_ && !std::exchange(end.enlarged, true)) fcntl(end.descriptor.get(), F_SETPIPE_SZ, kLargePipe);
     const ssize_t count = Retry([&] { return read(end.descriptor.get(), into, size); });
     if (count > 0) return count;
-    if (count < 0 && errno == EAGAIN) {
+    if (count < 0 && errno == EAGAIN && !hung_up_) {
       Arm(way, UV_READABLE);
       return -1;
     }
@@ -209,9 +211,29 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
     exit_.Close();
     if (!on_terminal_) ends_[kInputWay].Close();
     ReapChild(pid_);
+    if (on_terminal_) HangUpWithin();
     const std::shared_ptr<Interactive> alive = self_;
     const Napi::HandleScope scope(env_);
     Call(on_end_, {Napi::Boolean::New(env_, info.si_code == CLD_EXITED), Napi::Number::New(env_, info.si_status)});
+  }
+
+  // When a session has lost its leader, its terminal is hung up: who still has it can write no more (tty_vhangup_session of the
+  // kernel). Our end is not told of that as long as anybody has the other open.
+  void HangUpWithin() {
+    auto* timer = new uv_timer_t;
+    uv_timer_init(handles_->loop(), timer);
+    timer->data = this;
+    timer_ = OwnedHandle<uv_timer_t>(handles_, timer);
+    uv_timer_start(
+        timer,
+        [](uv_timer_t* handle) {
+          auto* self = static_cast<Interactive*>(handle->data);
+          self->timer_.Close();
+          self->hung_up_ = true;
+          End& output = self->ends_[kOutputWay];
+          if (output.armed) Ready<kOutputWay>(output.poll.get(), 0, 0);
+        },
+        kGraceMs, 0);
   }
 
   // The process group that has the terminal.
@@ -232,6 +254,7 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
   }
 
   void Release() {
+    timer_.Close();
     exit_.Close();
     for (End& end : ends_) end.Close();
     if (self_ == nullptr) return;
@@ -262,6 +285,8 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
   End exit_;
   std::array<End, 3> ends_;
   bool on_terminal_ = false;
+  bool hung_up_ = false;
+  OwnedHandle<uv_timer_t> timer_;
   char last_byte_ = '\n';
   std::optional<int> exit_status_;
   LoopHandles::Registration registration_;
