@@ -30,10 +30,13 @@ async function fromList(line: CommandLine, environment: Environment, connect: ty
   const places = guestListPlaces(line.flags.get('guests'), environment);
   const list = chosen(await readGuestList(places), patterns, places);
   return {
-    guests: [...list].map(([name, flags]) => ({ name, open: () => connect({ ...line, flags: new Map([...flags, ...line.flags]) }, {}) })),
+    // What stands for a guest in the environment is none of the list; a token there serves all of them.
+    guests: [...list].map(([name, flags]) => ({ name, open: () => connect({ ...line, flags: new Map([...flags, ...line.flags]) }, leadsSomewhere(flags) ? environment : {}) })),
     areMany: isPattern(patterns),
   };
 }
+
+const leadsSomewhere = (flags: ReadonlyMap<string, string>): boolean => ['socket', 'vsock', 'via', 'libvirt', 'proxmox'].some((way) => flags.has(way));
 
 async function fromLibvirt(line: CommandLine, environment: Environment, connect: typeof channelOf, patterns: string): Promise<Targets> {
   const names = await domainsThatRun(line.flags, environment, patterns);

@@ -77,6 +77,19 @@ describe('a list of guests', () => {
     expect(await fake.ctl(words)).toMatchObject({ status: 2, err: expect.stringContaining(why) });
   });
 
+  it('has a guest that leads nowhere, whatever is in the environment', async () => {
+    fake = await FakeGuests.of({ a: {} }, '\n[nowhere]\n');
+
+    expect(await fake.ctl(['--guest', 'nowhere', 'os'], { environment: { CONCIERGE_SOCKET: join(fake.directory, 'a.sock') } })).toMatchObject({ status: 2, err: expect.stringContaining('say which guest') });
+  });
+
+  it('takes a token from the environment', async () => {
+    fake = await FakeGuests.of({}, '\n[db]\nproxmox = pve1/104\nurl = https://127.0.0.1:1\n');
+
+    expect((await fake.ctl(['--guest', 'db', 'os'])).err).toContain('an API token is needed');
+    expect(await fake.ctl(['--guest', 'db', 'os'], { environment: { CONCIERGE_PROXMOX_TOKEN: 'a@pve!b=c' } })).toMatchObject({ status: 3, err: expect.stringContaining('nobody listens there') });
+  });
+
   it('that is not there is said so', async () => {
     fake = await FakeGuests.of({});
 
