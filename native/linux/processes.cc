@@ -236,9 +236,10 @@ class Watched : public std::enable_shared_from_this<Watched> {
   void KillTakenOver() {
     if (end_.has_value()) return;
     if (process_fd() >= 0) {
-      if (SignalProcess(process_fd(), SIGKILL, kWholeGroup) == 0) return;
-      // Its group can be reached so from Linux 6.9 on; before, by its number, as long as that is its own.
+      // The group of one that is gone would be reached all the same, and what it has left in the background is to go on.
       if (SignalProcess(process_fd(), 0, 0) < 0) return;
+      if (SignalProcess(process_fd(), SIGKILL, kWholeGroup) == 0) return;
+      // Before Linux 6.9 by its number, which is its own still.
     }
     kill(-pid_, SIGKILL);
     kill(pid_, SIGKILL);
