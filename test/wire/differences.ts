@@ -139,7 +139,7 @@ export const differences: Readonly<Record<string, Difference>> = {
   'cli/state file over-int32': opened('handle-counter', '2147483648'),
   'cli/logfile unwritable': refused("unable to open specified log file '$TMP/cli/no/such/log': No such file or directory"),
   'cli/socket permissions': runs('socket-mode', { probe: '0o600' }),
-  'cli/-- ends options': { ...refused("there is no command '-V': there are freeze, doctor, thaw, service, vss, backends, kit"), row: 'ignored-words' },
+  'cli/-- ends options': { ...refused("there is no command '-V': there are freeze, doctor, thaw, policy, service, vss, backends, kit"), row: 'ignored-words' },
   'cli/-D unix-listen no path': noPath('unix-listen'),
   'cli/-D bad method': noMethod('bogus'),
   'cli/conf bool yes': unread('/conf', 'Key file contains key “daemon” which has a value that cannot be interpreted. (it takes true or false)'),
