@@ -60,24 +60,20 @@ function conditionNames(when: Conditions, effect: Effect): readonly ConditionNam
 }
 
 function conditionOf(name: ConditionName, when: Conditions, effect: Effect, comparing: Comparing): Condition {
-  const key: keyof Facts = factOf[name];
-  // Of each name the test takes just the value and the fact.
-  const fits = (tests[name] as Test<unknown, unknown>)(when[name] ?? [], effect, comparing);
-  return {
-    name,
-    fits: (facts) => {
-      const fact = facts[key];
-      return fact === UNOPENED ? undefined : fits(fact);
-    },
-  };
+  // Of each name the test takes just the value.
+  return { name, fits: (tests[name] as Test<unknown>)(when[name] ?? [], effect, comparing) as Condition['fits'] };
 }
 
 type Value<K extends ConditionName> = NonNullable<Conditions[K]>;
-type Fact<K extends ConditionName> = Exclude<Facts[(typeof factOf)[K]], typeof UNOPENED | undefined>;
-type Test<V, F> = (value: V, effect: Effect, comparing: Comparing) => (fact: F) => boolean;
+/** Looks at one of the facts, which is there where the condition concerns the command. */
+type Test<V> = (value: V, effect: Effect, comparing: Comparing) => (facts: Required<Facts>) => Fit;
 
 /** All of what is allowed has to fit, and one part of what is refused. */
-const some = (effect: Effect, parts: readonly string[], fits: Matcher): boolean => (effect === 'allow' ? parts.every(fits) : parts.some(fits));
+function some(effect: Effect, parts: readonly string[], fits: Matcher): boolean {
+  const isAllow = effect === 'allow';
+  for (const part of parts) if (fits(part) !== isAllow) return !isAllow;
+  return isAllow;
+}
 
 const named = (patterns: readonly string[], { caseless }: Comparing): Matcher => {
   if (!caseless) return anyGlob(patterns, 'text');
@@ -85,44 +81,58 @@ const named = (patterns: readonly string[], { caseless }: Comparing): Matcher =>
   return (text) => fits(text.toLowerCase());
 };
 
-const tests: { readonly [K in ConditionName]: Test<Value<K>, Fact<K>> } = {
+const tests: { readonly [K in ConditionName]: Test<Value<K>> } = {
   programs: (patterns, effect) => {
     const fits = anyGlob(patterns, 'path');
-    return ({ path, distrusted }) => (distrusted === undefined ? fits(path) : effect === 'refuse');
+    return ({ program }) => {
+      if (program === UNOPENED) return undefined;
+      return program.distrusted === undefined ? fits(program.path) : effect === 'refuse';
+    };
   },
   arguments: (patterns) => {
     const isOpen = patterns.at(-1) === REST;
     const each = (isOpen ? patterns.slice(0, -1) : patterns).map((pattern) => glob(pattern, 'text'));
-    return (given) => (isOpen ? given.length >= each.length : given.length === each.length) && each.every((fits, index) => fits(given[index] as string));
+    return ({ arguments: given }) => (isOpen ? given.length >= each.length : given.length === each.length) && each.every((fits, index) => fits(given[index] as string));
   },
   environment: (patterns, effect, comparing) => {
     const fits = named(patterns, comparing);
-    return (names) => some(effect, names, fits);
+    return ({ environment }) => some(effect, environment, fits);
   },
   files: ({ read = [], write = [] }, effect) => {
     const [readable, writable] = [within(read, effect), within(write, effect)];
-    return (file) => {
-      const asked = [...(file.read ? [readable] : []), ...(file.write ? [writable] : [])];
-      return effect === 'allow' ? asked.every((covers) => covers(file)) : asked.some((covers) => covers(file));
+    return ({ file }) => {
+      if (file === UNOPENED) return undefined;
+      if (effect === 'allow') return (!file.read || readable(file)) && (!file.write || writable(file));
+      return (file.read && readable(file)) || (file.write && writable(file));
     };
   },
   // Who the agent is has no name here: no rule allows it by one, and every rule that refuses users refuses it.
   users: (patterns, effect, comparing) => {
     const fits = named(patterns, comparing);
-    return (user) => (user === null ? effect === 'refuse' : fits(user));
+    return ({ user }) => (user === null ? effect === 'refuse' : fits(user));
   },
   mountPoints: (patterns, effect) => {
     const fits = anyGlob(patterns, 'path');
-    return (mountPoints) => (mountPoints === 'all' ? effect === 'refuse' : some(effect, mountPoints, fits));
+    return ({ mountPoints }) => (mountPoints === 'all' ? effect === 'refuse' : some(effect, mountPoints, fits));
   },
-  size: ({ atMost, moreThan }) => (size) => (atMost === undefined || size <= atMost) && (moreThan === undefined || size > moreThan),
+  size: ({ atMost, moreThan }) => ({ size }) => (atMost === undefined || size <= atMost) && (moreThan === undefined || size > moreThan),
 };
+
+const SLASH = 0x2f;
 
 /** Whether a place lies in one of the roots: for sure where that allows, possibly where it refuses. */
 function within(roots: readonly string[], effect: Effect): (place: Place) => boolean {
-  const isIn: Matcher = (name) => roots.some((root) => name === root || name.startsWith(root === '/' ? root : `${root}/`));
+  const isIn: Matcher = (name) => {
+    for (const root of roots) {
+      const { length } = root;
+      // Where it ends is seen sooner than whether it stands in front.
+      const mayBe = length === 1 || length === name.length || name.charCodeAt(length) === SLASH;
+      if (mayBe && name.charCodeAt(length - 1) === root.charCodeAt(length - 1) && name.startsWith(root)) return true;
+    }
+    return false;
+  };
   return ({ names, mayHaveOthers }) => {
-    if (roots.length === 0) return false;
-    return mayHaveOthers ? effect === 'refuse' : some(effect, names, isIn);
+    if (mayHaveOthers) return effect === 'refuse' && roots.length > 0;
+    return roots.length > 0 && some(effect, names, isIn);
   };
 }

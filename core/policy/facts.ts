@@ -44,7 +44,10 @@ const DEFAULT_COUNT = 4096n;
 
 /** What is known before anything is opened, of arguments that have been validated. */
 export function factsOf(schema: CommandSchema, args: Readonly<Record<string, unknown>>): Facts {
-  const facts: { -readonly [K in keyof Facts]: Facts[K] } = {};
+  // All at once, and always in this order: objects of one shape are read soonest.
+  const facts: { -readonly [K in keyof Facts]: Facts[K] | undefined } = {
+    file: undefined, program: undefined, arguments: undefined, environment: undefined, user: undefined, mountPoints: undefined, size: undefined,
+  };
   if (schema.concernsAll !== undefined) facts.mountPoints = 'all';
   for (const name in schema.arguments) {
     const value = args[name];
@@ -73,7 +76,7 @@ export function factsOf(schema: CommandSchema, args: Readonly<Record<string, unk
         facts.size = sizeOf(value, schema.arguments[name]?.type.kind === 'int');
     }
   }
-  return facts;
+  return facts as Facts;
 }
 
 function sizeOf(value: unknown, isCount: boolean): number | bigint {

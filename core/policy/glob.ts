@@ -14,17 +14,37 @@ type Token = string | typeof ONE | typeof MANY | typeof MANY_ACROSS;
  * expressions: the time that one text takes is bounded by the lengths of both.
  */
 export function glob(pattern: string, kind: 'text' | 'path'): Matcher {
-  if (!/[*?\\]/.test(pattern)) return (text) => text === pattern;
-  const tokens = tokensOf(pattern, kind);
-  return (text) => matches(tokens, text, kind === 'path');
+  const start = pattern.search(/[*?\\]/);
+  if (start < 0) {
+    const { length } = pattern;
+    const last = pattern.charCodeAt(length - 1);
+    // Paths and names mostly differ in length or at their ends, which is seen sooner than by comparing them.
+    return (text) => text.length === length && (length === 0 || text.charCodeAt(length - 1) === last) && text === pattern;
+  }
+  const prefix = pattern.slice(0, start);
+  const tokens = tokensOf(pattern.slice(start), kind);
+  if (tokens.length === 1 && tokens[0] === MANY_ACROSS) return (text) => text.startsWith(prefix);
+  // Most texts differ before the first star.
+  return (text) => text.startsWith(prefix) && matches(tokens, text, start, kind === 'path');
 }
 
 /** Whether one of several patterns fits. */
 export function anyGlob(patterns: readonly string[], kind: 'text' | 'path'): Matcher {
-  const exact = new Set(patterns.filter((pattern) => !/[*?\\]/.test(pattern)));
-  const others = patterns.filter((pattern) => !exact.has(pattern)).map((pattern) => glob(pattern, kind));
-  return others.length === 0 ? (text) => exact.has(text) : (text) => exact.has(text) || others.some((fits) => fits(text));
+  const matchers = patterns.map((pattern) => glob(pattern, kind));
+  const [only] = matchers;
+  if (only !== undefined && matchers.length === 1) return only;
+  if (matchers.length > FEW && !patterns.some((pattern) => /[*?\\]/.test(pattern))) {
+    const exact = new Set(patterns);
+    return (text) => exact.has(text);
+  }
+  return (text) => {
+    for (const fits of matchers) if (fits(text)) return true;
+    return false;
+  };
 }
+
+/** So many texts are compared sooner than one is looked up. */
+const FEW = 8;
 
 function tokensOf(pattern: string, kind: 'text' | 'path'): readonly Token[] {
   const tokens: Token[] = [];
@@ -44,29 +64,33 @@ function tokensOf(pattern: string, kind: 'text' | 'path'): readonly Token[] {
 }
 
 /** Goes on with the last star where something does not fit: an earlier one could take nothing that this one cannot. */
-function matches(tokens: readonly Token[], text: string, slashesCount: boolean): boolean {
-  let [at, token] = [0, 0];
-  let star = { token: -1, at: 0 };
-  let across = { token: -1, at: 0 };
+function matches(tokens: readonly Token[], text: string, start: number, slashesCount: boolean): boolean {
+  let [at, token] = [start, 0];
+  let [starToken, starAt] = [-1, 0];
+  let [acrossToken, acrossAt] = [-1, 0];
   while (token < tokens.length || at < text.length) {
     const next = tokens[token];
     if (next === MANY_ACROSS) {
       token += 1;
-      across = { token, at };
-      star = { token: -1, at: 0 };
+      acrossToken = token;
+      acrossAt = at;
+      starToken = -1;
     } else if (next === MANY) {
       token += 1;
-      star = { token, at };
+      starToken = token;
+      starAt = at;
     } else if (at < text.length && (next === text[at] || (next === ONE && !(slashesCount && text[at] === '/')))) {
       token += 1;
       at += 1;
-    } else if (star.token >= 0 && star.at < text.length && text[star.at] !== '/') {
-      star = { token: star.token, at: star.at + 1 };
-      ({ token, at } = star);
-    } else if (across.token >= 0 && across.at < text.length) {
-      across = { token: across.token, at: across.at + 1 };
-      ({ token, at } = across);
-      star = { token: -1, at: 0 };
+    } else if (starToken >= 0 && starAt < text.length && text[starAt] !== '/') {
+      starAt += 1;
+      token = starToken;
+      at = starAt;
+    } else if (acrossToken >= 0 && acrossAt < text.length) {
+      acrossAt += 1;
+      token = acrossToken;
+      at = acrossAt;
+      starToken = -1;
     } else {
       return false;
     }

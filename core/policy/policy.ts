@@ -137,8 +137,8 @@ const verdictOf = (rule: Rule): Verdict => ({ kind: rule.effect === 'allow' ? 'a
 /** Whether a rule fits. It is not known while one condition is about what has not been opened, and all others hold. */
 export function fitOf(conditions: readonly Condition[], facts: Facts): Fit {
   let fit: Fit = true;
-  for (const condition of conditions) {
-    const its = condition.fits(facts);
+  for (let index = 0; index < conditions.length; index += 1) {
+    const its = (conditions[index] as Condition).fits(facts);
     if (its === false) return false;
     if (its === undefined) fit = undefined;
   }

@@ -51,6 +51,14 @@ describe('a policy', () => {
     expect(policy.outlook(command('guest-set-user-password'), false, '').kind).toBe('depends');
   });
 
+  it('finds a name among many', () => {
+    const users = Array.from({ length: 20 }, (_none, index) => `user-${index}`);
+    const policy = new Policy(none, { rules: [rule('many', 'allow', { when: { users } })], otherwise: 'refuse' });
+    const schema = command('guest-set-user-password');
+
+    expect(['user-19', 'user-20', ''].map((username) => policy.judge(schema, '', factsOf(schema, { username })).kind)).toEqual(['allowed', 'refused', 'refused']);
+  });
+
   it('says where a rule is from', () => {
     expect([originText({ kind: 'setting' }), originText({ kind: 'built-in' }), originText({ kind: 'file', file: '/a', line: 3 })]).toEqual(['a setting', 'built in', '/a:3']);
   });
