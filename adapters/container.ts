@@ -31,6 +31,11 @@ const coreModule = (settings: Settings, policy: PolicyRules, keeper: ports.Keepe
               excluded: settings.fsfreezeExclude,
               unknownMountPoints: settings.freezeListUnknown === 'ignore' ? 'ignore' : 'error',
             },
+            autoOnline: {
+              processors: settings.autoOnline === 'processors' || settings.autoOnline === 'all',
+              memory: settings.autoOnline === 'memory' || settings.autoOnline === 'all',
+              movable: settings.autoOnlineZone === 'movable',
+            },
             generationSettings: { limitMs: settings.clockStepLimit * 1000 },
             fileMode: Number.parseInt(settings.fileMode, 8),
             lists: { allow: settings.allowRpcs, block: settings.blockRpcs },

@@ -3,6 +3,7 @@ import type { CommandContext, CommandHandler } from './commands/command.ts';
 import { Dispatcher } from './dispatch.ts';
 import type { FreezeController } from './freeze/controller.ts';
 import { GenerationController, type GenerationSettings } from './generation/controller.ts';
+import { AutoOnline, type AutoOnlineSettings } from './hotplug/auto-online.ts';
 import { readLegacy, writeLegacy } from './legacy.ts';
 import { Policy, type PolicyLists, type PolicyRules } from './policy/policy.ts';
 import type { Audit, Backend, Connection, Keeper, Log, StateStore } from './ports/index.ts';
@@ -30,6 +31,8 @@ export interface AgentOptions {
   readonly fileMode?: number;
   /** How far the wall clock may be off after a restore; by a second where absent. */
   readonly generationSettings?: GenerationSettings;
+  /** What is brought on line when it is added; nothing where absent. */
+  readonly autoOnline?: AutoOnlineSettings;
   /** What guest-info reports as `version`. */
   readonly version: string;
   /** What outlives the agent, and how long nothing must have been asked for before it goes to sleep, in milliseconds; absent: it never does, or only to be renewed. */
@@ -45,6 +48,7 @@ export class Agent {
   readonly #sessions = new Set<Session>();
   readonly #budget = new InputBudget();
   readonly #generation: GenerationController;
+  readonly #autoOnline: AutoOnline;
   readonly #sleep: Sleep | undefined;
   readonly #owner: SessionOwner = {
     ended: (session) => void this.#sessions.delete(session),
@@ -53,11 +57,12 @@ export class Agent {
     settling: () => this.#generation.settling,
   };
 
-  constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', audit, version, fileMode, generationSettings, sleep }: AgentOptions) {
+  constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', audit, version, fileMode, generationSettings, autoOnline, sleep }: AgentOptions) {
     const policy = new Policy(lists, rules);
     this.#lists = lists;
     this.freeze = freeze;
     this.dispatcher = new Dispatcher({ version, backend, handlers, policy, log, freeze, ...(audit !== undefined && { audit }) });
+    this.#autoOnline = new AutoOnline(backend, log, autoOnline ?? { processors: false, memory: false, movable: false });
     this.#generation = new GenerationController({
       backend, log, freeze,
       settings: generationSettings ?? { limitMs: 1000 },
@@ -108,13 +113,14 @@ export class Agent {
   ready(): void {
     this.#sleep?.stir();
     void this.#generation.begin();
+    void this.#autoOnline.begin();
   }
 
   /** Whether it could end now without anybody missing anything: nothing is half said, open, frozen or remembered. */
   get isQuiet(): boolean {
     const { files, processes, programs } = this.#context;
     const isSilent = [...this.#sessions].every(({ isQuiet }) => isQuiet);
-    return isSilent && this.#generation.isQuiet && this.dispatcher.underWay === 0 && files.size === 0 && programs.size === 0 && processes.isQuiet && this.freeze?.isQuiet !== false;
+    return isSilent && this.#generation.isQuiet && this.#autoOnline.isQuiet && this.dispatcher.underWay === 0 && files.size === 0 && programs.size === 0 && processes.isQuiet && this.freeze?.isQuiet !== false;
   }
 
   #legacy(): string {
@@ -124,8 +130,13 @@ export class Agent {
   /** What is announced from now on is for the next agent to hear. */
   #fallAsleep(keeper: Keeper): boolean {
     const asleep = keeper.sleep(this.#legacy());
-    if (asleep) this.#generation.stop();
+    if (asleep) this.#stopListening();
     return asleep;
+  }
+
+  #stopListening(): void {
+    this.#generation.stop();
+    this.#autoOnline.stop();
   }
 
   /** Those whose hosts are gone with another generation. */
@@ -145,7 +156,7 @@ export class Agent {
   /** Nothing stays frozen, open or half-said. Called once, before the process ends. */
   async stop(): Promise<void> {
     this.#sleep?.stop();
-    this.#generation.stop();
+    this.#stopListening();
     await this.freeze?.thawBeforeExit();
     for (const session of this.#sessions) session.close();
     this.#context.programs.hangUpAll();

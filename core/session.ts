@@ -14,7 +14,7 @@ export interface SessionOwner {
   ended(session: Session): void;
   /** A host has said something, or what it had said has come to an end. */
   stirred(): void;
-  /** The system has said that another host is here. */
+  /** Another host than before says its first word. */
   hostCame(): void;
   /** While the guest is put right after a restore: nothing is answered before it resolves. It never rejects. */
   settling(): Promise<void> | undefined;
@@ -38,6 +38,8 @@ export class Session implements ConnectionSink {
   /** What the answer that is being made waits for; no other request is looked at meanwhile. */
   #waiting: Promise<void> | undefined;
   #closed = false;
+  /** A host that has said nothing yet, where the guest may have been restored before it came. */
+  #isNew = false;
   /** Another one when the host changes: what was begun for an earlier one is not sent to this one. */
   #host = new PresentHost();
   /** Nothing is read from the host. */
@@ -58,7 +60,7 @@ export class Session implements ConnectionSink {
 
   start(): void {
     // The host of a port is told of by `hostChanged`.
-    if (this.endsWithGeneration) this.#owner.hostCame();
+    this.#isNew = this.endsWithGeneration;
     this.#connection.start(this);
   }
 
@@ -80,9 +82,17 @@ export class Session implements ConnectionSink {
 
   data(chunk: Uint8Array): void {
     this.#owner.stirred();
+    this.#greet();
     this.#decoder.feed(chunk);
     if (this.#waiting === undefined) this.#answerAll();
     else this.#hearMore();
+  }
+
+  /** The first word of a host. */
+  #greet(): void {
+    if (!this.#isNew) return;
+    this.#isNew = false;
+    this.#owner.hostCame();
   }
 
   drained(): void {
@@ -90,7 +100,8 @@ export class Session implements ConnectionSink {
   }
 
   hostChanged(seen?: true): void {
-    if (seen === true) this.#owner.hostCame();
+    // That it has left is told of, mostly, and not that the next one is here.
+    this.#isNew ||= seen === true;
     const host = this.#host;
     this.#host = new PresentHost();
     const waiting = this.#giveUp();

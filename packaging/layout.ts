@@ -51,12 +51,13 @@ export const programEntries = (parts: ShippedParts, lib: string): readonly Entry
 
 export const shareEntries = (share: string): readonly Entry[] => [
   { path: `${share}/concierge-ga.conf`, text: configurationSample() },
-  ...hookEntries(`${share}/hooks`),
+  ...hookEntries('hooks', `${share}/hooks`),
+  ...hookEntries('generation', `${share}/generation`),
 ];
 
-/** Ready-made hooks: to be copied or linked to the hook directory by whoever wants one. */
-function hookEntries(directory: string): readonly Entry[] {
-  const source = join(repository, 'examples/hooks');
+/** Ready-made hooks: to be copied to the hook directory by whoever wants one. */
+function hookEntries(kind: string, directory: string): readonly Entry[] {
+  const source = join(repository, 'examples', kind);
   if (!existsSync(source)) return [];
   return readdirSync(source)
     .filter((name) => statSync(join(source, name)).isFile())

@@ -20,7 +20,7 @@ if (hidden.length > 0) throw new Error(`lines of core/ are kept out of the count
 export default defineConfig({
   root,
   test: {
-    include: ['agent', 'commands', 'diagnosis', 'errors', 'freeze', 'generation', 'policy', 'protocol', 'schema', 'session', 'state'].map((room) => `test/unit/${room}/**/*.test.ts`),
+    include: ['agent', 'commands', 'diagnosis', 'errors', 'freeze', 'generation', 'hotplug', 'policy', 'protocol', 'schema', 'session', 'state'].map((room) => `test/unit/${room}/**/*.test.ts`),
     // These look at the Linux backend beside the core.
     exclude: ['test/unit/freeze/survey.test.ts', 'test/unit/schema/docs-commands.test.ts'],
     // Counted code takes several times as long.

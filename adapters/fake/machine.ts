@@ -16,6 +16,7 @@ import { FakeGeneration } from './generation.ts';
 import { FakeHooks } from './hooks.ts';
 import { FakeHost } from './host.ts';
 import type { Credentials } from './inodes.ts';
+import { FakeHotplug } from './hotplug.ts';
 import { FakeMemory } from './memory.ts';
 import { FakeNetwork } from './network.ts';
 import { FakePower } from './power.ts';
@@ -43,6 +44,7 @@ export interface FakeMachine {
   readonly host: FakeHost;
   readonly hooks: FakeHooks;
   readonly generation: FakeGeneration;
+  readonly hotplug: FakeHotplug;
   /** Identity of this boot, for a state store. */
   readonly bootId: string;
 }
@@ -79,6 +81,7 @@ export function createFakeMachine(description: Partial<MachineDescription> = {})
   const host = new FakeHost({ ...defaultDescription.host, ...description.host });
   const hooks = new FakeHooks(full.hooks, clock, fileSystems);
   const generation = new FakeGeneration(full.generationHooks, clock);
+  const hotplug = new FakeHotplug(processors, memory);
 
   const fileSystem: Required<FileSystem> = {
     files: fakeFileAccess({ tree, who, workingDirectory: agent.workingDirectory }),
@@ -94,6 +97,7 @@ export function createFakeMachine(description: Partial<MachineDescription> = {})
     processes,
     hooks,
     generation,
+    hotplug,
     power: power.port(),
     network: network.port(),
     accounts: accounts.port(),
@@ -103,7 +107,7 @@ export function createFakeMachine(description: Partial<MachineDescription> = {})
   };
   return {
     backend: { clock: faults.wrap(leaveOut(clock, 'clock', full.without), 'clock'), ...guardedPorts(parts, full.without, faults) },
-    faults, clock, files, fileSystems, freezing, disks, processes, accounts, processors, memory, network, power, host, hooks, generation,
+    faults, clock, files, fileSystems, freezing, disks, processes, accounts, processors, memory, network, power, host, hooks, generation, hotplug,
     bootId: full.bootId,
   };
 }
@@ -125,6 +129,7 @@ function guardedPorts(parts: FakePorts, without: readonly FakeCapability[], faul
     host: guard(parts.host, 'host'),
     hooks: guard(parts.hooks, 'hooks'),
     generation: guard(parts.generation, 'generation'),
+    hotplug: guard(parts.hotplug, 'hotplug'),
   };
   return withoutUndefined(all);
 }

@@ -22,6 +22,11 @@ export class FakeProcessors {
     return [...this.#processors.values()].toSorted((one, other) => one.logicalId - other.logicalId);
   }
 
+  /** Another one. */
+  add(processor: LogicalProcessor): void {
+    this.#processors.set(BigInt(processor.logicalId), processor);
+  }
+
   port(): Required<Processors> {
     return {
       online: {

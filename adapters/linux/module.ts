@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Backend, KeptDescriptors } from '../../core/ports/index.ts';
 import { linuxGeneration } from './announcements/generation.ts';
+import { linuxHotplug } from './announcements/hotplug.ts';
 import { Uevents } from './announcements/uevents.ts';
 import { linuxClock } from './facts/clock.ts';
 import { type BlockAddon, linuxFacts } from './facts/facts.ts';
@@ -30,6 +31,7 @@ export interface LinuxBackendOptions {
 export function linuxBackend(options: LinuxBackendOptions = {}): Backend {
   const root = (options.root ?? '/').replace(/\/+$/, '');
   const { usage, disks, diskStatistics, ...facts } = linuxFacts(root, nativeAddon() as NativeAddon & BlockAddon & AccountsAddon);
+  const uevents = new Uevents(options.kept);
   return {
     clock: linuxClock({ root }),
     fileSystem: linuxFileSystem({ usage, disks, diskStatistics }, { ...options.freezing, root }, options.kept),
@@ -37,7 +39,8 @@ export function linuxBackend(options: LinuxBackendOptions = {}): Backend {
     power: linuxPower({ root, ...(root === '' ? { kernel: kernelPower() } : {}) }),
     network: linuxNetwork(root),
     processes: linuxProcesses(options.kept),
-    generation: linuxGeneration({ directory: '', timeLimitMs: 0, ...options.generation, uevents: new Uevents(options.kept) }),
+    generation: linuxGeneration({ directory: '', timeLimitMs: 0, ...options.generation, uevents }),
+    hotplug: linuxHotplug(uevents),
     ...facts,
     // Loaded when somebody asks, which an agent that serves never does.
     diagnosis: {

@@ -19,6 +19,7 @@ export const capabilityGroups = [
   'host.hostName', 'host.timeZone', 'host.osInformation', 'host.devices', 'host.driverPackages', 'host.driverServices',
   'hooks',
   'generation',
+  'hotplug',
   'channels',
   'diagnosis',
 ] as const;

@@ -8,6 +8,7 @@ export type * from './freezing.ts';
 export type * from './generation.ts';
 export type * from './hooks.ts';
 export type * from './host.ts';
+export type * from './hotplug.ts';
 export type * from './keeper.ts';
 export type * from './log.ts';
 export type * from './memory.ts';
@@ -26,6 +27,7 @@ import type { FileSystem } from './file-system.ts';
 import type { Generation } from './generation.ts';
 import type { Hooks } from './hooks.ts';
 import type { Host } from './host.ts';
+import type { Hotplug } from './hotplug.ts';
 import type { Memory } from './memory.ts';
 import type { Network } from './network.ts';
 import type { Power } from './power.ts';
@@ -50,6 +52,7 @@ export interface Backend {
   readonly host?: Host;
   readonly hooks?: Hooks;
   readonly generation?: Generation;
+  readonly hotplug?: Hotplug;
   readonly channels?: Channels;
   readonly diagnosis?: Diagnosis;
 }

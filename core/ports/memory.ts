@@ -7,8 +7,11 @@ export interface Memory {
     /** Size of one block in bytes. */
     blockSize(): Promise<bigint>;
     readonly switching?: {
-      /** Brings a block up or down. Never throws: what went wrong is the answer. */
-      set(physIndex: bigint, online: boolean): Promise<MemoryBlockChange>;
+      /**
+       * Brings a block up or down. Never throws: what went wrong is the answer. `zone`: where a block that comes up is to be one that
+       * can be taken away again, on systems that know the difference.
+       */
+      set(physIndex: bigint, online: boolean, zone?: 'movable'): Promise<MemoryBlockChange>;
     };
   };
 }

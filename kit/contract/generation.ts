@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 
-import type { Clock, Generation } from '../../core/ports/index.ts';
+import type { AddedHardware, Clock, Generation, Hotplug } from '../../core/ports/index.ts';
 import { areDifferent, isCounter, isText } from './expect.ts';
 import { contractGroup, timePasses, type ContractCase } from './group.ts';
 
@@ -108,5 +108,38 @@ const referenceCases: readonly ContractCase<NonNullable<Clock['references']>>[] 
   },
 ];
 
+const hotplugCases: readonly ContractCase<Hotplug>[] = [
+  {
+    name: 'each processor and memory block that is added is told of once, by its number, while somebody listens',
+    skip: ({ plug }) => (plug === undefined ? 'needs a hypervisor that can be made to add some' : undefined),
+    run: async (hotplug, { plug }) => {
+      const heard: AddedHardware[] = [];
+      const watch = await hotplug.watch((added) => heard.push(added));
+
+      const added = await plug?.();
+      watch.stop();
+      await plug?.();
+
+      assert.deepEqual(heard, added);
+    },
+  },
+  {
+    name: 'listening for what is added can be stopped and begun again while nothing is',
+    run: async (hotplug) => {
+      for (const round of [1, 2, 3]) {
+        let heard = 0;
+        // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
+        const watch = await hotplug.watch(() => {
+          heard += 1;
+        });
+        watch.stop();
+        watch.stop();
+        assert.equal(heard, 0, `round ${round}`);
+      }
+    },
+  },
+];
+
+export const hotplugContract = contractGroup('hotplug', (backend) => backend.hotplug, hotplugCases);
 export const generationContract = contractGroup('generation', (backend) => backend.generation, cases);
 export const clockReferenceContract = contractGroup('clock.references', (backend) => backend.clock.references, referenceCases);

@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream';
 
 import type { PosixCode } from '../../core/errors/posix-errno.ts';
-import type { Backend } from '../../core/ports/index.ts';
+import type { AddedHardware, Backend } from '../../core/ports/index.ts';
 import type { ContractPrograms } from './programs.ts';
 import type { ScratchFiles } from './scratch.ts';
 
@@ -22,6 +22,8 @@ export interface ContractSubject {
   readonly passTime?: (ms: number) => Promise<void>;
   /** Has the hypervisor say that this guest goes on as another one; resolves once whoever listens has heard it. Absent: nothing can. */
   readonly announce?: () => Promise<void>;
+  /** Has the hypervisor add a processor and memory, and answers what; resolves once whoever listens has heard it. Absent: nothing can. */
+  readonly plug?: () => Promise<readonly AddedHardware[]>;
   cleanup(): Promise<void>;
 }
 

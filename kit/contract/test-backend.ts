@@ -7,7 +7,7 @@ import { diagnosisContract } from './diagnosis.ts';
 import { diskContract, diskStatisticsContract, trimContract, usageContract } from './disks.ts';
 import { fileContract } from './files.ts';
 import { freezeContract } from './freezing.ts';
-import { clockReferenceContract, generationContract } from './generation.ts';
+import { clockReferenceContract, generationContract, hotplugContract } from './generation.ts';
 import type { ContractGroup } from './group.ts';
 import {
   deviceContract, driverPackageContract, driverServiceContract, hookContract, hostNameContract, osInformationContract, shutdownContract, suspendContract, timeZoneContract,
@@ -56,6 +56,7 @@ const contracts: { readonly [Name in CapabilityGroup]: ContractGroup<Name> } = {
   'host.driverServices': driverServiceContract,
   hooks: hookContract,
   generation: generationContract,
+  hotplug: hotplugContract,
   channels: channelContract,
   diagnosis: diagnosisContract,
 };

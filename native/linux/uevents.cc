@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel tells of its devices (kobject uevents), by a netlink socket in the event loop of everything else.
+// What the kernel tells by itself: of its devices (kobject uevents) by a netlink socket, and in its log; both in the event loop of
+// everything else.
 
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "addon.h"
@@ -67,39 +72,83 @@ Napi::Value OpenUevents(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), netlink.Release());
 }
 
-// `new UeventReader(fd, onMessage)`; owns `fd`. `onMessage(bytes)`: one message of the kernel, words with a zero byte behind each.
-// It does not keep the loop alive.
-class UeventReader final : public Napi::ObjectWrap<UeventReader> {
- public:
-  static Napi::Function Define(Napi::Env env) {
-    return DefineClass(env, "UeventReader", {InstanceMethod<&UeventReader::Close>("close")});
-  }
+// openKernelLog(): a descriptor of /dev/kmsg that reads what is said from now on.
+Napi::Value OpenKernelLog(const Napi::CallbackInfo& info) {
+  Descriptor log(open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  if (!log) throw SystemError("open", "/dev/kmsg");
+  if (lseek(log.get(), 0, SEEK_END) < 0) throw SystemError("lseek", "/dev/kmsg");
+  return Napi::Number::New(info.Env(), log.Release());
+}
 
-  explicit UeventReader(const Napi::CallbackInfo& info)
-      : Napi::ObjectWrap<UeventReader>(info),
+// Reads a descriptor of the kernel's in the loop, which it does not keep alive. Owns the descriptor.
+template <class Reader>
+class KernelReader : public Napi::ObjectWrap<Reader> {
+ public:
+  explicit KernelReader(const Napi::CallbackInfo& info)
+      : Napi::ObjectWrap<Reader>(info),
         handles_(AddonData::Of(info.Env()).handles),
         fd_(info[0].As<Napi::Number>().Int32Value()),
-        on_message_(Napi::Persistent(info[1].As<Napi::Function>())) {
+        listener_(Napi::Persistent(info[1].As<Napi::Function>())) {
     auto poll = std::make_unique<uv_poll_t>();
     const int status = uv_poll_init(handles_->loop(), poll.get(), fd_.get());
     if (status < 0) throw SystemError(-status, "epoll_ctl").ToJavaScript(info.Env());
     poll_ = OwnedHandle<uv_poll_t>(handles_, poll.release());
     poll_.get()->data = this;
     uv_unref(reinterpret_cast<uv_handle_t*>(poll_.get()));
-    Ref();
+    this->Ref();
     registration_ = handles_->OnEnd([this] {
       poll_.Close();
       fd_.Reset();
     });
-    uv_poll_start(poll_.get(), UV_READABLE,
-                  [](uv_poll_t* handle, int, int) { static_cast<UeventReader*>(handle->data)->Receive(); });
+    uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
+      static_cast<Reader*>(static_cast<KernelReader*>(handle->data))->Receive();
+    });
   }
 
-  ~UeventReader() override {
+  ~KernelReader() override {
     if (fd_) handles_->Forget(registration_);
   }
 
+  Napi::Value CloseIt(const Napi::CallbackInfo& info) {
+    if (fd_) {
+      poll_.Close();
+      fd_.Reset();
+      listener_.Reset();
+      handles_->Forget(registration_);
+      this->Unref();
+    }
+    return info.Env().Undefined();
+  }
+
+ protected:
+  int fd() const { return fd_.get(); }
+
+  void Tell(std::string_view bytes) {
+    const Napi::Env env = this->Env();
+    const Napi::HandleScope scope(env);
+    const napi_value arguments[] = {Napi::Buffer<char>::Copy(env, bytes.data(), bytes.size())};
+    napi_value result;
+    if (napi_make_callback(env, nullptr, this->Value(), listener_.Value(), 1, arguments, &result) == napi_pending_exception) {
+      napi_value exception;
+      if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
+    }
+  }
+
  private:
+  const std::shared_ptr<LoopHandles> handles_;
+  LoopHandles::Registration registration_;
+  Descriptor fd_;
+  OwnedHandle<uv_poll_t> poll_;
+  Napi::FunctionReference listener_;
+};
+
+// `new UeventReader(fd, onMessage)`: `onMessage(bytes)`, one message of the kernel, words with a zero byte behind each.
+class UeventReader final : public KernelReader<UeventReader> {
+ public:
+  using KernelReader::KernelReader;
+  Napi::Value Close(const Napi::CallbackInfo& info) { return CloseIt(info); }
+  static Napi::Function Define(Napi::Env env) { return DefineClass(env, "UeventReader", {InstanceMethod<&UeventReader::Close>("close")}); }
+
   // One at a time: the rest is still there in the loop's next turn.
   void Receive() {
     std::array<char, kLongestMessage> bytes;
@@ -110,42 +159,50 @@ class UeventReader final : public Napi::ObjectWrap<UeventReader> {
     message.msg_namelen = sizeof sender;
     message.msg_iov = &part;
     message.msg_iovlen = 1;
-    const ssize_t count = Retry([&] { return recvmsg(fd_.get(), &message, 0); });
+    const ssize_t count = Retry([&] { return recvmsg(fd(), &message, 0); });
     // ENOBUFS: more came than there was room for, and what came is still there.
     if (count <= 0 || (message.msg_flags & MSG_TRUNC) != 0) return;
     // The kernel alone has this number; a program may send to the group, too, if it is root's.
     if (sender.nl_pid != 0) return;
-    const Napi::Env env = Env();
-    const Napi::HandleScope scope(env);
-    const napi_value arguments[] = {Napi::Buffer<char>::Copy(env, bytes.data(), static_cast<size_t>(count))};
-    napi_value result;
-    if (napi_make_callback(env, nullptr, Value(), on_message_.Value(), 1, arguments, &result) == napi_pending_exception) {
-      napi_value exception;
-      if (napi_get_and_clear_last_exception(env, &exception) == napi_ok) napi_fatal_exception(env, exception);
+    Tell({bytes.data(), static_cast<size_t>(count)});
+  }
+};
+
+// What the kernel says when the vmgenid driver has stirred its randomness (add_vmfork_randomness).
+constexpr std::string_view kFork = "crng reseeded due to virtual machine fork";
+
+// `new KernelLogReader(fd, onMatch)`: `onMatch(record)` for each record of the kernel's own about a fork of this machine. All others stay here.
+class KernelLogReader final : public KernelReader<KernelLogReader> {
+ public:
+  using KernelReader::KernelReader;
+  Napi::Value Close(const Napi::CallbackInfo& info) { return CloseIt(info); }
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "KernelLogReader", {InstanceMethod<&KernelLogReader::Close>("close")});
+  }
+
+  // So many at once: the rest is still there in the loop's next turn. A read gives one record, and EPIPE for those that are lost.
+  void Receive() {
+    std::array<char, kLongestMessage> bytes;
+    for (int records = 0; records < 64; records++) {
+      const ssize_t count = Retry([&] { return read(fd(), bytes.data(), bytes.size()); });
+      if (count <= 0) return;
+      const std::string_view record(bytes.data(), static_cast<size_t>(count));
+      if (!IsOfKernel(record) || record.find(kFork) == std::string_view::npos) continue;
+      Tell(record);
+      return;
     }
   }
 
-  Napi::Value Close(const Napi::CallbackInfo& info) {
-    if (fd_) {
-      poll_.Close();
-      fd_.Reset();
-      on_message_.Reset();
-      handles_->Forget(registration_);
-      Unref();
-    }
-    return info.Env().Undefined();
-  }
-
-  const std::shared_ptr<LoopHandles> handles_;
-  LoopHandles::Registration registration_;
-  Descriptor fd_;
-  OwnedHandle<uv_poll_t> poll_;
-  Napi::FunctionReference on_message_;
+ private:
+  // `PRIORITY,SEQUENCE,TIME,FLAGS;TEXT`: facility 0, above the three bits of the level, is given to nobody else.
+  static bool IsOfKernel(std::string_view record) { return record.size() > 1 && record[0] >= '0' && record[0] <= '7' && record[1] == ','; }
 };
 
 const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("openUevents", Napi::Function::New(env, Guarded<OpenUevents>));
   exports.Set("UeventReader", UeventReader::Define(env));
+  exports.Set("openKernelLog", Napi::Function::New(env, Guarded<OpenKernelLog>));
+  exports.Set("KernelLogReader", KernelLogReader::Define(env));
 });
 
 }  // namespace

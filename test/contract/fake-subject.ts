@@ -110,6 +110,11 @@ export function fakeSubject(description: Partial<MachineDescription> = {}): Cont
       hooks: true,
       ...(root ? { passwordOf: 'alice', setTime: true } : {}),
     },
+    plug: async () => {
+      machine.hotplug.addProcessor(7);
+      machine.hotplug.addMemory(99n);
+      return [{ kind: 'processor', logicalId: 7n }, { kind: 'memory', physIndex: 99n }];
+    },
     announce: async () => machine.generation.announce(),
     passTime: (ms) => machine.clock.advance(ms),
     cleanup: async () => machine.faults.clear(),

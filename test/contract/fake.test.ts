@@ -13,7 +13,7 @@ await testBackend(
   () => fakeSubject({
     without: [
       'clock.setting', 'clock.references', 'fileSystem.freezing', 'fileSystem.trimming', 'fileSystem.usage', 'fileSystem.disks', 'fileSystem.diskStatistics',
-      'power', 'network', 'processes', 'accounts', 'processors', 'memory', 'host', 'hooks', 'generation',
+      'power', 'network', 'processes', 'accounts', 'processors', 'memory', 'host', 'hooks', 'generation', 'hotplug',
     ],
   }),
   { describe, it },

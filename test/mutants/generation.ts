@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { AgentError, type Clock, type Generation, type GenerationHook, type ReferenceClock, type ReferenceReading } from '../../kit/index.ts';
+import { AgentError, type Clock, type AddedHardware, type Generation, type GenerationHook, type Hotplug, type ReferenceClock, type ReferenceReading } from '../../kit/index.ts';
 import { planted, type Mutant } from './mutant.ts';
 
 type References = NonNullable<Clock['references']>;
@@ -79,6 +79,25 @@ export const generationMutants: readonly Mutant[] = [
   {
     fault: 'a generation hook tells its time in milliseconds', group: 'generation', caughtBy: tells,
     plant: hooks((list) => [...list, { name: 'brief', run: async () => ({ ok: true, output: '', durationNs: 12 }) }]),
+  },
+  {
+    fault: 'the number of a processor is that of a socket', group: 'hotplug', caughtBy: 'each processor and memory block that is added is told of once', fakeOnly: true,
+    plant: planted<Hotplug>('hotplug', (hotplug) => ({ watch: (listener: (added: AddedHardware) => void) =>
+      hotplug.watch((added) => listener(added.kind === 'processor' ? { ...added, logicalId: 0n } : added)) })),
+  },
+  {
+    fault: 'memory that is added is told of twice', group: 'hotplug', caughtBy: 'each processor and memory block that is added is told of once', fakeOnly: true,
+    plant: planted<Hotplug>('hotplug', (hotplug) => ({ watch: (listener: (added: AddedHardware) => void) => hotplug.watch((added) => {
+      listener(added);
+      if (added.kind === 'memory') listener(added);
+    }) })),
+  },
+  {
+    fault: 'what is there at the beginning counts as added', group: 'hotplug', caughtBy: 'listening for what is added can be stopped and begun again',
+    plant: planted<Hotplug>('hotplug', (hotplug) => ({ watch: (listener: (added: AddedHardware) => void) => {
+      listener({ kind: 'processor', logicalId: 0n });
+      return hotplug.watch(listener);
+    } })),
   },
   { fault: 'a clock has no name', group: 'clock.references', caughtBy: clockNames, plant: anotherClock({ name: '', read: async () => undefined } satisfies Record<keyof ReferenceClock, unknown>) },
   { fault: 'a clock is read in seconds', group: 'clock.references', caughtBy: readings, plant: reads((now, monotonic) => ({ time: now / 1_000_000_000n, monotonic, within: 0n })) },

@@ -22,9 +22,9 @@ export function linuxMemory(root: string, writeAttribute: WriteAttribute): Memor
       list: () => blocks(root),
       blockSize: async () => blockSize(root),
       switching: {
-        async set(physIndex, online) {
+        async set(physIndex, online, zone) {
           await othersTurn();
-          return switchBlock(root, physIndex, online, writeAttribute);
+          return switchBlock(root, physIndex, online, zone === 'movable' ? 'online_movable' : 'online', writeAttribute);
         },
       },
     },
@@ -103,6 +103,7 @@ async function switchBlock(
   root: string,
   physIndex: bigint,
   online: boolean,
+  up: 'online' | 'online_movable',
   writeAttribute: WriteAttribute,
 ): Promise<MemoryBlockChange> {
   const file = `${root}${directory}memory${physIndex}/state`;
@@ -112,7 +113,7 @@ async function switchBlock(
   if (state === '') return operationFailed(undefined);
   if (state.startsWith('online') === online) return { response: 'success' };
   try {
-    await writeAttribute(file, online ? 'online' : 'offline');
+    await writeAttribute(file, online ? up : 'offline');
     return { response: 'success' };
   } catch (error) {
     return operationFailed(error);

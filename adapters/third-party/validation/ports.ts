@@ -199,6 +199,7 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
       objects: { run: answers(hookOutcome) },
     },
   },
+  hotplug: { watch: { answer: withMethods('stop'), objects: { stop: answers(nothing) } } },
   generation: {
     watch: { answer: withMethods('stop'), objects: { stop: answers(nothing) } },
     hooks: {

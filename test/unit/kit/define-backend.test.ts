@@ -14,7 +14,7 @@ const definition = (different: object = {}): BackendDefinition => ({
   load: () =>
     createFakeMachine({
       without: [
-        'clock.setting', 'clock.references', 'fileSystem', 'power', 'network.routes', 'processes', 'accounts', 'processors', 'memory', 'host', 'hooks', 'generation',
+        'clock.setting', 'clock.references', 'fileSystem', 'power', 'network.routes', 'processes', 'accounts', 'processors', 'memory', 'host', 'hooks', 'generation', 'hotplug',
       ],
     }).backend,
   ...different,

@@ -171,6 +171,16 @@ describe('memory blocks', () => {
     ]);
   });
 
+  it('come up in the movable zone on request', async () => {
+    using guest = layOut(memory);
+    const writeAttribute = vi.fn(write);
+    const { switching } = blocksOf(guest, writeAttribute);
+
+    expect([await switching.set(2n, true, 'movable'), await switching.set(10n, true, 'movable')]).toEqual([{ response: 'success' }, { response: 'success' }]);
+
+    expect(writeAttribute.mock.calls.map(([path, text]) => [path.slice(guest.root.length), text])).toEqual([['/sys/devices/system/memory/memory2/state', 'online_movable']]);
+  });
+
   it('that cannot be switched answer why, with errno', async () => {
     using guest = layOut(memory);
     const { switching } = blocksOf(guest, refuse);

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { linuxGeneration } from '../../../adapters/linux/announcements/generation.ts';
+import { linuxHotplug } from '../../../adapters/linux/announcements/hotplug.ts';
+import { listenForFork } from '../../../adapters/linux/announcements/kernel-log.ts';
 import { Uevents, ueventFrom, type UeventAddon } from '../../../adapters/linux/announcements/uevents.ts';
+import { posixError } from '../../../core/errors/posix-errno.ts';
 import type { KeptDescriptors } from '../../../core/ports/index.ts';
 import { script, scratchDirectory } from './support/scratch.ts';
 
@@ -80,7 +83,7 @@ describe('another generation', () => {
   it('is what the vmgenid driver tells of, and nothing else', async () => {
     const { uevents, says } = kernel();
     let heard = 0;
-    const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents }).watch(() => {
+    const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents, log: () => undefined }).watch(() => {
       heard += 1;
     });
 
@@ -90,6 +93,53 @@ describe('another generation', () => {
     says(vmgenid);
 
     expect(heard).toBe(1);
+  });
+
+  it.each([
+    ['the log alone says it', ['log', 'log'], 2],
+    ['the uevent alone says it', ['uevent', 'uevent'], 2],
+    ['both say it, in whatever order', ['log', 'uevent', 'uevent', 'log', 'log', 'uevent'], 3],
+    ['one of them was lost', ['log', 'uevent', 'log', 'log', 'uevent'], 3],
+  ] as const)('is counted once where %s', async (_, order, count) => {
+    const { uevents, says } = kernel();
+    let heard = 0;
+    let log: () => void = () => undefined;
+    const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents, log: (listener) => {
+      log = listener;
+      return () => undefined;
+    } }).watch(() => {
+      heard += 1;
+    });
+
+    for (const one of order) {
+      if (one === 'log') log();
+      else says(vmgenid);
+    }
+    watch.stop();
+
+    expect(heard).toBe(count);
+  });
+
+  it('is not heard of in a log that may not be read', () => {
+    const closed: number[] = [];
+    const addon = (openKernelLog: () => number) => ({
+      openKernelLog,
+      KernelLogReader: class {
+        readonly #fd: number;
+        constructor(fd: number) {
+          this.#fd = fd;
+        }
+
+        close(): void {
+          closed.push(this.#fd);
+        }
+      },
+    });
+
+    expect(listenForFork(() => undefined, addon(() => { throw posixError('EPERM'); }))).toBeUndefined();
+    listenForFork(() => undefined, addon(() => 7))?.();
+
+    expect(closed).toEqual([7]);
   });
 
   it('has hooks in a directory, which are told of it in their environment', async () => {
@@ -117,5 +167,23 @@ describe('another generation', () => {
 
     expect(await linuxGeneration({ directory: '', timeLimitMs: 0, uevents }).hooks()).toEqual([]);
     expect(await linuxGeneration({ directory: join(scratchDirectory(), 'none'), timeLimitMs: 0, uevents }).hooks()).toEqual([]);
+  });
+});
+
+describe('added hardware', () => {
+  it('is each processor and memory block that the kernel adds, by its number, and nothing else', async () => {
+    const { uevents, says } = kernel();
+    const heard: unknown[] = [];
+    const watch = await linuxHotplug(uevents).watch((added) => heard.push(added));
+
+    for (const path of ['system/cpu/cpu3', 'system/memory/memory40', 'system/cpu/cpufreq', 'system/memory/memoryX', 'system/cpu/cpu3/cache', 'pci0000:00/system/cpu/cpu3']) {
+      says(message(`add@/devices/${path}`, 'ACTION=add', `DEVPATH=/devices/${path}`));
+    }
+    for (const action of ['online', 'remove']) says(message(`${action}@/devices/system/cpu/cpu3`, `ACTION=${action}`, 'DEVPATH=/devices/system/cpu/cpu3'));
+    says(message('add@/nowhere', 'ACTION=add'));
+    watch.stop();
+    says(message('add@/devices/system/cpu/cpu4', 'ACTION=add', 'DEVPATH=/devices/system/cpu/cpu4'));
+
+    expect(heard).toEqual([{ kind: 'processor', logicalId: 3n }, { kind: 'memory', physIndex: 40n }]);
   });
 });
