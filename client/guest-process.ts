@@ -217,7 +217,8 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
   async #answered(args: Readonly<Record<string, unknown>>, waitMs: number | undefined): Promise<ExchangeAnswer | undefined> {
     while (!this.#isOver) {
       const client = this.#client;
-      const wait = waitMs ?? this.#waitWith(client);
+      // After a break the first answer is wanted at once: what was typed meanwhile is not in this request.
+      const wait = this.#brokenSince === undefined ? waitMs ?? this.#waitWith(client) : 0;
       const held = new HeldCall(wait);
       const since = performance.now();
       this.#held = held;

@@ -45,6 +45,11 @@ export function readCommandLine(given: readonly string[], flagsOf: (subcommand: 
       words.push(...given.slice(at + 1));
       break;
     }
+    const own = subcommand === undefined ? [] : flagsOf(subcommand);
+    if (words.length === 0 && /^-[a-zA-Z]/.test(word) && own.some(({ letter }) => letter !== undefined)) {
+      at = readLetters(word, given, at, own, flags);
+      continue;
+    }
     if (word === '-h' && subcommand !== 'exec') {
       flags.set('help', '');
       continue;
@@ -56,7 +61,7 @@ export function readCommandLine(given: readonly string[], flagsOf: (subcommand: 
     }
     const [, name = '', attached] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
     // A subcommand may have its own meaning for a flag.
-    const syntax = [...(subcommand === undefined ? [] : flagsOf(subcommand)), ...globalFlags].find((flag) => flag.name === name);
+    const syntax = [...own, ...globalFlags].find((flag) => flag.name === name);
     if (syntax === undefined) throw new UsageError(`there is no flag --${name}${subcommand === undefined ? '' : ` of ${subcommand}`}`);
     if (syntax.placeholder === undefined) {
       if (attached !== undefined) throw new UsageError(`--${name} takes no value`);
@@ -65,7 +70,31 @@ export function readCommandLine(given: readonly string[], flagsOf: (subcommand: 
     }
     const value = attached ?? given[(at += 1)];
     if (value === undefined) throw new UsageError(`--${name} needs a value: ${syntax.placeholder}`);
-    flags.set(name, value);
+    setValue(flags, syntax, value);
   }
   return { subcommand, words, flags };
+}
+
+/** `-it`, `-u NAME`, `-uNAME`. Answers where the last word of it stands. @throws UsageError */
+function readLetters(word: string, given: readonly string[], at: number, own: readonly FlagSyntax[], flags: Map<string, string>): number {
+  for (let index = 1; index < word.length; index += 1) {
+    const letter = word.charAt(index);
+    const syntax = own.find((flag) => flag.letter === letter);
+    if (syntax === undefined) throw new UsageError(`there is no flag -${letter}`);
+    if (syntax.placeholder === undefined) {
+      flags.set(syntax.name, '');
+      continue;
+    }
+    const attached = word.slice(index + 1);
+    const value = attached === '' ? given[at + 1] : attached;
+    if (value === undefined) throw new UsageError(`-${letter} needs a value: ${syntax.placeholder}`);
+    setValue(flags, syntax, value);
+    return attached === '' ? at + 1 : at;
+  }
+  return at;
+}
+
+function setValue(flags: Map<string, string>, { name, isList }: FlagSyntax, value: string): void {
+  const before = isList === true ? flags.get(name) : undefined;
+  flags.set(name, before === undefined ? value : `${before}\0${value}`);
 }

@@ -5,7 +5,7 @@ import type { FlagSyntax, SubcommandEntry } from './terminal.ts';
 
 const width = 36;
 
-const flagText = ({ name, placeholder }: FlagSyntax): string => `--${name}${placeholder === undefined ? '' : ` ${placeholder}`}`;
+const flagText = ({ name, placeholder, letter }: FlagSyntax): string => `${letter === undefined ? '' : `-${letter}, `}--${name}${placeholder === undefined ? '' : ` ${placeholder}`}`;
 
 /** Something on the left, and what it means beside or below it. */
 function row(left: string, right: string): string {

@@ -39,9 +39,40 @@ export const subcommands: readonly SubcommandEntry[] = [
     flags: [{ name: 'minimum', placeholder: 'BYTES', doc: 'Leave free ranges of fewer bytes alone.' }], many: 'each', load: () => import('./subcommands/trim.ts'),
   },
   {
-    name: 'exec', usage: '[--stdin] [--within SECONDS] -- PROGRAM [ARGUMENT...]', summary: 'Runs a program, waits, and ends with its status (255: it could not be run).',
-    details: 'Exit status: the program\'s own; 128 and the signal that ended it; 124 when it has not ended within --within (it goes on in the guest);\n255 when it could not be run, or the guest could not be asked.',
-    flags: [{ name: 'stdin', doc: 'Give the program what comes on standard input, read to its end first.' }, { name: 'within', placeholder: 'SECONDS', doc: 'How long to wait for its end; for ever without.' }], words: Infinity, many: 'each', load: () => import('./subcommands/exec.ts'),
+    name: 'exec', usage: '[-i] [-t] [-u USER] [-w DIRECTORY] [-e NAME=VALUE] [--within SECONDS] -- PROGRAM [ARGUMENT...]', summary: 'Runs a program, and ends with its status (255: it could not be run).',
+    details: [
+      'Exit status: the program\'s own; 128 and the signal that ended it; 124 when it has not ended within --within (it goes on in the guest, but is',
+      'ended with -i, -t, -u, -w or -e); 255 when it could not be run, or the guest could not be asked.',
+      '-i passes standard input on as it comes, and -t gives the program a terminal: all keys are the program\'s then, Ctrl-C among them, and what it',
+      'writes has its effect on this terminal. Enter ~ . hangs it up and ends. A connection that is lost is taken up again. -i, -t, -u, -w and -e need',
+      'an agent that talks with programs while they run; guest-exec does the rest.',
+    ].join('\n'),
+    flags: [
+      { name: 'interactive', letter: 'i', doc: 'Pass standard input on while the program runs.' },
+      { name: 'tty', letter: 't', doc: 'Give it a terminal; standard input must be one.' },
+      { name: 'user', letter: 'u', placeholder: 'USER', doc: 'Run it as this user of the guest.' },
+      { name: 'workdir', letter: 'w', placeholder: 'DIRECTORY', doc: 'Start it in this directory.' },
+      { name: 'env', letter: 'e', placeholder: 'NAME=VALUE', isList: true, doc: 'Set a variable of its environment, NAME alone removes one; may be repeated.' },
+      { name: 'stdin', doc: 'Give the program what comes on standard input, read to its end first.' },
+      { name: 'within', placeholder: 'SECONDS', doc: 'How long it may take; for ever without.' },
+    ],
+    words: Infinity, many: 'each', load: () => import('./subcommands/exec.ts'),
+  },
+  {
+    name: 'login', usage: '[USER]', summary: 'A login shell of that user (root without) on a terminal, by su(1).',
+    details: 'Enter ~ . hangs it up and ends.', flags: [], words: 1, load: () => import('./subcommands/login.ts'),
+  },
+  { name: 'ps', usage: '', summary: 'Programs that are talked with, and those that have ended of which something is left.', flags: [], many: 'each', load: () => import('./subcommands/ps.ts') },
+  {
+    name: 'kill', usage: '[-s SIGNAL] PROGRAM', summary: 'Sends a signal to a program of ps, SIGTERM without -s.',
+    flags: [{ name: 'signal', letter: 's', placeholder: 'SIGNAL', doc: 'Its name, such as HUP, or its number in the guest.' }, { name: 'group', doc: 'To its whole process group.' }],
+    words: 1, load: () => import('./subcommands/kill.ts'),
+  },
+  {
+    name: 'logs', usage: '[-f] PROGRAM', summary: 'What is kept of the output of a program of ps.',
+    details: 'Without -f nothing of it is forgotten, and at most 1 MiB of each stream is shown. With -f it is followed to its end, and the agent forgets what was shown.',
+    flags: [{ name: 'follow', letter: 'f', doc: 'Go on until the program ends; exit status as of exec.' }],
+    words: 1, load: () => import('./subcommands/logs.ts'),
   },
   {
     name: 'cp', usage: 'guest:PATH PATH | PATH guest:PATH', summary: 'Copies a file out of the guest or into it; - is standard output or input.',

@@ -15,7 +15,7 @@ export interface Terminal {
   readonly isWatched: boolean;
   /** Whether standard output is a terminal, which obeys what is in the bytes of a guest. */
   readonly isScreen?: boolean;
-  /** Whether standard input is a terminal: only then somebody can be asked. */
+  /** Whether standard input is a terminal: only then somebody can be asked, and only then it may be made raw. */
   readonly isTyped?: boolean;
   /** Where signals come from; the process where absent. */
   readonly signals?: EventEmitter;
@@ -56,6 +56,10 @@ export interface FlagSyntax {
   readonly name: string;
   /** What stands for the value in the help; absent: it takes none. */
   readonly placeholder?: string;
+  /** One letter that stands for it before the words of a program. */
+  readonly letter?: string;
+  /** It may be given several times: the values, with a zero byte between them. */
+  readonly isList?: true;
   readonly doc: string;
 }
 

@@ -15,7 +15,7 @@ import { completionsOf, schemaOf, typedArguments, wordsOf } from '../typed-argum
 import { UsageError } from '../usage-error.ts';
 
 /** Subcommands that make sense in a conversation. */
-const insideOf = (subcommands: readonly SubcommandEntry[]): readonly SubcommandEntry[] => subcommands.filter(({ name, needsGuest }) => name !== 'shell' && name !== 'frozen' && needsGuest !== false);
+const insideOf = (subcommands: readonly SubcommandEntry[]): readonly SubcommandEntry[] => subcommands.filter(({ name, needsGuest }) => name !== 'shell' && name !== 'frozen' && name !== 'login' && needsGuest !== false);
 /** Words of the conversation itself. */
 const ownWords: Readonly<Record<string, string>> = {
   help: 'Lists all that can be typed, or with a name behind it tells of one.',
@@ -85,7 +85,7 @@ async function subcommand(context: SubcommandContext, words: readonly string[]):
   const line = readCommandLine(words, flagsIn(context.subcommands));
   const entry = subcommandOf(context.subcommands, line);
   // Both would take away what is typed.
-  if (line.flags.has('stdin') || (entry.name === 'cp' && line.words[0] === '-')) throw new UsageError('standard input is this conversation');
+  if (['stdin', 'interactive', 'tty'].some((flag) => line.flags.has(flag)) || (entry.name === 'cp' && line.words[0] === '-')) throw new UsageError('standard input is this conversation');
   const { run: obey } = await entry.load();
   await obey({ ...context, words: line.words, flags: line.flags, json: line.flags.has('json') });
 }
