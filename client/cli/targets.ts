@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { CallLimit } from '../call-limit.ts';
 import { channelOf } from './channel-of.ts';
 import type { CommandLine } from './command-line.ts';
 import { chosen, guestListPlaces, isPattern, matches, readGuestList } from './guest-list.ts';
@@ -10,6 +11,9 @@ export interface Targets {
   /** More than one could have been meant: what is told of them begins with their names. */
   readonly areMany: boolean;
 }
+
+/** Milliseconds for a daemon to tell its domains, where `--timeout` says nothing. */
+const LIST_WITHIN = 30_000;
 
 const flagsOfOne = ['socket', 'vsock', 'via', 'libvirt', 'proxmox', 'connect', 'url', 'token-file', 'fingerprint'];
 
@@ -49,5 +53,9 @@ export async function domainsThatRun(flags: CommandLine['flags'], environment: E
   const { Libvirt } = await import('../libvirt/libvirt.ts');
   const uri = flags.get('connect') ?? environment['LIBVIRT_DEFAULT_URI'];
   using libvirt = await Libvirt.connect({ readOnly: true, ...(uri === undefined || uri === '' ? {} : { uri }) });
-  return (await libvirt.domains('running')).map(({ name }) => name).filter((name) => matches(patterns, name));
+  const given = flags.get('timeout');
+  using limit = new CallLimit(given === undefined || !/^\d+(\.\d+)?$/.test(given) ? LIST_WITHIN : Number(given) * 1000, undefined);
+  const end = new AbortController();
+  limit.onExpired((error) => end.abort(error));
+  return (await libvirt.domains('running', end.signal)).map(({ name }) => name).filter((name) => matches(patterns, name));
 }

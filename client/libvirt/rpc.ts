@@ -43,6 +43,8 @@ export class Rpc {
   #ended: ClientError | undefined;
   #watch: NodeJS.Timeout | undefined;
   #asked = 0;
+  /** An answer to a ping waits to be sent: one is enough, however often a daemon asks that does not listen. */
+  #isAnswering = false;
 
   /** @param describe why the stream ended, where the way (ssh) has something to say */
   constructor(stream: Duplex, handlers: { onEvent: (procedure: number, payload: XdrReader) => void; describe?: () => string }) {
@@ -106,11 +108,11 @@ export class Rpc {
     this.#end(new ClientError('closed', 'the connection with the libvirt daemon was closed'));
   }
 
-  #send(head: Head, payload: Uint8Array): void {
+  #send(head: Head, payload: Uint8Array, sent?: () => void): void {
     const packet = Buffer.allocUnsafe(HEAD_BYTES + payload.length);
     for (const [index, word] of [packet.length, head.program, VERSION, head.procedure, head.type, head.serial, head.status].entries()) packet.writeUInt32BE(word, index * 4);
     packet.set(payload, HEAD_BYTES);
-    this.#stream.write(packet);
+    this.#stream.write(packet, sent);
   }
 
   #data(chunk: Buffer): void {
@@ -128,7 +130,7 @@ export class Rpc {
     const head: Head = { program: packet.readUInt32BE(4), procedure: packet.readInt32BE(12), type: packet.readInt32BE(16), serial: packet.readUInt32BE(20), status: packet.readInt32BE(24) };
     const payload = new XdrReader(packet.subarray(HEAD_BYTES));
     if (head.program === program.keepAlive) {
-      if (head.procedure === keepAliveProcedure.ping) this.#send({ ...head, procedure: keepAliveProcedure.pong }, Buffer.alloc(0));
+      if (head.procedure === keepAliveProcedure.ping) this.#pong(head);
       return;
     }
     if (head.type === messageType.message) return this.#onEvent(head.procedure, payload);
@@ -144,6 +146,14 @@ export class Rpc {
     else if (head.status === messageStatus.error) waiting.reject(libvirtError(payload));
     else throw garbage(`an answer of status ${head.status}`);
     return undefined;
+  }
+
+  #pong(ping: Head): void {
+    if (this.#isAnswering) return;
+    this.#isAnswering = true;
+    this.#send({ ...ping, procedure: keepAliveProcedure.pong }, Buffer.alloc(0), () => {
+      this.#isAnswering = false;
+    });
   }
 
   /** A daemon that is stuck, or a network that is gone, sends nothing at all: somebody must ask. */

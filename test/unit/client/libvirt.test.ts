@@ -2,13 +2,14 @@
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { Duplex, PassThrough, Readable } from 'node:stream';
 import { assert, asyncProperty, boolean, uint8Array } from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { GuestClient, Libvirt, libvirtAgent, withFrozen, type AgentEvent } from '../../../client/index.ts';
 import { runProgram } from '../../../client/cli/program.ts';
 import { libvirtPlace } from '../../../client/libvirt/libvirt-uri.ts';
+import { Rpc } from '../../../client/libvirt/rpc.ts';
 import { XdrWriter } from '../../../client/libvirt/xdr.ts';
 import { failure, LibvirtDouble, packet, reply, text, type LibvirtDoubleOptions } from './libvirt-double.ts';
 
@@ -83,6 +84,29 @@ describe('a libvirt daemon', () => {
     double.ping();
     await expect.poll(() => double.kept.map(({ procedure }) => procedure)).toEqual([2]);
     expect(libvirt.isOpen).toBe(true);
+  });
+
+  it('keeps one answer, and no more, for a daemon that asks and asks and does not listen', async () => {
+    const written: Buffer[] = [];
+    const sent: (() => void)[] = [];
+    const way = new Duplex({
+      read: () => undefined,
+      write: (chunk: Buffer, _encoding, done) => {
+        written.push(chunk);
+        sent.push(done);
+      },
+    });
+    const rpc = new Rpc(way, { onEvent: () => undefined });
+    const asked = packet({ program: 0x6b65_6570, procedure: 1, serial: 0 }, 2, 0);
+
+    for (let times = 0; times < 100; times += 1) way.push(asked);
+    await expect.poll(() => way.readableLength).toBe(0);
+    expect([written.length, way.writableLength]).toEqual([1, asked.length]);
+
+    sent.shift()?.();
+    way.push(asked);
+    await expect.poll(() => written.length).toBe(2);
+    rpc.close();
   });
 
   it('tells when an agent comes and goes, until nobody listens any more', async () => {

@@ -192,6 +192,26 @@ describe('many guests', () => {
   });
 });
 
+describe('a libvirt daemon that does not say which domains it has', () => {
+  it('is waited for as long as --timeout says, however often it asks whether somebody is there', async () => {
+    fake = await FakeGuests.of({});
+    let asking: NodeJS.Timeout | undefined;
+    const double = await new LibvirtDouble(fake.directory, {
+      instead: ({ procedure }, self) => {
+        if (procedure !== 273) return undefined;
+        asking = setInterval(() => self.ping(), 10);
+        return '';
+      },
+    }).start();
+
+    const told = await fake.ctl(['--libvirt', 'web*', '--connect', double.uri, '--timeout', '0.1', 'os']);
+    clearInterval(asking);
+    await double.stop();
+
+    expect(told).toMatchObject({ status: 4, err: expect.stringContaining('no answer within 100 ms') });
+  });
+});
+
 describe('wait', () => {
   it('ends when all of it is so, and prints the addresses', async () => {
     fake = await FakeGuests.of({ a: {} });
