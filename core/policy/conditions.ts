@@ -32,7 +32,7 @@ const concerns = (schema: CommandSchema, condition: ConditionName): boolean =>
 /** Conditions about what was opened or started, which what goes on with it has passed. */
 const passedBy: Readonly<Record<NonNullable<CommandSchema['follows']>, readonly ConditionName[]>> = {
   file: ['files'],
-  program: ['programs', 'arguments', 'environment'],
+  program: ['programs', 'arguments', 'environment', 'users'],
 };
 
 /**

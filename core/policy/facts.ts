@@ -33,7 +33,7 @@ export interface Facts {
   readonly arguments?: readonly string[];
   /** Names of the variables that are given. */
   readonly environment?: readonly string[];
-  /** Null: none is named, and it is the agent's own. */
+  /** Null: none is named, and it is the agent's own; or it has other groups than its own, and is no longer what its name says. */
   readonly user?: string | null;
   readonly mountPoints?: readonly string[] | 'all';
   readonly size?: number | bigint;
@@ -48,7 +48,8 @@ export function factsOf(schema: CommandSchema, args: Readonly<Record<string, unk
   const facts: { -readonly [K in keyof Facts]: Facts[K] | undefined } = {
     file: undefined, program: undefined, arguments: undefined, environment: undefined, user: undefined, mountPoints: undefined, size: undefined,
   };
-  if (schema.concernsAll !== undefined) facts.mountPoints = 'all';
+  if (schema.concernsAll === 'mountPoints') facts.mountPoints = 'all';
+  else if (schema.concernsAll === 'user') facts.user = null;
   for (const name in schema.arguments) {
     const value = args[name];
     switch (schema.arguments[name]?.judged) {
@@ -68,6 +69,10 @@ export function factsOf(schema: CommandSchema, args: Readonly<Record<string, unk
         break;
       case 'user':
         facts.user = (value ?? null) as string | null;
+        break;
+      case 'groups':
+        // Behind 'user' among the arguments.
+        if (((value ?? []) as readonly string[]).length > 0) facts.user = null;
         break;
       case 'mountPoints':
         facts.mountPoints = value === undefined ? 'all' : (value as readonly string[]).map(plainPath);

@@ -24,6 +24,8 @@ export function glob(pattern: string, kind: 'text' | 'path'): Matcher {
   const prefix = pattern.slice(0, start);
   const tokens = tokensOf(pattern.slice(start), kind);
   if (tokens.length === 1 && tokens[0] === MANY_ACROSS) return (text) => text.startsWith(prefix);
+  const across = tokens.indexOf(MANY_ACROSS);
+  if (across >= 0 && tokens.lastIndexOf(MANY) > across) return (text) => text.startsWith(prefix) && matchesInOnePass(tokens, text, start);
   // Most texts differ before the first star.
   return (text) => text.startsWith(prefix) && matches(tokens, text, start, kind === 'path');
 }
@@ -96,4 +98,35 @@ function matches(tokens: readonly Token[], text: string, start: number, slashesC
     }
   }
   return true;
+}
+
+/**
+ * Of a path, where `*` stands behind `**`: to go back to either would take the square of the text's length. Keeps for every place in the
+ * pattern whether the text so far may lead there, and goes through the text once.
+ */
+function matchesInOnePass(tokens: readonly Token[], text: string, start: number): boolean {
+  const isStar = tokens.map((token) => token === MANY || token === MANY_ACROSS);
+  const places = new Uint8Array(tokens.length + 1);
+  places[0] = 1;
+  for (let place = 0; isStar[place] === true; place += 1) places[place + 1] = 1;
+  for (let at = start; at < text.length; at += 1) {
+    const character = text[at];
+    const isSlash = character === '/';
+    let left = 0;
+    let wasLeft = 0;
+    for (let place = 0; place <= tokens.length; place += 1) {
+      const token = tokens[place];
+      const before = tokens[place - 1];
+      const was = places[place] as number;
+      if (was + left + wasLeft === 0) continue;
+      const comes = wasLeft === 1 && (before === character || (before === ONE && !isSlash));
+      const stays = was === 1 && (token === MANY_ACROSS || (token === MANY && !isSlash));
+      // A star may stand for nothing.
+      const passes = left === 1 && isStar[place - 1] === true;
+      left = comes || stays || passes ? 1 : 0;
+      places[place] = left;
+      wasLeft = was;
+    }
+  }
+  return places[tokens.length] === 1;
 }

@@ -20,8 +20,8 @@ export interface CommandSchema<M extends Members = Members, R extends SchemaType
   readonly follows?: 'file' | 'program';
   /** Outside the group `observe`: it changes nothing in the guest, and is not recorded by the audit. */
   readonly onlyAsks?: true;
-  /** It is about all of these, and has no argument that names some. */
-  readonly concernsAll?: 'mountPoints';
+  /** It is about all of these, and has no argument that names some; of users it is about whoever the agent is. */
+  readonly concernsAll?: 'mountPoints' | 'user';
   /** What it does, for `docs/commands.md`. */
   readonly summary: string;
   readonly arguments: M;

@@ -43,6 +43,7 @@ export const guestExec = command({
   name: 'guest-exec',
   since: '2.5',
   group: 'exec',
+  concernsAll: 'user',
   summary: 'Starts a program in the guest and answers as soon as it runs.',
   arguments: {
     path: required(str, 'The program; a name without a separator is looked for in PATH.', { judged: 'program', shown: true }),

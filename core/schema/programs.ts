@@ -39,7 +39,7 @@ export const conciergeExecStart = command({
     env: optional(listOf(str), "Changes to its environment, which is the agent's: `NAME=VALUE` adds or replaces, `NAME` alone removes.", { judged: 'environment' }),
     'working-directory': optional(str, "Where it starts, entered with the user's rights; the agent's own where absent."),
     user: optional(str, 'Name of the user that it runs as: uid, gid and groups of that user, and HOME, USER, LOGNAME and SHELL. No password is asked, and no session of PAM is opened.', { judged: 'user', shown: true }),
-    groups: optional(listOf(str), "Names of supplementary groups, instead of the user's own."),
+    groups: optional(listOf(str), "Names of supplementary groups, instead of the user's own.", { judged: 'groups' }),
     stdin: optional(enumOf('ExecStdin', ['none', 'open']), '`none` (default): nothing to read; `open`: what exec-exchange brings.'),
     output: optional(enumOf('ExecOutput', ['separated', 'merged']), '`separated` (default): standard error by itself; `merged`: as a part of standard output, in the order of writing.'),
     terminal: optional(programTerminal, 'It gets a terminal of this size as its controlling one; output is merged then, and input open.'),
@@ -89,7 +89,7 @@ export const conciergeExecExchange = command({
   summary: 'Brings a program input and fetches what it has written; waits a while where there is nothing yet.',
   arguments: {
     program,
-    input: optional(base64, 'What it is to read, in base64; at most 1 MiB.'),
+    input: optional(base64, 'What it is to read, in base64; at most 1 MiB.', { judged: 'size' }),
     'input-offset': optional(int, 'Offset of the first byte of `input`, or of the end of input. What the program has been given already is passed over, so that a repeat is harmless. Where absent, `input` follows what was accepted last.'),
     'end-of-input': optional(bool, 'Nothing comes behind `input`. On a terminal: as if its end-of-file character were typed.'),
     'output-offset': optional(int, 'Answers output from here on, and everything before is forgotten. Where absent: from the oldest byte that is kept, and nothing is forgotten.'),

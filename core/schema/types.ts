@@ -55,7 +55,7 @@ export interface Member<T extends SchemaType = SchemaType, O extends boolean = b
 }
 
 /** What a condition of the policy can be about. */
-export type Judged = 'file' | 'program' | 'arguments' | 'environment' | 'user' | 'mountPoints' | 'size';
+export type Judged = 'file' | 'program' | 'arguments' | 'environment' | 'user' | 'groups' | 'mountPoints' | 'size';
 
 /** What else is told of an argument. */
 export interface Marks {

@@ -59,4 +59,34 @@ describe('rules about programs, of programs that are conversed with', () => {
     expect(await refusing(start, { path: '/bin/true', user: 'bob' })).toContain('"return"');
     expect(await refusing(start, { path: '/bin/true' })).toBe(disabled);
   });
+
+  it('about users: who is given groups is no longer what the name says', async () => {
+    const allowing = await guest([rule('allow', { groups: ['exec'], when: { users: ['bob'] } })]);
+    const refusing = await guest([rule('refuse', { groups: ['exec'], when: { users: ['root'] } }), rule('allow', { groups: ['exec'] })]);
+
+    expect(await allowing(start, { path: '/bin/true', user: 'bob', groups: [] })).toContain('"return"');
+    expect(await allowing(start, { path: '/bin/true', user: 'bob', groups: ['root'] })).toBe(disabled);
+    expect(await refusing(start, { path: '/bin/true', user: 'bob', groups: ['root'] })).toBe(disabled);
+  });
+
+  it('about users: guest-exec is about whoever the agent is', async () => {
+    const refusing = await guest([rule('refuse', { groups: ['exec'], when: { users: ['root'] } }), rule('allow', { groups: ['exec'] })]);
+
+    expect(await refusing('guest-exec', { path: '/bin/true' })).toBe(refusal('Command guest-exec has been disabled: the command is not allowed', 'CommandNotFound'));
+  });
+
+  it('about users hold of what goes on with a program that they allowed', async () => {
+    const ask = await guest([rule('allow', { groups: ['exec'], when: { users: ['bob'] } })]);
+    const { return: { program } } = JSON.parse(await ask(start, { path: '/bin/true', user: 'bob' })) as { return: { program: number } };
+
+    expect(await ask('__org.concierge_exec-exchange', { program })).toContain('"input-accepted": 0');
+  });
+
+  it('about sizes are about what a program is brought', async () => {
+    const ask = await guest([rule('refuse', { commands: ['*exchange'], when: { size: { moreThan: 3n } } }), rule('allow', { groups: ['exec'] })]);
+    const { return: { program } } = JSON.parse(await ask(start, { path: '/bin/cat', stdin: 'open' })) as { return: { program: number } };
+
+    expect(await ask('__org.concierge_exec-exchange', { program, input: 'YWJj' })).toContain('"input-accepted": 3');
+    expect(await ask('__org.concierge_exec-exchange', { program, input: 'YWJjZGVm' })).toContain('has been disabled');
+  });
 });

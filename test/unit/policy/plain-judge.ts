@@ -87,7 +87,7 @@ function conditionAnswers(rule: Rule, schema: CommandSchema, facts: Facts): read
       else answers.push(yes((file.read && inRoots(when.files.read)) || (file.write && inRoots(when.files.write))));
     }
   }
-  if (when.users !== undefined) answers.push(facts.user === undefined ? 'no' : yes(facts.user === null ? !allows : anyOf(when.users, facts.user, false)));
+  if (when.users !== undefined) answers.push(facts.user === undefined ? lacking('program') : yes(facts.user === null ? !allows : anyOf(when.users, facts.user, false)));
   if (when.mountPoints !== undefined) {
     if (facts.mountPoints === undefined) answers.push('no');
     else if (facts.mountPoints === 'all') answers.push(yes(!allows));

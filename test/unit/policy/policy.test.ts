@@ -67,7 +67,7 @@ describe('a policy', () => {
 describe('explain', () => {
   it('tells of each rule about the command whether it fits, and what does not', () => {
     const rules = [
-      rule('elsewhere', 'refuse', { channels: ['vsock-listen'] }), rule('other', 'refuse', { groups: ['files'] }), rule('users', 'refuse', { when: { users: ['bob'] } }),
+      rule('elsewhere', 'refuse', { channels: ['vsock-listen'] }), rule('other', 'refuse', { groups: ['files'] }), rule('mounts', 'refuse', { when: { mountPoints: ['/'] } }),
       rule('true', 'allow', { when: { programs: ['/usr/bin/true'], arguments: ['-x'] } }), rule('all', 'refuse', { groups: ['exec'] }), rule('late', 'allow'),
     ];
     const policy = new Policy(none, { rules, otherwise: 'allow' });
@@ -78,7 +78,7 @@ describe('explain', () => {
 
     expect(decision).toMatchObject({ kind: 'refused', rule: { name: 'all' } });
     expect(weighed.map(({ rule: { name }, fit, against, behind }) => [name, fit, against.join(), behind])).toEqual([
-      ['users', 'no', '', false], ['true', 'no', 'arguments', false], ['all', 'yes', '', false], ['late', 'yes', '', true], ['default', 'yes', '', true],
+      ['mounts', 'no', '', false], ['true', 'no', 'arguments', false], ['all', 'yes', '', false], ['late', 'yes', '', true], ['default', 'yes', '', true],
     ]);
     expect(explain(policy, schema, '', factsOf(schema, { path: 'true', arg: ['-x'] })).decision).toMatchObject({ kind: 'unopened', what: 'program', rule: { name: 'true' } });
   });

@@ -74,6 +74,11 @@ describe(`the policy with ${requests} generated requests (CONCIERGE_SEED=${seed}
       expect(glob(pattern, kind)(given), JSON.stringify({ pattern, given, kind })).toBe(toRegExp(pattern, kind === 'path').test(given));
     }
   });
+
+  it('a pattern is done with a long text that does not fit, with both kinds of stars in it', () => {
+    expect(glob('/mnt/**data*z', 'path')(`/mnt/${'data'.repeat(50_000)}/`)).toBe(false);
+    expect(glob('/mnt/**data*z', 'path')(`/mnt/${'data'.repeat(50_000)}/dataz`)).toBe(true);
+  });
 });
 
 const bigints = (_key: string, value: unknown): unknown => (typeof value === 'bigint' ? Number(value) : value);
