@@ -18,7 +18,7 @@ export interface LinuxGenerationOptions {
 
 /**
  * Other generations of this guest, as the vmgenid driver tells of them: `NEW_VMGENID=1` in a change of its device, where the kernel has
- * that (6.12 has not), and on all from 5.18 on a line in the kernel's log. Whoever says both says it once: one that is ahead
+ * that (6.12 has not), and, as on 6.12, a line in the kernel's log. Whoever says both says it once: one that is ahead
  * of the other is news.
  */
 export const linuxGeneration = ({ directory, timeLimitMs, uevents, log = listenForFork, processes }: LinuxGenerationOptions): Generation => ({
