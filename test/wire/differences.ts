@@ -110,7 +110,7 @@ export const differences: Readonly<Record<string, Difference>> = {
   'cli/unknown short': misused("invalid option -- 'Z'"),
   'cli/-b help': answer('own-commands', {
     head: pythonJson({ exit: 0, stdout: 'guest-sync-delimited\nguest-sync\n' }).slice(0, -2),
-    tail: pythonJson({ stdout: 'guest-network-get-route\n__org.concierge_fsfreeze-report\n__org.concierge_fsfreeze-plan\n__org.concierge_generation\n', stderr: '' }).slice('{"stdout": "'.length),
+    tail: pythonJson({ stdout: 'guest-network-get-route\n__org.concierge_fsfreeze-report\n__org.concierge_fsfreeze-plan\n__org.concierge_exec-start\n__org.concierge_exec-exchange\n__org.concierge_exec-signal\n__org.concierge_exec-resize\n__org.concierge_exec-list\n__org.concierge_exec-forget\n__org.concierge_generation\n', stderr: '' }).slice('{"stdout": "'.length),
   }),
   'cli/no arguments': missing('/dev/virtio-ports/org.qemu.guest_agent.0', 'virtio-serial'),
   'cli/bad method': refused('unsupported channel method/type: bogus (use one of unix-listen, virtio-serial, isa-serial, vsock-listen)'),
