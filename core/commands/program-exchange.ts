@@ -2,8 +2,11 @@
 import type { Caller } from '../state/caller.ts';
 import type { Clock } from '../ports/index.ts';
 import type { HostedProgram, ProgramInput } from '../state/program.ts';
-import type { ProgramOutput } from '../state/program-output.ts';
+import { GRANTED, type ProgramOutput } from '../state/program-output.ts';
 import { Base64Piece, PreparedAnswer } from './command.ts';
+
+/** Who asks for large pieces is after much: a program that has begun to write gets so long to write more. */
+export const GATHER_MS = 1;
 
 export interface ExchangeRequest {
   readonly input: ProgramInput;
@@ -83,6 +86,22 @@ export class Exchange {
     timer.cancel();
     stop();
     unlisten();
+  }
+
+  /** Whether little is there for a host that has asked for large pieces, and more may come at once. */
+  get isThin(): boolean {
+    const { output, errors, isOver } = this.#program;
+    const { size } = this.#request;
+    const kept = Math.max(output.end - output.offset, errors.end - errors.offset);
+    return size > GRANTED && kept > 0 && kept < size / 2 && !isOver;
+  }
+
+  /** Gives the program a moment, and takes what came. */
+  async gather(clock: Clock): Promise<void> {
+    await new Promise<void>((resolve) => {
+      clock.after(GATHER_MS, resolve);
+    });
+    this.proceed();
   }
 
   answer(): PreparedAnswer {

@@ -57,7 +57,7 @@ export const execStart = handler(conciergeExecStart, async ({ backend, programs,
     hasInput: request.stdin === 'open',
     merged: request.errors === 'merge',
   };
-  const admitted = admission === undefined ? request : await admitting(backend.processes ?? {}, request, admission);
+  const admitted = admission === undefined ? request : await admitting(available(backend.processes, 'processes'), request, admission);
   const program = await start(programs, facts, interactive, admitted);
   if (lifetime === 'connection') tie(program, caller);
   return { program: program.facts.number, pid: program.pid };
@@ -154,8 +154,10 @@ export const execExchange = handler(conciergeExecExchange, ({ backend, programs 
     if (exchange.tellsAll) programs.noteSeen(program);
     return exchange.answer();
   };
-  if (exchange.proceed() || wait === 0) return answer();
-  return exchange.wait(wait, backend.clock, caller).then(answer);
+  const hasNews = exchange.proceed();
+  if (wait === 0 || (hasNews && !exchange.isThin)) return answer();
+  const waited = hasNews ? Promise.resolve() : exchange.wait(wait, backend.clock, caller);
+  return waited.then(() => (exchange.isThin ? exchange.gather(backend.clock) : undefined)).then(answer);
 });
 
 export const execSignal = handler(conciergeExecSignal, ({ programs, log }, { program: number, signal: given, group = false }) => {

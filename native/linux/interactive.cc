@@ -217,8 +217,8 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
     Call(on_end_, {Napi::Boolean::New(env_, info.si_code == CLD_EXITED), Napi::Number::New(env_, info.si_status)});
   }
 
-  // When a session has lost its leader, its terminal is hung up: who still has it can write no more (tty_vhangup_session of the
-  // kernel). Our end is not told of that as long as anybody has the other open.
+  // A pseudo-terminal is not hung up when its session loses its leader: our end is told nothing as long as anybody has the other one
+  // open. It ends with the leader, as that of a login does; who still has it gets SIGHUP when our end is closed.
   void HangUpWithin() {
     auto* timer = new uv_timer_t;
     uv_timer_init(handles_->loop(), timer);

@@ -251,6 +251,27 @@ describe('an exchange that waits', () => {
   });
 });
 
+describe('an exchange for large pieces', () => {
+  it('gives a program that has begun to write a moment to write more', async () => {
+    const { start, begin, machine } = conversing({ files: { '/bin/drips': { program: async ({ sleep, print }) => {
+      for (const piece of ['a', 'b', 'c']) {
+        print(piece);
+        await sleep(0.4);
+      }
+      await sleep(1000);
+    } } } });
+    const program = await start('/bin/drips');
+
+    const answer = begin(program, { size: 1024 * 1024 });
+    await machine.clock.advance(1);
+    const next = begin(program, { size: 1024 * 1024, 'output-offset': 3 });
+    await machine.clock.advance(200);
+
+    expect(text((await answer).output)).toBe('abc');
+    expect(await next).toMatchObject({ 'output-offset': 3, exited: false });
+  });
+});
+
 describe('a program that is not waited for (keep: latest)', () => {
   it('goes on, and its last bytes are kept, with a note of what was lost', async () => {
     const { start, now } = conversing({ files: { '/bin/count': { program: ({ print, complain }) => {
