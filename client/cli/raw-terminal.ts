@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawnSync } from 'node:child_process';
 import type { Readable } from 'node:stream';
 
 interface RawReadable extends Readable {
   setRawMode?: (isRaw: boolean) => unknown;
+  readonly fd?: number;
 }
 
 /** Every key as the byte that it is, until it is disposed; also when this process ends otherwise. */
@@ -14,6 +16,9 @@ export class RawTerminal implements Disposable {
     this.#stdin = stdin;
     process.once('exit', this.#restore);
     this.#stdin.setRawMode?.(true);
+    // Node's raw mode leaves output processing on: a line feed that a program means as "down" would go to the left as well. What
+    // Node restores is the whole of it.
+    if (this.#stdin.fd !== undefined) spawnSync('stty', ['-opost'], { stdio: [this.#stdin.fd, 'ignore', 'ignore'] });
   }
 
   [Symbol.dispose](): void {

@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawn as spawnHere } from 'node:child_process';
 import { EventEmitter } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
@@ -135,6 +141,23 @@ describe('exec -it', () => {
     expect(await status).toBe(0);
     expect(seat.told).toMatch(/^\r\nconcierge-ctl: .*trying to go on\r\n\r\nconcierge-ctl: the conversation goes on\r\n$/);
   });
+});
+
+it.skipIf(!existsSync('/usr/bin/script'))('a line feed of the program reaches a real terminal as it is (needs script of util-linux)', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'concierge-'));
+  const path = join(directory, 'agent.sock');
+  const guest = await createFakeGuest(withProgram(({ print }) => print('one\ntwo\n')), { realTime: true });
+  const server = createServer((socket) => void socket.pipe(guest.connect()).pipe(socket));
+  await new Promise<void>((resolve) => void server.listen(path, resolve));
+  const main = join(import.meta.dirname, '../../../../client/cli/main.ts');
+
+  const line = `'${process.execPath}' '${main}' --socket '${path}' exec -it -- program`;
+  const child = spawnHere('/usr/bin/script', ['-qec', line, '/dev/null'], { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, SHELL: '/bin/sh' } });
+  const shown = await text(child.stdout);
+  server.close();
+  rmSync(directory, { recursive: true });
+
+  expect(shown).toContain('one\r\ntwo\r\n');
 });
 
 describe('exec with flags of a conversation', () => {
