@@ -59,7 +59,7 @@ function parse(text: string): Status | undefined {
 const names: readonly (readonly [kind: string, one: string, several: string])[] = [
   ['port', 'port', 'ports'],
   ['listener', 'listening socket', 'listening sockets'],
-  ['stream', 'client', 'clients'],
+  ['stream', 'connection', 'connections'],
   ['waste', 'pipe of what programs left running', 'pipes of what programs left running'],
   ['plain', 'other descriptor', 'other descriptors'],
 ];

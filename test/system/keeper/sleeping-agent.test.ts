@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { until } from '../../unit/transport/until.ts';
 import { AgentProcess, program, scratchDirectory } from '../../wire/lib/agent-process.ts';
 import { PseudoTerminal } from '../../wire/lib/pseudo-terminal.ts';
@@ -201,8 +201,8 @@ describe('an agent that is killed', () => {
 });
 
 describe('doctor', () => {
-  it('tells of a keeper what it does, without waking anybody', async () => {
-    const keeper = await keptAgent();
+  it.each([['awake', '0'], ['asleep', '1']])('tells of a keeper that its agent is %s, without waking anybody', async (state, seconds) => {
+    const keeper = await keptAgent({ words: [`--sleep-after=${seconds}`] });
     const doctor = (): string => {
       const { stdout } = spawnSync(program, ['doctor', '--json', '-m', 'unix-listen', '-p', keeper.socket, '-t', keeper.directory], { env: { ...process.env, QGA_CONF: '/nowhere' } });
       const findings = JSON.parse(stdout.toString()) as readonly { readonly subject: string; readonly detail: string }[];
@@ -210,12 +210,13 @@ describe('doctor', () => {
     };
     const host = await keeper.connect();
     await ask(host, 'guest-ping');
-    expect(doctor()).toMatch(/: its agent has been awake for \d+ s; 1 agent so far; holds 1 listening socket, 1 client, \d other descriptors$/);
-    await asleep(keeper);
+    if (state === 'asleep') await asleep(keeper);
 
-    expect(doctor()).toMatch(/: its agent has been asleep for \d+ s; 1 agent so far; holds 1 listening socket, 1 client, \d other descriptors$/);
+    // Of hosts, and of the kernel, which tells of devices. One that has left is let go of a moment later.
+    await vi.waitFor(() => expect(doctor()).toMatch(/: its agent has been (?:awake|asleep) for \d+ s; 1 agent so far; holds 1 listening socket, \d connections?, \d other descriptors$/), { timeout: 15_000 });
 
-    expect(agentOf(keeper)).toBeUndefined();
+    expect(doctor()).toContain(`has been ${state} for`);
+    expect(agentOf(keeper) === undefined).toBe(state === 'asleep');
     host.close();
   });
 });

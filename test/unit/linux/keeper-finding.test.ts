@@ -61,7 +61,7 @@ describe('the finding of doctor about a keeper', () => {
 
     expect(shown(90_061 * second)).toEqual([
       'good: process 9: its agent has been awake for 1 d 1 h; 1 agent so far, 1 of which ended unexpectedly (last signal-9); '
-      + 'holds 1 client, 1 running program, 2 results of programs',
+      + 'holds 1 connection, 1 running program, 2 results of programs',
     ]);
   });
 
