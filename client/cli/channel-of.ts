@@ -48,7 +48,7 @@ function wayOf(flags: CommandLine['flags'], environment: Environment): readonly 
     return value === undefined || value === '' ? [] : [[flag, value] as const];
   });
   const found = named[0] ?? set.find(([flag]) => flag === 'via') ?? set[0];
-  if (found === undefined || found[1] === '') throw new UsageError('say which guest: --socket PATH (or CONCIERGE_SOCKET), --vsock PATH:PORT, --libvirt NAME, --proxmox NODE/VMID, or --via COMMAND');
+  if (found === undefined || found[1] === '') throw new UsageError('say which guest: --socket PATH (or CONCIERGE_SOCKET), --vsock PATH:PORT, --libvirt NAME, --proxmox NODE/VMID, --via COMMAND, or --guest NAME of a list');
   return found;
 }
 

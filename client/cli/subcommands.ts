@@ -94,7 +94,11 @@ export const subcommands: readonly SubcommandEntry[] = [
     details: 'For Prometheus: a file that appears whole, in the directory of node_exporter\'s textfile collector. A guest that does not answer is told of by\nconcierge_guest_up 0, and is no failure.',
     flags: [{ name: 'output', placeholder: 'FILE', doc: 'Write to this file, all at once, instead of standard output.' }], opensItself: true, many: 'together', load: () => import('./subcommands/metrics.ts'),
   },
-  { name: 'guests', usage: '', summary: 'The names of the list of guests.', flags: [], needsGuest: false, load: () => import('./subcommands/guests.ts') },
+  {
+    name: 'guests', usage: '', summary: 'The names of the list of guests.',
+    details: 'A list has groups with a name in brackets, [vm7], and in them the flags that lead to the guest, such as libvirt=vm7 or socket=/run/vm7.sock.\nWith --libvirt a pattern: the domains of these names that run.',
+    flags: [], needsGuest: false, load: () => import('./subcommands/guests.ts'),
+  },
   { name: 'shell', usage: '', summary: 'A conversation: one command or subcommand a line, with completion.', flags: [], load: () => import('./subcommands/shell.ts') },
   { name: 'raw', usage: "NAME ['{ARGUMENTS}']", summary: 'Any command with any arguments, as JSON; also one whole request.', flags: [], words: 2, many: 'each', load: () => import('./subcommands/raw.ts') },
   {

@@ -92,6 +92,8 @@ describe('a list of guests', () => {
 
   it('that is not there is said so', async () => {
     fake = await FakeGuests.of({});
+    const none = await fake.ctl(['guests'], { environment: { CONCIERGE_GUESTS: '', HOME: fake.directory } });
+    expect(none).toMatchObject({ status: 0, out: '', err: expect.stringContaining('there is no list of guests') });
 
     expect(await fake.ctl(['--all', 'os'], { environment: { CONCIERGE_GUESTS: '', HOME: fake.directory } })).toMatchObject({ status: 2, err: expect.stringContaining('there is no list of guests') });
   });
