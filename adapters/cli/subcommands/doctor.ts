@@ -5,7 +5,8 @@ import { harmless, harmlessJson } from '../../../core/errors/harmless-text.ts';
 import type { Finding } from '../../../core/ports/index.ts';
 import { channelFindings, commandFindings, hookFindings, planFindings } from '../doctor/backend-findings.ts';
 import { configurationFindings } from '../doctor/configuration-findings.ts';
-import { logFindings } from '../doctor/log-findings.ts';
+import { auditFindings, logFindings } from '../doctor/log-findings.ts';
+import { policyFindings } from '../doctor/policy-findings.ts';
 import { stateFindings } from '../doctor/state-findings.ts';
 import { version } from '../../config/product.ts';
 import { selfTest, type TrialReport } from '../doctor/self-test.ts';
@@ -25,7 +26,14 @@ export const run: RunSubcommand = (context) => examine(context, afterRealTime);
 export async function examine(context: SubcommandContext, after: After): Promise<number> {
   const { settings, configuration, flags, composition, print } = context;
   if (flags.has('self-test')) return trySystem(context);
-  const findings = [...configurationFindings(settings, configuration), ...stateFindings(settings.statedir), ...logFindings(settings.logfile), ...(await systemFindings(settings, composition, after))];
+  const findings = [
+    ...configurationFindings(settings, configuration),
+    ...stateFindings(settings.statedir),
+    ...logFindings(settings.logfile),
+    ...auditFindings(settings.audit),
+    ...(await withinLimit('policy', lookMs, policyFindings(settings, composition), after)),
+    ...(await systemFindings(settings, composition, after)),
+  ];
   print(flags.has('json') ? `${harmlessJson(JSON.stringify(findings, undefined, 2))}\n` : asText(findings));
   return findings.some(({ verdict }) => verdict === 'bad') ? 1 : 0;
 }

@@ -24,7 +24,7 @@ export async function run(context: SubcommandContext): Promise<number> {
   if (verb === 'show' && name === undefined) return show(context);
   if (verb === 'explain' && name !== undefined) return explainTo(context, name, words);
   const meant = closestName(verb, verbs);
-  throw AgentError.failed(`policy ${verb}: say explain COMMAND [NAME=VALUE...], check or show${meant === undefined || meant === verb ? '' : ` (did you mean ${meant}?)`}`);
+  throw AgentError.failed(`${['policy', ...(verb === '' ? [] : [verb])].join(' ')}: say explain COMMAND [NAME=VALUE...], check or show${meant === undefined || meant === verb ? '' : ` (did you mean ${meant}?)`}`);
 }
 
 /** Status 1 where the agent could not use it. */
@@ -96,7 +96,11 @@ async function lookAt({ fileSystem, processes }: Backend, args: Readonly<Record<
   const path = String(args['path']);
   if (known.program === UNOPENED) {
     if (processes?.locate === undefined) throw AgentError.failed('this system cannot tell which program would run: the agent would refuse it');
-    return { ...known, program: await processes.locate(path, args['env'] as readonly string[] | undefined) };
+    try {
+      return { ...known, program: await processes.locate(path, args['env'] as readonly string[] | undefined) };
+    } catch (error) {
+      throw AgentError.failed(`the program '${path}' would not be found: ${messageOf(error)}`);
+    }
   }
   const files = fileSystem?.files;
   if (files?.openAdmitted === undefined) throw AgentError.failed('this system cannot tell where a file really lies: the agent would refuse it');

@@ -13,6 +13,7 @@ import { asRoot } from '../../../adapters/linux/channels/access.ts';
 import { examineChannel } from '../../../adapters/linux/channels/examine-channel.ts';
 import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
 import { openSink } from '../../../adapters/logging/line-sink.ts';
+import { loadPolicy } from '../../../adapters/policy/load-policy.ts';
 import { FileStateStore } from '../../../adapters/state-store/state-store.ts';
 import { AgentError, messageOf } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
@@ -58,7 +59,7 @@ async function examined({ words = [], backend = async () => createFakeMachine().
     settings: request.settings,
     configuration,
     words: [],
-    composition: { createBackend: backend, channelsOf: async () => linuxChannels } as unknown as Composition,
+    composition: { createBackend: backend, channelsOf: async () => linuxChannels, loadPolicy } as unknown as Composition,
     complain: () => {},
   };
   const status = await examine({ ...context, flags: new Set(), print: (text) => void (printed.text += text) }, after);
@@ -72,6 +73,33 @@ const hook = (name: string, refused?: string, canVeto = true): Hook => ({
 });
 
 describe('the doctor', () => {
+  it('tells of rules that the agent cannot use, each mistake by its place, and of what is odd about others', async () => {
+    const rules = join(directory, 'policy.d');
+    mkdirSync(rules, { mode: 0o755 });
+    const words = [`--policy-directory=${rules}`];
+    expect((await examined({ words })).about('policy')).toEqual([]);
+
+    writeFileSync(join(rules, 'a.yaml'), 'defalt: refuse\nrules:\n  - { name: a, effect: deny }\n');
+    const broken = await examined({ words });
+    expect(broken.status).toBe(1);
+    expect(broken.about('policy')).toEqual([
+      { subject: 'policy', verdict: 'bad', detail: expect.stringMatching(/a\.yaml:1:1: .*'defalt'/), remedy: expect.stringContaining('SIGHUP') },
+      { subject: 'policy', verdict: 'bad', detail: expect.stringMatching(/a\.yaml:3:\d+: 'deny' is no effect/), remedy: expect.stringContaining('SIGHUP') },
+    ]);
+    writeFileSync(join(rules, 'a.yaml'), 'rules:\n  - { name: a, effect: refuse, commands: [guest-zzz*] }\n');
+    expect((await examined({ words })).about('policy')).toMatchObject([{ verdict: 'warning', detail: expect.stringContaining('guest-zzz*') }]);
+    writeFileSync(join(rules, 'a.yaml'), 'rules:\n  - { name: a, effect: refuse, groups: [exec] }\n');
+    expect((await examined({ words })).about('policy')).toEqual([{ subject: 'policy', verdict: 'good', detail: `profile full; files of rules: ${rules}/a.yaml` }]);
+    expect((await examined({ words: ['--policy-directory=', '--profile=backup'] })).about('policy')).toEqual([{ subject: 'policy', verdict: 'good', detail: 'profile backup; files of rules: none' }]);
+  });
+
+  it('tells whether the audit can be written', async () => {
+    expect((await examined({ words: [`--audit=${directory}/audit.json`] })).about('audit')).toEqual([{ subject: 'audit', verdict: 'good', detail: `${directory}/audit.json` }]);
+    expect((await examined({ words: [`--audit=${directory}`] })).about('audit')).toMatchObject([{ verdict: 'bad' }]);
+    expect((await examined({ words: ['--audit=journald'] })).about('audit')).toEqual([]);
+    expect(existsSync(join(directory, 'audit.json'))).toBe(false);
+  });
+
   it('finds nothing bad in a machine that is well, and changes nothing', async () => {
     const { status, text, about } = await examined();
 

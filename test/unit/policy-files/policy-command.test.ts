@@ -94,7 +94,7 @@ describe('policy explain', () => {
     [['guest-exec', 'path'], "'path' is not NAME=VALUE"],
     [['guest-exec'], "Parameter 'path' is missing"],
     [['guest-exec', '{x'], 'the arguments are not JSON'],
-    [['guest-exec', 'path=nowhere', 'arg=-p'], 'No such file or directory'],
+    [['guest-exec', 'path=nowhere', 'arg=-p'], "the program 'nowhere' would not be found: No such file or directory"],
     [['guest-file-open', 'path=/srv/a', 'mode=x'], "invalid file open mode 'x'"],
     [['guest-file-read', 'handle=x'], "Invalid parameter type for 'handle', expected: integer"],
   ])('%j: %s', async (words, sentence) => {
