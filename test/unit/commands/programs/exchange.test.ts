@@ -270,6 +270,30 @@ describe('an exchange for large pieces', () => {
     expect(text((await answer).output)).toBe('abc');
     expect(await next).toMatchObject({ 'output-offset': 3, exited: false });
   });
+
+  it('gives the memory back when nothing comes any more, and loses no place by that', async () => {
+    const { start, now, begin, machine } = conversing({ files: { '/bin/bursts': { program: async ({ sleep, print }) => {
+      print('x'.repeat(300_000));
+      await sleep(1000);
+      print('end');
+      await sleep(1000);
+    } } } });
+    const program = await start('/bin/bursts');
+    let offset = 0;
+    for (let length = 1; length > 0; offset += length) {
+      length = text((await now(program, { size: 1024 * 1024, 'output-offset': offset })).output).length;
+      await settled();
+    }
+
+    const idle = begin(program, { size: 1024 * 1024, 'output-offset': offset });
+    await machine.clock.advance(200);
+    await machine.clock.advance(1_000_000);
+    const last = await now(program, { 'output-offset': offset });
+
+    expect(offset).toBe(300_000);
+    expect(await idle).toMatchObject({ 'output-offset': 300_000, exited: false });
+    expect(text(last.output)).toBe('end');
+  });
 });
 
 describe('a program that is not waited for (keep: latest)', () => {
@@ -328,19 +352,19 @@ describe('an exchange refuses', () => {
   const mebibyte = Buffer.alloc(1024 * 1024 + 1).toString('base64');
 
   it.each([
-    [{ 'output-offset': 7 }, 'output from offset 7 on is not written yet: there are 6 bytes'],
-    [{ 'errors-offset': 1 }, 'errors from offset 1 on is not written yet: there are 0 bytes'],
-    [{ 'output-offset': 1 }, 'output from offset 1 on is forgotten: it is kept from 2 on'],
-    [{ 'output-offset': -1 }, "value '-1' is invalid for argument output-offset: from 0 to 9007199254740991"],
-    [{ 'errors-offset': 2 ** 62 }, "value '4611686018427388000' is invalid for argument errors-offset: from 0 to 9007199254740991"],
-    [{ input: base64('x'), 'input-offset': 7 }, 'the input from offset 7 on would leave a gap: 6 bytes were accepted'],
-    [{ input: '***' }, 'Base64 data contains invalid characters'],
-    [{ input: mebibyte }, "value '1048577' is invalid for argument input: at most 1048576 bytes"],
-    [{ 'wait-ms': 86_400_000 }, "value '86400000' is invalid for argument wait-ms: from 0 to 10000"],
-    [{ size: 0 }, "value '0' is invalid for argument size: from 1 to 1048576"],
-    [{ size: 2 ** 20 + 1 }, "value '1048577' is invalid for argument size: from 1 to 1048576"],
-    [{ 'wait-for': 'rain' }, "Parameter 'wait-for' does not accept value 'rain'"],
-  ])('%j', async (args, desc) => {
+    ['output from offset 7 on is not written yet: there are 6 bytes', { 'output-offset': 7 }],
+    ['errors from offset 1 on is not written yet: there are 0 bytes', { 'errors-offset': 1 }],
+    ['output from offset 1 on is forgotten: it is kept from 2 on', { 'output-offset': 1 }],
+    ["value '-1' is invalid for argument output-offset: from 0 to 9007199254740991", { 'output-offset': -1 }],
+    ["value '4611686018427388000' is invalid for argument errors-offset: from 0 to 9007199254740991", { 'errors-offset': 2 ** 62 }],
+    ['the input from offset 7 on would leave a gap: 6 bytes were accepted', { input: base64('x'), 'input-offset': 7 }],
+    ['Base64 data contains invalid characters', { input: '***' }],
+    ["value '1048577' is invalid for argument input: at most 1048576 bytes", { input: mebibyte }],
+    ["value '86400000' is invalid for argument wait-ms: from 0 to 10000", { 'wait-ms': 86_400_000 }],
+    ["value '0' is invalid for argument size: from 1 to 1048576", { size: 0 }],
+    ["value '1048577' is invalid for argument size: from 1 to 1048576", { size: 2 ** 20 + 1 }],
+    ["Parameter 'wait-for' does not accept value 'rain'", { 'wait-for': 'rain' }],
+  ])('%s', async (desc, args) => {
     const { start, begin, now, refusal } = conversing();
     const program = await start('/bin/cat', { stdin: 'open' });
     await begin(program, { input: base64('abcdef') });
