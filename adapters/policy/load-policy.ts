@@ -173,9 +173,12 @@ function realPlaceByName(path: string): string {
   }
 }
 
+/** Names of channels: those of this system, and the configured one, which a backend may have brought. */
+export const methodsKnown = (method: string): ReadonlySet<string> => new Set([method, ...channelMethods[platform].map(({ name }): string => name)]);
+
 function warningsAbout(rules: PolicyRules, { allowRpcs: allow, blockRpcs: block, method }: PolicySettings): readonly string[] {
   if (rules.rules.length === 0) return [];
-  const known = new Set([method, ...channelMethods[platform].map(({ name }): string => name)]);
+  const known = methodsKnown(method);
   const strange = rules.rules.flatMap((rule) => (rule.channels ?? []).filter((name) => !known.has(name)).map((name) => ({ rule, sentence: `no channel is named '${name}': there are ${[...known].join(', ')}` })));
   return [...strange, ...doubtsAbout(new Policy({ allow, block }, rules), commands)].map(({ rule, sentence }) => `${originText(rule.origin)}: rule ${rule.name}: ${sentence}`);
 }

@@ -13,6 +13,7 @@ import type { CommandSchema } from '../../../core/schema/command.ts';
 import { commandNames, commands } from '../../../core/schema/index.ts';
 import type { SchemaType } from '../../../core/schema/types.ts';
 import { validateArguments } from '../../../core/schema/validate.ts';
+import { methodsKnown } from '../../policy/load-policy.ts';
 import type { SubcommandContext } from '../subcommand.ts';
 
 const verbs = ['explain', 'check', 'show'] as const;
@@ -76,6 +77,8 @@ async function explainTo(context: SubcommandContext, name: string, words: readon
     throw AgentError.failed(`no command is named '${name}'${meant === undefined ? '' : `: did you mean ${meant}?`}`);
   }
   const channel = context.options?.get('channel') ?? context.settings.method;
+  const methods = methodsKnown(context.settings.method);
+  if (!methods.has(channel)) throw AgentError.failed(`no channel is named '${channel}': there are ${[...methods].join(', ')}`);
   const policy = await policyOf(context);
   const args = validateArguments(schema.arguments, argumentsFrom(schema, words));
   const known = factsOf(schema, args);

@@ -91,6 +91,7 @@ describe('policy explain', () => {
 
   it.each([
     [['guest-exek'], "no command is named 'guest-exek': did you mean guest-exec?"],
+    [['guest-ping', '--channel=vsock'], "no channel is named 'vsock': there are virtio-serial, unix-listen"],
     [['guest-exec', 'path'], "'path' is not NAME=VALUE"],
     [['guest-exec'], "Parameter 'path' is missing"],
     [['guest-exec', '{x'], 'the arguments are not JSON'],
