@@ -69,6 +69,8 @@ describe.skipIf(platform() !== 'linux' || !existsSync('/bin/bash'))('a shell on 
     await conversation.until('> ');
 
     await exec(host, 'resize', { program: conversation.program, rows: 50, columns: 132 });
+    // bash runs traps between commands.
+    await conversation.type('\n');
     await conversation.until('50 132\r\n');
     await conversation.type('tty; stty size; exit\n');
 
