@@ -96,8 +96,15 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
       Arm(way, UV_READABLE);
       return -1;
     }
-    // EIO: the last holder of the terminal's other end has gone.
-    end.Close();
+    // EIO: the last holder of the terminal's other end has gone. A program that closes its streams before it ends would get SIGHUP
+    // in between if our end, too, were closed.
+    if (on_terminal_ && !exit_status_.has_value()) {
+      end.poll.Close();
+      end.armed = false;
+      is_drained_ = true;
+    } else {
+      end.Close();
+    }
     return 0;
   }
 
@@ -231,6 +238,7 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
           self->timer_.Close();
           self->hung_up_ = true;
           End& output = self->ends_[kOutputWay];
+          if (self->is_drained_) output.Close();
           if (output.armed) Ready<kOutputWay>(output.poll.get(), 0, 0);
         },
         kGraceMs, 0);
@@ -286,6 +294,8 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
   std::array<End, 3> ends_;
   bool on_terminal_ = false;
   bool hung_up_ = false;
+  // Its terminal has been read to the end.
+  bool is_drained_ = false;
   OwnedHandle<uv_timer_t> timer_;
   char last_byte_ = '\n';
   std::optional<int> exit_status_;

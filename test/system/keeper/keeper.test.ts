@@ -769,7 +769,20 @@ describe('the first process of a container', () => {
 
   it.skipIf(!namespaces)('reaps what others have left behind (needs root, unshare)', () => {
     // A program that leaves an orphan behind, which is the child of the first process from then on; it looks for zombies.
-    const program = 'import os, time\nif os.fork() == 0:\n    if os.fork() == 0: os._exit(3)\n    os._exit(0)\nos.wait()\nfor _ in range(100):\n    found = [p for p in os.listdir("/proc") if p.isdigit() and open(f"/proc/{p}/stat").read().rsplit(")", 1)[1].split()[0] == "Z"]\n    if not found: break\n    time.sleep(0.02)\nprint(found)\n';
+    const program = `import os, time
+if os.fork() == 0:
+    if os.fork() == 0: os._exit(3)
+    os._exit(0)
+os.wait()
+def state(pid):
+    try: return open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[0]
+    except OSError: return "gone since the directory was listed"
+for _ in range(500):
+    found = [p for p in os.listdir("/proc") if p.isdigit() and state(p) == "Z"]
+    if not found: break
+    time.sleep(0.02)
+print(found)
+`;
     writeFileSync(lab.path('orphan.py'), program);
 
     const { stdout } = spawnSync('unshare', ['--pid', '--fork', '--mount-proc', keeperPath, 'python3', lab.path('orphan.py')]);

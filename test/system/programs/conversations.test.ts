@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { existsSync, readFileSync } from 'node:fs';
-import { platform } from 'node:os';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { platform, tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -15,6 +16,12 @@ const bash = { path: '/bin/bash', args: { arg: ['--norc', '--noprofile', '--noed
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 const childrenOf = (pid: number): readonly number[] => (readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').match(/\d+/g) ?? []).map(Number);
 const memoryOf = (pid: number): number => Number(/^Anonymous:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1]);
+
+/** What its terminal's foreground is named. */
+const foregroundOf = (pid: number): string => {
+  const group = readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[7];
+  return readFileSync(`/proc/${group}/comm`, 'utf8').trim();
+};
 
 let agent: AgentProcess;
 let host: LineClient;
@@ -41,8 +48,11 @@ describe.skipIf(platform() !== 'linux' || !existsSync('/bin/bash'))('a shell on 
 
     await conversation.type('sleep 100\n');
     await conversation.until('\n');
-    await expect.poll(async () => { await conversation.exchange({ 'wait-ms': 0 }); return readFileSync(`/proc/${conversation.pid}/stat`, 'utf8').split(' ')[7]; }, { timeout: 10_000 })
-      .not.toBe(String(conversation.pid));
+    // A signal that comes before the child has executed it finds a shell.
+    await expect.poll(async () => {
+      await conversation.exchange({ 'wait-ms': 0 });
+      return foregroundOf(conversation.pid);
+    }, { timeout: 60_000 }).toBe('sleep');
     await conversation.type('\x03');
     await conversation.until('> ');
     await conversation.type('echo $?\n');
@@ -102,6 +112,21 @@ describe.skipIf(platform() !== 'linux' || !existsSync('/bin/bash'))('a shell on 
     expect(end).toMatchObject({ exited: true, signal: 9, 'output-ended': true });
     expect(isAlive(child)).toBe(true);
     for (const one of [child, ...childrenOf(child)]) process.kill(one, 'SIGKILL');
+  });
+
+  it('is not hung up because its program closes what it has of the terminal before it ends', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'concierge-terminal-'));
+    const mayEnd = join(directory, 'may-end');
+    const conversation = await Conversation.start(host, '/bin/sh', {
+      terminal, arg: ['-c', 'exec <&- >&- 2>&-; while [ ! -e "$0" ]; do sleep 0.05; done; exit 4', mayEnd],
+    });
+
+    for (let ended = false; !ended;) ({ 'output-ended': ended } = await conversation.exchange({ 'end-of-input': true, 'input-offset': 0 }));
+    writeFileSync(mayEnd, '');
+    const end = await conversation.end();
+    rmSync(directory, { recursive: true });
+
+    expect(end).toMatchObject({ exited: true, exitcode: 4, 'output-ended': true });
   });
 
   it.skipIf(!isRoot)('is what su would make of it: user, groups, environment, a terminal of its own', async () => {
