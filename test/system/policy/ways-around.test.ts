@@ -3,7 +3,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, linkSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { linuxFiles } from '../../../adapters/linux/files/files.ts';
 import { linuxProcesses } from '../../../adapters/linux/programs/processes.ts';
@@ -21,6 +21,8 @@ let outside: string;
 
 beforeEach(() => {
   base = mkdtempSync(join(tmpdir(), 'concierge-ways-'));
+  // The last of what a test has registered: the exchanger is gone by then.
+  onTestFinished(() => rmSync(base, { recursive: true, force: true }));
   chmodSync(base, 0o755);
   [inside, outside] = [join(base, 'inside'), join(base, 'outside')];
   for (const directory of [inside, outside, join(inside, 'real.d')]) mkdirSync(directory);
@@ -28,8 +30,6 @@ beforeEach(() => {
   writeFileSync(join(inside, 'file'), 'of the host');
   writeFileSync(join(inside, 'real.d/secret'), 'of the host');
 });
-
-afterEach(() => rmSync(base, { recursive: true, force: true }));
 
 const rule = (name: string, effect: Rule['effect'], rest: Partial<Rule>): Rule => ({ name, effect, tell: 'log', origin: { kind: 'built-in' }, ...rest });
 

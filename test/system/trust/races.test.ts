@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { files } from '../../../adapters/linux/files/files.ts';
 import { linuxHooks } from '../../../adapters/linux/programs/hooks.ts';
@@ -21,6 +21,8 @@ let own: string;
 
 beforeEach(() => {
   scratch = mkdtempSync(join(tmpdir(), 'concierge-race-'));
+  // The last of what a test has registered: the other user is gone by then.
+  onTestFinished(() => rmSync(scratch, { recursive: true, force: true }));
   chmodSync(scratch, 0o755);
   shared = join(scratch, 'shared');
   mkdirSync(shared);
@@ -28,8 +30,6 @@ beforeEach(() => {
   own = join(scratch, 'own');
   mkdirSync(own, { mode: 0o755 });
 });
-
-afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
 /** The other user, at work until the test ends. */
 async function swapping(name: string, target: string): Promise<void> {

@@ -4,7 +4,7 @@ import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 
 import { connectToGuardian, guardianSocketName } from '../../../adapters/linux/freeze/guardian.ts';
 import { LinuxFreezing } from '../../../adapters/linux/freeze/freezing.ts';
@@ -16,9 +16,8 @@ let directory: string;
 
 beforeEach(() => {
   directory = mkdtempSync(join(tmpdir(), 'concierge-peer-'));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
 });
-
-afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 const marker = (recoveryData: Readonly<Record<string, string>>): FreezeMarkerData =>
   ({ bootId: '', targets: [{ id: '8:1', mountPoint: '/data' }], deadlineAt: 0n, recoveryData });
