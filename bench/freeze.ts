@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * Freezing: Concierge against Debian's `qemu-ga`, in turn, on ext4 in files on a disk of this machine. `node
- * bench/freeze.ts [--quick] [--keeper] [--reference=11.1]`, as root. Runs in a mount namespace of its own and names what is to be
- * frozen, so that nothing of the machine's is. Writes all samples to `bench/results/freeze.json`.
+ * bench/freeze.ts [--quick] [--keeper] [--reference=11.1] [--only=warm]`, as root. With `--keeper` three take turns: Concierge by itself,
+ * under a keeper, and `qemu-ga`. Runs in a mount namespace of its own and names what is to be frozen, so that nothing of the
+ * machine's is. Says what it ran on, for that decides: on a machine whose grace periods take long FIFREEZE waits for them,
+ * elsewhere for nothing. Writes all samples to `bench/results/freeze.json`.
  */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { cProgram, oursOrKept, RunningAgent, theirs } from './lib/agents.ts';
+import { cProgram, kept, ours, RunningAgent, theirs } from './lib/agents.ts';
 
 /** Milliseconds that the host waits between the freeze's answer and the thaw. */
 const hold = 200;
@@ -33,11 +35,12 @@ interface Scenario {
 const quick = process.argv.includes('--quick');
 /** Each is done by either agent in turn, so often. */
 const turns = quick ? 2 : 5;
-const scenarios: readonly Scenario[] = [
+const only = process.argv.find((word) => word.startsWith('--only='))?.slice('--only='.length);
+const scenarios: readonly Scenario[] = ([
   ...[1, 8, 32].map((fileSystems): Scenario => ({ name: `cold, ${fileSystems}`, mode: 'cold', fileSystems, rounds: 4 })),
   ...[1, 8, 32].map((fileSystems): Scenario => ({ name: `warm, ${fileSystems}`, mode: 'warm', fileSystems, rounds: 8 })),
   { name: 'under load, 8', mode: 'load', fileSystems: 8, rounds: 6 },
-];
+] satisfies readonly Scenario[]).filter(({ mode }) => only === undefined || mode === only);
 
 function makeFileSystems(images: string, count: number): string[] {
   if (readFileSync('/proc/self/mountinfo', 'utf8').includes(' shared:')) throw new Error('this is no private mount namespace');
@@ -60,55 +63,92 @@ async function take(program: string, agent: RunningAgent, { mode, rounds }: Scen
   return JSON.parse(stdout) as Samples;
 }
 
+/** The place in a sorted list; 0 is the least. */
 const quantile = (values: readonly number[], q: number): number =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? Number.NaN;
 
 const ms = (ns: number): string => (ns / 1e6).toFixed(2).padStart(9);
 
-function print(label: string, mine: readonly number[], reference: readonly number[], target = ''): void {
-  const cells = [0.5, 0.9, 1].map((q) => ms(quantile(mine, q)) + ms(quantile(reference, q)));
-  const ratio = quantile(reference, 0.5) / quantile(mine, 0.5);
-  console.log(`${label.padEnd(34)} ${cells.join('   ')}   ${ratio.toFixed(2).padStart(6)}x  ${target}`);
+/** A column for each contestant in each group; ratios above 1: ours is better. */
+function print(label: string, samples: readonly (readonly number[])[], target = ''): void {
+  const reference = samples.at(-1) ?? [];
+  const cells = [0, 0.5, 0.9].map((q) => samples.map((values) => ms(quantile(values, q))).join(''));
+  const ratios = samples.slice(0, -1).map((values) =>
+    [0, 0.5].map((q) => (quantile(reference, q) / quantile(values, q)).toFixed(2)).join(' / ').padStart(14));
+  console.log(`${label.padEnd(32)}${cells.join('  ')}  ${ratios.join('')}  ${target}`);
+}
+
+interface Machine {
+  readonly hz: number;
+  readonly spawn: readonly number[];
+  readonly cold: readonly number[];
+  readonly warm: readonly number[];
+}
+
+const switchPath = '/sys/kernel/rcu_expedited';
+const expedited = (): string => readFileSync(switchPath, 'latin1').trim();
+const load = (): string => loadavg().map((value) => value.toFixed(1)).join(' ');
+
+async function tellMachine(program: string, mountPoint: string): Promise<Machine> {
+  const { stdout } = await promisify(execFile)(program, ['-', 'machine', quick ? '4' : '12', '0', mountPoint]);
+  const machine = JSON.parse(stdout) as Machine;
+  const told = (values: readonly number[]): string => `${ms(quantile(values, 0)).trim()} / ${ms(quantile(values, 0.5)).trim()}`;
+  console.log(`Linux ${release()}, HZ ${machine.hz}, ${cpus().length} processors (${cpus()[0]?.model ?? 'unknown'}), rcu_expedited ${expedited()}, load ${load()}`);
+  console.log(`least / median ms: bare FIFREEZE cold ${told(machine.cold)}, right after ${told(machine.warm)}; posix_spawn of true ${told(machine.spawn)}`);
+  return machine;
 }
 
 async function measure(): Promise<void> {
   const images = mkdtempSync(join(tmpdir(), 'bench-freeze-'));
+  const before = expedited();
   const mountPoints = makeFileSystems(images, 32);
   // The agents' state lies on a tmpfs, as it does in /run.
   process.env['TMPDIR'] = lab;
   const program = cProgram('freeze-load', '-lpthread');
-  const fenced = { ...oursOrKept(), command: [...oursOrKept().command, '--fsfreeze-exclude=/', '--hook-directory='] };
-  const agents = [await RunningAgent.start(fenced), await RunningAgent.start(theirs())] as const;
-  const all: Record<string, { readonly ours: Samples; readonly theirs: Samples }> = {};
+  const fenced = ({ name, command }: typeof ours): typeof ours => ({ name, command: [...command, '--fsfreeze-exclude=/', '--hook-directory='] });
+  const contestants = process.argv.includes('--keeper') ? [fenced(ours), fenced(kept), theirs()] : [fenced(ours), theirs()];
+  const labels = contestants.length === 3 ? 'ours, kept, qemu-ga' : 'ours, qemu-ga';
+  const agents: RunningAgent[] = [];
+  const all: Record<string, Readonly<Record<string, Samples>>> = {};
   const kinds = ['freeze', 'thaw', 'stall', 'undisturbed'] as const;
+  const [first = lab] = mountPoints;
+  let machine: Machine | undefined;
   try {
-    console.log(`${'milliseconds'.padEnd(34)} ${'median: ours, qemu-ga   90 %: ours, qemu-ga   longest: ours, qemu-ga'.padEnd(60)}   ratio of medians`);
+    machine = await tellMachine(program, first);
+    for (const contestant of contestants) agents.push(await RunningAgent.start(contestant));
+    console.log(`milliseconds, of each group ${labels}: least; median; 90 %; then ratios of the least / of the medians (above 1: faster than qemu-ga)`);
     for (const scenario of scenarios) {
       const wanted = mountPoints.slice(0, scenario.fileSystems);
-      const [mine, reference] = agents.map((): Samples => ({ freeze: [], thaw: [], stall: [], undisturbed: [] }));
-      if (mine === undefined || reference === undefined) continue;
+      const samples = contestants.map((): Samples => ({ freeze: [], thaw: [], stall: [], undisturbed: [] }));
       for (let turn = 0; turn < turns; turn += 1) {
-        for (const [agent, samples] of [[agents[0], mine], [agents[1], reference]] as const) {
+        for (const [index, agent] of agents.entries()) {
           const taken = await take(program, agent, scenario, wanted);
-          for (const kind of kinds) samples[kind].push(...taken[kind]);
+          for (const kind of kinds) samples[index]?.[kind].push(...taken[kind]);
         }
       }
-      all[scenario.name] = { ours: mine, theirs: reference };
-      print(`${scenario.name}: freeze`, mine.freeze, reference.freeze, scenario.name === 'cold, 32' ? 'target >= 8' : '');
-      print(`${scenario.name}: thaw`, mine.thaw, reference.thaw);
+      const of = (kind: typeof kinds[number]): number[][] => samples.map((its) => its[kind]);
+      all[scenario.name] = Object.fromEntries(samples.map((its, index) => [['ours', 'kept'][index < contestants.length - 1 ? index : 2] ?? 'theirs', its]));
+      print(`${scenario.name}: freeze`, of('freeze'), scenario.name === 'cold, 32' ? 'target >= 8' : '');
+      print(`${scenario.name}: thaw`, of('thaw'));
       if (scenario.mode !== 'load') continue;
-      print(`${scenario.name}: stall`, mine.stall, reference.stall, 'target >= 4');
-      print(`${scenario.name}: (longest before)`, mine.undisturbed, reference.undisturbed);
+      print(`${scenario.name}: stall`, of('stall'), 'target >= 4');
+      print(`${scenario.name}: (longest before)`, of('undisturbed'));
     }
   } finally {
     for (const agent of agents) await agent.stop();
     for (const mountPoint of mountPoints) spawnSync('fsfreeze', ['--unfreeze', mountPoint], { stdio: 'ignore' });
     for (const mountPoint of mountPoints) spawnSync('umount', [mountPoint]);
     rmSync(images, { recursive: true });
+    console.log(`load ${load()} at the end, rcu_expedited ${expedited()}`);
+    if (expedited() !== before) {
+      console.log(`rcu_expedited was ${before}: it is put back`);
+      writeFileSync(switchPath, `${before}\n`);
+      process.exitCode = 1;
+    }
   }
   const results = resolve(import.meta.dirname, 'results');
   mkdirSync(results, { recursive: true });
-  writeFileSync(join(results, 'freeze.json'), `${JSON.stringify({ unit: 'ns', processor: cpus()[0]?.model, cores: cpus().length, hold, all })}\n`);
+  writeFileSync(join(results, 'freeze.json'), `${JSON.stringify({ unit: 'ns', processor: cpus()[0]?.model, cores: cpus().length, machine, hold, all })}\n`);
 }
 
 if (process.getuid?.() !== 0) {

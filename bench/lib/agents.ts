@@ -17,9 +17,11 @@ export interface Contestant {
 
 export const ours: Contestant = { name: 'concierge-ga', command: [join(root, 'bin/concierge-ga')] };
 
-/** The same, started by a keeper where `--keeper` is on the command line. */
-export const oursOrKept = (): Contestant =>
-  process.argv.includes('--keeper') ? { ...ours, command: [join(root, 'build/Release/concierge-keeper'), '--', ...ours.command] } : ours;
+/** The same, started by a keeper. */
+export const kept: Contestant = { ...ours, command: [join(root, 'build/Release/concierge-keeper'), '--', ...ours.command] };
+
+/** Under a keeper where `--keeper` is on the command line. */
+export const oursOrKept = (): Contestant => (process.argv.includes('--keeper') ? kept : ours);
 
 /**
  * Downloads Debian's package once and unpacks it: installing it could start it as a service. `--reference=11.1` on the command line

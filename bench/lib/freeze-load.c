@@ -5,6 +5,8 @@
  *   freeze-load SOCKET cold ROUNDS 0 DIRECTORY…        64 files of 16 KiB are written to each before every freeze
  *   freeze-load SOCKET warm ROUNDS 0 DIRECTORY…        one freeze right after the other
  *   freeze-load SOCKET load ROUNDS HOLD-MS DIRECTORY…  in each, a thread writes 4 KiB and calls fsync, again and again
+ *   freeze-load - machine ROUNDS 0 DIRECTORY…          what the machine itself takes: the tick of its kernel, posix_spawn
+ *                                                      of `true` until it has ended, and bare FIFREEZE of the first
  *
  * Directories are mount points; they alone are frozen, by guest-fsfreeze-freeze-list.
  *
@@ -15,14 +17,18 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <pthread.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -130,6 +136,46 @@ static void print(const char *name, const uint64_t *samples, long count, const c
   printf("]%s", end);
 }
 
+/* FIFREEZE until it returns, in a process that has the file system open; thawed at once. */
+static uint64_t freeze_bare(int directory) {
+  uint64_t asked = now();
+  if (ioctl(directory, FIFREEZE, 0) != 0) fail("FIFREEZE");
+  uint64_t took = now() - asked;
+  if (ioctl(directory, FITHAW, 0) != 0) fail("FITHAW");
+  return took;
+}
+
+static uint64_t spawn_true(void) {
+  char *words[] = {"true", NULL}, *environment[] = {NULL};
+  pid_t pid;
+  uint64_t asked = now();
+  errno = posix_spawn(&pid, "/bin/true", NULL, NULL, words, environment);
+  if (errno != 0) fail("posix_spawn");
+  waitpid(pid, NULL, 0);
+  return now() - asked;
+}
+
+static int tell_machine(long rounds, const char *path) {
+  uint64_t *took[3];
+  for (int i = 0; i < 3; i++) took[i] = calloc((size_t)rounds, sizeof **took);
+  int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) fail(path);
+  for (long round = 0; round < rounds; round++) {
+    took[0][round] = spawn_true();
+    dirty(path);
+    sleep_ms(400);
+    took[1][round] = freeze_bare(directory);
+    took[2][round] = freeze_bare(directory);
+  }
+  struct timespec tick;
+  clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+  printf("{\"hz\": %ld, ", 1000000000 / tick.tv_nsec);
+  print("spawn", took[0], rounds, ", ");
+  print("cold", took[1], rounds, ", ");
+  print("warm", took[2], rounds, "}\n");
+  return 0;
+}
+
 int main(int argc, char **argv) {
   if (argc < 6 || argc - 5 > kMost) return 2;
   const char *mode = argv[2];
@@ -137,6 +183,7 @@ int main(int argc, char **argv) {
   uint64_t hold_ms = (uint64_t)atol(argv[4]);
   int count = argc - 5;
   int loaded = strcmp(mode, "load") == 0;
+  if (strcmp(mode, "machine") == 0) return tell_machine(rounds, argv[5]);
 
   char freeze[kMost * 300] = "{\"execute\":\"guest-fsfreeze-freeze-list\",\"arguments\":{\"mountpoints\":[";
   for (int i = 0; i < count; i++) {
