@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 set -e
-@COMMON@
+@PLACES@
+@include shell/service.sh
+@include shell/init-script.sh
 case $1 in
 	configure | abort-remove | abort-deconfigure | abort-upgrade)
 		# A file that an administrator has removed does not come back with an upgrade.

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 set -e
-@COMMON@
+@PLACES@
+@include shell/service.sh
 case $1 in
 	remove)
 		forget_state

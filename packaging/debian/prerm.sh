@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 set -e
-@COMMON@
+@PLACES@
+@include shell/service.sh
 # An upgrade goes on with the old agent until the new one is there; being restarted, it thaws what is frozen.
 if [ "$1" = remove ]; then
 	stop_serving

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-@COMMON@
+@PLACES@
+@include shell/service.sh
 if [ "$1" -eq 0 ]; then
 	stop_serving
 	release_name

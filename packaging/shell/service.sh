@@ -119,15 +119,6 @@ sysvinit_runs() {
 	[ -z "${DPKG_ROOT:-}" ] && [ ! -d /run/systemd/system ] && { [ -p /run/initctl ] || [ -e /run/openrc/softlevel ]; }
 }
 
-# Debian's qemu-guest-agent leaves its init script behind until it is purged, and that script would start ours, by the name
-# of its program. Without links it does not; they are made again when that package is installed again.
-take_init_script() {
-	if [ -e /etc/init.d/qemu-guest-agent ] && ! systemd_runs; then update-rc.d -f qemu-guest-agent remove >/dev/null; fi
-	if [ ! -x "$init_script" ]; then return 0; fi
-	update-rc.d concierge-ga defaults >/dev/null
-	if sysvinit_runs; then invoke-rc.d concierge-ga restart || :; fi
-}
-
 stop_init_script() {
 	if [ -x "$init_script" ] && sysvinit_runs; then invoke-rc.d concierge-ga stop || :; fi
 }

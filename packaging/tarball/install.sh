@@ -22,7 +22,7 @@ agent=$lib/bin/concierge-ga
 # Before the distribution's own in the search path of systemd, and no configuration as /etc is.
 units=/usr/local/lib/systemd/system
 etc=/etc/concierge-ga
-@COMMON@
+@include shell/service.sh
 # Makes a directory and those above it, and notes which were not there: uninstall.sh removes these when they are empty.
 made=
 make_directory() {

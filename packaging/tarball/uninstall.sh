@@ -19,10 +19,11 @@ done
 
 lib=$prefix/lib/concierge-ga
 share=$prefix/share/concierge-ga
+agent=$lib/bin/concierge-ga
 # Before the distribution's own in the search path of systemd, and no configuration as /etc is.
 units=/usr/local/lib/systemd/system
 etc=/etc/concierge-ga
-@COMMON@
+@include shell/service.sh
 # In braces: the shell has read all of it before it begins, and this file goes away.
 {
 	if [ "$(id -u)" -ne 0 ]; then
