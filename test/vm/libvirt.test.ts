@@ -10,6 +10,7 @@ import { readGuestInfo, sections } from './lab/guest-info.ts';
 import { installPackages, missingForLab, run } from './lab/host.ts';
 import { listed, operations, rowsOfDifferences, su } from './lab/host-operations.ts';
 import { Libvirt, type Domain } from './lab/libvirt.ts';
+import { login } from './lab/login.ts';
 import { BOOT_WITHIN } from './lab/machine.ts';
 import { agentPayload } from './lab/payload.ts';
 
@@ -83,7 +84,7 @@ describe.skipIf(missing !== undefined)(`our agent under libvirt${missing === und
     await guest.shell.run('useradd --create-home --shell /bin/bash tester');
     await guest.shell.run('modprobe xfs && mkfs.xfs -q /dev/disk/by-id/virtio-data && mkdir -p /data && mount /dev/disk/by-id/virtio-data /data');
     // Somebody to be found in utmp(5).
-    await guest.shell.run('systemd-run --quiet --unit=session -p UtmpIdentifier=lab -p UtmpMode=user -p User=tester sleep infinity');
+    await guest.shell.run(login('tester'));
   });
   explainFailures(() => guest);
   afterAll(async () => {

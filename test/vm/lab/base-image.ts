@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
 import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { aptOf, cache, sourcesOf } from './archive.ts';
 import { run } from './host.ts';
+import { guest, guests } from './pair.ts';
 import * as recipe from './recipe.ts';
 
 export interface BaseImage {
@@ -11,19 +13,17 @@ export interface BaseImage {
   readonly initrd: string;
 }
 
-const repository = resolve(import.meta.dirname, '../../..');
-const cache = join(repository, '.cache/vm');
-
-/** Debian's stable name of this lab's guest. */
-const SUITE = 'bookworm';
+/** The release of this lab's guest, and where its kernel and its qemu-guest-agent are from. */
+const { base, suite } = guests[guest];
+const KERNEL = 'linux-image-cloud-amd64';
 const DISK_SIZE = '2G';
 
 /** The image that all machines start from, made once and kept below `.cache/`. */
 export async function baseImage(): Promise<BaseImage> {
   // Sorted: Node and the test runner list the exports of a module in different orders.
   const ingredients = Object.entries(recipe).toSorted(([one], [other]) => (one < other ? -1 : 1));
-  const key = createHash('sha256').update(JSON.stringify(ingredients)).update(readFileSync(import.meta.filename)).digest('hex').slice(0, 16);
-  const directory = join(cache, `base-${key}`);
+  const key = createHash('sha256').update(JSON.stringify([guests[guest], ingredients])).update(readFileSync(import.meta.filename)).digest('hex').slice(0, 16);
+  const directory = join(cache, `base-${guest}-${key}`);
   const image = { disk: join(directory, 'root.qcow2'), kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd') };
   if (existsSync(directory)) return image;
   mkdirSync(cache, { recursive: true });
@@ -32,7 +32,7 @@ export async function baseImage(): Promise<BaseImage> {
     await make(work);
     rmSync(join(work, 'root'), { recursive: true });
     rmSync(join(work, 'kernel'), { recursive: true });
-    for (const old of readdirSync(cache).filter((name) => name.startsWith('base-'))) rmSync(join(cache, old), { recursive: true });
+    for (const old of readdirSync(cache).filter((name) => name.startsWith(`base-${guest}-`))) rmSync(join(cache, old), { recursive: true });
     renameSync(work, directory);
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -44,7 +44,8 @@ async function make(work: string): Promise<void> {
   const root = join(work, 'root');
   await Promise.all([debootstrap(root), fetchKernel(work)]);
   const version = readdirSync(join(work, 'kernel/lib/modules'))[0] ?? '';
-  copyFileSync(join(work, `kernel/boot/vmlinuz-${version}`), join(work, 'vmlinuz'));
+  const images = [`kernel/boot/vmlinuz-${version}`, `kernel/lib/modules/${version}/vmlinuz`].map((path) => join(work, path));
+  copyFileSync(images.find((path) => existsSync(path)) ?? `no vmlinuz of ${version}`, join(work, 'vmlinuz'));
 
   const boot = await copyModules(work, version, recipe.bootModules);
   await copyModules(work, version, recipe.guestModules);
@@ -58,40 +59,44 @@ async function make(work: string): Promise<void> {
   rmSync(raw);
 }
 
-/** From the machine's own sources of the suite; mmdebstrap finds their keys. */
 async function debootstrap(root: string): Promise<void> {
-  const sources = await aptSources();
-  await run('mmdebstrap', ['--mode=root', '--variant=minbase', '--quiet', `--include=${recipe.guestPackages.join(',')}`, SUITE, root, ...sources]);
-}
-
-async function aptSources(): Promise<readonly string[]> {
-  const targets = await run('apt-get', ['indextargets', '--format', '$(SITE)|$(RELEASE)|$(COMPONENT)', 'Created-By: Packages']);
-  const lines = targets
-    .split('\n')
-    .map((line) => line.split('|'))
-    .filter(([, release, component]) => release?.startsWith(SUITE) === true && component === 'main')
-    .map(([site, release, component]) => `deb ${site} ${release} ${component}`);
-  return [...new Set(lines)];
+  const sources = await sourcesOf(...new Set([base, suite]));
+  const packages = recipe.guestPackages.map((name) => (base === suite || name !== 'qemu-guest-agent' ? name : `${name}/${suite}`));
+  await run('mmdebstrap', ['--mode=root', '--variant=minbase', '--quiet', `--include=${packages.join(',')}`, base, root, ...sources]);
 }
 
 async function fetchKernel(work: string): Promise<void> {
-  const depends = await run('apt-cache', ['depends', 'linux-image-cloud-amd64']);
-  const name = /Depends: (linux-image-[0-9]\S+)/.exec(depends)?.[1];
-  if (name === undefined) throw new Error(`linux-image-cloud-amd64 depends on no kernel: ${depends}`);
-  // apt's own user cannot write below the cache of root.
-  await run('apt-get', ['download', '-q', '-o', 'APT::Sandbox::User=root', name], { cwd: work });
-  const file = readdirSync(work).find((entry) => entry.endsWith('.deb'));
-  if (file === undefined) throw new Error(`${name} was not downloaded`);
-  await run('dpkg', ['-x', join(work, file), join(work, 'kernel')]);
-  rmSync(join(work, file));
-  await run('depmod', ['-b', join(work, 'kernel'), name.replace('linux-image-', '')]);
+  const env = await aptOf(suite);
+  const name = await dependency(env, KERNEL, /^linux-image-[0-9]/);
+  // Newer kernels come in pieces, whose names end alike.
+  const version = name.replace('linux-image-', '');
+  const pieces = await run('apt-cache', ['search', '--names-only', `^linux-(base|binary|modules)-${version.replaceAll(/[.+]/g, String.raw`\$&`)}$`], { env });
+  await run('apt-get', ['download', '-q', name, ...pieces.split('\n').flatMap((line) => line.split(' ', 1)).filter((piece) => piece !== '')], { cwd: work, env });
+  const kernel = join(work, 'kernel');
+  for (const file of readdirSync(work).filter((entry) => entry.endsWith('.deb'))) {
+    await run('dpkg', ['-x', join(work, file), kernel]);
+    rmSync(join(work, file));
+  }
+  // From Debian 13 on the modules are below /usr; the tools look below /lib.
+  if (!existsSync(join(kernel, 'lib'))) symlinkSync('usr/lib', join(kernel, 'lib'));
+  await run('depmod', ['-b', kernel, version]);
+}
+
+async function dependency(env: NodeJS.ProcessEnv, name: string, pattern: RegExp): Promise<string> {
+  const depends = await run('apt-cache', ['depends', '--important', name], { env });
+  const found = [...depends.matchAll(/Depends: (\S+)/g)].map(([, one = '']) => one).find((one) => pattern.test(one));
+  if (found === undefined) throw new Error(`${name} depends on nothing like ${pattern}: ${depends}`);
+  return found;
 }
 
 /** Copies modules and what they need into the root; resolves to their paths, dependencies first. */
 async function copyModules(work: string, version: string, modules: readonly string[]): Promise<readonly string[]> {
   const paths = new Set<string>();
   for (const module of modules) {
-    const needed = await run('modprobe', ['-d', join(work, 'kernel'), '-S', version, '--show-depends', module]);
+    const needed = await run('modprobe', ['-d', join(work, 'kernel'), '-S', version, '--show-depends', module]).catch((error: unknown) => {
+      if (!recipe.olderModules.includes(module)) throw error;
+      return '';
+    });
     for (const line of needed.split('\n')) {
       const path = /^insmod (\S+)/.exec(line)?.[1];
       if (path !== undefined) paths.add(path);
@@ -108,12 +113,15 @@ async function copyModules(work: string, version: string, modules: readonly stri
   return [...paths];
 }
 
+const plainName = (module: string): string => basename(module).replace(/\.(?:xz|zst)$/, '');
+
 async function makeInitrd(work: string, modules: readonly string[]): Promise<void> {
   const tree = join(work, 'initramfs');
   for (const directory of ['bin', 'lib', 'proc', 'sys', 'dev', 'root']) mkdirSync(join(tree, directory), { recursive: true });
   copyFileSync((await run('sh', ['-c', 'command -v busybox'])).trim(), join(tree, 'bin/busybox'));
-  for (const module of modules) copyFileSync(module, join(tree, 'lib', basename(module)));
-  writeFileSync(join(tree, 'modules'), modules.map((module) => basename(module)).join('\n'));
+  // Packed in newer kernels, which busybox does not unpack.
+  for (const module of modules) await run('sh', ['-c', 'case $1 in *.xz) xz -dc "$1";; *.zst) zstd -dqc "$1";; *) cat "$1";; esac >"$2"', 'sh', module, join(tree, 'lib', plainName(module))]);
+  writeFileSync(join(tree, 'modules'), modules.map(plainName).join('\n'));
   writeFileSync(join(tree, 'init'), recipe.initScript, { mode: 0o755 });
   await run('sh', ['-c', `find . | cpio --quiet -o -H newc | gzip -1 > ${join(work, 'initrd')}`], { cwd: tree });
   rmSync(tree, { recursive: true });

@@ -22,7 +22,8 @@ const numbered = (prefix: string, entries: readonly Readonly<Record<string, stri
 /** The sections of `virsh guestinfo`, and what the guest's shell has to say about each, in the same keys. */
 export const sections: Readonly<Record<string, Look>> = {
   user: async (shell) => {
-    const entries = words(await shell('who'));
+    // who(1) of newer releases asks logind.
+    const entries = words(await shell("utmpdump /run/utmp 2>/dev/null | sed -n 's/^\\[7\\] \\[[^]]*\\] \\[[^]]*\\] \\[\\([^] ]*\\).*/\\1/p'"));
     const time = (name: string): Promise<string> =>
       shell(`date -d "$(utmpdump /run/utmp 2>/dev/null | sed -n 's/^\\[7\\].*\\[${name} *\\].*\\[\\(....-..-..T..:..:..\\),\\(...\\).*/\\1.\\2Z/p' | head -n 1)" +%s%3N`);
     const names = [...new Set(entries.map(([name = '']) => name))];

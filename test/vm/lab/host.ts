@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 const execute = promisify(execFile);
 
 /** Runs a program of this machine to its end and resolves to its output. @throws with what it said on failure */
-export async function run(program: string, args: readonly string[], options: { readonly cwd?: string; readonly timeout?: number } = {}): Promise<string> {
+export async function run(program: string, args: readonly string[], options: { readonly cwd?: string; readonly timeout?: number; readonly env?: NodeJS.ProcessEnv } = {}): Promise<string> {
   const { stdout } = await execute(program, args, { maxBuffer: 64 * 1024 * 1024, timeout: 600_000, ...options });
   return stdout;
 }

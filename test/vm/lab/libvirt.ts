@@ -3,17 +3,17 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { baseImage } from './base-image.ts';
 import { DomainEvents } from './domain-events.ts';
 import { GuestShell } from './guest-shell.ts';
+import { hostSystem, sharingScript } from './host-system.ts';
 import { run } from './host.ts';
 import { BOOT_WITHIN, consoleText, payloadImage } from './machine.ts';
 import { kernelCommandLine, SHELL_PORT } from './recipe.ts';
 
 const URI = 'qemu:///system';
-const repository = resolve(import.meta.dirname, '../../..');
 
 /** libvirt without systemd and without security drivers, as root, started by hand. */
 export class Libvirt {
@@ -28,8 +28,9 @@ export class Libvirt {
     this.#daemon = start();
   }
 
-  /** @param root a system with a libvirt of its own, instead of this machine's */
-  static async start(root?: string): Promise<Libvirt> {
+  static async start(): Promise<Libvirt> {
+    // A system with a libvirt of its own, or none for this machine's.
+    const root = await hostSystem();
     // libvirt parses these names even when it is told to run machines as root.
     await run('sh', ['-c', 'getent group kvm || groupadd -r kvm; getent group libvirt-qemu || groupadd -r libvirt-qemu; getent passwd libvirt-qemu || useradd -r -g libvirt-qemu libvirt-qemu']);
     const directory = mkdtempSync(join(tmpdir(), 'concierge-libvirt-'));
@@ -44,8 +45,7 @@ export class Libvirt {
     mkdirSync('/etc/libvirt', { recursive: true });
     // qemu.conf has a fixed place: a mount that only the daemon sees leaves the machine's own, if there is one, alone.
     const inside = root === undefined ? '' : `chroot ${root} `;
-    // The machine's own devices, and the same names for sockets and images on both sides.
-    const shared = root === undefined ? '' : ['dev', 'proc', 'sys', 'run', 'tmp', repository.slice(1)].map((one) => `mkdir -p ${root}/${one} && mount --rbind /${one} ${root}/${one} && `).join('');
+    const shared = root === undefined ? '' : sharingScript(root);
     const start = `exec 2>${join(directory, 'libvirtd.log')}; ${shared}mkdir -p ${root ?? ''}/etc/libvirt && mount --bind ${configuration} ${root ?? ''}/etc/libvirt && exec ${inside}/usr/sbin/libvirtd -f ${join(directory, 'libvirtd.conf')} -p ${join(directory, 'pid')}`;
     const libvirt = new Libvirt(directory, () => spawn('unshare', ['--mount', 'sh', '-c', start], { stdio: 'ignore' }));
     await libvirt.#answers();

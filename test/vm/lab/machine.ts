@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { baseImage } from './base-image.ts';
 import { GuestShell } from './guest-shell.ts';
+import { ofHost } from './host-system.ts';
 import { run } from './host.ts';
 import { LineSocket } from './line-socket.ts';
 import { Qmp } from './qmp.ts';
@@ -52,7 +53,8 @@ export class Machine {
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', image.disk, '-F', 'qcow2', join(directory, 'root.qcow2')]);
     const payload = options.payload === undefined ? [] : await payloadDisk(options.payload, directory);
     // Whatever becomes of the tests, the machine does not outlive them.
-    const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', 'qemu-system-x86_64', ...machineArguments(directory, image, options), ...payload, ...(options.devices ?? [])], {
+    const words = await ofHost('qemu-system-x86_64', ...machineArguments(directory, image, options), ...payload, ...(options.devices ?? []));
+    const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', ...words], {
       stdio: ['ignore', 'inherit', 'inherit'],
     });
     const ended = once(qemu, 'exit').then(([status]) => {

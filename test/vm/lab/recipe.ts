@@ -24,6 +24,9 @@ export const guestPackages = [
 /** Modules that mount the root file system, loaded by the initramfs in the order of their dependencies. */
 export const bootModules = ['virtio_pci', 'virtio_blk', 'ext4', 'crc32c_generic'] as const;
 
+/** Modules that newer kernels have no more: what they did is part of others. */
+export const olderModules: readonly string[] = ['crc32c_generic'];
+
 /** Modules that tests need besides; they are loaded by udev or by hand. */
 export const guestModules = [
   'virtio_scsi',
