@@ -14,7 +14,10 @@ export interface FrozenOptions {
   readonly freezeTimeoutMs?: number;
   /** Milliseconds for the thaw. Default 3 minutes. */
   readonly thawTimeoutMs?: number;
-  /** A new conversation with the same guest, to thaw through where the channel was lost meanwhile. Closed afterwards. */
+  /**
+   * A new conversation with the same guest, to thaw through where the channel was lost, or carries nothing any more. It is closed afterwards;
+   * so is the client, before: a port serves one host at a time.
+   */
   readonly reconnect?: () => Promise<GuestClient>;
   /** Milliseconds for which `reconnect` is tried again after a failure. Default 30 seconds, or `thawTimeoutMs` where that is less. */
   readonly reconnectForMs?: number;
@@ -141,7 +144,7 @@ class Hold {
   }
 
   async #check(): Promise<void> {
-    const isHeld = (await this.#client.execute('guest-fsfreeze-status', {}, this.#thawCall)) === 'frozen';
+    const isHeld = (await this.#client.execute('guest-fsfreeze-status', {}, { ...this.#thawCall, signal: this.#gaveUp })) === 'frozen';
     if (!isHeld || (this.#deadline !== undefined && (await this.#deadlineNow()) !== this.#deadline)) {
       throw new ClientError('hold-lost', 'the guest was thawed before the work was done: what was copied meanwhile is not consistent');
     }
@@ -160,19 +163,24 @@ class Hold {
   /** @param cause what went wrong before, for the error of a thaw that fails */
   async #thaw(cause: unknown): Promise<bigint> {
     try {
-      return await this.#thawAnyhow();
+      return await this.#thawAnyhow(isOfChannel(cause));
     } catch (error) {
       const reason = messageOf(error);
       throw new ClientError('left-frozen', `the guest may still be frozen, the thaw failed: ${reason}`, { cause: cause ?? error });
     }
   }
 
-  async #thawAnyhow(): Promise<bigint> {
-    const { reconnect, reconnectForMs = Math.min(30_000, this.#thawCall.timeoutMs) } = this.#options;
+  /** @param isDoubtful the last call over this channel was given up: the channel may be one that carries nothing any more */
+  async #thawAnyhow(isDoubtful: boolean): Promise<bigint> {
+    const { reconnect, thawTimeoutMs = 0, reconnectForMs = Math.min(30_000, thawTimeoutMs || Infinity) } = this.#options;
     try {
+      // Within the client's own time for an answer: that of the thaw is long, and the guest would stand still for all of it.
+      if (isDoubtful && reconnect !== undefined) await this.#client.synchronize();
       return await this.#client.execute('guest-fsfreeze-thaw', {}, this.#thawCall);
     } catch (error) {
       if (reconnect === undefined || !isOfChannel(error)) throw error;
+      // A port serves one host at a time: the next has its turn when this one has gone.
+      this.#client.close();
       const pause = new GrowingPause(undefined);
       for (const until = performance.now() + reconnectForMs; ; await pause.wait()) {
         try {
