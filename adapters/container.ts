@@ -7,7 +7,7 @@ import { unusablePolicy } from '../core/policy/profiles.ts';
 import { composeAgent } from '../core/compose-agent.ts';
 import type * as ports from '../core/ports/index.ts';
 import { channelsHere, createBackend } from './backends.ts';
-import type { AgentContext, AgentParts } from './cli/composition.ts';
+import type { AgentContext, AgentParts, FurtherTransport } from './cli/composition.ts';
 import { compatibleWith, version } from './config/product.ts';
 import type { Settings } from './config/settings.ts';
 import { activatedTransport, createTransport } from './channels/index.ts';
@@ -41,6 +41,7 @@ const coreModule = (settings: Settings, policy: PolicyRules, keeper: ports.Keepe
             lists: { allow: settings.allowRpcs, block: settings.blockRpcs },
             policy,
             channel: settings.method,
+            channels: settings.channels,
             ...(audit !== undefined && { audit }),
             version: `${compatibleWith}.0+concierge.${version}`,
             ...(keeper === undefined ? {} : { sleep: { keeper, ...(settings.sleepAfter === 0 ? {} : { afterMs: settings.sleepAfter * 1000 }) } }),
@@ -69,7 +70,11 @@ const edgesModule = ({ log, stateStore }: AgentContext, transport: ports.Transpo
 export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const { settings, log, activated } = context;
   // A guest in memory is gone with its agent.
-  const keeper = settings.backend === 'fake' ? undefined : context.keeper;
+  const keeper = settings.backend === 'fake' || settings.channels.length > 0 ? undefined : context.keeper;
+  const kept = settings.channels.length > 0 ? undefined : context.kept;
+  if (context.kept !== undefined && kept === undefined) {
+    log.warning('a keeper holds one channel: with groups [channel NAME] the agent does not sleep, and what was open or running is lost to the next one when it dies');
+  }
   const policy = await policyAtStart(settings, log);
   const partsOn = async (backend: ports.Backend, transport: ports.Transport): Promise<AgentParts> => {
     for (const line of unheld(policy, backend)) log.warning(line);
@@ -80,24 +85,40 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
     return { agent, transport: container.get(tokens.Transport) };
   };
   const transportOn = async (backend?: ports.Backend): Promise<ports.Transport> => {
-    if (activated !== undefined) return activatedTransport(activated, log, context.kept);
+    if (activated !== undefined) return activatedTransport(activated, log, kept);
     return createTransport(await channelsOf(backend), {
       method: settings.method,
       ...(settings.path === undefined ? {} : { path: settings.path }),
       retry: settings.retryPath,
       ...(settings.vsockAllow.length === 0 ? {} : { vsockAllow: settings.vsockAllow.map(Number) }),
       log,
-      kept: context.kept,
+      kept,
       ...(context.channelIs === undefined ? {} : { channelIs: context.channelIs }),
     });
   };
   if (settings.scenario === undefined) {
-    const backend = await createBackend(settings, context.kept);
-    return partsOn(backend, await transportOn(backend));
+    const backend = await createBackend(settings, kept);
+    return { ...(await partsOn(backend, await transportOn(backend))), further: await furtherChannels(await channelsOf(backend), context) };
   }
   const transport = await transportOn();
   const { scenarioAgent } = await import('./scenario.ts');
-  return { agent: await scenarioAgent(settings, async (backend) => (await partsOn(backend, transport)).agent), transport };
+  const agent = await scenarioAgent(settings, async (backend) => (await partsOn(backend, transport)).agent);
+  return { agent, transport, further: await furtherChannels(await channelsOf(), context) };
+}
+
+/** Each is waited for by itself, whatever the first one does: none of them is worth an end of the agent. */
+async function furtherChannels(channels: ports.Channels, { settings, log, furtherChannelIs }: AgentContext): Promise<readonly FurtherTransport[]> {
+  return Promise.all(settings.channels.map(async ({ name, method, path, vsockAllow }) => ({
+    name,
+    transport: await createTransport(channels, {
+      method,
+      ...(path === undefined ? {} : { path }),
+      retry: true,
+      ...(vsockAllow.length === 0 ? {} : { vsockAllow: vsockAllow.map(Number) }),
+      log,
+      ...(furtherChannelIs === undefined ? {} : { channelIs: (state: string) => furtherChannelIs(name, state) }),
+    }),
+  })));
 }
 
 /** Conditions that this system cannot look at: what they would decide on is refused. */

@@ -27,6 +27,8 @@ export interface AgentOptions {
   readonly audit?: Audit;
   /** By which channel hosts come, for the rules that name one. */
   readonly channel?: string;
+  /** Further channels. */
+  readonly channels?: readonly FurtherChannel[];
   /** Mode of a file that guest-file-open creates; 0644 where absent. */
   readonly fileMode?: number;
   /** How far the wall clock may be off after a restore; by a second where absent. */
@@ -39,14 +41,27 @@ export interface AgentOptions {
   readonly sleep?: { readonly keeper: Keeper; readonly afterMs?: number };
 }
 
+export interface FurtherChannel {
+  /** Its own among all channels. */
+  readonly name: string;
+  /** Whose files and programs its hosts can name: their own, or those of the first channel. */
+  readonly handles: 'own' | 'shared';
+}
+
+/** What the hosts of one channel share. */
+interface Served {
+  readonly context: CommandContext;
+  readonly budget: InputBudget;
+}
+
 /** One agent: the commands of this machine, what they share, and everybody who talks to it. */
 export class Agent {
   readonly dispatcher: Dispatcher;
   readonly freeze: FreezeController | undefined;
-  readonly #context: CommandContext;
+  readonly #main: Served;
+  readonly #further: ReadonlyMap<string, Served>;
   readonly #lists: PolicyLists;
   readonly #sessions = new Set<Session>();
-  readonly #budget = new InputBudget();
   readonly #generation: GenerationController;
   readonly #autoOnline: AutoOnline;
   readonly #sleep: Sleep | undefined;
@@ -57,7 +72,7 @@ export class Agent {
     settling: () => this.#generation.settling,
   };
 
-  constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', audit, version, fileMode, generationSettings, autoOnline, sleep }: AgentOptions) {
+  constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', channels = [], audit, version, fileMode, generationSettings, autoOnline, sleep }: AgentOptions) {
     const policy = new Policy(lists, rules);
     this.#lists = lists;
     this.freeze = freeze;
@@ -69,19 +84,18 @@ export class Agent {
       dropConnections: () => this.#dropConnections(),
       stirred: () => this.#sleep?.stir(),
     });
-    this.#context = {
-      channel,
-      backend,
-      freeze,
-      generation: this.#generation,
-      log,
+    const settled = (): void => this.#sleep?.stir();
+    const tables = (): Pick<CommandContext, 'files' | 'processes' | 'programs'> => ({
       files: new FileHandleTable(backend.fileSystem?.files, stateStore, fileMode),
-      processes: new ProcessTable(backend.processes, backend.clock, () => this.#sleep?.stir()),
-      programs: new ProgramTable(backend.clock, () => this.#sleep?.stir()),
-      catalog: this.dispatcher,
-    };
-    this.#context.files.takeOver();
-    this.#context.processes.takeOver();
+      processes: new ProcessTable(backend.processes, backend.clock, settled),
+      programs: new ProgramTable(backend.clock, settled),
+    });
+    const common = { backend, freeze, generation: this.#generation, log, catalog: this.dispatcher };
+    const own = tables();
+    this.#main = served({ ...common, channel, ...own });
+    this.#further = new Map(channels.map(({ name, handles }) => [name, served({ ...common, channel: name, ...(handles === 'shared' ? own : tables()) })]));
+    own.files.takeOver();
+    own.processes.takeOver();
     if (sleep !== undefined) {
       this.#sleep = new Sleep({
         clock: backend.clock,
@@ -102,9 +116,10 @@ export class Agent {
     this.dispatcher.usePolicy(new Policy(this.#lists, rules));
   }
 
-  /** Converses with a host until it goes. */
-  serve(connection: Connection): void {
-    const session = new Session(connection, this.dispatcher, this.#context, this.#budget, this.#owner);
+  /** Converses with a host until it goes. Without a name of one of the further channels it has come by the first. */
+  serve(connection: Connection, channel?: string): void {
+    const { context, budget } = (channel === undefined ? undefined : this.#further.get(channel)) ?? this.#main;
+    const session = new Session(connection, this.dispatcher, context, budget, this.#owner);
     this.#sessions.add(session);
     session.start();
   }
@@ -118,9 +133,17 @@ export class Agent {
 
   /** Whether it could end now without anybody missing anything: nothing is half said, open, frozen or remembered. */
   get isQuiet(): boolean {
-    const { files, processes, programs } = this.#context;
     const isSilent = [...this.#sessions].every(({ isQuiet }) => isQuiet);
-    return isSilent && this.#generation.isQuiet && this.#autoOnline.isQuiet && this.dispatcher.underWay === 0 && files.size === 0 && programs.size === 0 && processes.isQuiet && this.freeze?.isQuiet !== false;
+    return isSilent && this.#generation.isQuiet && this.#autoOnline.isQuiet && this.underWay === 0 && this.#contexts.every(isIdle) && this.freeze?.isQuiet !== false;
+  }
+
+  /** Requests that have not been answered, those of hosts that have left among them. */
+  get underWay(): number {
+    return this.#contexts.reduce((sum, { load }) => sum + load.underWay, 0);
+  }
+
+  get #contexts(): readonly CommandContext[] {
+    return [this.#main, ...this.#further.values()].map(({ context }) => context);
   }
 
   #legacy(): string {
@@ -159,7 +182,11 @@ export class Agent {
     this.#stopListening();
     await this.freeze?.thawBeforeExit();
     for (const session of this.#sessions) session.close();
-    this.#context.programs.hangUpAll();
-    await this.#context.files.closeAll();
+    for (const { programs } of this.#contexts) programs.hangUpAll();
+    await Promise.all([...new Set(this.#contexts.map(({ files }) => files))].map((files) => files.closeAll()));
   }
 }
+
+const served = (context: Omit<CommandContext, 'load'>): Served => ({ context: { ...context, load: { underWay: 0 } }, budget: new InputBudget() });
+
+const isIdle = ({ files, processes, programs }: CommandContext): boolean => files.size === 0 && programs.size === 0 && processes.isQuiet;

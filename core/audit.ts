@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { osCode } from './errors/agent-error.ts';
-import type { Audit, AuditEntry, Clock } from './ports/index.ts';
+import type { Audit, AuditEntry, Clock, Peer } from './ports/index.ts';
 import type { CommandSchema } from './schema/command.ts';
 import type { Members, SchemaType } from './schema/types.ts';
 
@@ -17,17 +17,19 @@ export class AuditNote {
   readonly #clock: Clock;
   readonly #schema: CommandSchema;
   readonly #channel: string;
+  readonly #peer: Peer | undefined;
   readonly #at: bigint;
   readonly #began: bigint;
   #arguments: Pick<AuditEntry, 'arguments' | 'withheld'> = {};
   #rule: string | undefined;
   #isRefused = false;
 
-  constructor(audit: Audit, clock: Clock, schema: CommandSchema, channel: string) {
+  constructor(audit: Audit, clock: Clock, schema: CommandSchema, channel: string, peer?: Peer) {
     this.#audit = audit;
     this.#clock = clock;
     this.#schema = schema;
     this.#channel = channel;
+    this.#peer = peer;
     this.#at = clock.now();
     this.#began = clock.monotonic();
   }
@@ -59,6 +61,7 @@ export class AuditNote {
     this.#audit.record({
       at: this.#at,
       channel: this.#channel,
+      ...(this.#peer !== undefined && { peer: this.#peer }),
       command: this.#schema.name,
       ...this.#arguments,
       ...(this.#rule !== undefined && { rule: this.#rule }),

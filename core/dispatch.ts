@@ -21,7 +21,7 @@ export interface Outcome {
 }
 
 /**
- * Requests that may be under way. A host that gives one up makes room for the next host, and what it asked for may hang:
+ * Requests of one channel that may be under way. A host that gives one up makes room for the next host, and what it asked for may hang:
  * on a dead disk they would pile up.
  */
 export const MAX_UNDER_WAY = 256;
@@ -45,7 +45,6 @@ export class Dispatcher implements CommandCatalog {
   readonly #log: Log;
   readonly #audit: Audit | undefined;
   readonly #clock: Clock;
-  #underWay = 0;
   /** Refusals that were logged: as many as there are commands and rules. */
   readonly #told = new Set<string>();
 
@@ -76,11 +75,6 @@ export class Dispatcher implements CommandCatalog {
     );
   }
 
-  /** Requests that have not been answered, those of hosts that have left among them. */
-  get underWay(): number {
-    return this.#underWay;
-  }
-
   /** From now on, for what has not been judged yet. */
   usePolicy(policy: Policy): void {
     this.#policy = policy;
@@ -106,7 +100,7 @@ export class Dispatcher implements CommandCatalog {
     const thawing = schema.whileFrozen ? undefined : this.#freeze?.thawing;
     if (thawing !== undefined) return this.#afterThaw(thawing, request, context, caller);
     if (this.#audit === undefined) return this.#carryOut(handler, request, context, caller);
-    return noted(new AuditNote(this.#audit, this.#clock, schema, context.channel), (note) => this.#carryOut(handler, request, context, caller, note));
+    return noted(new AuditNote(this.#audit, this.#clock, schema, context.channel, caller.peer), (note) => this.#carryOut(handler, request, context, caller, note));
   }
 
   #carryOut(handler: CommandHandler, request: Request, context: CommandContext, caller: Caller, note?: AuditNote): Ready<Outcome> {
@@ -117,13 +111,9 @@ export class Dispatcher implements CommandCatalog {
     const args = validateArguments(schema.arguments, request.args);
     note?.given(args);
     // What may be called while frozen is what a host needs to find out and to thaw.
-    if (!schema.whileFrozen) this.#demandRoom();
+    if (!schema.whileFrozen) demandRoom(context);
     const result = handler.run(kind === 'depends' ? this.#admit(schema, args, context, note) : context, args, caller);
     return result instanceof Promise ? this.#whenDone(handler, result, context) : outcome(schema, result);
-  }
-
-  #demandRoom(): void {
-    if (this.#underWay >= MAX_UNDER_WAY) throw AgentError.failed(`${MAX_UNDER_WAY} requests are being worked on already`);
   }
 
   /** Judges the arguments; what is opened for them is judged then, by the policy that is in force now. */
@@ -151,10 +141,10 @@ export class Dispatcher implements CommandCatalog {
 
   /** As if it had come after the thaw. */
   async #afterThaw(thawing: Promise<void>, request: Request, context: CommandContext, caller: Caller): Promise<Outcome> {
-    this.#demandRoom();
-    this.#underWay += 1;
+    demandRoom(context);
+    context.load.underWay += 1;
     await thawing;
-    this.#underWay -= 1;
+    context.load.underWay -= 1;
     return this.dispatch(request, context, caller);
   }
 
@@ -166,21 +156,26 @@ export class Dispatcher implements CommandCatalog {
   }
 
   #whenDone(handler: CommandHandler, result: Promise<unknown>, context: CommandContext): Promise<Outcome> {
-    this.#underWay += 1;
+    const { load } = context;
+    load.underWay += 1;
     return result.then(
       (value) => {
-        this.#underWay -= 1;
+        load.underWay -= 1;
         const its = outcome(handler.schema, value);
         if (handler.unheard === undefined) return its;
         // Its `run` has answered `value`.
         return { ...its, unheard: () => handler.unheard?.(context, value as ResultOf<CommandSchema>) };
       },
       (error: unknown) => {
-        this.#underWay -= 1;
+        load.underWay -= 1;
         throw error;
       },
     );
   }
+}
+
+function demandRoom({ load }: CommandContext): void {
+  if (load.underWay >= MAX_UNDER_WAY) throw AgentError.failed(`${MAX_UNDER_WAY} requests are being worked on already`);
 }
 
 /** Tells the note how it ends, once. */

@@ -41,7 +41,7 @@ export class Session implements ConnectionSink {
   /** A host that has said nothing yet, where the guest may have been restored before it came. */
   #isNew = false;
   /** Another one when the host changes: what was begun for an earlier one is not sent to this one. */
-  #host = new PresentHost();
+  #host: PresentHost;
   /** Nothing is read from the host. */
   #paused = false;
   #room: (() => void) | undefined;
@@ -50,6 +50,7 @@ export class Session implements ConnectionSink {
 
   constructor(connection: Connection, dispatcher: Dispatcher, context: CommandContext, budget: InputBudget, owner: SessionOwner) {
     this.#connection = connection;
+    this.#host = new PresentHost(connection.peer);
     this.#dispatcher = dispatcher;
     this.#decoder = new JsonDecoder({ base64Members: dispatcher.base64Members });
     this.#context = context;
@@ -103,7 +104,7 @@ export class Session implements ConnectionSink {
     // That it has left is told of, mostly, and not that the next one is here.
     this.#isNew ||= seen === true;
     const host = this.#host;
-    this.#host = new PresentHost();
+    this.#host = new PresentHost(this.#connection.peer);
     const waiting = this.#giveUp();
     this.#forget();
     this.#room?.();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { defaultPath, settingRows, type SettingRow } from '../adapters/config/settings-table.ts';
+import { channelKeys } from '../adapters/config/channel-groups.ts';
 import { wrapped } from './product-facts.ts';
 
 /** What a service has otherwise than a program that is started by hand. */
@@ -8,6 +9,8 @@ const active: Readonly<Record<string, string>> = {
   statedir: '/run/concierge-ga',
   'retry-path': 'true',
 };
+
+const comment = (text: string): readonly string[] => wrapped(text, 118).map((line) => `# ${line}`);
 
 /** `concierge-ga.conf` as it is installed: every setting, commented out with its default. */
 export function configurationSample(): string {
@@ -20,8 +23,15 @@ export function configurationSample(): string {
     `[${name}]`,
     ...settingRows.filter(([, row]) => row.group === name).flatMap(([, row]) => setting(row)),
   ];
-  return `${[...head, ...group('general'), ...group('concierge')].join('\n')}\n`;
+  return `${[...head, ...group('general'), ...group('concierge'), ...channel].join('\n')}\n`;
 }
+
+const channel: readonly string[] = [
+  '',
+  ...comment('Further channels, up to eight of them, each in a group of its own:'),
+  '#[channel tools]',
+  ...channelKeys.map(({ key }) => `#${key}=${{ method: 'vsock-listen', path: '4294967295:1025', profile: 'full', handles: 'own', 'vsock-allow': '2' }[key]}`),
+];
 
 function setting(row: SettingRow): readonly string[] {
   const value = active[row.key];
@@ -33,5 +43,3 @@ function fallback(row: SettingRow): string {
   const value = row.fallback?.('posix') ?? row.bare ?? '';
   return typeof value === 'object' ? value.join(',') : String(value);
 }
-
-const comment = (text: string): readonly string[] => wrapped(text, 118).map((line) => `# ${line}`);

@@ -23,11 +23,12 @@ export function auditJournal(send: SendDatagram, ident: string): AuditSink {
   };
 }
 
-function fieldsOf({ command, channel, arguments: args, withheld, rule, result, code, microseconds }: AuditEntry): Record<string, string> {
+function fieldsOf({ command, channel, peer, arguments: args, withheld, rule, result, code, microseconds }: AuditEntry): Record<string, string> {
   return {
     MESSAGE: `${command} by ${channel}: ${result}${code === undefined ? '' : ` (${code})`}${rule === undefined ? '' : `, rule ${rule}`}`,
     CONCIERGE_COMMAND: command,
     CONCIERGE_CHANNEL: channel,
+    ...(peer !== undefined && Object.fromEntries(Object.entries(peer).map(([name, value]) => [`CONCIERGE_PEER_${name.toUpperCase()}`, String(value)]))),
     CONCIERGE_RESULT: result,
     CONCIERGE_MICROSECONDS: String(microseconds),
     ...(args !== undefined && { CONCIERGE_ARGUMENTS: JSON.stringify(args) }),

@@ -20,6 +20,14 @@ export interface AgentContext {
   readonly keeper?: Keeper;
   /** Told in a few words how the channel is, each time that this changes, where that can be otherwise than open. */
   readonly channelIs?: (state: string) => void;
+  /** The same of a channel besides the first, with its name. */
+  readonly furtherChannelIs?: (name: string, state: string) => void;
+}
+
+/** A channel besides the first one. It is waited for, and never lost. */
+export interface FurtherTransport {
+  readonly name: string;
+  readonly transport: Transport;
 }
 
 /** An agent that is put together and not yet reachable. */
@@ -29,13 +37,14 @@ export interface AgentParts {
     usePolicy?(rules: PolicyRules): void;
     /** What changes while something is frozen. */
     readonly freeze?: { readonly isFrozen: boolean } | undefined;
-    serve(connection: Connection): void;
+    serve(connection: Connection, channel?: string): void;
     /** The channel is open: from now on it may go to sleep. Absent: it never does. */
     ready?(): void;
     /** Thaws whatever is frozen, then ends every conversation. Called once. */
     stop(): Promise<void>;
   };
   readonly transport: Transport;
+  readonly further?: readonly FurtherTransport[];
 }
 
 /** What `adapters/container.ts` exports. Errors are sentences for the administrator. */

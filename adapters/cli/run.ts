@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { resolve } from 'node:path';
 import { messageOf } from '../../core/errors/agent-error.ts';
-import type { Keeper } from '../../core/ports/index.ts';
+import type { Keeper, Transport } from '../../core/ports/index.ts';
 import type { Settings } from '../config/settings.ts';
 import { compatibleWith, version } from '../config/product.ts';
 import { ProcessLog } from '../logging/process-log.ts';
@@ -46,6 +46,9 @@ export type RunResult = { readonly status: number } | { readonly signal: NodeJS.
 
 /** How long the last lines of the log may take to be written, in milliseconds. */
 const lastLinesMs = 2000;
+
+/** How long channels besides the first may take to open before the agent goes on without them, in milliseconds. */
+const openingMs = 2000;
 
 /**
  * The life of an agent, from its settings to its end. Whatever ends it, what is frozen is thawed first.
@@ -126,9 +129,14 @@ class Life {
     if (settings.daemon) process.umask(0o077);
     if (frozen) void this.#store.thawed.then(() => log.release());
     let channel: string | undefined;
+    const further = new Map<string, string>();
     let told = (): void => undefined;
     const channelIs = (state: string): void => {
       channel = state;
+      told();
+    };
+    const furtherChannelIs = (name: string, state: string): void => {
+      further.set(name, state);
       told();
     };
     if (keeper?.reason.startsWith('died') === true) log.warning(() => `the agent before this one has ended unexpectedly: ${keeper.reason}`);
@@ -139,12 +147,17 @@ class Life {
       ...(this.#audit === undefined ? {} : { audit: this.#audit }),
       activated,
       channelIs,
+      furtherChannelIs,
       ...(keeper === undefined ? {} : { kept: keeper, keeper: this.#asPort(keeper) }),
     });
     this.#parts = parts;
     makeThreadPool();
     if (process.pid === 1) addon?.reapOrphans();
+    // What an earlier agent had with one channel only is nobody's.
+    if (settings.channels.length > 0) keeper?.dropRest();
     await parts.transport.open((connection) => parts.agent.serve(connection));
+    // One that hangs in its opening keeps no host of another waiting.
+    await within(openingMs, Promise.all((parts.further ?? []).map(({ name, transport }) => transport.open((connection) => parts.agent.serve(connection, name)))));
     keeper?.dropRest();
     void keeper?.lost.then(() => watch.end({ kind: 'orphaned' }));
     parts.agent.ready?.();
@@ -152,7 +165,8 @@ class Life {
     parts.transport.lost.then(lost, lost);
     // A service of Windows has no pid file and no controlling terminal to leave.
     if (settings.daemon && process.platform !== 'win32') this.#settleDown(log, frozen);
-    const status = (): string => oneLine(channel ?? `Serving ${parts.transport.description}`);
+    const status = (): string =>
+      oneLine([channel ?? `Serving ${parts.transport.description}`, ...Array.from(further, ([name, state]) => `${name}: ${state}`)].join('; '));
     log.debug(() => status().replace(/^[SW]/, (initial) => initial.toLowerCase()));
     notify(`READY=1\nSTATUS=${status()}`);
     told = () => notify(`STATUS=${status()}`);
@@ -250,7 +264,7 @@ class Life {
     if (ending.kind === 'lost') log?.error(() => `the channel is lost: ${ending.reason} (with --retry-path the agent would wait for it)`);
     if (this.#parts !== undefined) this.#options.notify('STOPPING=1');
     await this.#attempt('failed to clean up frozen filesystems', () => this.#parts?.agent.stop());
-    await this.#attempt('failed to close the channel', () => this.#parts?.transport.close());
+    for (const transport of this.#transports()) await this.#attempt('failed to close the channel', () => transport.close());
     log?.debug(() => `ending: ${describe(ending)}`);
     await this.#attempt('failed to remove the pid file', () => this.#pidFile?.remove());
     this.#store.close();
@@ -259,6 +273,11 @@ class Life {
     log?.release();
     if (log !== undefined) await within(lastLinesMs, Promise.all([log.flush(), this.#audit?.flush()]));
     this.#watch?.stop();
+  }
+
+  #transports(): readonly Transport[] {
+    const { transport, further = [] } = this.#parts ?? {};
+    return [...(transport === undefined ? [] : [transport]), ...further.map((one) => one.transport)];
   }
 
   async #attempt(what: string, work: () => Promise<void> | void): Promise<void> {
@@ -283,8 +302,12 @@ const absolute = (settings: Settings): Settings => ({
   logfile: settings.logfile === undefined ? undefined : resolve(settings.logfile),
   audit: settings.audit === undefined || settings.audit === 'journald' ? settings.audit : resolve(settings.audit),
   // Left as it is where it can be: a socket's path must not be longer than 107 bytes.
-  path: settings.daemon && settings.path !== undefined && settings.method !== 'vsock-listen' ? resolve(settings.path) : settings.path,
+  path: absolutePath(settings, settings),
+  channels: settings.channels.map((channel) => ({ ...channel, path: absolutePath(channel, settings) })),
 });
+
+const absolutePath = ({ method, path }: Pick<Settings, 'method' | 'path'>, { daemon }: Settings): string | undefined =>
+  (daemon && path !== undefined && method !== 'vsock-listen' ? resolve(path) : path);
 
 /** A path may have a newline in it, and each line to the service manager is an order of its own. */
 const oneLine = (text: string): string => text.replaceAll(/[\r\n]/g, ' ');

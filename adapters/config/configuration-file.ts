@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { osCode, messageOf } from '../../core/errors/agent-error.ts';
 import { isUntrusted } from '../shared/trust/place-guard.ts';
+import { type ChannelGroup, ChannelGroupError, channelGroups, isChannelGroup } from './channel-groups.ts';
 import { KeyFile, KeyFileError } from './key-file.ts';
 import { settingRows, type SettingName, type SettingRow } from './settings-table.ts';
 
@@ -8,6 +9,7 @@ import { settingRows, type SettingName, type SettingRow } from './settings-table
 export type ReadFile = (path: string) => Uint8Array;
 
 export interface FileValues {
+  readonly channels: readonly ChannelGroup[];
   readonly values: readonly { readonly name: SettingName; readonly row: SettingRow; readonly value: string | boolean }[];
   /** `group/key` of keys that nobody knows. */
   readonly unknown: readonly string[];
@@ -44,11 +46,12 @@ export function loadConfiguration(path: string, readFile: ReadFile): FileValues 
     const written = knownGroups.flatMap((group) => file.keys(group).map((key) => `${group}/${key}`));
     return {
       values,
+      channels: channelGroups(file),
       unknown: written.filter((key) => !known.has(key)),
-      unknownGroups: file.groups.filter((group) => knownGroups.every((name) => name !== group)),
+      unknownGroups: file.groups.filter((group) => !isChannelGroup(group) && knownGroups.every((name) => name !== group)),
     };
   } catch (error) {
-    if (error instanceof KeyFileError) return { problem: error.message, missing: false, untrusted: false };
+    if (error instanceof KeyFileError || error instanceof ChannelGroupError) return { problem: error.message, missing: false, untrusted: false };
     return { problem: messageOf(error), missing: osCode(error) === 'ENOENT', untrusted: isUntrusted(error) };
   }
 }

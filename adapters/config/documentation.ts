@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { channelKeys } from './channel-groups.ts';
 import { settingRows, type SettingRow } from './settings-table.ts';
 
 /** The table of settings for `docs/configuration.md`; a test keeps the file equal to it. */
@@ -11,8 +12,18 @@ export function settingsDocumentation(): string {
     ...settingRows.filter(([, row]) => row.group === group).map(([, row]) => tableRow(row)),
     '',
   ];
-  return [...section('general'), ...section('concierge')].join('\n');
+  return [...section('general'), ...section('concierge'), ...channelSection].join('\n');
 }
+
+/** A channel besides that of `[general]` is configured in the file alone. */
+const channelSection: readonly string[] = [
+  '### `[channel NAME]`',
+  '',
+  '| key | type | default | what for |',
+  '|---|---|---|---|',
+  ...channelKeys.map(({ key, type, fallback: absent, doc }) => `| \`${key}\` | ${type} | ${absent} | ${doc} |`),
+  '',
+];
 
 function tableRow(row: SettingRow): string {
   const { short, long, argument } = row.option;

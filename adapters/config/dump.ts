@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { NamedChannel } from './channel-groups.ts';
 import { escapeValue } from './key-file.ts';
 import type { Settings } from './settings.ts';
 import { settingRows, type Platform, type SettingName, type SettingRow } from './settings-table.ts';
@@ -12,8 +13,18 @@ export function dumpConfiguration(settings: Settings, platform: Platform): strin
   const own = settingRows
     .filter(([name, row]) => row.group === 'concierge' && String(settings[name] ?? '') !== String(row.fallback?.(platform) ?? ''))
     .flatMap(([name, row]) => line(row, settings[name]));
-  return ['[general]', ...general, ...(own.length === 0 ? [] : ['', '[concierge]', ...own]), ''].join('\n');
+  return ['[general]', ...general, ...(own.length === 0 ? [] : ['', '[concierge]', ...own]), ...settings.channels.flatMap(channelLines), ''].join('\n');
 }
+
+const channelLines = ({ name, method, path, profile, handles, vsockAllow }: NamedChannel): readonly string[] => [
+  '',
+  `[channel ${name}]`,
+  `method=${escapeValue(method)}`,
+  ...(path === undefined ? [] : [`path=${escapeValue(path)}`]),
+  `profile=${escapeValue(profile)}`,
+  `handles=${handles}`,
+  ...(vsockAllow.length === 0 ? [] : [`vsock-allow=${vsockAllow.join(',')}`]),
+];
 
 function line(row: SettingRow, value: Settings[SettingName]): readonly string[] {
   if (value === undefined) return [];

@@ -7,6 +7,8 @@
 export class KeyFile {
   /** Values are byte strings (one UTF-16 unit per byte), still escaped. */
   readonly #groups = new Map<string, Map<string, string>>();
+  /** Of each group its first line and, by key, the last one: what is said of a mistake. */
+  readonly #lines = new Map<string, number>();
 
   static parse(bytes: Uint8Array): KeyFile {
     const file = new KeyFile();
@@ -14,13 +16,21 @@ export class KeyFile {
     // Editors on Windows put a byte order mark in front.
     const lines = (text.startsWith('\u00EF\u00BB\u00BF') ? text.slice(3) : text).split('\n');
     let group: Map<string, string> | undefined;
-    for (const raw of lines) {
+    let groupName = '';
+    for (const [index, raw] of lines.entries()) {
       const line = (raw.endsWith('\r') ? raw.slice(0, -1) : raw).replace(/^[\t\n\v\f\r ]+/, '');
       if (line === '' || line.startsWith('#')) continue;
       const name = /^\[(.*)\][\t ]*$/.exec(line)?.[1];
-      if (name !== undefined) group = file.#enter(name);
-      else if (line.indexOf('=') > 0) group = file.#assign(group, line);
-      else throw new KeyFileError(`Key file contains line “${decode(line)}” which is not a key-value pair, group, or comment`);
+      if (name !== undefined) {
+        group = file.#enter(name);
+        groupName = decode(name);
+        if (!file.#lines.has(groupName)) file.#lines.set(groupName, index + 1);
+      } else if (line.indexOf('=') > 0) {
+        group = file.#assign(group, line);
+        file.#lines.set(`${groupName}/${keyOf(line)}`, index + 1);
+      } else {
+        throw new KeyFileError(`Key file contains line “${decode(line)}” which is not a key-value pair, group, or comment`);
+      }
     }
     return file;
   }
@@ -37,7 +47,7 @@ export class KeyFile {
   #assign(group: Map<string, string> | undefined, line: string): Map<string, string> {
     if (group === undefined) throw new KeyFileError('Key file does not start with a group');
     const equals = line.indexOf('=');
-    const key = line.slice(0, equals).replace(/[\t ]+$/, '');
+    const key = keyOf(line);
     if (!/^[^[\]=]+(\[[A-Za-z0-9_.@-]*\])?$/.test(key)) throw new KeyFileError(`Invalid key name: ${decode(key)}`);
     group.set(key, line.slice(equals + 1).replace(/^[\t\v\f\r ]+/, ''));
     return group;
@@ -46,6 +56,11 @@ export class KeyFile {
   /** Names of the keys of a group as they were written, a repeated key once. */
   get groups(): readonly string[] {
     return [...this.#groups.keys()].map(decode);
+  }
+
+  /** On which line a group begins, or a key has its value. */
+  line(group: string, key?: string): number | undefined {
+    return this.#lines.get(key === undefined ? group : `${group}/${key}`);
   }
 
   keys(group: string): readonly string[] {
@@ -86,6 +101,8 @@ export class KeyFileError extends Error {}
 /** The value is there and is not what the key takes: GLib's sentence, and what it takes. */
 export const uninterpretable = (key: string, takes?: string): KeyFileError =>
   new KeyFileError(`Key file contains key “${key}” which has a value that cannot be interpreted.${takes === undefined ? '' : ` (it takes ${takes})`}`);
+
+const keyOf = (line: string): string => line.slice(0, line.indexOf('=')).replace(/[\t ]+$/, '');
 
 const decode = (bytes: string): string => Buffer.from(bytes, 'latin1').toString('utf8');
 

@@ -2,6 +2,7 @@
 import { channelMethods } from '../channels/methods.ts';
 import { closestName } from '../../core/errors/closest-name.ts';
 import { isMissing, loadConfiguration, type ReadFile } from './configuration-file.ts';
+import { type ChannelGroup, ChannelGroupError, namedChannels, type NamedChannel } from './channel-groups.ts';
 import { readCommandLine, type CommandLineOption } from './command-line.ts';
 import type { GetoptItem } from './getopt.ts';
 import { configurationPaths, defaultPath, needsPath, settingRows, type Platform, type SettingRow, type SettingValues } from './settings-table.ts';
@@ -12,6 +13,8 @@ export interface Settings extends SettingValues {
   readonly path: string | undefined;
   /** Descriptor of a listening socket that the service manager opened; then `path` means nothing. */
   readonly handedOver: number | undefined;
+  /** Channels besides this one. */
+  readonly channels: readonly NamedChannel[];
 }
 
 export interface SettingsSource {
@@ -82,7 +85,9 @@ export function readSettings(source: SettingsSource): Request {
   if (settings === undefined) {
     return { kind: 'refused', reason: whyNoPath(values.method, source.platform), complaints };
   }
-  return { kind: dump ? 'dump' : 'run', settings, warnings, words, file: read.file, complaints };
+  const channels = channelsBeside(settings, read.channels, source.platform);
+  if ('problem' in channels) return { kind: 'refused', reason: `error loading configuration from path: ${read.file ?? ''}, ${channels.problem}`, complaints };
+  return { kind: dump ? 'dump' : 'run', settings: { ...settings, ...channels }, warnings, words, file: read.file, complaints };
 }
 
 /** Of a method that has no path, or is none. */
@@ -107,8 +112,8 @@ function readFiles(
   items: readonly GetoptItem<CommandLineOption>[],
   values: Values,
   warnings: string[],
-): { readonly file: string | undefined } | { readonly problem: string } {
-  if (source.withoutFile === true) return { file: undefined };
+): { readonly file: string | undefined; readonly channels: readonly ChannelGroup[] } | { readonly problem: string } {
+  if (source.withoutFile === true) return { file: undefined, channels: [] };
   const named = items.findLast((item) => item.kind === 'option' && item.option.does === 'config');
   const given = named?.kind === 'option' ? named.value : undefined;
   const variable = source.configurationVariable;
@@ -125,11 +130,11 @@ function readFiles(
       const problem = set(values, name, row, value);
       if (problem !== undefined) return { problem: `error loading configuration from path: ${path}, key “${row.key}”: ${problem}` };
     }
-    warnings.push(...loaded.unknownGroups.map((group) => `${path}: there is no group [${group}]; it and its keys are ignored (there are [general] and [concierge])`));
+    warnings.push(...loaded.unknownGroups.map((group) => `${path}: there is no group [${group}]; it and its keys are ignored (there are [general], [concierge] and [channel NAME])`));
     warnings.push(...loaded.unknown.map((key) => `${path}: there is no setting ${key}; it is ignored${suggestion(key)}`));
-    return { file: path };
+    return { file: path, channels: loaded.channels };
   }
-  return { file: undefined };
+  return { file: undefined, channels: [] };
 }
 
 /** A setting in the wrong group, or misspelt, for one `group/key` that nobody knows. */
@@ -162,7 +167,19 @@ function set(values: Values, name: keyof Values, row: SettingRow, value: string 
   return undefined;
 }
 
-function complete(values: Values, { platform, handedOver }: SettingsSource): Settings | undefined {
+/** Those of the file, which has no say over what the command line has said of the first. */
+function channelsBeside(settings: MainSettings, groups: readonly ChannelGroup[], platform: Platform): Pick<Settings, 'channels'> | { readonly problem: string } {
+  try {
+    return { channels: namedChannels(groups, settings, platform) };
+  } catch (error) {
+    if (error instanceof ChannelGroupError) return { problem: error.message };
+    throw error;
+  }
+}
+
+type MainSettings = Omit<Settings, 'channels'>;
+
+function complete(values: Values, { platform, handedOver }: SettingsSource): MainSettings | undefined {
   if (handedOver !== undefined) return { ...values, method: handedOver.method, path: undefined, handedOver: handedOver.fd };
   const path = values.path ?? defaultPath(values.method, platform);
   // A method of a backend's own may have a path of its own.

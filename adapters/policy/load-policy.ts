@@ -30,39 +30,71 @@ export interface LoadedPolicy {
   readonly warnings: readonly string[];
 }
 
-type PolicySettings = Pick<Settings, 'policyDirectory' | 'profile' | 'method' | 'allowRpcs' | 'blockRpcs'>;
+type PolicySettings = Pick<Settings, 'policyDirectory' | 'profile' | 'method' | 'allowRpcs' | 'blockRpcs' | 'channels'>;
 
 const platform: Platform = process.platform === 'win32' ? 'windows' : 'posix';
 
 const isBuiltIn = (profile: string): profile is ProfileName => profileNames.some((name) => name === profile);
 
 /**
- * The rules that are in force: those of the files, then those of the profile.
+ * The rules that are in force: those of the files, then those of the profile of each channel.
  *
  * @throws failed error with a line for each mistake, or the sentence of the rule of trusted places
  */
 export async function loadPolicy(settings: PolicySettings): Promise<LoadedPolicy> {
-  const { profile } = settings;
-  const files = await filesOf(settings);
+  const { policyDirectory, channels } = settings;
+  const common = await filesOf(settings);
+  const used = profilesOf(settings);
+  const own = [...used.keys()].filter((profile) => !isBuiltIn(profile)).map((profile) => ({ profile, file: ownProfile(policyDirectory, profile) }));
+  const files = [...common, ...own.map(({ file }) => file)];
   const parsed = files.length === 0 ? [] : await parseAll(files);
-  const own = await withRealRoots(parsed.flatMap(({ rules }) => rules));
-  const built: readonly Rule[] = isBuiltIn(profile) ? profiles[profile] : [];
-  demandSound([...own, ...built]);
-  const rules = { rules: [...own, ...built], ...defaultOf(files, parsed), ...(platform === 'windows' && { caseless: true }) };
-  return { rules, files, warnings: warningsAbout(rules, settings) };
+  const written = new Map(files.map((file, index) => [file, parsed[index] as PolicyFile]));
+  const isAlone = channels.length === 0;
+  const ofProfiles = [...used].flatMap(([profile, at]) => {
+    const rules = isBuiltIn(profile) ? profiles[profile] : rulesOfProfile(written.get(ownProfile(policyDirectory, profile)) as PolicyFile, profile, isAlone);
+    return isAlone ? rules : rules.map((rule): Rule => ({ ...rule, at }));
+  });
+  const rules = await withRealRoots([...common.flatMap((file) => (written.get(file) as PolicyFile).rules), ...ofProfiles]);
+  demandSound(rules);
+  // Of several channels a profile's default is for those that have it.
+  const speakers = isAlone ? files : common;
+  const policy = {
+    rules,
+    ...defaultOf(speakers, speakers.map((file) => written.get(file) as PolicyFile)),
+    ...(platform === 'windows' && { caseless: true }),
+    ...(!isAlone && { methods: new Map(channels.map(({ name, method }) => [name, method])) }),
+  };
+  return { rules: policy, files, warnings: warningsAbout(policy, settings) };
+}
+
+/** Which channels have a profile; the first one is called by its method. */
+function profilesOf({ profile, method, channels }: PolicySettings): ReadonlyMap<string, readonly string[]> {
+  const used = new Map<string, string[]>();
+  for (const [its, name] of [[profile, method], ...channels.map((channel) => [channel.profile, channel.name])] as const) {
+    const names = used.get(its);
+    if (names === undefined) used.set(its, [name]);
+    else names.push(name);
+  }
+  return used;
+}
+
+/** Where there are several channels its default stands at their end, as a rule. */
+function rulesOfProfile({ rules, otherwise, tell = 'log' }: PolicyFile, profile: string, isAlone: boolean): readonly Rule[] {
+  if (isAlone || otherwise === undefined) return rules;
+  return [...rules, { name: `default-of-${profile}`, effect: otherwise, reason: 'no rule fits', tell, origin: { kind: 'built-in' } }];
 }
 
 /** Whether anything can change by reading it again. */
-export const hasPolicyFiles = ({ policyDirectory, profile }: PolicySettings): boolean => !isBuiltIn(profile) || listing(policyDirectory) !== undefined;
+export const hasPolicyFiles = ({ policyDirectory, profile, channels }: PolicySettings): boolean =>
+  [profile, ...channels.map((channel) => channel.profile)].some((its) => !isBuiltIn(its)) || listing(policyDirectory) !== undefined;
 
-async function filesOf({ policyDirectory, profile }: PolicySettings): Promise<readonly string[]> {
+async function filesOf({ policyDirectory }: PolicySettings): Promise<readonly string[]> {
   const names = listing(policyDirectory);
   if (names === undefined && policyDirectory !== '' && policyDirectory !== settingsTable.policyDirectory.fallback(platform)) {
     throw AgentError.failed(`there is no directory ${policyDirectory} (policy-directory)`);
   }
   if (names !== undefined) await demandTrusted(policyDirectory);
-  const rules = (names ?? []).filter((name) => /^[^.].*\.ya?ml$/.test(name)).toSorted().map((name) => join(policyDirectory, name));
-  return isBuiltIn(profile) ? rules : [...rules, ownProfile(policyDirectory, profile)];
+  return (names ?? []).filter((name) => /^[^.].*\.ya?ml$/.test(name)).toSorted().map((name) => join(policyDirectory, name));
 }
 
 function listing(directory: string): readonly string[] | undefined {
@@ -173,12 +205,20 @@ function realPlaceByName(path: string): string {
   }
 }
 
-/** Names of channels: those of this system, and the configured one, which a backend may have brought. */
-export const methodsKnown = (method: string): ReadonlySet<string> => new Set([method, ...channelMethods[platform].map(({ name }): string => name)]);
+/** Names of channels: those that are configured, and the methods of this system. */
+export const channelsKnown = ({ method, channels }: Pick<Settings, 'method' | 'channels'>): ReadonlySet<string> =>
+  new Set([...channels.map(({ name }) => name), method, ...channels.map((channel) => channel.method), ...channelMethods[platform].map(({ name }): string => name)]);
 
-function warningsAbout(rules: PolicyRules, { allowRpcs: allow, blockRpcs: block, method }: PolicySettings): readonly string[] {
+/** One sentence about a channel that is not there. */
+export function noSuchChannel(name: string, known: ReadonlySet<string>): string {
+  const meant = closestName(name, [...known]);
+  return `no channel is named '${name}': there are ${[...known].join(', ')}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`;
+}
+
+function warningsAbout(rules: PolicyRules, settings: PolicySettings): readonly string[] {
   if (rules.rules.length === 0) return [];
-  const known = methodsKnown(method);
-  const strange = rules.rules.flatMap((rule) => (rule.channels ?? []).filter((name) => !known.has(name)).map((name) => ({ rule, sentence: `no channel is named '${name}': there are ${[...known].join(', ')}` })));
-  return [...strange, ...doubtsAbout(new Policy({ allow, block }, rules), commands)].map(({ rule, sentence }) => `${originText(rule.origin)}: rule ${rule.name}: ${sentence}`);
+  const known = channelsKnown(settings);
+  const strange = rules.rules.flatMap((rule) => (rule.channels ?? []).filter((name) => !known.has(name)).map((name) => ({ rule, sentence: noSuchChannel(name, known) })));
+  const policy = new Policy({ allow: settings.allowRpcs, block: settings.blockRpcs }, rules);
+  return [...strange, ...doubtsAbout(policy, commands)].map(({ rule, sentence }) => `${originText(rule.origin)}: rule ${rule.name}: ${sentence}`);
 }

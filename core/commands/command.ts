@@ -13,10 +13,12 @@ import type { FileHandleTable } from '../state/file-handles.ts';
 import type { ProcessTable } from '../state/processes.ts';
 import type { ProgramTable } from '../state/programs.ts';
 
-/** What every handler may use. One per agent, shared by all connections. */
+/** What every handler may use. One per channel, shared by all its connections. */
 export interface CommandContext {
   /** By which channel the request came. */
   readonly channel: string;
+  /** Requests of the channel that have not been answered, those of hosts that have left among them. */
+  readonly load: { underWay: number };
   /** There where the policy judges what is opened: nothing else may be opened then, and nothing done before it has been asked. */
   readonly admission?: Admission;
   readonly backend: Backend;

@@ -43,7 +43,11 @@ function whyDoubted(rule: Rule, schemas: readonly CommandSchema[], decided: Read
   return first === undefined || earlier.includes(undefined) ? undefined : `it never fits: rule ${first.name} (${originText(first.origin)}) has decided before`;
 }
 
-function deciderOf({ channels }: Rule, { always, by }: Decided): Rule | undefined {
+/** By which channels a rule is about something; absent: by any. Of a profile it is those that have the profile. */
+const channelsOf = ({ channels, at }: Rule): readonly string[] | undefined => (at === undefined ? channels : channels === undefined ? at : at.filter((name) => channels.includes(name)));
+
+function deciderOf(rule: Rule, { always, by }: Decided): Rule | undefined {
+  const channels = channelsOf(rule);
   if (always !== undefined || channels === undefined) return always;
   const each = channels.map((channel) => by.get(channel));
   return each.includes(undefined) ? undefined : each[0];
@@ -53,7 +57,8 @@ function note(rule: Rule, decided: ReadonlyMap<CommandSchema, Decided>): void {
   const isNamed = naming(rule);
   for (const [schema, its] of decided) {
     if (!isNamed(schema) || conditionsThatCount(rule, schema)?.length !== 0) continue;
-    if (rule.channels === undefined) its.always ??= rule;
-    else for (const channel of rule.channels) if (!its.by.has(channel)) its.by.set(channel, rule);
+    const channels = channelsOf(rule);
+    if (channels === undefined) its.always ??= rule;
+    else for (const channel of channels) if (!its.by.has(channel)) its.by.set(channel, rule);
   }
 }

@@ -20,6 +20,8 @@ export interface PolicyRules {
   readonly tell?: Rule['tell'];
   /** Names of variables and users are compared without case. */
   readonly caseless?: boolean;
+  /** Methods of the channels that have names of their own. */
+  readonly methods?: ReadonlyMap<string, string>;
 }
 
 /** `rule` is absent where the freeze decides. */
@@ -64,12 +66,14 @@ export class Policy {
   readonly rules: readonly Rule[];
   readonly caseless: boolean;
   readonly #lists: PolicyLists;
+  readonly #methods: ReadonlyMap<string, string>;
   readonly #plans = new Map<string, Map<CommandSchema, Plan>>();
   readonly #names: ReadonlyMap<Rule, (schema: CommandSchema) => boolean>;
 
-  constructor(lists: PolicyLists, { rules, otherwise, tell = 'log', caseless = false }: PolicyRules = { rules: [], otherwise: 'allow' }) {
+  constructor(lists: PolicyLists, { rules, otherwise, tell = 'log', caseless = false, methods = new Map() }: PolicyRules = { rules: [], otherwise: 'allow' }) {
     this.#lists = lists;
     this.caseless = caseless;
+    this.#methods = methods;
     this.rules = [...listRules(lists), ...rules, { name: 'default', effect: otherwise, reason: 'no rule fits', tell, origin: { kind: 'built-in' } }];
     this.#names = new Map(this.rules.map((rule) => [rule, naming(rule)]));
   }
@@ -93,7 +97,12 @@ export class Policy {
 
   /** Whether a rule is about a command that comes by a channel. */
   names(rule: Rule, schema: CommandSchema, channel: string): boolean {
-    return (rule.channels === undefined || rule.channels.includes(channel)) && this.#names.get(rule)?.(schema) === true;
+    return this.#isBy(rule, channel) && this.#names.get(rule)?.(schema) === true;
+  }
+
+  #isBy({ channels, at }: Rule, channel: string): boolean {
+    if (at?.includes(channel) === false) return false;
+    return channels === undefined || channels.includes(channel) || channels.includes(this.#methods.get(channel) ?? channel);
   }
 
   /** Names on the lists that are no commands at all: a typing mistake in a block list is a hole. */

@@ -36,8 +36,10 @@ export interface Rule {
   readonly groups?: readonly CommandGroup[];
   /** Names or patterns of commands that it is not about after all. */
   readonly except?: readonly string[];
-  /** By which channels a request has to come; absent: by any. */
+  /** By which channels a request has to come, by their names or methods; absent: by any. */
   readonly channels?: readonly string[];
+  /** Of a profile: names of the channels that have it, where there are several. */
+  readonly at?: readonly string[];
   readonly when?: Conditions;
   /** Why, for people. */
   readonly reason?: string;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What one request came to, without anything secret in it. */
+import type { Peer } from './transport.ts';
+
 export interface AuditEntry {
   /** When it came, in nanoseconds since 1970-01-01 UTC. */
   readonly at: bigint;
   readonly channel: string;
+  /** Who asked, where the system tells. */
+  readonly peer?: Peer;
   readonly command: string;
   /** Those that are no secret; absent where they were not looked at. */
   readonly arguments?: Readonly<Record<string, unknown>>;

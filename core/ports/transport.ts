@@ -78,7 +78,12 @@ export interface ConnectionSink {
   closed(): void;
 }
 
+/** Who is at the other end, as the kernel says: a process (`pid` 0: one that this system cannot see), or a port of another machine. */
+export type Peer = { readonly pid: number; readonly uid: number } | { readonly cid: number; readonly port: number };
+
 export interface Connection {
+  /** Absent where nobody tells. */
+  readonly peer?: Peer;
   /**
    * True where the other end is gone when this guest is restored, without this end being told: a vsock connection. A port goes on
    * with the host of now.

@@ -2,7 +2,7 @@
 import { protocolLimits } from './limits.ts';
 
 /**
- * What the unfinished requests of all hosts together may weigh. Each of them has its own limits; without this one, eight
+ * What the unfinished requests of all hosts of a channel together may weigh. Each of them has its own limits; without this one, eight
  * hosts that stop within a string of 64 MiB would end a small guest's agent for want of memory.
  */
 export class InputBudget {

@@ -11,7 +11,7 @@ export const protocolLimits = {
   depth: 1024,
   /** Bytes in one file read: their base64 is exactly 64 MiB, so that a peer with the same parser can read the reply. */
   fileRead: 48 * MEBIBYTE,
-  /** Weight of the unfinished requests of all hosts together: as much as one of them can weigh at most. */
+  /** Weight of the unfinished requests of all hosts of a channel together: as much as one of them can weigh at most. */
   inputWeight: 160 * MEBIBYTE,
   /** What a token weighs beside its bytes: about the memory of an empty list. */
   tokenWeight: 48,

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Peer } from '../ports/index.ts';
+
 /** Who asks: one host, for as long as it is there. */
 export interface Caller {
+  /** Who it is, where the system tells. */
+  readonly peer?: Peer | undefined;
   /** It has left: its connection is closed, or another host has it now. */
   readonly isGone: boolean;
   /** Calls back once when it leaves. Answers how not to be called any more. */
@@ -14,9 +18,14 @@ export interface Caller {
 
 /** One host on one connection, as its session knows it. */
 export class PresentHost implements Caller {
+  readonly peer: Peer | undefined;
   #isGone = false;
   #leaving: Set<() => void> | undefined;
   #waiting: (() => void) | undefined;
+
+  constructor(peer?: Peer) {
+    this.peer = peer;
+  }
 
   get isGone(): boolean {
     return this.#isGone;

@@ -12,7 +12,15 @@ import { commandsOf, lackingCommands, measured } from '../reference-commands.ts'
 const longFlushMs = 10_000;
 
 /** Whether the host can come, as far as that can be told without opening anything. */
-export async function channelFindings(channels: Channels, { method, path: given }: Settings): Promise<readonly Finding[]> {
+export async function channelFindings(channels: Channels, settings: Settings): Promise<readonly Finding[]> {
+  const further = await Promise.all(settings.channels.map(async ({ name, ...channel }) => {
+    const findings = await oneChannel(channels, channel);
+    return findings.map((finding) => ({ ...finding, subject: `channel ${name}` }));
+  }));
+  return [...(await oneChannel(channels, settings)), ...further.flat()];
+}
+
+async function oneChannel(channels: Channels, { method, path: given }: Pick<Settings, 'method' | 'path'>): Promise<readonly Finding[]> {
   let path: string;
   try {
     path = channelPath(channels, method, given);

@@ -36,7 +36,7 @@ export const subcommands: readonly SubcommandEntry[] = [
   },
   {
     name: 'policy',
-    summary: '`explain COMMAND [NAME=VALUE...] [--channel=METHOD]`: what the policy says of a request, by which rule, and what would have to change. `check`: whether the agent can use it. `show`: all rules in order. [--json]',
+    summary: '`explain COMMAND [NAME=VALUE...] [--channel=NAME]`: what the policy says of a request, by which rule, and what would have to change. `check`: whether the agent can use it. `show`: all rules in order. [--json]',
     flags: ['json'],
     options: ['channel'],
     load: () => import('./policy.ts'),

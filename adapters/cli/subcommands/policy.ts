@@ -13,7 +13,7 @@ import type { CommandSchema } from '../../../core/schema/command.ts';
 import { commandNames, commands } from '../../../core/schema/index.ts';
 import type { SchemaType } from '../../../core/schema/types.ts';
 import { validateArguments } from '../../../core/schema/validate.ts';
-import { methodsKnown } from '../../policy/load-policy.ts';
+import { channelsKnown, noSuchChannel } from '../../policy/load-policy.ts';
 import type { SubcommandContext } from '../subcommand.ts';
 
 const verbs = ['explain', 'check', 'show'] as const;
@@ -59,11 +59,11 @@ async function show(context: SubcommandContext): Promise<number> {
 const asJson = (value: unknown): string => harmlessJson(JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? Number(member) : member), 2));
 
 function ruleText(rule: Rule): string {
-  const { name, effect, commands: named = [], groups = [], except = [], channels = [], when = {}, reason, tell, origin } = rule;
+  const { name, effect, commands: named = [], groups = [], except = [], channels = [], at = [], when = {}, reason, tell, origin } = rule;
   const about = [...groups.map((group) => `group ${group}`), ...named].join(', ') || 'everything';
   const conditions = Object.entries(when).map(([condition, value]) => `  when ${condition}: ${JSON.stringify(value, (_key, member: unknown) => (typeof member === 'bigint' ? Number(member) : member))}\n`);
   return [
-    `${name} (${originText(origin)}): ${effect} ${about}${except.length === 0 ? '' : ` except ${except.join(', ')}`}${channels.length === 0 ? '' : ` by ${channels.join(', ')}`}\n`,
+    `${name} (${originText(origin)}): ${effect} ${about}${except.length === 0 ? '' : ` except ${except.join(', ')}`}${channels.length === 0 ? '' : ` by ${channels.join(', ')}`}${at.length === 0 ? '' : ` (profile of ${at.join(', ')})`}\n`,
     ...conditions,
     ...(effect === 'refuse' ? [`  told to the ${tell}${reason === undefined ? '' : `: ${reason}`}\n`] : []),
   ].join('');
@@ -77,13 +77,15 @@ async function explainTo(context: SubcommandContext, name: string, words: readon
     throw AgentError.failed(`no command is named '${name}'${meant === undefined ? '' : `: did you mean ${meant}?`}`);
   }
   const channel = context.options?.get('channel') ?? context.settings.method;
-  const methods = methodsKnown(context.settings.method);
-  if (!methods.has(channel)) throw AgentError.failed(`no channel is named '${channel}': there are ${[...methods].join(', ')}`);
+  const { method, channels } = context.settings;
+  // Of several, each has its profile; one that is not there has none.
+  const known = channels.length === 0 ? channelsKnown(context.settings) : new Set([method, ...channels.map((one) => one.name)]);
+  if (!known.has(channel)) throw AgentError.failed(noSuchChannel(channel, known));
   const policy = await policyOf(context);
   const args = validateArguments(schema.arguments, argumentsFrom(schema, words));
-  const known = factsOf(schema, args);
-  const first = explain(policy, schema, channel, known);
-  const opened = first.decision.kind === 'unopened' ? await lookAt(await context.composition.createBackend(context.settings), args, known) : undefined;
+  const facts = factsOf(schema, args);
+  const first = explain(policy, schema, channel, facts);
+  const opened = first.decision.kind === 'unopened' ? await lookAt(await context.composition.createBackend(context.settings), args, facts) : undefined;
   const { decision, rules } = opened === undefined ? first : explain(policy, schema, channel, opened);
   const told = { command: name, channel, ...openedText(opened), decision: decision.kind, ...ruleNamed(decision.rule), rules: rules.map(weighedJson) };
   context.print(context.flags.has('json') ? `${asJson(told)}\n` : harmlessLines(asText(name, channel, opened, { decision, rules }, policy)));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer';
-import type { Connection, ConnectionSink } from '../../../core/ports/index.ts';
+import type { Connection, ConnectionSink, Peer } from '../../../core/ports/index.ts';
 import { channelAddon, channelEvent, type NativeChannel } from './channel-binding.ts';
 import { RequestStart } from '../../channels/request-start.ts';
 
@@ -15,6 +15,8 @@ let inbox: Buffer | undefined;
 
 /** Who keeps the connections. */
 export interface ConnectionOwner {
+  /** Who is at the other end. */
+  readonly peer?: Peer;
   /** Whether its other end is gone when the guest is restored. */
   readonly endsWithGeneration?: boolean;
   /** No more input will come; `errno` says why, 0 at the end of the stream. Not called after `close`. */
@@ -27,6 +29,7 @@ export interface ConnectionOwner {
 
 /** One host on one descriptor: the port's connection over the addon's channel. */
 export class ChannelConnection implements Connection {
+  readonly peer?: Peer;
   readonly #owner: ConnectionOwner;
   readonly #isPort: boolean;
   readonly #channel: NativeChannel;
@@ -42,6 +45,7 @@ export class ChannelConnection implements Connection {
   /** Takes over `fd`. `port`: a virtio-serial port, whose end of file means that no host is there. `first`: what was read of it before. */
   constructor(fd: number, kind: 'stream' | 'port', owner: ConnectionOwner, first?: Uint8Array) {
     this.#owner = owner;
+    if (owner.peer !== undefined) this.peer = owner.peer;
     this.#first = first;
     this.#isPort = kind === 'port';
     inbox ??= Buffer.allocUnsafeSlow(INBOX_SIZE);

@@ -2,6 +2,7 @@
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import { channelAddon } from './channel-binding.ts';
 import type { ListeningSocket } from './socket-transport.ts';
+import { processPeers } from './unix-listen.ts';
 import { HOST_CID, vsockPeers } from '../../shared/vsock-peers.ts';
 
 /** SD_LISTEN_FDS_START of sd_listen_fds(3). */
@@ -41,7 +42,7 @@ export function activatedSocket(
   }
   return {
     method: 'unix-listen',
-    socket: { description: `unix-listen ${path} (socket activation)`, listen, name: (peer, uid) => `process ${peer} of user ${uid}` },
+    socket: { description: `unix-listen ${path} (socket activation)`, listen, ...processPeers },
   };
 }
 

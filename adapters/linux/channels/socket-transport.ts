@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, openSync } from 'node:fs';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
-import type { ChannelOptions, Connection, KeptDescriptors, Log, Transport } from '../../../core/ports/index.ts';
+import type { ChannelOptions, Connection, KeptDescriptors, Log, Peer, Transport } from '../../../core/ports/index.ts';
 import { channelAddon, type NativeListener } from './channel-binding.ts';
 import { ChannelConnection } from './channel-connection.ts';
 
@@ -37,6 +37,8 @@ export interface ListeningSocket {
   refuses?(peer: number, detail: number): string | undefined;
   /** The client, for the log. */
   name(peer: number, detail: number): string;
+  /** The same, for the audit. */
+  peer(peer: number, detail: number): Peer;
 }
 
 export interface SocketTransportOptions extends Pick<ChannelOptions, 'log' | 'kept'> {
@@ -124,26 +126,27 @@ export class SocketTransport implements Transport {
     for (const { name, note, fd } of this.#kept?.takeAll(clientPrefix) ?? []) {
       const [peer = 0, detail = 0] = note.split(',').map(Number);
       this.#number = Math.max(this.#number, Number(name.slice(clientPrefix.length)));
-      this.#serve(fd, name, this.#socket.name(peer, detail), connected);
+      this.#serve(fd, name, [peer, detail], connected);
     }
   }
 
   #accept(fd: number, peer: number, detail: number, connected: (connection: Connection) => void): void {
-    const name = this.#socket.name(peer, detail);
     const refusal = this.#socket.refuses?.(peer, detail);
     if (refusal !== undefined) {
       closeSync(fd);
-      this.#log.warning(`${this.description}: ${name} is refused: ${refusal}`);
+      this.#log.warning(`${this.description}: ${this.#socket.name(peer, detail)} is refused: ${refusal}`);
       return;
     }
     this.#number += 1;
     const kept = `${clientPrefix}${this.#number}`;
     this.#kept?.keep(kept, 'stream', `${peer},${detail}`, fd);
-    this.#serve(fd, kept, name, connected);
+    this.#serve(fd, kept, [peer, detail], connected);
   }
 
-  #serve(fd: number, kept: string, name: string, connected: (connection: Connection) => void): void {
+  #serve(fd: number, kept: string, who: readonly [peer: number, detail: number], connected: (connection: Connection) => void): void {
+    const name = this.#socket.name(...who);
     const client: ChannelConnection = new ChannelConnection(fd, 'stream', {
+      peer: this.#socket.peer(...who),
       endsWithGeneration: this.#socket.endsWithGeneration === true,
       released: () => {
         this.#clients.delete(client);

@@ -15,6 +15,12 @@ const MODE = 0o600;
 /** Another process may take the path between finding it free and binding. */
 const ATTEMPTS = 3;
 
+/** Those who come to a Unix socket. */
+export const processPeers: Pick<ListeningSocket, 'name' | 'peer'> = {
+  name: (pid, uid) => `process ${pid} of user ${uid}`,
+  peer: (pid, uid) => ({ pid, uid }),
+};
+
 /**
  * A Unix socket at `path`, for its owner alone. A socket that nobody answers on is replaced, anything else at the path
  * is left alone (qemu-ga 11.1 unlinks whatever is there); at the end the file is removed, if it still is ours.
@@ -38,7 +44,7 @@ export function unixListen(path: string): ListeningSocket {
     remove() {
       if (bound !== undefined && isSameFile(bound, fileStatus(absolute))) unlinkSync(absolute);
     },
-    name: (pid, uid) => `process ${pid} of user ${uid}`,
+    ...processPeers,
   };
 }
 

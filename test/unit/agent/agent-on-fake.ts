@@ -7,6 +7,7 @@ import { FakeTransport } from '../../../adapters/fake/transport.ts';
 import { handlers } from '../../../core/commands/index.ts';
 import type { CommandHandler } from '../../../core/commands/command.ts';
 import { composeAgent } from '../../../core/compose-agent.ts';
+import type { FurtherChannel } from '../../../core/agent.ts';
 import type { PolicyLists, PolicyRules } from '../../../core/policy/policy.ts';
 import type { Audit, Backend } from '../../../core/ports/index.ts';
 
@@ -15,6 +16,7 @@ interface Options {
   readonly lists?: Partial<PolicyLists>;
   readonly policy?: PolicyRules;
   readonly channel?: string;
+  readonly channels?: readonly FurtherChannel[];
   readonly audit?: Audit;
   /** Changes what the machine's backend brings. */
   readonly backend?: (backend: Backend) => Backend;
@@ -24,7 +26,7 @@ interface Options {
 }
 
 /** A whole agent on a guest in memory, with a transport that hosts connect to. */
-export async function agentOnFake({ machine: description = {}, lists = {}, backend: change = (same) => same, handlers: chosen = handlers, highWater, policy, channel, audit }: Options = {}) {
+export async function agentOnFake({ machine: description = {}, lists = {}, backend: change = (same) => same, handlers: chosen = handlers, highWater, policy, channel, channels, audit }: Options = {}) {
   const machine = createFakeMachine(description);
   const backend = change(machine.backend);
   const log = new FakeLog();
@@ -36,11 +38,21 @@ export async function agentOnFake({ machine: description = {}, lists = {}, backe
     version: '11.1.0',
     ...(policy === undefined ? {} : { policy }),
     ...(channel === undefined ? {} : { channel }),
+    ...(channels === undefined ? {} : { channels }),
     ...(audit === undefined ? {} : { audit }),
   });
   const transport = new FakeTransport(highWater === undefined ? {} : { highWater });
   await transport.open((connection) => agent.serve(connection));
-  return { machine, agent, log, stateStore, transport, connect: () => transport.connect() };
+  const further = new Map<string, FakeTransport>();
+  for (const { name } of channels ?? []) {
+    const its = new FakeTransport(highWater === undefined ? {} : { highWater });
+    further.set(name, its);
+    await its.open((connection) => agent.serve(connection, name));
+  }
+  return {
+    machine, agent, log, stateStore, transport,
+    connect: (name?: string) => (name === undefined ? transport : (further.get(name) as FakeTransport)).connect(),
+  };
 }
 
 export const request = (execute: string, args?: object, id?: unknown): string =>

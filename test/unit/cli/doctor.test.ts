@@ -8,7 +8,7 @@ import { stateFindings } from '../../../adapters/cli/doctor/state-findings.ts';
 import { afterRealTime, withinLimit, type After } from '../../../adapters/cli/doctor/time-limit.ts';
 import { examine } from '../../../adapters/cli/subcommands/doctor.ts';
 import type { SubcommandContext } from '../../../adapters/cli/subcommand.ts';
-import { readSettings } from '../../../adapters/config/settings.ts';
+import { readSettings, type Settings } from '../../../adapters/config/settings.ts';
 import { asRoot } from '../../../adapters/linux/channels/access.ts';
 import { examineChannel } from '../../../adapters/linux/channels/examine-channel.ts';
 import { linuxChannels } from '../../../adapters/linux/channels/linux-channels.ts';
@@ -41,9 +41,10 @@ interface Patient {
   readonly backend?: () => Promise<Backend>;
   readonly configuration?: SubcommandContext['configuration'];
   readonly after?: After;
+  readonly channels?: Settings['channels'];
 }
 
-async function examined({ words = [], backend = async () => createFakeMachine().backend, configuration = { file: undefined, warnings: [] }, after = afterRealTime }: Patient = {}) {
+async function examined({ words = [], backend = async () => createFakeMachine().backend, configuration = { file: undefined, warnings: [] }, after = afterRealTime, channels = [] }: Patient = {}) {
   const state = join(directory, 'state');
   const request = readSettings({
     words: [`--method=unix-listen`, `--path=${join(directory, 'agent.sock')}`, `--statedir=${state}`, ...words],
@@ -56,7 +57,7 @@ async function examined({ words = [], backend = async () => createFakeMachine().
   if (request.kind !== 'run') throw new Error(request.kind);
   const printed = { text: '', json: '' };
   const context = {
-    settings: request.settings,
+    settings: { ...request.settings, channels },
     configuration,
     words: [],
     composition: { createBackend: backend, channelsOf: async () => linuxChannels, loadPolicy } as unknown as Composition,
@@ -73,6 +74,15 @@ const hook = (name: string, refused?: string, canVeto = true): Hook => ({
 });
 
 describe('the doctor', () => {
+  it('looks at each channel', async () => {
+    const channel = (name: string, method: string, path: string | undefined) => ({ name, method, path, profile: 'full', handles: 'own', vsockAllow: [] }) as const;
+    const { about } = await examined({ channels: [channel('tools', 'unix-listen', join(directory, 'none/s')), channel('odd', 'console', undefined)] });
+
+    expect(about('channel tools').map(({ verdict }) => verdict)).toEqual(['bad']);
+    expect(about('channel odd')).toMatchObject([{ verdict: 'bad', detail: expect.stringContaining('unsupported channel method/type: console') }]);
+    expect(about('channel').map(({ verdict }) => verdict)).not.toContain('bad');
+  });
+
   it('tells of rules that the agent cannot use, each mistake by its place, and of what is odd about others', async () => {
     const rules = join(directory, 'policy.d');
     mkdirSync(rules, { mode: 0o755 });

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { AgentContext } from '../../../adapters/cli/composition.ts';
+import type { AgentContext, FurtherTransport } from '../../../adapters/cli/composition.ts';
 import type { LoadedPolicy } from '../../../adapters/policy/load-policy.ts';
 import { run, type RunOptions, type RunResult } from '../../../adapters/cli/run.ts';
 import { readSettings, type Settings } from '../../../adapters/config/settings.ts';
@@ -52,6 +52,7 @@ interface Given {
   readonly create?: (context: AgentContext) => void;
   readonly loadPolicy?: () => Promise<LoadedPolicy>;
   readonly isFrozen?: boolean;
+  readonly further?: (context: AgentContext, events: string[]) => readonly FurtherTransport[];
 }
 
 /** An agent that notes what becomes of it. */
@@ -86,6 +87,7 @@ function start(given: Given = {}) {
               await given.stop?.();
             },
           },
+          ...(given.further === undefined ? {} : { further: given.further(context, events) }),
           transport: {
             description: 'unix-listen s',
             lost: lost.promise,
@@ -116,6 +118,36 @@ describe('an agent', () => {
     expect(await agent.result).toEqual({ status: 0 });
     expect(agent.events).toEqual(['create', 'open', 'ready', 'stop', 'close']);
     expect(agent.notices).toEqual(['READY=1\nSTATUS=Serving unix-listen s', 'STOPPING=1']);
+  });
+
+  it('has further channels open when it is ready, tells how they are, and closes them behind the first', async () => {
+    let changed: ((name: string, state: string) => void) | undefined;
+    const agent = start({
+      further: ({ furtherChannelIs }, events) => ['tools', 'line'].map((name) => ({
+        name,
+        transport: {
+          description: name,
+          lost: new Promise<Error>(() => undefined),
+          open: async () => {
+            changed = furtherChannelIs;
+            events.push(`open ${name}`);
+            furtherChannelIs?.(name, 'Waiting: not there');
+          },
+          close: async () => void events.push(`close ${name}`),
+        },
+      })),
+    });
+    await agent.ready;
+    changed?.('line', 'Serving line');
+
+    agent.fake.emit('SIGTERM');
+
+    expect(await agent.result).toEqual({ status: 0 });
+    expect(agent.events).toEqual(['create', 'open', 'open tools', 'open line', 'ready', 'stop', 'close', 'close tools', 'close line']);
+    expect(agent.notices).toEqual([
+      'READY=1\nSTATUS=Serving unix-listen s; tools: Waiting: not there; line: Waiting: not there',
+      'STATUS=Serving unix-listen s; tools: Waiting: not there; line: Serving line', 'STOPPING=1',
+    ]);
   });
 
   it.each(['SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGALRM'])('thaws before %s has its effect', async (signal) => {

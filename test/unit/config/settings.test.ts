@@ -74,7 +74,7 @@ describe('the configuration file', () => {
     expect(request([], { files: { [ours]: '[general]\ndaemonize=true\n[concierge]\nfreeze-timeuot=5\n[other]\nx=1\n' } })).toMatchObject({
       kind: 'run',
       warnings: [
-        `${ours}: there is no group [other]; it and its keys are ignored (there are [general] and [concierge])`,
+        `${ours}: there is no group [other]; it and its keys are ignored (there are [general], [concierge] and [channel NAME])`,
         `${ours}: there is no setting general/daemonize; it is ignored (did you mean general/daemon?)`,
         `${ours}: there is no setting concierge/freeze-timeuot; it is ignored (did you mean concierge/freeze-timeout?)`,
       ],

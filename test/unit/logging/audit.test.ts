@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { auditFile } from '../../../adapters/audit/audit-file.ts';
+import { vsockPeers } from '../../../adapters/shared/vsock-peers.ts';
 import { auditJournal, journalMessage } from '../../../adapters/audit/audit-journal.ts';
 import { AuditTrail, MAX_HELD_ENTRIES, type AuditSink } from '../../../adapters/audit/audit-trail.ts';
 import { openAudit } from '../../../adapters/audit/open-audit.ts';
@@ -120,6 +121,16 @@ describe('a file of the audit', () => {
 });
 
 describe('the journal', () => {
+  it.each([
+    [{ pid: 812, uid: 0 }, ['CONCIERGE_PEER_PID=812', 'CONCIERGE_PEER_UID=0']],
+    [vsockPeers([2]).peer(2, 1025), ['CONCIERGE_PEER_CID=2', 'CONCIERGE_PEER_PORT=1025']],
+  ])('gets who asked: %o', (peer, fields) => {
+    let sent = '';
+    auditJournal((_path, bytes) => void (sent = Buffer.from(bytes).toString()), 'concierge-ga').write(entry({ peer }));
+
+    expect(sent.split('\n').filter((line) => line.startsWith('CONCIERGE_PEER'))).toEqual(fields);
+  });
+
   it('gets fields, each in the form that its value needs', () => {
     const sent: [string, string][] = [];
     const sink = auditJournal((path, bytes) => void sent.push([path, Buffer.from(bytes).toString()]), 'concierge-ga');

@@ -3,7 +3,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadPolicy } from '../../../adapters/policy/load-policy.ts';
+import type { NamedChannel } from '../../../adapters/config/channel-groups.ts';
+import { hasPolicyFiles, loadPolicy } from '../../../adapters/policy/load-policy.ts';
 
 let base: string;
 let directory: string;
@@ -18,7 +19,7 @@ afterEach(() => rmSync(base, { recursive: true }));
 const write = (name: string, text: string, mode = 0o644): void => writeFileSync(join(directory, name), text, { mode });
 
 const load = (rest: Partial<Parameters<typeof loadPolicy>[0]> = {}) =>
-  loadPolicy({ policyDirectory: directory, profile: 'full', method: 'virtio-serial', allowRpcs: [], blockRpcs: [], ...rest });
+  loadPolicy({ policyDirectory: directory, profile: 'full', method: 'virtio-serial', allowRpcs: [], blockRpcs: [], channels: [], ...rest });
 
 /** What is said of one file, without its folder. */
 async function complaint(text: string): Promise<string> {
@@ -170,5 +171,47 @@ describe('profiles', () => {
   it('that are none are told, with what was meant', async () => {
     await expect(load({ profile: 'obsreve' })).rejects.toThrow('did you mean the profile observe?');
     await expect(load({ profile: '../x' })).rejects.toThrow("'../x' is no profile: there are full, manage, backup, observe");
+  });
+});
+
+describe('profiles of several channels', () => {
+  const channel = (name: string, profile: string): NamedChannel => ({ name, method: 'unix-listen', path: `/run/${name}`, profile, handles: 'own', vsockAllow: [] });
+
+  it('are rules for the channels that have them, behind those of the files', async () => {
+    write('a.yaml', 'rules:\n  - { name: mine, effect: allow, commands: [guest-exec], channels: [tools] }\n');
+
+    const { rules: { rules, methods, otherwise } } = await load({ profile: 'manage', channels: [channel('tools', 'observe'), channel('too', 'manage'), channel('all', 'full')] });
+
+    expect(rules.map(({ name, at }) => [name, at])).toEqual([
+      ['mine', undefined],
+      ['manage-no-programs', ['virtio-serial', 'too']], ['manage-no-files', ['virtio-serial', 'too']],
+      ['observe-allows', ['tools']], ['observe-nothing-else', ['tools']],
+    ]);
+    expect([...(methods ?? [])]).toEqual([['tools', 'unix-listen'], ['too', 'unix-listen'], ['all', 'unix-listen']]);
+    expect(otherwise).toBe('allow');
+  });
+
+  it('may be files, with a default for their channels alone', async () => {
+    mkdirSync(join(base, 'profiles'), { mode: 0o755 });
+    writeFileSync(join(base, 'profiles/strict.yaml'), 'default: refuse\ntell: host\nrules:\n  - { name: ping, effect: allow, commands: [guest-ping] }\n', { mode: 0o644 });
+    write('a.yaml', 'default: allow\nrules:\n  - { name: mine, effect: allow, commands: [guest-exec] }\n');
+
+    const { rules, files } = await load({ channels: [channel('tools', 'strict'), channel('more', 'strict')] });
+
+    expect(rules.otherwise).toBe('allow');
+    expect(rules.rules.map(({ name, effect, at, tell }) => [name, effect, at, tell])).toEqual([
+      ['mine', 'allow', undefined, 'log'], ['ping', 'allow', ['tools', 'more'], 'host'], ['default-of-strict', 'refuse', ['tools', 'more'], 'host'],
+    ]);
+    expect(files).toEqual([join(directory, 'a.yaml'), join(base, 'profiles/strict.yaml')]);
+    expect(hasPolicyFiles({ policyDirectory: '', profile: 'full', method: 'virtio-serial', allowRpcs: [], blockRpcs: [], channels: [channel('tools', 'strict')] })).toBe(true);
+    await expect(load({ channels: [channel('tools', 'managed')] })).rejects.toThrow('(did you mean the profile manage?)');
+  });
+
+  it('are named in a warning where a rule names another, with what was meant', async () => {
+    write('a.yaml', 'rules:\n  - { name: a, effect: refuse, commands: [guest-exec], channels: [toolz, tools, unix-listen] }\n');
+
+    expect((await load({ channels: [channel('tools', 'full')] })).warnings).toEqual([
+      `${directory}/a.yaml:2: rule a: no channel is named 'toolz': there are tools, virtio-serial, unix-listen, isa-serial, vsock-listen (did you mean tools?)`,
+    ]);
   });
 });

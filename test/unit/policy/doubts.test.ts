@@ -30,6 +30,18 @@ describe('doubts about rules', () => {
     ]);
   });
 
+  it('a rule of a profile behind one that has decided for all of its channels', () => {
+    expect(doubted(
+      written('power', { at: ['tools', 'serial'], groups: ['power'] }),
+      written('again', { at: ['tools'], groups: ['power'] }),
+      written('other', { at: ['vsock'], groups: ['power'] }),
+      written('both', { at: ['serial', 'vsock'], channels: ['serial'], groups: ['power'] }),
+    )).toEqual([
+      'again: it never fits: rule power (/p.yaml:9) has decided before',
+      'both: it never fits: rule power (/p.yaml:9) has decided before',
+    ]);
+  });
+
   it('a rule behind one that has decided, by any channel or by all of its own', () => {
     expect(doubted(
       written('files', { effect: 'allow', groups: ['files'] }),

@@ -49,6 +49,7 @@ export class Generator {
       ...(what >= 2 && { groups: this.some(commandGroups, 2) }),
       ...(this.below(5) === 0 && { except: this.some(commandWords, 2) }),
       ...(this.below(3) === 0 && { channels: this.some(channels, 2) }),
+      ...(this.below(6) === 0 && { at: this.some(channels, 2) }),
       ...(this.below(3) > 0 && { when: this.#conditions() }),
       tell: this.one(['host', 'log']),
       origin: { kind: 'built-in' },
@@ -96,7 +97,8 @@ export class Generator {
   }
 }
 
-const channels = ['', 'virtio-serial', 'vsock-listen'];
+const channels = ['', 'virtio-serial', 'vsock-listen', 'tools'];
+export const methods: ReadonlyMap<string, string> = new Map([['tools', 'vsock-listen']]);
 const commandWords = ['guest-exec', 'guest-file-*', 'guest-*', 'guest-ping', '*freeze*', 'guest-set-user-password', 'guest-file-open', '__org*'];
 const words = ['', 'status', 'a\nb', '--force', 's*', 'a?b', '*', 'status\n'];
 const programPatterns = ['/usr/bin/true', '/usr/bin/*', '/usr/**', '/**/true', String.raw`/usr/bin/\*`];

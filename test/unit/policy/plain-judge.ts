@@ -5,7 +5,7 @@ import type { CommandSchema } from '../../../core/schema/command.ts';
 
 /**
  * The policy a second time, as docs/policy.md tells it: slow, with regular expressions, without anything prepared. Held against
- * the real one by generated requests.
+ * the real one by generated requests. Of the channels `tools` has a name of its own, and is vsock-listen.
  */
 export function plainJudge(rules: readonly Rule[], otherwise: 'allow' | 'refuse', schema: CommandSchema, channel: string, facts: Facts): string {
   for (const rule of rules) {
@@ -39,7 +39,9 @@ const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g
 const anyOf = (patterns: readonly string[], text: string, isPath: boolean): boolean => patterns.some((pattern) => toRegExp(pattern, isPath).test(text));
 
 function isAbout(rule: Rule, schema: CommandSchema, channel: string): boolean {
-  if (rule.channels !== undefined && !rule.channels.includes(channel)) return false;
+  if (rule.at !== undefined && !rule.at.includes(channel)) return false;
+  const names = [channel, ...(channel === 'tools' ? ['vsock-listen'] : [])];
+  if (rule.channels !== undefined && !names.some((name) => rule.channels?.includes(name))) return false;
   if (rule.except !== undefined && anyOf(rule.except, schema.name, false)) return false;
   if (rule.commands === undefined && rule.groups === undefined) return true;
   return anyOf(rule.commands ?? [], schema.name, false) || (rule.groups ?? []).includes(schema.group);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { glob } from '../../../core/policy/glob.ts';
 import { Policy, type Decision } from '../../../core/policy/policy.ts';
 import { explain } from '../../../core/policy/explain.ts';
-import { Generator } from './generated.ts';
+import { Generator, methods } from './generated.ts';
 import { plainJudge, toRegExp } from './plain-judge.ts';
 
 /** More by hand: `CONCIERGE_CASES=1000000`. */
@@ -25,7 +25,7 @@ describe(`the policy with ${requests} generated requests (CONCIERGE_SEED=${seed}
     for (let round = 0; round < requests; round += 50) {
       const rules = Array.from({ length: make.below(12) }, (_none, index) => make.rule(index));
       const otherwise = make.one(['allow', 'refuse'] as const);
-      const policy = new Policy(lists, { rules, otherwise });
+      const policy = new Policy(lists, { rules, otherwise, methods });
       for (let one = 0; one < 50; one += 1) {
         const request = make.request();
         const plain = plainJudge(rules, otherwise, request.schema, request.channel, request.facts);
@@ -42,7 +42,7 @@ describe(`the policy with ${requests} generated requests (CONCIERGE_SEED=${seed}
     const make = new Generator(seed + 1);
     for (let round = 0; round < requests; round += 20) {
       const rules = Array.from({ length: 1 + make.below(6) }, (_none, index) => make.rule(index));
-      const [shorter, longer] = [rules, [...rules, make.rule(99)]].map((some) => new Policy(lists, { rules: some, otherwise: 'allow' })) as [Policy, Policy];
+      const [shorter, longer] = [rules, [...rules, make.rule(99)]].map((some) => new Policy(lists, { rules: some, otherwise: 'allow', methods })) as [Policy, Policy];
       for (let one = 0; one < 20; one += 1) {
         const { schema, channel, facts } = make.request();
         const before = text(shorter.judge(schema, channel, facts));
@@ -54,7 +54,7 @@ describe(`the policy with ${requests} generated requests (CONCIERGE_SEED=${seed}
   it('what explain says is what is done', () => {
     const make = new Generator(seed + 2);
     for (let round = 0; round < requests; round += 20) {
-      const policy = new Policy(lists, { rules: Array.from({ length: make.below(8) }, (_none, index) => make.rule(index)), otherwise: make.one(['allow', 'refuse'] as const) });
+      const policy = new Policy(lists, { rules: Array.from({ length: make.below(8) }, (_none, index) => make.rule(index)), otherwise: make.one(['allow', 'refuse'] as const), methods });
       for (let one = 0; one < 20; one += 1) {
         const request = make.request();
         const { decision, rules } = explain(policy, request.schema, request.channel, request.facts);

@@ -79,7 +79,7 @@ describe('an exchange that waits', () => {
       await settled();
 
       expect(machine.processes.list.map(({ end }) => end)).toEqual([{ signal: 1 }]);
-      expect(agent.dispatcher.underWay).toBe(0);
+      expect(agent.underWay).toBe(0);
     }
   });
 });

@@ -43,7 +43,7 @@ function connected() {
   const heard: string[] = [];
   const closed = Promise.withResolvers<void>();
   const drained = Promise.withResolvers<void>();
-  const connection = new SocketConnection(1n, () => heard.push('released'));
+  const connection = new SocketConnection(1n, { cid: 2, port: 1 }, () => heard.push('released'));
   connection.start({
     data() {},
     drained: () => {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Connection, ConnectionSink } from '../../../../core/ports/transport.ts';
+import type { Connection, ConnectionSink, Peer } from '../../../../core/ports/transport.ts';
 import { events, ws2_32 } from '../../bindings/ws2_32.ts';
 import type { Pointer } from '../../koffi.ts';
 import { EventSocket, unlessBlocked } from './event-socket.ts';
@@ -12,6 +12,7 @@ const piecesInTurn = 16;
 
 /** One host on a socket of Winsock. */
 export class SocketConnection implements Connection {
+  readonly peer: Peer;
   readonly #socket: EventSocket;
   readonly #released: () => void;
   readonly #inbox = Buffer.allocUnsafeSlow(pieceSize);
@@ -25,7 +26,8 @@ export class SocketConnection implements Connection {
   #closed = false;
 
   /** Takes over the socket. @param released the last call, once */
-  constructor(socket: Pointer, released: () => void) {
+  constructor(socket: Pointer, peer: Peer, released: () => void) {
+    this.peer = peer;
     this.#socket = new EventSocket(socket, events.read | events.write | events.close);
     this.#released = released;
   }

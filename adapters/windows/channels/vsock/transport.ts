@@ -78,19 +78,19 @@ export class VsockTransport implements Transport {
         return;
       }
       const { cid, port } = peerOf(address);
-      const name = this.#peers.name(cid, port);
       const refusal = this.#clients.size >= MAXIMUM_CLIENTS ? `${MAXIMUM_CLIENTS} clients are connected, which is the limit` : this.#peers.refuses(cid);
-      if (refusal === undefined) this.#serve(socket, name, connected);
+      if (refusal === undefined) this.#serve(socket, [cid, port], connected);
       else {
         ws2_32.closesocket(socket);
-        this.#log.warning(`${this.description}: ${name} is refused: ${refusal}`);
+        this.#log.warning(`${this.description}: ${this.#peers.name(cid, port)} is refused: ${refusal}`);
       }
     }
   }
 
-  #serve(socket: bigint, name: string, connected: (connection: Connection) => void): void {
+  #serve(socket: bigint, who: readonly [cid: number, port: number], connected: (connection: Connection) => void): void {
+    const name = this.#peers.name(...who);
     try {
-      const client: SocketConnection = new SocketConnection(socket, () => {
+      const client: SocketConnection = new SocketConnection(socket, this.#peers.peer(...who), () => {
         this.#clients.delete(client);
         this.#log.debug(() => `${this.description}: ${name} has gone`);
       });

@@ -25,6 +25,7 @@ export function contextOf(ports: Partial<Backend>, extra: Partial<CommandContext
   const backend: Backend = { ...ports, clock: ports.clock ?? createFakeMachine().backend.clock };
   return {
     channel: '',
+    load: { underWay: 0 },
     backend,
     files: new FileHandleTable(backend.fileSystem?.files, new FakeStateStore()),
     processes: new ProcessTable(backend.processes, backend.clock),
