@@ -57,6 +57,19 @@ uint64_t Uint64(const Napi::Value& value) {
   return number;
 }
 
+void CallBack(Napi::Env env, const Napi::FunctionReference& function, const std::vector<napi_value>& arguments) {
+  if (function.IsEmpty()) return;
+  try {
+    function.MakeCallback(env.Global(), arguments);
+  } catch (const Napi::Error& error) {
+    try {
+      napi_fatal_exception(env, error.Value());
+    } catch (const Napi::Error&) {
+      // The environment is being terminated: nobody is left to hear of it.
+    }
+  }
+}
+
 NODE_API_MODULE(concierge, Init)
 
 }  // namespace concierge

@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "io-threads.h"
 #include "loop-handles.h"
@@ -101,5 +102,8 @@ std::string SystemString(const Napi::Value& value);
 // A two's complement 64-bit integer from a BigInt; throws EINVAL where it does not fit.
 int64_t Int64(const Napi::Value& value);
 uint64_t Uint64(const Napi::Value& value);
+
+// Calls a function of JavaScript from the event loop, which no exception may enter. Within a HandleScope.
+void CallBack(Napi::Env env, const Napi::FunctionReference& function, const std::vector<napi_value>& arguments);
 
 }  // namespace concierge

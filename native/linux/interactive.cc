@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -98,7 +97,7 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
     }
     // EIO: the last holder of the terminal's other end has gone. A program that closes its streams before it ends would get SIGHUP
     // in between if our end, too, were closed.
-    if (on_terminal_ && !exit_status_.has_value()) {
+    if (on_terminal_ && !has_exited_) {
       end.poll.Close();
       end.armed = false;
       is_drained_ = true;
@@ -111,7 +110,7 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
   // −1: nobody reads any more.
   ssize_t Write(const char* bytes, size_t size) {
     End& end = ends_[kInputWay];
-    if (!end.descriptor || exit_status_.has_value()) return -1;
+    if (!end.descriptor || has_exited_) return -1;
     size_t written = 0;
     while (written < size) {
       const ssize_t count = Retry([&] { return write(end.descriptor.get(), bytes + written, size - written); });
@@ -138,14 +137,14 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
   }
 
   void Signal(int signal, bool group) {
-    if (exit_status_.has_value()) throw SystemError(ESRCH, "kill");
+    if (has_exited_) throw SystemError(ESRCH, "kill");
     if (kill(group ? -pid_ : pid_, signal) < 0) throw SystemError("kill");
     const pid_t foreground = group ? Foreground() : 0;
     if (foreground > 0 && foreground != pid_) kill(-foreground, signal);
   }
 
   void Kill() {
-    if (exit_status_.has_value()) return;
+    if (has_exited_) return;
     const pid_t foreground = Foreground();
     if (foreground > 0) kill(-foreground, SIGKILL);
     kill(-pid_, SIGKILL);
@@ -202,26 +201,20 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
     self->ends_[kWay].armed = false;
     const std::shared_ptr<Interactive> alive = self->self_;
     const Napi::HandleScope scope(self->env_);
-    self->Call(self->on_ready_, {Napi::Number::New(self->env_, kWay)});
+    CallBack(self->env_, self->on_ready_, {Napi::Number::New(self->env_, kWay)});
   }
 
   void Exited() {
-    siginfo_t info = {};
-    if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) < 0) {
-      // Somebody else has reaped it; what became of it is not to be known.
-      info.si_code = CLD_EXITED;
-      info.si_status = 255;
-    } else if (info.si_pid == 0) {
-      return;
-    }
-    exit_status_ = info.si_status;
+    const std::optional<ChildEnd> end = EndOfChild(pid_);
+    if (!end.has_value()) return;
+    has_exited_ = true;
     exit_.Close();
     if (!on_terminal_) ends_[kInputWay].Close();
     ReapChild(pid_);
     if (on_terminal_) HangUpWithin();
     const std::shared_ptr<Interactive> alive = self_;
     const Napi::HandleScope scope(env_);
-    Call(on_end_, {Napi::Boolean::New(env_, info.si_code == CLD_EXITED), Napi::Number::New(env_, info.si_status)});
+    CallBack(env_, on_end_, {Napi::Boolean::New(env_, end->exited), Napi::Number::New(env_, end->status)});
   }
 
   // A pseudo-terminal is not hung up when its session loses its leader: our end is told nothing as long as anybody has the other one
@@ -272,19 +265,6 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
     self_.reset();
   }
 
-  void Call(const Napi::FunctionReference& function, const std::vector<napi_value>& arguments) {
-    if (function.IsEmpty()) return;
-    try {
-      function.MakeCallback(env_.Global(), arguments);
-    } catch (const Napi::Error& error) {
-      try {
-        napi_fatal_exception(env_, error.Value());
-      } catch (const Napi::Error&) {
-        // The environment is being terminated: nobody is left to hear of it.
-      }
-    }
-  }
-
   const Napi::Env env_;
   const std::shared_ptr<LoopHandles> handles_;
   const pid_t pid_;
@@ -298,7 +278,7 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
   bool is_drained_ = false;
   OwnedHandle<uv_timer_t> timer_;
   char last_byte_ = '\n';
-  std::optional<int> exit_status_;
+  bool has_exited_ = false;
   LoopHandles::Registration registration_;
   // Itself, until it is let go.
   std::shared_ptr<Interactive> self_;

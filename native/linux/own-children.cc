@@ -37,6 +37,14 @@ void ChildStart::Is(pid_t pid) {
   own.insert(pid);
 }
 
+std::optional<ChildEnd> EndOfChild(pid_t pid) {
+  siginfo_t info = {};
+  // Somebody else has reaped it; what became of it is not to be known.
+  if (Retry([&] { return waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT); }) < 0) return ChildEnd{true, 255};
+  if (info.si_pid == 0) return std::nullopt;
+  return ChildEnd{info.si_code == CLD_EXITED, info.si_status};
+}
+
 void ReapChild(pid_t pid) {
   // In one go: as soon as it is reaped, its number may be that of the next child.
   const std::lock_guard lock(mutex);

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <optional>
+
 namespace concierge {
 
 // Children that this process has started, and of which somebody here learns how they ended. As process 1 of a container
@@ -18,6 +20,15 @@ class ChildStart {
   // It has been started.
   void Is(pid_t pid);
 };
+
+// How a process has ended: by itself, or by a signal.
+struct ChildEnd {
+  bool exited;
+  int status;
+};
+
+// None while it runs. Its end is not taken: as long as the zombie stands, its number is nobody else's and its group can be reached.
+std::optional<ChildEnd> EndOfChild(pid_t pid);
 
 // Takes the end of a child that has ended; its number is free then.
 void ReapChild(pid_t pid);

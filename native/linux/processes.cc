@@ -58,15 +58,6 @@ SharedFunction Share(const Napi::Value& value) {
   return value.IsFunction() ? std::make_shared<Napi::FunctionReference>(Napi::Persistent(value.As<Napi::Function>())) : nullptr;
 }
 
-void CallBack(Napi::Env env, const Napi::FunctionReference& function, const std::vector<napi_value>& arguments) {
-  if (function.IsEmpty()) return;
-  try {
-    function.MakeCallback(env.Global(), arguments);
-  } catch (const Napi::Error& error) {
-    napi_fatal_exception(env, error.Value());
-  }
-}
-
 // A descriptor and its poll handle, which libuv requires to be closed first.
 struct Polled {
   Descriptor descriptor;
@@ -197,7 +188,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
   void EndAs(bool exited, int status) {
     if (self_ == nullptr || end_.has_value()) return;
     const std::shared_ptr<Watched> alive = self_;
-    end_ = End{exited, status};
+    end_ = ChildEnd{exited, status};
     FinishWithin();
   }
 
@@ -285,7 +276,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
       }
       if (discarded_[stream]) continue;
       const Napi::HandleScope scope(env_);
-      Call(on_output_, {Napi::Number::New(env_, stream), Napi::Buffer<char>::Copy(env_, Chunk(), static_cast<size_t>(count))});
+      CallBack(env_, on_output_, {Napi::Number::New(env_, stream), Napi::Buffer<char>::Copy(env_, Chunk(), static_cast<size_t>(count))});
     }
   }
 
@@ -313,7 +304,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
       if (count <= 0) return;
       at += count;
       const Napi::HandleScope scope(env_);
-      Call(on_output_, {Napi::Number::New(env_, stream), Napi::Buffer<char>::Copy(env_, chunk.get(), static_cast<size_t>(count))});
+      CallBack(env_, on_output_, {Napi::Number::New(env_, stream), Napi::Buffer<char>::Copy(env_, chunk.get(), static_cast<size_t>(count))});
     }
   }
 
@@ -339,16 +330,8 @@ class Watched : public std::enable_shared_from_this<Watched> {
   }
 
   void Exited() {
-    siginfo_t info = {};
-    // Not reaped yet: as long as the zombie stands, its number is nobody else's and Kill reaches its group.
-    if (waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) < 0) {
-      // Somebody else has reaped it; what became of it is not to be known.
-      info.si_code = CLD_EXITED;
-      info.si_status = 255;
-    } else if (info.si_pid == 0) {
-      return;
-    }
-    end_ = End{info.si_code == CLD_EXITED, info.si_status};
+    end_ = EndOfChild(pid_);
+    if (!end_.has_value()) return;
     FinishWithin();
   }
 
@@ -397,9 +380,9 @@ class Watched : public std::enable_shared_from_this<Watched> {
     Release();
     const std::vector<napi_value> how{Napi::Boolean::New(env_, end_->exited), Napi::Number::New(env_, end_->status)};
     // Reaped only when it has been noted: were this process to end before, the next parent would be told.
-    Call(before_reaping_, {how[0], how[1], Napi::Number::New(env_, left_behind_)});
+    CallBack(env_, before_reaping_, {how[0], how[1], Napi::Number::New(env_, left_behind_)});
     if (!taken_over_) ReapChild(pid_);
-    Call(on_end, {how[0], how[1], Napi::Number::New(env_, left_behind_)});
+    CallBack(env_, on_end, {how[0], how[1], Napi::Number::New(env_, left_behind_)});
   }
 
   void Release() {
@@ -412,13 +395,6 @@ class Watched : public std::enable_shared_from_this<Watched> {
     handles_->Forget(registration_);
     self_.reset();
   }
-
-  void Call(const Napi::FunctionReference& function, const std::vector<napi_value>& arguments) { CallBack(env_, function, arguments); }
-
-  struct End {
-    bool exited;
-    int status;
-  };
 
   const Napi::Env env_;
   const std::shared_ptr<LoopHandles> handles_;
@@ -437,7 +413,7 @@ class Watched : public std::enable_shared_from_this<Watched> {
   std::array<Descriptor, 2> records_;
   std::array<bool, 2> discarded_{};
   OwnedHandle<uv_timer_t> timer_;
-  std::optional<End> end_;
+  std::optional<ChildEnd> end_;
   bool taken_over_ = false;
   unsigned left_behind_ = 0;  // streams, a bit each
   LoopHandles::Registration registration_;

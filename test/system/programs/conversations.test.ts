@@ -64,6 +64,8 @@ describe.skipIf(platform() !== 'linux' || !existsSync('/bin/bash'))('a shell on 
     await conversation.type('\x1a');
     expect(await conversation.until('> ')).toContain('Stopped');
     await conversation.type('fg\n');
+    // The shell names what goes on: before or behind what is typed meanwhile.
+    await conversation.until('cat\r\n');
     await conversation.type('y\n');
     await conversation.until('y\r\ny\r\n');
     await conversation.type('\x1c');
