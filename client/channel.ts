@@ -19,6 +19,13 @@ export interface Channel {
    * @throws ClientError
    */
   call(name: string, argumentParts: RequestParts, limit: CallLimit, next?: () => Promise<Uint8Array>, held?: HeldCall): Promise<JsonValue>;
+  /**
+   * Sends the request of a call that will be made next, behind one whose answer the agent holds back: that one is answered at once. Its answer
+   * is the call's that is held by `held`. Only of requests that may be repeated: after a failure it is sent again.
+   *
+   * @returns false where that cannot be done; nothing was sent then
+   */
+  sendAhead?(name: string, argumentParts: RequestParts, held: HeldCall): boolean;
   endTurn(): void;
   /** @param error what every further call fails with */
   close(error: ClientError): void;

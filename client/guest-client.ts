@@ -57,6 +57,9 @@ const base64Members: ReadonlySet<string> = new Set(
  */
 export const withBytes: unique symbol = Symbol.for('concierge-client/withBytes');
 
+/** Sends the call that will be made next behind one that is held, as `Channel.sendAhead` has it. For the helpers of this package, as `withBytes`. */
+export const ahead: unique symbol = Symbol.for('concierge-client/ahead');
+
 /** Whether an answer that the agent holds back can be hurried. For the helpers of this package, as `withBytes`. */
 export const canHurry: unique symbol = Symbol.for('concierge-client/canHurry');
 
@@ -102,6 +105,14 @@ export class GuestClient {
 
   async [withBytes](name: CommandName, args: Readonly<Record<string, unknown>>, options: CallOptions, next?: () => Promise<Uint8Array>, held?: HeldCall): Promise<unknown> {
     return this.#execute(name, args, options, true, next, held);
+  }
+
+  [ahead](name: CommandName, args: Readonly<Record<string, unknown>>, behind: HeldCall, held: HeldCall): boolean {
+    if (this.#held !== behind || !behind.isWaiting || this.#behind > 0) return false;
+    const schema = schemas.get(name);
+    if (schema === undefined || this.#channel.sendAhead?.(name, encodeArguments(schema, args), held) !== true) return false;
+    behind.isFollowed();
+    return true;
   }
 
   async #execute(name: CommandName, args: object, options: CallOptions, keepBytes: boolean, next?: () => Promise<Uint8Array>, held?: HeldCall): Promise<unknown> {

@@ -4,9 +4,9 @@ import { EventEmitter } from 'node:events';
 import { Readable, Writable } from 'node:stream';
 
 import { ClientError } from './client-error.ts';
-import { canHurry, withBytes, type CallOptions, type GuestClient } from './guest-client.ts';
+import { ahead, canHurry, withBytes, type CallOptions, type GuestClient } from './guest-client.ts';
 import { HeldCall } from './held-call.ts';
-import { ProgramPlace, type Exchanged, type ExchangeAnswer, type StreamName, type StreamNews } from './program-place.ts';
+import { ProgramPlace, type Asked, type Exchanged, type ExchangeAnswer, type StreamName, type StreamNews } from './program-place.ts';
 import { nameOfSignal, signalArgument } from './signal-names.ts';
 import { Wakeable } from './wakeable.ts';
 
@@ -21,6 +21,18 @@ const SHARED_WAIT_MS = 200;
 const MOST_LOST = 3;
 /** Typed before the program has taken it. */
 const TYPED_AHEAD = USUAL_PIECE;
+
+const EXCHANGE = '__org.concierge_exec-exchange';
+const NOTHING = Buffer.alloc(0);
+
+/** One exchange as it is asked for, as often as that takes. */
+interface Request extends Asked {
+  readonly args: Readonly<Record<string, unknown>>;
+  readonly place: ProgramPlace;
+  /** Its output is not taken, and will be asked for again. */
+  readonly isFull: boolean;
+  readonly waitMs: number | undefined;
+}
 
 /** How many programs are talked with by each client: where they are several, none may hold the others up. */
 const talks = new WeakMap<GuestClient, number>();
@@ -76,8 +88,10 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
   readonly #shape: ProcessShape;
   #place: ProgramPlace | undefined;
   readonly #wake = new Wakeable();
-  #held: HeldCall | undefined;
-  #input: Buffer = Buffer.alloc(0);
+  #held: { readonly call: HeldCall; readonly request: Request } | undefined;
+  /** Sent already: the exchange behind the one that is held. */
+  #ahead: { readonly request: Request; readonly held: HeldCall } | undefined;
+  #input: Buffer = NOTHING;
   #taken: ((error?: Error) => void) | undefined;
   #inputEnds: (() => void) | undefined;
   #inputIsOver = false;
@@ -160,7 +174,7 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
     count(talksWith, 1);
     try {
       while (!this.#isOver && !place.isOver) {
-        if (this.#full.size > 0 && !this.#hasInput) await this.#wake.wait();
+        if (this.#full.size > 0 && !this.#hasInput && this.#ahead === undefined) await this.#wake.wait();
         if (this.#isOver) break;
         const isQuiet = await this.#exchange(place);
         if (this.#client !== talksWith) {
@@ -185,47 +199,56 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
     return this.#input.length > 0 || (this.#inputEnds !== undefined && !this.#inputIsOver);
   }
 
-  /** Answers whether there was nothing new. */
-  async #exchange(place: ProgramPlace): Promise<boolean> {
+  /** What to ask for now. Input that an exchange which is under way has brought is brought again: it is passed over then. */
+  #request(place: ProgramPlace): Request {
     // Whoever does not read the output may still write; the output stays with the agent then.
     const isFull = this.#full.size > 0;
     const size = isFull ? 1 : this.#size;
-    const brought = place.inputOffset === undefined ? Buffer.alloc(0) : this.#input.subarray(0, Math.min(LARGEST_PIECE, this.#client.pieceBytes.write));
-    const ends = this.#inputEnds !== undefined && brought.length === this.#input.length && place.inputOffset !== undefined && !this.#inputIsOver;
+    const { inputOffset, offsets } = place;
+    const brought = inputOffset === undefined ? NOTHING : this.#input.subarray(0, Math.min(LARGEST_PIECE, this.#client.pieceBytes.write));
+    const ends = this.#inputEnds !== undefined && brought.length === this.#input.length && inputOffset !== undefined && !this.#inputIsOver;
     const isForInput = !this.#shape.isTerminal && brought.length > 0;
     const args = {
-      program: place.program, ...place.offsets, size,
+      program: place.program, ...offsets, size,
       ...(brought.length === 0 ? {} : { input: brought }),
-      ...(brought.length === 0 && !ends ? {} : { 'input-offset': place.inputOffset }),
+      ...(brought.length === 0 && !ends ? {} : { 'input-offset': inputOffset }),
       ...(ends ? { 'end-of-input': true } : {}),
       ...(isForInput ? { 'wait-for': 'input' } : {}),
     };
-    const answer = await this.#answered(args, isFull || place.inputOffset === undefined ? 0 : undefined);
+    return { args, place, offsets, size, inputEnd: (inputOffset ?? 0) + brought.length, isFull, waitMs: isFull || inputOffset === undefined ? 0 : undefined };
+  }
+
+  /** Answers whether there was nothing new. */
+  async #exchange(place: ProgramPlace): Promise<boolean> {
+    const sent = this.#ahead;
+    this.#ahead = undefined;
+    const request = sent?.request ?? this.#request(place);
+    const answer = await this.#answered(request, sent?.held);
     if (answer === undefined) return true;
-    const news = place.take(answer, brought.length, size, isFull);
+    const news = place.take(answer, request, request.isFull);
     this.#inputTaken(news);
-    if (isFull) return news.accepted === 0;
+    if (request.isFull) return news.accepted === 0;
+    const most = Math.max(news.output.length, news.errors.length);
+    this.#size = most >= USUAL_PIECE ? LARGEST_PIECE : USUAL_PIECE;
     this.#pass('output', this.stdout, news.output);
     this.#pass('errors', this.stderr, news.errors);
     if (news.end !== undefined && !this.#hasExited) this.#exited(news.end, news.timedOut);
-    const most = Math.max(news.output.length, news.errors.length);
-    this.#size = most >= USUAL_PIECE ? LARGEST_PIECE : USUAL_PIECE;
     return most === 0 && news.accepted === 0;
   }
 
-  /** Asks until there is an answer. None: the conversation has ended. @throws ClientError where it cannot go on */
-  async #answered(args: Readonly<Record<string, unknown>>, waitMs: number | undefined): Promise<ExchangeAnswer | undefined> {
+  /** Asks until there is an answer. None: the conversation has ended. @param sent what holds it, where it was sent already @throws ClientError where it cannot go on */
+  async #answered(request: Request, sent: HeldCall | undefined): Promise<ExchangeAnswer | undefined> {
+    let held = sent;
     while (!this.#isOver) {
       const client = this.#client;
       // After a break the first answer is wanted at once: what was typed meanwhile is not in this request.
-      const wait = this.#brokenSince === undefined ? waitMs ?? this.#waitWith(client) : 0;
-      const held = new HeldCall(wait);
+      held ??= new HeldCall(this.#brokenSince === undefined ? request.waitMs ?? this.#waitWith(client) : 0);
       const since = performance.now();
-      this.#held = held;
+      this.#held = { call: held, request };
       try {
-        const answer = await client[withBytes]('__org.concierge_exec-exchange', { ...args, 'wait-ms': wait }, this.#shape.call, undefined, held);
+        const answer = await client[withBytes](EXCHANGE, { ...request.args, 'wait-ms': held.waitMs }, this.#shape.call, undefined, held);
         this.#lostAnswers = 0;
-        this.#hasWaited = held.isHurried || (wait > 0 && performance.now() - since >= wait / 2);
+        this.#hasWaited = held.isHurried || (held.waitMs > 0 && performance.now() - since >= held.waitMs / 2);
         if (this.#brokenSince !== undefined) {
           this.#brokenSince = undefined;
           this.emit('resumed');
@@ -234,6 +257,7 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
       } catch (error) {
         if (!this.#isOver) await this.#recover(error);
       } finally {
+        held = undefined;
         this.#held = undefined;
       }
     }
@@ -314,13 +338,24 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
   }
 
   #hurry(): void {
-    this.#held?.hurry();
+    if (!this.#sendAhead()) this.#held?.call.hurry();
     this.#wake.wake();
+  }
+
+  /** The next exchange itself ends the wait of the one that is held, and brings what is new: nothing has to come back first. */
+  #sendAhead(): boolean {
+    const held = this.#held;
+    if (held === undefined || this.#ahead !== undefined || this.#isOver || held.request.isFull || this.#full.size > 0) return false;
+    const request = this.#request(held.request.place);
+    const next = new HeldCall(held.call.waitMs);
+    if (!this.#client[ahead](EXCHANGE, { ...request.args, 'wait-ms': next.waitMs }, held.call, next)) return false;
+    this.#ahead = { request, held: next };
+    return true;
   }
 
   #inputTaken({ accepted, inputEnded }: Exchanged): void {
     if (accepted > 0) this.#input = this.#input.subarray(accepted);
-    if (inputEnded) this.#input = Buffer.alloc(0);
+    if (inputEnded) this.#input = NOTHING;
     if (this.#input.length > 0) return;
     const taken = this.#taken;
     this.#taken = undefined;

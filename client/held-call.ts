@@ -14,6 +14,16 @@ export class HeldCall {
     return this.#isHurried;
   }
 
+  /** Whether its request is out and its answer is waited for, so that what is sent now ends the wait. */
+  get isWaiting(): boolean {
+    return this.#listener !== undefined && !this.#isHurried && this.waitMs > 0;
+  }
+
+  /** Something was sent behind it, which ends the wait: nothing else need be. */
+  isFollowed(): void {
+    this.#isHurried = true;
+  }
+
   /** The answer is wanted now, whatever is in it. */
   hurry(): void {
     if (this.#isHurried || this.waitMs === 0) return;

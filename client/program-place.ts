@@ -29,6 +29,15 @@ export interface Exchanged {
   readonly timedOut: boolean;
 }
 
+/** What an exchange asks for. */
+export interface Asked {
+  readonly offsets: Readonly<Record<`${StreamName}-offset`, number | undefined>>;
+  /** Where the input that it brings ends. */
+  readonly inputEnd: number;
+  /** Most bytes of each stream. */
+  readonly size: number;
+}
+
 interface Stream {
   /** The next byte to ask for; absent until the first answer says where the oldest is. */
   next: number | undefined;
@@ -59,7 +68,7 @@ export class ProgramPlace {
     return this.#accepted;
   }
 
-  get offsets(): Readonly<Record<string, number | undefined>> {
+  get offsets(): Asked['offsets'] {
     return { 'output-offset': this.#streams.output.next, 'errors-offset': this.#streams.errors.next };
   }
 
@@ -70,18 +79,18 @@ export class ProgramPlace {
   /**
    * Goes on by an answer.
    *
-   * @param brought bytes of input that stood in the request @param size what was asked for at most
+   * @param asked what stood in the request, which may have been made before the last answer came
    * @param keepPlace what it brought of the output is not taken, and will be asked for again
    * @throws ClientError `garbage` for what no agent may answer
    */
-  take(answer: ExchangeAnswer, brought: number, size: number, keepPlace = false): Exchanged {
+  take(answer: ExchangeAnswer, asked: Asked, keepPlace = false): Exchanged {
     const before = this.#accepted;
     const accepted = exact(answer['input-accepted'], 'input-accepted');
-    if (before !== undefined && (accepted < before || accepted > before + brought)) throw wrong(`${accepted} bytes of input were accepted, of ${before + brought}`);
+    if (before !== undefined && (accepted < before || accepted > Math.max(before, asked.inputEnd))) throw wrong(`${accepted} bytes of input were accepted, of ${Math.max(before, asked.inputEnd)}`);
     if (this.#inputEnded && !answer['input-ended']) throw wrong('the input has not ended after all');
     if (this.#exited && !answer.exited) throw wrong('the program has not ended after all');
-    const output = this.#newsOf('output', answer, size);
-    const errors = this.#newsOf('errors', answer, size);
+    const output = this.#newsOf('output', answer, asked);
+    const errors = this.#newsOf('errors', answer, asked);
     const end = endOf(answer);
     this.#accepted = accepted;
     this.#inputEnded = answer['input-ended'];
@@ -93,24 +102,41 @@ export class ProgramPlace {
     return { accepted: before === undefined ? 0 : accepted - before, inputEnded: answer['input-ended'], output, errors, ...(end === undefined ? {} : { end }), timedOut: answer['timed-out'] === true };
   }
 
-  #newsOf(name: StreamName, answer: ExchangeAnswer, size: number): StreamNews {
+  #newsOf(name: StreamName, answer: ExchangeAnswer, { offsets, size }: Asked): StreamNews {
     const { next, ended } = this.#streams[name];
-    const lost = exact(answer[`${name}-lost`] ?? 0n, `${name}-lost`);
+    const from = offsets[`${name}-offset`];
+    const gone = exact(answer[`${name}-lost`] ?? 0n, `${name}-lost`);
     const offset = exact(answer[`${name}-offset`], `${name}-offset`);
     // An encoded text says how long it is before it is decoded.
-    const bytes = decodedPieces(answer[name]);
-    const length = bytes.reduce((sum, one) => sum + one.length, 0);
-    if (next !== undefined && offset !== next + lost) throw wrong(`its ${name} begins at ${offset}, and was asked for from ${next} on`);
-    if (length > size) throw wrong(`it has ${length} bytes of ${name}, and at most ${size} were asked for`);
+    const pieces = decodedPieces(answer[name]);
+    const count = lengthOf(pieces);
+    if (from !== undefined && offset !== from + gone) throw wrong(`its ${name} begins at ${offset}, and was asked for from ${from} on`);
+    if (count > size) throw wrong(`it has ${count} bytes of ${name}, and at most ${size} were asked for`);
+    // What the answer before it has brought as well.
+    const bytes = next === undefined || next <= offset ? pieces : behind(pieces, next - offset);
+    const length = bytes === pieces ? count : lengthOf(bytes);
+    if (next !== undefined && offset + count < next) return { bytes, length, lost: 0, ended };
     if (ended && (length > 0 || !answer[`${name}-ended`])) throw wrong(`its ${name} goes on behind its end`);
-    return { bytes, length, lost, ended: answer[`${name}-ended`] };
+    return { bytes, length, lost: Math.max(0, offset - (next ?? offset)), ended: answer[`${name}-ended`] };
   }
 
   #goOn(name: StreamName, answer: ExchangeAnswer, { length, ended }: StreamNews): void {
     const stream = this.#streams[name];
-    stream.next = Number(answer[`${name}-offset`]) + length;
+    stream.next = Math.max(stream.next ?? 0, Number(answer[`${name}-offset`])) + length;
     stream.ended = ended;
   }
+}
+
+const lengthOf = (pieces: readonly Uint8Array[]): number => pieces.reduce((sum, one) => sum + one.length, 0);
+
+/** All but the first so many bytes. */
+function behind(pieces: readonly Uint8Array[], count: number): readonly Uint8Array[] {
+  let left = count;
+  return pieces.flatMap((piece) => {
+    const passed = Math.min(left, piece.length);
+    left -= passed;
+    return passed === piece.length ? [] : [piece.subarray(passed)];
+  });
 }
 
 function endOf({ exited, exitcode, signal }: ExchangeAnswer): Exchanged['end'] {

@@ -22,6 +22,18 @@ interface Waiting {
   readonly failed: (error: ClientError) => void;
 }
 
+/** Bytes that go out in one write, with the request that brings them. */
+const MOST_AT_ONCE = 32 * 1024;
+
+/** A request that was sent before its call had its turn. */
+interface Ahead {
+  readonly id: bigint;
+  /** Whose it is. */
+  readonly held: HeldCall;
+  /** Where the answer came while somebody else's was waited for. */
+  reply?: Reply;
+}
+
 /**
  * A stream of bytes to an agent. The first call, and the first after anything unexpected (a time-out, garbage, an answer that
  * nobody asked for), resynchronises, so that an answer is never taken for another's. Every request carries an `id`; where the
@@ -38,6 +50,7 @@ export class StreamChannel implements Channel {
   #repeatsIds = false;
   #lastId = 0n;
   #ended: ClientError | undefined;
+  #ahead: Ahead | undefined;
 
   constructor(stream: Duplex, maxReplyBytes: number, base64Members: ReadonlySet<string>) {
     this.#stream = stream;
@@ -65,6 +78,8 @@ export class StreamChannel implements Channel {
   }
 
   endTurn(): void {
+    // What comes now is for the next call.
+    if (this.#ahead !== undefined && this.#inSync) return;
     this.#inTurn = false;
     // More than was asked for: whose it is, only a resynchronisation tells.
     if (!this.#reader.isEmpty) this.#inSync = false;
@@ -73,6 +88,7 @@ export class StreamChannel implements Channel {
 
   async #synchronize(limit: CallLimit): Promise<void> {
     this.#inSync = false;
+    this.#ahead = undefined;
     const token = BigInt(randomInt(1, 2 ** 47));
     this.#reader.clear();
     this.#reader.waitForSentinel();
@@ -96,8 +112,12 @@ export class StreamChannel implements Channel {
   }
 
   async call(name: string, argumentParts: RequestParts, limit: CallLimit, next?: () => Promise<Uint8Array>, held?: HeldCall): Promise<JsonValue> {
-    const { id, parts } = this.#request(name, argumentParts);
-    await this.#send(parts, limit);
+    const ahead = held !== undefined && this.#ahead?.held === held ? this.#ahead : undefined;
+    if (ahead !== undefined) {
+      this.#ahead = undefined;
+      if (ahead.reply !== undefined) return returnedBy(ahead.reply);
+    }
+    const id = ahead?.id ?? await this.#sent(name, argumentParts, limit);
     next?.().then((bytes) => this.#writer.prepare(bytes), () => undefined);
     if (held === undefined) return returnedBy(await this.#replyTo(id, limit));
     let ping: bigint | undefined;
@@ -112,6 +132,22 @@ export class StreamChannel implements Channel {
     }
   }
 
+  async #sent(name: string, argumentParts: RequestParts, limit: CallLimit): Promise<bigint> {
+    const { id, parts } = this.#request(name, argumentParts);
+    await this.#send(parts, limit);
+    return id;
+  }
+
+  sendAhead(name: string, argumentParts: RequestParts, held: HeldCall): boolean {
+    // Without ids an answer could be taken for the one before it.
+    if (!this.#inTurn || !this.#inSync || !this.#repeatsIds || this.#ahead !== undefined || this.#ended !== undefined) return false;
+    if (argumentParts.some((part) => typeof part !== 'string' && part.length > MOST_AT_ONCE)) return false;
+    const { id, parts } = this.#request(name, argumentParts);
+    this.#stream.write(parts.map((part) => (typeof part === 'string' ? part : Buffer.from(part.buffer, part.byteOffset, part.byteLength).toString('base64'))).join(''));
+    this.#ahead = { id, held };
+    return true;
+  }
+
   /** Anything else that a host says ends the wait of an exchange; a ping does nothing else. */
   #hurry(): bigint {
     const { id, parts } = this.#request('guest-ping', ['{}']);
@@ -122,6 +158,10 @@ export class StreamChannel implements Channel {
   async #replyTo(id: bigint, limit: CallLimit): Promise<Reply> {
     for (;;) {
       const reply = await this.#nextReply(limit);
+      if (reply.id !== undefined && reply.id === this.#ahead?.id) {
+        this.#ahead.reply = reply;
+        continue;
+      }
       // An error may lack the id: of a request that the agent could not read.
       if (!this.#repeatsIds || reply.id === id || (reply.id === undefined && reply.error !== undefined)) return reply;
     }

@@ -6,6 +6,8 @@ export interface ScriptedAgent {
   readonly host: Duplex;
   /** Requests that came, one text each, without those of resynchronisation. */
   readonly requests: string[];
+  /** Their arguments. */
+  readonly arguments: readonly object[];
   /** Says something, asked or not. */
   say(text: string | Buffer): void;
   hangUp(): void;
@@ -30,6 +32,7 @@ export interface ScriptedOptions {
 export function scriptedAgent({ answer, beforeSync, repeatsIds = true, synchronizes = () => true }: ScriptedOptions = {}): ScriptedAgent {
   const [host, agent] = duplexPair();
   const requests: string[] = [];
+  const given: object[] = [];
   const waiting: ((request: string) => void)[] = [];
   let text = '';
   let syncs = 0;
@@ -49,6 +52,7 @@ export function scriptedAgent({ answer, beforeSync, repeatsIds = true, synchroni
         continue;
       }
       requests.push(request.execute);
+      given.push(request.arguments);
       waiting.shift()?.(request.execute);
       const said = answer?.(request.execute, id);
       if (said !== undefined) say(said);
@@ -57,6 +61,7 @@ export function scriptedAgent({ answer, beforeSync, repeatsIds = true, synchroni
   return {
     host,
     requests,
+    arguments: given,
     say,
     hangUp: () => {
       agent.destroy();

@@ -417,3 +417,116 @@ describe('many at once', () => {
     expect(await next).toBe('guest-ping');
   });
 });
+
+describe('a key that is typed while an exchange waits', () => {
+  const EXCHANGE = '__org.concierge_exec-exchange';
+  /** What an exchange answers, to which so much was typed, of a program that has printed `output` from `from` on. */
+  const said = (accepted: number, from: number, output: string, id: string): string =>
+    `{"return": {"input-accepted": ${accepted}, "input-ended": false, ${output === '' ? '' : `"output": "${Buffer.from(output).toString('base64')}", `}"output-offset": ${from}, "output-ended": false, "errors-offset": 0, "errors-ended": true, "exited": false}${id}}\n`;
+  type Exchange = (id: string) => string | undefined;
+
+  /** A terminal whose exchanges are answered as told, each by the next; all others are held. */
+  async function typing(exchanges: readonly Exchange[], repeatsIds = true) {
+    const left = [...exchanges];
+    const agent = scriptedAgent({
+      repeatsIds,
+      answer: (name, id) => {
+        if (name === EXCHANGE) return left.shift()?.(id);
+        return name.endsWith('-start') ? `{"return": {"program": 5, "pid": 9}${id}}\n` : `{"return": {}${id}}\n`;
+      },
+    });
+    const client = new GuestClient(agent.host);
+    const child = terminal(client, 'sh', [], { rows: 24, columns: 80 });
+    let screen = '';
+    child.stdout!.on('data', (chunk: Buffer) => (screen += chunk.toString()));
+    await expect.poll(() => agent.requests).toContain(EXCHANGE);
+    return { agent, client, child, screen: () => screen };
+  }
+
+  it('goes out with the next exchange, which ends the wait: nothing is asked for before', async () => {
+    let held = '';
+    const { agent, client, child, screen } = await typing([
+      (id) => void (held = id),
+      (id) => said(0, 0, '', held) + said(1, 0, 'x', id),
+    ]);
+
+    child.stdin!.write('x');
+
+    await expect.poll(screen).toBe('x');
+    expect(agent.requests.slice(0, 3)).toEqual(['__org.concierge_exec-start', EXCHANGE, EXCHANGE]);
+    expect(agent.arguments[2]).toMatchObject({ input: 'eA==', 'input-offset': 0, 'output-offset': 0 });
+    child.detach();
+    client.close();
+  });
+
+  it('shows nothing twice that the answer before it has brought, and types nothing twice', async () => {
+    let held = '';
+    const { agent, client, child, screen } = await typing([
+      (id) => void (held = id),
+      (id) => said(0, 0, 'ab', held) + said(1, 0, 'abx', id),
+      (id) => void (held = id),
+      (id) => said(1, 3, 'cd', held) + said(2, 3, 'c', id),
+    ]);
+
+    child.stdin!.write('x');
+    await expect.poll(screen).toBe('abx');
+    await expect.poll(() => agent.requests.length).toBe(4);
+    child.stdin!.write('y');
+
+    await expect.poll(() => agent.requests.length).toBe(6);
+    expect(screen()).toBe('abxcd');
+    expect(agent.arguments[4]).toMatchObject({ input: 'eQ==', 'input-offset': 1, 'output-offset': 3 });
+    expect(agent.arguments[5]).toMatchObject({ 'output-offset': 5 });
+    expect(agent.arguments[5]).not.toHaveProperty('input');
+    child.detach();
+    client.close();
+  });
+
+  it('is brought again where the answers are lost', async () => {
+    let first = '';
+    const { agent, client, child, screen } = await typing([
+      (id) => void (first = id),
+      () => 'nonsense\n',
+      (id) => said(0, 0, '', id),
+      (id) => said(1, 0, 'x', id),
+    ]);
+
+    child.stdin!.write('x');
+
+    await expect.poll(screen).toBe('x');
+    expect(first).not.toBe('');
+    expect(agent.arguments[4]).toMatchObject({ input: 'eA==', 'input-offset': 0 });
+    child.detach();
+    client.close();
+  });
+
+  it('holds up no other call, whose answer comes behind its own', async () => {
+    let held = '';
+    let second = '';
+    const { agent, client, child, screen } = await typing([(id) => void (held = id), (id) => void (second = id)]);
+    child.stdin!.write('x');
+    await expect.poll(() => agent.requests.length).toBe(3);
+
+    const pinged = client.execute('guest-ping');
+    agent.say(said(0, 0, '', held));
+    await expect.poll(() => agent.requests).toContain('guest-ping');
+    agent.say(said(1, 0, 'x', second));
+
+    await expect.poll(screen).toBe('x');
+    child.detach();
+    client.close();
+    await pinged.catch(() => undefined);
+  });
+
+  it('asks for an answer with a ping where the agent does not tell answers apart', async () => {
+    const { agent, client, child, screen } = await typing([() => void 0, (id) => said(1, 0, 'x', id)], false);
+
+    child.stdin!.write('x');
+    await expect.poll(() => agent.requests).toContain('guest-ping');
+
+    expect(agent.requests.filter((name) => name === EXCHANGE)).toHaveLength(1);
+    expect(screen()).toBe('');
+    child.detach();
+    client.close();
+  });
+});
