@@ -6,6 +6,8 @@ export type ClientErrorKind =
   /** No answer in time. The next call resynchronises first. */
   | 'timeout'
   | 'aborted'
+  /** What the program was told cannot be: a URI, a URL, a token, a fingerprint, a guest's number. Nothing was sent. */
+  | 'misused'
   /** The channel closed, or could not be opened. */
   | 'closed'
   /** What came is no answer of an agent. */

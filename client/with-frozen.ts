@@ -127,6 +127,8 @@ class Hold {
   async #freeze(): Promise<bigint> {
     const { mountPoints, freezeTimeoutMs = 600_000 } = this.#options;
     const call = { timeoutMs: freezeTimeoutMs, signal: this.#gaveUp };
+    // Whoever is not there, or does not listen, has frozen nothing; that is known within the time of any other answer.
+    await this.#client.synchronize({ signal: this.#gaveUp });
     try {
       return mountPoints === undefined
         ? await this.#client.execute('guest-fsfreeze-freeze', {}, call)

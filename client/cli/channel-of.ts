@@ -2,6 +2,7 @@
 import { connectHybridVsock, connectUnix } from '../connect.ts';
 import { GuestClient, type ClientOptions } from '../guest-client.ts';
 import type { CommandLine } from './command-line.ts';
+import { isPattern } from './guest-list.ts';
 import type { Environment } from './target.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -23,6 +24,7 @@ export async function channelOf({ flags, subcommand }: CommandLine, environment:
     case 'proxmox':
       return await ofProxmox(value, flags, environment, limits);
     case 'libvirt': {
+      if (isPattern(value)) throw new UsageError(`one guest is meant here, and ${value} means several: --libvirt '${value}' is for these`);
       const { libvirtAgent } = await import('../libvirt/libvirt.ts');
       const uri = flags.get('connect') ?? environment['LIBVIRT_DEFAULT_URI'];
       return new GuestClient(libvirtAgent(value, uri === undefined || uri === '' ? {} : { uri }), limits);

@@ -5,6 +5,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 import { closestName } from '../../core/errors/closest-name.ts';
+import { anyGlob } from '../../core/policy/glob.ts';
 import type { Environment } from './target.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -74,6 +75,7 @@ export function guestsIn(text: string, path: string): GuestList {
     if (key === undefined) throw wrong('it is neither [NAME] nor key=value');
     if (guest === undefined) throw wrong('a guest begins with its name in brackets: [vm7]');
     if (!keys.includes(key)) throw wrong(`there is no '${key}': there are ${keys.join(', ')}`);
+    if (key === 'libvirt' && isPattern(value)) throw wrong(`a guest of a list is one domain, and ${value} means several: --libvirt '${value}' is for these`);
     guest.set(key, value);
   }
   return guests;
@@ -84,7 +86,8 @@ export const isPattern = (text: string): boolean => /[*?,]/.test(text);
 
 /** Names, patterns with `*` and `?`, several with commas. */
 export function matches(patterns: string, name: string): boolean {
-  return patterns.split(',').some((pattern) => new RegExp(`^${pattern.replaceAll(/[\\^$.|+()[\]{}]/g, String.raw`\$&`).replaceAll(/\*+/g, '.*').replaceAll('?', '.')}$`, 'su').test(name));
+  // A backslash takes no meaning away here: names may have one.
+  return anyGlob(patterns.replaceAll('\\', String.raw`\\`).split(','), 'text')(name);
 }
 
 /** The guests of a list that are meant, in its order. @throws UsageError where there is none of a name */

@@ -100,7 +100,16 @@ export const subcommands: readonly SubcommandEntry[] = [
     flags: [], needsGuest: false, load: () => import('./subcommands/guests.ts'),
   },
   { name: 'shell', usage: '', summary: 'A conversation: one command or subcommand a line, with completion.', flags: [], load: () => import('./subcommands/shell.ts') },
-  { name: 'raw', usage: "NAME ['{ARGUMENTS}']", summary: 'Any command with any arguments, as JSON; also one whole request.', flags: [], words: 2, many: 'each', load: () => import('./subcommands/raw.ts') },
+  {
+    name: 'raw', usage: "NAME ['{ARGUMENTS}']", summary: 'Any command with any arguments, as JSON; also one whole request.',
+    details: [
+      'Numbers are sent digit by digit as they are typed. The answer is printed as it came.',
+      '  concierge-ctl raw guest-get-osinfo',
+      "  concierge-ctl raw guest-file-open '{\"path\": \"/etc/hostname\", \"mode\": \"r\"}'",
+      "  concierge-ctl raw '{\"execute\": \"guest-fsfreeze-freeze-list\", \"arguments\": {\"mountpoints\": [\"/data\"]}}'",
+    ].join('\n'),
+    flags: [], words: 2, many: 'each', load: () => import('./subcommands/raw.ts'),
+  },
   {
     name: 'verify', usage: '[--idle SECONDS]', summary: 'Tries how the agent takes hosts that come, go, are late or do not read; for a report.',
     details: 'Reconnects, 1000 pings, an answer that comes too late, a host that never reads, an idle minute. Changes nothing in the guest.',

@@ -31,13 +31,13 @@ export interface UriSurroundings {
 
 const known = new Set(['socket', 'command', 'keyfile', 'netcat', 'mode', 'proxy']);
 
-const wrong = (uri: string, why: string): ClientError => new ClientError('closed', `the libvirt URI ${uri}: ${why}`);
+const wrong = (uri: string, why: string): ClientError => new ClientError('misused', `the libvirt URI ${uri}: ${why}`);
 
 /**
  * Reads a connection URI as libvirt documents them: `qemu:///system`, `qemu:///session`, `qemu+unix:///system?socket=PATH`,
  * `qemu+ssh://USER@HOST:PORT/system?keyfile=…&netcat=…&socket=…`.
  *
- * @throws ClientError `closed` for what it cannot reach, saying why
+ * @throws ClientError `misused` for what it cannot reach, saying why
  */
 export function libvirtPlace(uri: string, readOnly: boolean, { environment }: UriSurroundings = { environment: process.env }): LibvirtPlace {
   const [, driver, transport, authority = '', path, query = ''] = /^([a-z]+)(?:\+([a-z0-9]+))?:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i.exec(uri) ?? [];

@@ -15,12 +15,12 @@ export interface ProxmoxOptions extends ProxmoxHost {
  * The way to the agent of a virtual machine of Proxmox VE, through its REST interface and with an API token:
  * `new GuestClient(proxmoxAgent({ url: 'https://pve1:8006', node: 'pve1', vmid: 104, token }))`.
  *
- * @throws ClientError `closed` for options that lead nowhere
+ * @throws ClientError `misused` for options that lead nowhere
  */
 export function proxmoxAgent(options: ProxmoxOptions): SingleCommands {
   const { node, vmid } = options;
   checkedHost(options);
-  if (!/^[\w.-]+$/.test(node) || !Number.isSafeInteger(vmid) || vmid < 1) throw new ClientError('closed', `'${node}/${vmid}' is no guest of Proxmox VE: write NODE/VMID, as in pve1/104`);
+  if (!/^[\w.-]+$/.test(node) || !Number.isSafeInteger(vmid) || vmid < 1) throw new ClientError('misused', `'${node}/${vmid}' is no guest of Proxmox VE: write NODE/VMID, as in pve1/104`);
   return {
     ask: async (request, signal) => {
       const { execute, arguments: args } = JSON.parse(request) as { readonly execute: string; readonly arguments: Readonly<Record<string, unknown>> };

@@ -31,17 +31,17 @@ export interface RestAnswer {
 
 const digits = (fingerprint: string): string => fingerprint.replaceAll(/[^\da-f]/gi, '').toUpperCase();
 
-/** @throws ClientError `closed` for what is no such place */
+/** @throws ClientError `misused` for what is no such place */
 export function checkedHost({ url, token, fingerprint }: ProxmoxHost): { readonly host: string; readonly port: number } {
   let parsed: URL;
   try {
     parsed = new URL(url);
   } catch (error) {
-    throw new ClientError('closed', `'${url}' is no URL: write https://HOST:8006`, { cause: error });
+    throw new ClientError('misused', `'${url}' is no URL: write https://HOST:8006`, { cause: error });
   }
-  if (parsed.protocol !== 'https:' || parsed.pathname !== '/' || parsed.search !== '' || parsed.username !== '') throw new ClientError('closed', `the URL of Proxmox VE has the form https://HOST:8006, not '${url}'`);
-  if (!/^[^\s!=:]+@[^\s!=:]+![\w.-]+=[\w-]+$/.test(token)) throw new ClientError('closed', 'an API token has the form USER@REALM!NAME=SECRET');
-  if (fingerprint !== undefined && digits(fingerprint).length !== 64) throw new ClientError('closed', 'a fingerprint is the SHA-256 of the certificate, 32 bytes in hexadecimal: pvenode cert info tells it');
+  if (parsed.protocol !== 'https:' || parsed.pathname !== '/' || parsed.search !== '' || parsed.username !== '') throw new ClientError('misused', `the URL of Proxmox VE has the form https://HOST:8006, not '${url}'`);
+  if (!/^[^\s!=:]+@[^\s!=:]+![\w.-]+=[\w-]+$/.test(token)) throw new ClientError('misused', 'an API token has the form USER@REALM!NAME=SECRET');
+  if (fingerprint !== undefined && digits(fingerprint).length !== 64) throw new ClientError('misused', 'a fingerprint is the SHA-256 of the certificate, 32 bytes in hexadecimal: pvenode cert info tells it');
   return { host: parsed.hostname.replace(/^\[(.*)\]$/, '$1'), port: parsed.port === '' ? 443 : Number(parsed.port) };
 }
 

@@ -51,7 +51,7 @@ export const run: RunSubcommand = async (context) => {
     }
     return status;
   } catch (error) {
-    if (!ClientError.is(error)) throw error;
+    if (!ClientError.is(error) || error.kind === 'misused') throw error;
     complain(`concierge-ctl: ${harmless(messageOf(await withFrozenHint(client, error)))}\n`);
     return error.pid === undefined ? notRun : notEnded;
   }

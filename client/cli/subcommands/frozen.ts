@@ -101,7 +101,7 @@ async function around({ words, flags, complain, signals = process }: Told, freez
       complain(`concierge-ctl: ${harmless(error.message)}\n`);
       return error.status;
     }
-    if (!ClientError.is(error)) throw error;
+    if (!ClientError.is(error) || error.kind === 'misused') throw error;
     const why = error.kind === 'aborted' && giveUp.signal.reason === 'timeout' ? `--timeout ${timeout ?? ''} is over: ` : '';
     complain(`concierge-ctl: ${why}${sentenceOf(error, status)}\n`);
     return statusOf(error, giveUp.signal, command.wasRun);

@@ -57,7 +57,7 @@ async function measure(metrics: OpenMetrics, labels: Labels, open: () => Promise
     for (const part of parts) await orNothing(part(metrics, labels, client));
   } catch (error) {
     // A guest that went away meanwhile is told of as far as it was asked.
-    if (!ClientError.is(error)) throw error;
+    if (!ClientError.is(error) || error.kind === 'misused') throw error;
     up = 0;
   } finally {
     client?.close();

@@ -57,7 +57,7 @@ async function waitFor({ reconnect, json, print }: SubcommandContext, wanted: re
         why = '';
       } catch (error) {
         // An agent that is not there yet, or goes once more while the guest starts, is what is waited for.
-        if (!ClientError.is(error) || error.kind === 'aborted') throw error;
+        if (!ClientError.is(error) || error.kind === 'aborted' || error.kind === 'misused') throw error;
         why = error.message;
       }
       if (wanted.every((name) => seen[name] !== undefined)) break;

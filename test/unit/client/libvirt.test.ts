@@ -179,7 +179,7 @@ describe('a daemon that nobody can reach', () => {
     ["qemu+ssh://host/system?socket=/x';reboot;'", 'cannot be passed on to another host'],
     ['qemu+ssh://host/system?netcat=$(reboot)', 'cannot be passed on to another host'],
   ])('says so of %s', async (uri, why) => {
-    await expect(Libvirt.connect({ uri })).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining(why) });
+    await expect(Libvirt.connect({ uri })).rejects.toMatchObject({ kind: 'misused', message: expect.stringContaining(why) });
   });
 
   it('says where it looked, and what may be wrong', async () => {

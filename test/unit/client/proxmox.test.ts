@@ -67,7 +67,7 @@ describe('a guest of Proxmox VE', () => {
       await check();
       return count;
     })).toBe(4n);
-    expect(proxmox.asked.map(({ method, path }) => `${method} ${path.replace(/^.*\//, '')}`)).toEqual(['POST fsfreeze-freeze', 'POST fsfreeze-status', 'POST fsfreeze-status', 'POST fsfreeze-thaw']);
+    expect(proxmox.asked.map(({ method, path }) => `${method} ${path.replace(/^.*\//, '')}`)).toEqual(['POST ping', 'POST fsfreeze-freeze', 'POST fsfreeze-status', 'POST fsfreeze-status', 'POST fsfreeze-thaw']);
   });
 
   it('has its password set in plain words, inside TLS', async () => {
@@ -171,6 +171,6 @@ describe('a host of Proxmox VE', () => {
     [{ token: 'root@pam' }, 'USER@REALM!NAME=SECRET'], [{ token: 'root@pam!a=b\r\nX: y' }, 'USER@REALM!NAME=SECRET'], [{ fingerprint: 'AA:BB' }, '32 bytes in hexadecimal'],
     [{ node: '../x' }, 'is no guest of Proxmox VE'], [{ vmid: 0.5 }, 'is no guest of Proxmox VE'],
   ])('is not asked with %j', (changes, why) => {
-    expect(() => client(changes)).toThrow(expect.objectContaining({ kind: 'closed', message: expect.stringContaining(why) }));
+    expect(() => client(changes)).toThrow(expect.objectContaining({ kind: 'misused', message: expect.stringContaining(why) }));
   });
 });

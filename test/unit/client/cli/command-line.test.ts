@@ -42,7 +42,7 @@ describe('the command line', () => {
     [['--proxmox', 'pve1/104', '--token-file', '/etc/passwd', 'fs'], 2, 'others may read /etc/passwd, which holds a secret: chmod 600'],
     [['--libvirt', '', 'fs'], 2, 'say which guest'],
     [['--libvirt', 'vm7', '--connect', 'qemu:///system?socket=/no/such/socket', 'fs'], 3, 'no libvirt daemon listens at /no/such/socket'],
-    [['--libvirt', 'vm7', '--connect', 'qemu+tcp://host/system', 'fs'], 3, 'the transport tcp is not supported'],
+    [['--libvirt', 'vm7', '--connect', 'qemu+tcp://host/system', 'fs'], 2, 'the transport tcp is not supported'],
     [['--timeout', 'soon', '--socket', '/x', 'fs'], 2, '--timeout takes'],
     [['--socket', '/no/such/socket', 'fs'], 3, 'concierge-ctl: cannot connect to /no/such/socket: there is no such socket\n'],
     [['--socket', '/dev/null', 'fs'], 3, 'concierge-ctl: cannot connect to /dev/null: it is no socket\n'],
@@ -88,6 +88,14 @@ describe('help', () => {
     expect(status).toBe(0);
     for (const text of texts) expect(out).toContain(text);
     expect(out).not.toContain('users');
+  });
+
+  it('of raw has examples that work', async () => {
+    const { out } = await ctl(['raw', '--help']);
+    const examples = [...out.matchAll(/^ {2}concierge-ctl (.*)$/gm)].map(([, words = '']) => wordsOf(words));
+
+    expect(examples.length).toBe(3);
+    for (const words of examples) expect(await ctl(words)).toMatchObject({ status: 0, err: '' });
   });
 
   it('explains a flag once, as the subcommand means it', async () => {

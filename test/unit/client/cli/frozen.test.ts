@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { createFakeGuest, type FakeGuest, type FakeGuestOptions, type Scenario } from '../../../../kit/fake/index.ts';
-import { GuestClient } from '../../../../client/index.ts';
+import { ClientError, GuestClient } from '../../../../client/index.ts';
 import { scriptedAgent } from '../scripted-agent.ts';
 import { ctlOn, ctlWith } from './ctl.ts';
 
@@ -76,6 +76,14 @@ describe('frozen', () => {
     const guest = await guestWith([], { freezeTimeoutMs: 0 });
 
     expect(await ctlOn(guest, frozen('true'))).toMatchObject({ status: 0, err: expect.stringContaining('this agent has no deadline') });
+  });
+
+  it.each([
+    ['nobody is there', (): GuestClient => new GuestClient({ ask: () => Promise.reject(new ClientError('closed', 'Domain not found')) }), 'Domain not found'],
+    ['nobody answers', (): GuestClient => new GuestClient(scriptedAgent({ synchronizes: () => false }).host, { timeoutMs: 20 }), 'no answer within 20 ms'],
+  ])('runs nothing where %s, and does not say that the guest may be frozen', async (_, open, why) => {
+    expect(await ctlWith(async () => open(), sh(mark()))).toEqual({ status: 125, out: '', err: expect.stringMatching(new RegExp(`^concierge-ctl: ${why}`)) });
+    expect(ran()).toBe(false);
   });
 
   it('runs nothing where the freeze is refused', async () => {

@@ -33,6 +33,8 @@ describe('a list of guests', () => {
     ['[a*]', 'is no name for a guest'],
     ['[]', 'is no name for a guest'],
     ['[a]\n\n[a]', 'f, line 3: there are two guests named a'],
+    ['[a]\nlibvirt=web*', 'f, line 2: a guest of a list is one domain, and web* means several'],
+    ['[a]\nlibvirt=a,b', 'f, line 2: a guest of a list is one domain, and a,b means several'],
   ])('that is %j is refused', (text, why) => {
     expect(() => guestsIn(text, 'f')).toThrow(expect.objectContaining({ message: expect.stringContaining(why) }));
   });
@@ -43,7 +45,9 @@ describe('a list of guests', () => {
     expect(guestListPlaces('/f', { CONCIERGE_GUESTS: '/g' })).toEqual(['/f']);
   });
 
-  it.each([['web*', 'web1', true], ['web*', 'db', false], ['web?', 'web12', false], ['a,b', 'b', true], ['a.c', 'abc', false], ['*', 'x', true], ['a+b', 'a+b', true]])('%s means %s: %s', (patterns, name, is) => {
+  it.each([['web*', 'web1', true], ['web*', 'db', false], ['web?', 'web12', false], ['a,b', 'b', true], ['a.c', 'abc', false], ['*', 'x', true], ['a+b', 'a+b', true], ['a\\*', 'a\\b', true], ['a\\b', 'ab', false],
+    // Whose time would grow with a power of the length.
+    [`${'*a'.repeat(30)}b`, 'a'.repeat(5000), false]])('%s means %s: %s', (patterns, name, is) => {
     expect(matches(patterns, name)).toBe(is);
   });
 
@@ -88,6 +92,34 @@ describe('a list of guests', () => {
 
     expect((await fake.ctl(['--guest', 'db', 'os'])).err).toContain('an API token is needed');
     expect(await fake.ctl(['--guest', 'db', 'os'], { environment: { CONCIERGE_PROXMOX_TOKEN: 'a@pve!b=c' } })).toMatchObject({ status: 3, err: expect.stringContaining('nobody listens there') });
+  });
+
+  it.each([
+    ['a URI of libvirt', ['--libvirt', 'vm7', '--connect', 'qemu+tls://host/system']],
+    ['a URI of libvirt, for all domains', ['--libvirt', '*', '--connect', 'nonsense']],
+    ['a URL', ['--proxmox', 'pve1/104', '--url', 'http://pve1']],
+    ['a fingerprint', ['--proxmox', 'pve1/104', '--fingerprint', 'AA:BB']],
+    ['a guest', ['--proxmox', 'pve1/0']],
+  ])('misuse that is noticed late ends with 2 in every subcommand: %s', async (_what, flags) => {
+    fake = await FakeGuests.of({});
+    const environment = { CONCIERGE_PROXMOX_TOKEN: 'a@pve!b=c' };
+
+    for (const words of [['os'], ['wait'], ['metrics'], ['exec', '--', 'true'], ['frozen', '--', 'true']]) {
+      const { status, err } = await fake.ctl([...flags, ...words], { environment });
+      expect([words, status, err]).toEqual([words, 2, expect.stringMatching(/^concierge-ctl: /)]);
+    }
+  });
+
+  it('a token of no form in a file is misuse', async () => {
+    fake = await FakeGuests.of({}, '\n[db]\nproxmox = pve1/104\n');
+
+    expect(await fake.ctl(['--guest', 'db', 'frozen', '--', 'true'], { environment: { CONCIERGE_PROXMOX_TOKEN: 'secret' } })).toMatchObject({ status: 2, err: expect.stringContaining('USER@REALM!NAME=SECRET') });
+  });
+
+  it('a pattern in a variable that stands for one guest is refused', async () => {
+    fake = await FakeGuests.of({});
+
+    expect(await fake.ctl(['os'], { environment: { CONCIERGE_LIBVIRT: 'web*' } })).toMatchObject({ status: 2, err: expect.stringContaining("--libvirt 'web*' is for these") });
   });
 
   it('that is not there is said so', async () => {
