@@ -66,7 +66,7 @@ async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramO
   const [guest] = guests;
   if (areMany || guest === undefined) {
     if (entry.many === undefined) throw new UsageError(`${entry.name} is for one guest, and ${guests.length} are meant`);
-    if (runTogether !== undefined) return await runTogether(context, guests);
+    if (runTogether !== undefined) return await runTogether(context, guests, async () => (await targetsOf(line, environment, options.connect)).guests);
     const { runForEach } = await import('./many-guests.ts');
     return await runForEach(run, context, guests, entry.opensItself === true);
   }

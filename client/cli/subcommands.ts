@@ -90,9 +90,16 @@ export const subcommands: readonly SubcommandEntry[] = [
     opensItself: true, many: 'each', load: () => import('./subcommands/wait.ts'),
   },
   {
-    name: 'metrics', usage: '[--output FILE]', summary: 'File systems, load, processors, disks, network and the agent itself, as OpenMetrics.',
-    details: 'For Prometheus: a file that appears whole, in the directory of node_exporter\'s textfile collector. A guest that does not answer is told of by\nconcierge_guest_up 0, and is no failure.',
-    flags: [{ name: 'output', placeholder: 'FILE', doc: 'Write to this file, all at once, instead of standard output.' }], opensItself: true, many: 'together', load: () => import('./subcommands/metrics.ts'),
+    name: 'metrics', usage: '[--output FILE | --listen PORT]', summary: 'File systems, load, processors, disks, network and the agent itself, as OpenMetrics.',
+    details: [
+      'For Prometheus: a file that appears whole, in the directory of node_exporter\'s textfile collector, or an answer to whoever asks for /metrics, until a',
+      'signal ends it. A guest that does not answer is told of by concierge_guest_up 0, and is no failure.',
+    ].join('\n'),
+    flags: [
+      { name: 'output', placeholder: 'FILE', doc: 'Write to this file, all at once, instead of standard output.' },
+      { name: 'listen', placeholder: 'PORT', doc: 'Tell whoever asks this port of the loopback address, or ADDRESS:PORT; guests are asked then.' },
+    ],
+    opensItself: true, many: 'together', load: () => import('./subcommands/metrics.ts'),
   },
   {
     name: 'guests', usage: '', summary: 'The names of the list of guests.',

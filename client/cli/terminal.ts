@@ -49,8 +49,8 @@ export interface SubcommandContext extends Terminal {
 /** Answers the exit status. */
 export type RunSubcommand = (context: SubcommandContext) => Promise<number>;
 
-/** The same for several guests at once, which are opened when they are asked for. */
-export type RunTogether = (context: Omit<SubcommandContext, 'client' | 'reconnect'>, guests: readonly Target[]) => Promise<number>;
+/** The same for several guests at once, which are opened when they are asked for. `again` finds out who is meant by now. */
+export type RunTogether = (context: Omit<SubcommandContext, 'client' | 'reconnect'>, guests: readonly Target[], again: () => Promise<readonly Target[]>) => Promise<number>;
 
 export interface FlagSyntax {
   readonly name: string;

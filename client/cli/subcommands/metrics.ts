@@ -7,40 +7,60 @@ import type { GuestClient } from '../../guest-client.ts';
 import { forAll, sideBySide } from '../many-guests.ts';
 import { onPath } from '../on-path.ts';
 import { OpenMetrics } from '../open-metrics.ts';
+import { untilSignal } from '../signals.ts';
 import type { RunSubcommand, RunTogether, SubcommandContext } from '../terminal.ts';
+import { UsageError } from '../usage-error.ts';
 
 /** Sectors are of 512 bytes, whatever the disk's own are. */
 const SECTOR = 512n;
 /** Times of processors and disks are milliseconds. */
 const MILLISECONDS = 1000;
 
-/** `metrics [--output FILE]`. */
+type Guests = readonly { readonly name: string; readonly open: () => Promise<GuestClient> }[];
+
+/** `metrics [--output FILE | --listen PORT]`. */
 export const run: RunSubcommand = (context) => {
   const { reconnect } = context;
-  return write(context, [{ name: '', open: reconnect as () => Promise<GuestClient> }]);
+  const guests = [{ name: '', open: reconnect as () => Promise<GuestClient> }];
+  return told(context, guests, () => Promise.resolve(guests));
 };
 
-export const runTogether: RunTogether = (context, guests) => write(context, guests);
+export const runTogether: RunTogether = (context, guests, again) => told(context, guests, again);
 
-async function write(context: Pick<SubcommandContext, 'flags' | 'print'>, guests: readonly { readonly name: string; readonly open: () => Promise<GuestClient> }[]): Promise<number> {
-  const { flags, print } = context;
-  const metrics = new OpenMetrics();
-  await forAll(guests, sideBySide(flags), async ({ name, open }) => await measure(metrics, name === '' ? {} : { guest: name }, open));
-  const output = flags.get('output');
-  if (output === undefined) {
-    print(metrics.text());
+/** @param again who the guests are by now: domains come and go while it listens */
+async function told(context: Omit<SubcommandContext, 'client' | 'reconnect'>, guests: Guests, again: () => Promise<Guests>): Promise<number> {
+  const { flags, print, complain } = context;
+  const atOnce = sideBySide(flags);
+  const [output, listen] = [flags.get('output'), flags.get('listen')];
+  if (listen !== undefined) {
+    if (output !== undefined) throw new UsageError('--output writes once, and --listen tells whoever asks: one of them');
+    const { serveMetrics } = await import('../metrics-server.ts');
+    await untilSignal(context.signals ?? process, (signal) => serveMetrics(listen, async () => await textOf(await again(), atOnce), signal, (url) => complain(`concierge-ctl: listening at ${url}\n`)));
+    // There is no other end to it.
     return 0;
   }
+  const text = await textOf(guests, atOnce);
+  if (output === undefined) print(text);
+  else await replace(output, text);
+  return 0;
+}
+
+async function textOf(guests: Guests, atOnce: number): Promise<string> {
+  const metrics = new OpenMetrics();
+  await forAll(guests, atOnce, async ({ name, open }) => await measure(metrics, name === '' ? {} : { guest: name }, open));
+  return metrics.text();
+}
+
+async function replace(output: string, text: string): Promise<void> {
   // node_exporter may read at any moment, and passes over what does not end with .prom.
   const temporary = `${output}.${randomBytes(6).toString('hex')}`;
   try {
-    await onPath(output, 'written', writeFile(temporary, metrics.text(), { flag: 'wx', mode: 0o644 }));
+    await onPath(output, 'written', writeFile(temporary, text, { flag: 'wx', mode: 0o644 }));
     await onPath(output, 'written', rename(temporary, output));
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
   }
-  return 0;
 }
 
 type Labels = Readonly<Record<string, string>>;
