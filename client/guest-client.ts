@@ -3,11 +3,12 @@ import type { Duplex } from 'node:stream';
 
 import { messageOf } from '../core/errors/agent-error.ts';
 import { isJsonObject, type JsonValue } from '../core/protocol/value.ts';
-import type { ArgumentsOf, CommandSchema, ResultOf } from '../core/schema/command.ts';
-import { commands, type Command, type CommandName } from '../core/schema/index.ts';
+import type { CommandSchema } from '../core/schema/command.ts';
+import { commands, type CommandName } from '../core/schema/index.ts';
 import { Base64Text } from '../core/schema/types.ts';
 import { CallLimit, unlessAborted } from './call-limit.ts';
 import type { Channel } from './channel.ts';
+import type { Commands } from './commands.ts';
 import { ClientError } from './client-error.ts';
 import { decodeResult } from './decode-result.ts';
 import { encodeArguments, type RequestParts } from './encode-arguments.ts';
@@ -16,17 +17,9 @@ import { DEFAULT_PIECE } from './piece.ts';
 import { CommandChannel, type SingleCommands } from './single-commands.ts';
 import { StreamChannel } from './stream-channel.ts';
 
-type Named<N extends CommandName> = Extract<Command, { readonly name: N }>;
-
 /** Integers may be given as numbers where they are safe; they always come back as `bigint`. */
-export type Input<N extends CommandName> = Loose<ArgumentsOf<Named<N>>>;
-export type Output<N extends CommandName> = Exact<ResultOf<Named<N>>>;
-
-type Loose<T> = T extends bigint ? bigint | number : T extends readonly (infer E)[] ? readonly Loose<E>[] : T extends object ? { readonly [K in keyof T]: Loose<T[K]> } : T;
-type Exact<T> = ExactPresent<Exclude<T, undefined>>;
-type ExactPresent<T> = [T] extends [number] ? number
-  : [T] extends [bigint | number] ? bigint
-  : T extends readonly (infer E)[] ? readonly Exact<E>[] : T extends object ? { readonly [K in keyof T]: Exact<T[K]> } : T;
+export type Input<N extends CommandName> = Commands[N]['arguments'];
+export type Output<N extends CommandName> = Commands[N]['result'];
 
 export interface CallOptions {
   /** Milliseconds to wait for the answer; 0: for ever. Default: the client's `timeoutMs`. */

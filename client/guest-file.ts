@@ -4,7 +4,7 @@ import { Buffer } from 'node:buffer';
 import { Base64Text } from '../core/schema/types.ts';
 import { unlessAborted } from './call-limit.ts';
 import { ClientError } from './client-error.ts';
-import { withBytes, type CallOptions, type GuestClient, type Output } from './guest-client.ts';
+import { withBytes, type CallOptions, type GuestClient, type Input, type Output } from './guest-client.ts';
 
 /** The bytes of a member that is base64, in the pieces in which they were decoded. */
 export function decodedPieces(text: string | Base64Text | undefined): Uint8Array[] {
@@ -39,7 +39,7 @@ export class GuestFile {
    *
    * @param mode as in fopen(3)
    */
-  static async open(client: GuestClient, path: string, mode: string, { timeoutMs, signal }: CallOptions): Promise<GuestFile> {
+  static async open(client: GuestClient, path: string, mode: NonNullable<Input<'guest-file-open'>['mode']>, { timeoutMs, signal }: CallOptions): Promise<GuestFile> {
     if (signal?.aborted === true) throw new ClientError('aborted', `opening ${path} was given up`, { cause: signal.reason });
     const opening = client.execute('guest-file-open', { path, mode }, timeoutMs === undefined ? {} : { timeoutMs });
     if (signal === undefined) return new GuestFile(client, await opening, path);

@@ -15,4 +15,5 @@ export { jsonReplacer } from './json-replacer.ts';
 export { withAllFrozen, type AllFrozen, type GuestToFreeze, type Held } from './with-all-frozen.ts';
 export { withFrozen, type FrozenGuest, type FrozenOptions } from './with-frozen.ts';
 export { proxmoxAgent, type ProxmoxOptions } from './proxmox/proxmox.ts';
+export type * from './commands.ts';
 export { commandNames, type CommandName } from '../core/schema/index.ts';

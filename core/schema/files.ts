@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { command } from './command.ts';
-import { alternateOf, base64, bool, enumOf, int, nothing, optional, required, str, struct } from './types.ts';
+import { alternateOf, base64, bool, enumOf, int, nothing, optional, required, str, strAmong, struct } from './types.ts';
 
 const handle = required(int, 'A number from guest-file-open.');
 const unknownHandle = ["handle 'N' has not been found", 'no file is open under that number'] as const;
@@ -14,7 +14,7 @@ export const guestFileOpen = command({
   arguments: {
     path: required(str, 'Where it is; a relative path counts from the working directory of the agent.', { judged: 'file', shown: true }),
     mode: optional(
-      str,
+      strAmong(['r', 'rb', 'w', 'wb', 'a', 'ab', 'r+', 'rb+', 'r+b', 'w+', 'wb+', 'w+b', 'a+', 'ab+', 'a+b']),
       'As in fopen(3): `r` (default), `w`, `a`, `r+`, `w+`, `a+`, each also with `b`. A file that is created has mode 0644, '
         + 'whatever the umask, or the one of the setting `file-mode`.',
       { shown: true },

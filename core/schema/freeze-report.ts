@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { bool, enumOf, int, listOf, optional, required, str, struct, uint64 } from './types.ts';
+import { bool, enumOf, int, listOf, optional, required, str, strAmong, struct, uint64 } from './types.ts';
 
 const fileSystem = struct('ConciergeFrozenFilesystem', {
   mountpoint: required(str, 'Where it is mounted.'),
@@ -33,7 +33,10 @@ export const freezeReport = struct('ConciergeFreezeReport', {
   'started-at': optional(int, 'When the freeze was asked for, in nanoseconds since 1970-01-01 UTC; absent: there was none.'),
   'deadline-at': optional(int, 'While it is on: when it ends by itself, at the latest (`freeze-timeout`); absent: never.'),
   'ended-at': optional(int, 'When it ended.'),
-  'ended-by': optional(str, 'What ended it: `thaw`, `failure`, `nothing-frozen`, `deadline`, `holder-lost`, `system-limit`.'),
+  'ended-by': optional(
+    strAmong(['thaw', 'failure', 'nothing-frozen', 'deadline', 'holder-lost', 'system-limit', 'elsewhere']),
+    'What ended it: `thaw`, `failure`, `nothing-frozen`, `deadline`, `holder-lost`, `system-limit`, `elsewhere` (somebody in the guest).',
+  ),
   detail: optional(str, 'The same as a sentence.'),
   filesystems: required(listOf(fileSystem), 'Those that were to be frozen, in the order of freezing.'),
   'left-out': required(listOf(leftOut), 'Those that were not, and why.'),

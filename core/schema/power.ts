@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { command } from './command.ts';
-import { nothing, optional, str } from './types.ts';
+import { nothing, optional, strAmong } from './types.ts';
 
 export const guestShutdown = command({
   name: 'guest-shutdown',
@@ -8,7 +8,7 @@ export const guestShutdown = command({
   group: 'power',
   summary: 'Starts an orderly shutdown of the guest. The host learns of the success from the machine, not from an answer.',
   arguments: {
-    mode: optional(str, '`powerdown` (default), `halt` or `reboot`.', { shown: true }),
+    mode: optional(strAmong(['powerdown', 'halt', 'reboot']), '`powerdown` (default), `halt` or `reboot`.', { shown: true }),
   },
   result: nothing,
   successResponse: false,

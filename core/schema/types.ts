@@ -67,8 +67,11 @@ export interface Marks {
 
 export type Members = { readonly [name: string]: Member };
 
-/** `base64`: as an argument a handler takes a `Base64Text` as well, as a result the client makes one: long data need not become a text. */
-export interface StrType { readonly kind: 'str'; readonly base64?: true }
+/**
+ * `among`: all that makes sense, where it is text to the protocol and not an enumeration: other text is refused by the command, in its own words.
+ * `base64`: as an argument a handler takes a `Base64Text` as well, as a result the client makes one: long data need not become a text.
+ */
+export interface StrType { readonly kind: 'str'; readonly base64?: true; readonly among?: readonly string[] }
 export interface IntType { readonly kind: 'int' }
 export interface BoolType { readonly kind: 'bool' }
 
@@ -79,6 +82,7 @@ export const double = { kind: 'number' } as const;
 export const bool = { kind: 'bool' } as const;
 export const str = { kind: 'str' } as const;
 export const base64 = { kind: 'str', base64: true } as const;
+export const strAmong = (among: readonly string[]): StrType => ({ kind: 'str', among });
 /** The result of a command that returns `{}`. */
 export const nothing = { kind: 'nothing' } as const;
 

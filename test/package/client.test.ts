@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { commands } from '../../core/schema/index.ts';
 import { ended, mustEnd, root, startAgent, type StartedAgent } from './installed.ts';
 
 let directory: string;
@@ -26,6 +27,38 @@ afterAll(async () => {
   await agent.stop();
   rmSync(directory, { recursive: true, force: true });
 });
+
+/** Which commands, arguments and members an editor knows no explanation of: by the language service, from the package as it is installed. */
+function explanations(project: string): Promise<string> {
+  const script = `
+    import ts from 'typescript';
+    const program = ts.createProgram(['use.ts'], { module: ts.ModuleKind.NodeNext, strict: true, noEmit: true });
+    const checker = program.getTypeChecker();
+    const use = program.getSourceFile('use.ts');
+    const entry = checker.getExportsOfModule(checker.getSymbolAtLocation(use.statements[0].moduleSpecifier)).find(({ name }) => name === 'Commands');
+    const silent = [];
+    const seen = new Set();
+    const look = (type, path) => {
+      if (type.isUnion()) return type.types.forEach((one) => look(one, path));
+      if (seen.has(type) || (type.flags & ts.TypeFlags.Object) === 0) return;
+      seen.add(type);
+      const element = checker.isArrayType(type) ? checker.getTypeArguments(type)[0] : undefined;
+      if (element !== undefined) return look(element, path);
+      for (const member of type.getProperties()) {
+        if (member.getDocumentationComment(checker).length === 0) silent.push(path + '.' + member.name);
+        look(checker.getTypeOfSymbol(member), path + '.' + member.name);
+      }
+    };
+    const known = checker.getDeclaredTypeOfSymbol((entry.flags & ts.SymbolFlags.Alias) === 0 ? entry : checker.getAliasedSymbol(entry)).getProperties();
+    for (const command of known) {
+      if (command.getDocumentationComment(checker).length === 0) silent.push(command.name);
+      for (const side of checker.getTypeOfSymbol(command).getProperties()) look(checker.getTypeOfSymbol(side), command.name + '.' + side.name);
+    }
+    console.log(JSON.stringify({ commands: known.length, silent }));
+  `;
+  writeFileSync(join(project, 'explanations.mjs'), script);
+  return mustEnd(process.execPath, [join(project, 'explanations.mjs')], project);
+}
 
 /** The script of its README, with what a user's own folder has around it. */
 function example(): string {
@@ -67,7 +100,10 @@ describe('concierge-client', () => {
       // @ts-expect-error -- no such argument
       await guest.execute('guest-file-open', { paht: '' });
       const command: CommandName = 'guest-ping';
-      console.log(name, frozen, command);
+      // @ts-expect-error -- no such mode
+      await guest.execute('guest-file-open', { path: '', mode: 'x' });
+      const bus: 'virtio' | undefined = (await guest.execute('guest-get-disks'))[0]?.address?.['bus-type'] === 'virtio' ? 'virtio' : undefined;
+      console.log(name, frozen, command, bus);
     `);
     writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({
       compilerOptions: { module: 'nodenext', target: 'es2022', strict: true, skipLibCheck: false, exactOptionalPropertyTypes: true, noEmit: true, types: ['node'] },
@@ -75,6 +111,8 @@ describe('concierge-client', () => {
     }));
 
     await mustEnd(join(project, 'node_modules/.bin/tsc'), [], project);
+    // That of TypeScript 7 is another interface.
+    if (version.startsWith('5.')) expect(JSON.parse(await explanations(project))).toEqual({ commands: commands.length, silent: [] });
   });
 
   it('runs the script of its README', async () => {

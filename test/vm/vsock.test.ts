@@ -80,7 +80,7 @@ describe.skipIf(missing !== undefined)(`our agent on vsock in a machine${missing
     );
   }
 
-  async function opened(client: GuestClient, path: string, mode = 'r'): Promise<bigint> {
+  async function opened(client: GuestClient, path: string, mode: 'r' | 'w+' = 'r'): Promise<bigint> {
     return client.execute('guest-file-open', { path, mode });
   }
 
