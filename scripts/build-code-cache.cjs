@@ -30,7 +30,7 @@ const requests = [
   'guest-sync-delimited","arguments":{"id":1}', 'guest-sync","arguments":{"id":1}', 'guest-ping"', 'guest-info"', 'no-such-command"',
   'guest-fsfreeze-status"', '__org.concierge_fsfreeze-report"', '__org.concierge_fsfreeze-plan"',
   'guest-get-time"', 'guest-get-host-name"', 'guest-get-osinfo"', 'guest-get-timezone"', 'guest-get-users"',
-  'guest-get-vcpus"', 'guest-get-cpustats"', 'guest-get-load"', 'guest-get-memory-block-info"',
+  'guest-get-vcpus"', 'guest-get-cpustats"', 'guest-get-load"', 'guest-get-memory-block-info"', 'guest-get-memory-blocks"',
   'guest-get-fsinfo"', 'guest-get-disks"', 'guest-get-diskstats"', 'guest-network-get-interfaces"', 'guest-network-get-route"',
   `guest-file-open","arguments":{"path":${note},"mode":"w+"}`,
   'guest-file-write","arguments":{"handle":HANDLE,"buf-b64":"aGVsbG8="}', 'guest-file-flush","arguments":{"handle":HANDLE}',

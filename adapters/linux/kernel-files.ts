@@ -13,6 +13,8 @@ interface KernelFilesAddon extends NativeAddon {
   readLatin1(path: string): string | number;
   /** For files that are at their end where a read comes short: attributes in sysfs, ordinary files. */
   readAttribute(path: string): string | number;
+  /** As `readAttribute` for each of the names, which have a `/` behind them; an errno where the directory can't be opened. */
+  readEach(directory: string, names: string, attribute: string): readonly (string | number)[] | number;
   /** Descriptors of lists of mounts. */
   openWatched(path: string): number;
   readWatched(fd: number): string | number;
@@ -114,6 +116,12 @@ export function attributeIfAny(directory: string, name: string): string | null |
 export function attributeOrErrno(path: string): string | number {
   const text = kernel().readAttribute(path);
   return typeof text === 'string' ? text.trim() : text;
+}
+
+/** The attribute of each of the folders in a directory, in one call; a negative errno where it can't be read. */
+export function attributesOfEach(directory: string, names: readonly string[], file: string): readonly (string | number)[] {
+  const texts = kernel().readEach(directory, names.map((name) => `${name}/`).join(''), file);
+  return typeof texts === 'number' ? names.map(() => texts) : texts;
 }
 
 /** Whether the path leads to anything. */

@@ -101,6 +101,27 @@ Napi::Value ReadAttribute(const Napi::CallbackInfo& info) {
   return length < sizeof bytes ? Text(info.Env(), bytes, length) : ReadOn(info.Env(), file, bytes, length);
 }
 
+// readEach(directory, names, attribute): for each of the names, each with a `/` behind it, what the file of that name in the
+// directory's folder says, as readAttribute would; of a longer one, which no attribute of sysfs is, the first 4096 bytes.
+Napi::Value ReadEach(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Descriptor directory(Retry([&] { return open(Path(env, info[0]), O_PATH | O_DIRECTORY | O_CLOEXEC); }));
+  if (!directory) return Failure(env);
+  const std::string names = info[1].As<Napi::String>();
+  const std::string attribute = info[2].As<Napi::String>();
+  const Napi::Array texts = Napi::Array::New(env);
+  std::string path;
+  uint32_t index = 0;
+  for (size_t begin = 0, end; (end = names.find('/', begin)) != std::string::npos; begin = end + 1) {
+    path.assign(names, begin, end + 1 - begin).append(attribute);
+    const Descriptor file(Retry([&] { return openat(directory.get(), path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK); }));
+    char bytes[4096];
+    const ssize_t count = file ? Retry([&] { return read(file.get(), bytes, sizeof bytes); }) : -1;
+    napi_set_element(env, texts, index++, count < 0 ? static_cast<napi_value>(Failure(env)) : static_cast<napi_value>(Text(env, bytes, static_cast<size_t>(count))));
+  }
+  return texts;
+}
+
 // openWatched(path): a descriptor of a list of mounts, for the two below.
 Napi::Value OpenWatched(const Napi::CallbackInfo& info) {
   const Path path(info.Env(), info[0]);
@@ -190,6 +211,7 @@ const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("readText", Napi::Function::New(env, ReadText));
   exports.Set("readLatin1", Napi::Function::New(env, ReadLatin1));
   exports.Set("readAttribute", Napi::Function::New(env, ReadAttribute));
+  exports.Set("readEach", Napi::Function::New(env, ReadEach));
   exports.Set("openWatched", Napi::Function::New(env, OpenWatched));
   exports.Set("readWatched", Napi::Function::New(env, ReadWatched));
   exports.Set("hasChanged", Napi::Function::New(env, HasChanged));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from 'node:fs';
 import { arch, endianness } from 'node:os';
 
 import type { Accounts, SshKeys, UserSession } from '../../../core/ports/index.ts';
+import { latin1Text } from '../kernel-files.ts';
 import { logindSessions } from './logind-sessions.ts';
 import { parseUtmp, utmpLayout } from './utmp.ts';
 
@@ -29,13 +29,8 @@ export const linuxSessions = (root: string): NonNullable<Accounts['sessions']> =
 
 function utmpSessions(root: string): UserSession[] {
   for (const path of ['/run/utmp', '/var/run/utmp']) {
-    let file: Buffer;
-    try {
-      file = readFileSync(`${root}${path}`);
-    } catch {
-      continue;
-    }
-    return parseUtmp(file, utmpLayout(arch(), endianness() === 'LE'));
+    const text = latin1Text(`${root}${path}`);
+    if (text !== undefined) return text === '' ? [] : parseUtmp(Buffer.from(text, 'latin1'), utmpLayout(arch(), endianness() === 'LE'));
   }
   return [];
 }

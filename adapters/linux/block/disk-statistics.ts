@@ -22,16 +22,32 @@ export function linuxDiskStatistics(root: string): DiskStatistics {
  */
 export function parseDiskStatistics(text: string): DiskStatisticsEntry[] {
   return text.split('\n').flatMap((line) => {
-    const [major = '', minor = '', name = '', ...rest] = line.trim().split(/\s+/);
+    const [major = '', minor = '', name = '', ...rest] = wordsOf(line);
     const numbers = leadingNumbers(rest);
-    if (!/^\d+$/.test(major) || !/^\d+$/.test(minor) || numbers.length < 4) return [];
-    return [{ name, major: Number(major), minor: Number(minor), counters: countersOf(numbers) }];
+    if (!isDecimal(major) || !isDecimal(minor) || numbers.length < 4) return [];
+    return { name, major: Number(major), minor: Number(minor), counters: countersOf(numbers) };
   });
 }
 
+/** The kernel writes nothing but blanks between its columns. */
+const wordsOf = (line: string): string[] => line.split(' ').filter((word) => word !== '');
+
 function leadingNumbers(words: readonly string[]): bigint[] {
-  const end = words.findIndex((word) => !/^\d+$/.test(word));
-  return (end < 0 ? words : words.slice(0, end)).map(BigInt);
+  const numbers: bigint[] = [];
+  for (const word of words) {
+    if (!isDecimal(word)) break;
+    // The longest that are exact as numbers; a bigint is made of one in half the time.
+    numbers.push(BigInt(word.length <= 15 ? Number(word) : word));
+  }
+  return numbers;
+}
+
+function isDecimal(word: string): boolean {
+  for (let index = 0; index < word.length; index += 1) {
+    const code = word.charCodeAt(index);
+    if (code < 0x30 || code > 0x39) return false;
+  }
+  return word !== '';
 }
 
 type CounterName = keyof DiskCounters;
@@ -45,10 +61,15 @@ const columns = [
 ] as const satisfies CounterName[];
 
 function countersOf(numbers: readonly bigint[]): DiskCounters {
-  if (numbers.length === 4) return zip(partitionColumns, numbers);
-  const kept = [17, 15, 11].find((count) => numbers.length >= count) ?? 0;
-  return zip(columns.slice(0, kept), numbers);
+  if (numbers.length === 4) return zip(partitionColumns, numbers, 4);
+  return zip(columns, numbers, [17, 15, 11].find((count) => numbers.length >= count) ?? 0);
 }
 
-const zip = (names: readonly CounterName[], numbers: readonly bigint[]): DiskCounters =>
-  Object.fromEntries(names.map((name, index) => [name, numbers[index]]));
+function zip(names: readonly CounterName[], numbers: readonly bigint[], count: number): DiskCounters {
+  const counters: { -readonly [Name in CounterName]?: bigint } = {};
+  for (let index = 0; index < count; index += 1) {
+    const [name, number] = [names[index], numbers[index]];
+    if (name !== undefined && number !== undefined) counters[name] = number;
+  }
+  return counters;
+}

@@ -4,9 +4,9 @@ import { hostname, machine, release, version } from 'node:os';
 import type { Host, OsInformation } from '../../../core/ports/index.ts';
 import { attribute, failedBecause } from '../kernel-files.ts';
 import { parseOsRelease } from './os-release.ts';
-import { RememberedFiles, type StampFile } from '../remembered-file.ts';
+import { RememberedFiles, type ReadFile, type StampFile } from '../remembered-file.ts';
 import { textFromBytes } from '../text.ts';
-import { localTimeAt, type ReadFile } from './time-zone.ts';
+import { localTimeAt, zoneFileLimit } from './time-zone.ts';
 
 export interface HostSources {
   /** Put before every path: '' for the running system. */
@@ -28,6 +28,7 @@ export function linuxHost({ root, readFile, readStart, environment = process.env
     limit: fileLimit + 1,
     ...(stamp === undefined ? {} : { stamp }),
   });
+  const zones = new RememberedFiles({ readFile, parse: (bytes) => bytes, limit: zoneFileLimit, ...(stamp === undefined ? {} : { stamp }) });
   return {
     hostName: {
       get: async () => {
@@ -40,7 +41,7 @@ export function linuxHost({ root, readFile, readStart, environment = process.env
     },
     timeZone: {
       get: async () => {
-        const { offset, zone } = await localTimeAt({ root, environment, readFile }, now());
+        const { offset, zone } = await localTimeAt({ root, environment, readFile: (path) => zones.get(path) }, now());
         return zone === '' ? { offset } : { offset, zone };
       },
     },

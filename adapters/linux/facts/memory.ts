@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 
 import { AgentError, osCode } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
 import type { Memory, MemoryBlock, MemoryBlockChange } from '../../../core/ports/index.ts';
-import { attributeOrErrno, exists, failedBecause, fileError, namesIn } from '../kernel-files.ts';
+import { attribute, attributeOrErrno, attributesOfEach, exists, failedBecause, fileError, namesIn } from '../kernel-files.ts';
 import type { WriteAttribute } from './processors.ts';
 import { textFromBytes } from '../text.ts';
 import { turns } from '../turns.ts';
@@ -45,25 +46,29 @@ async function blocks(root: string): Promise<MemoryBlock[]> {
     .sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
   if (indexes.length === 0) throw AgentError.failed('guest reported zero memory blocks!');
   const list: MemoryBlock[] = [];
-  const othersTurn = turns(blocksPerTurn);
-  for (const index of indexes) {
-    await othersTurn();
-    const found = block(root, index);
-    if (found !== undefined) list.push(found);
+  for (let begin = 0; begin < indexes.length; begin += blocksPerTurn) {
+    if (begin > 0) await setImmediate();
+    list.push(...someBlocks(root, indexes.slice(begin, begin + blocksPerTurn)));
   }
   return list;
 }
 
-/** `undefined` for a block that was unplugged since the directory was listed. */
-function block(root: string, physIndex: bigint): MemoryBlock | undefined {
-  const place = `${directory}memory${physIndex}`;
-  const state = attributeOf(root, place, 'state');
-  if (state === undefined) {
-    const isThere = statSync(`${root}${place}`, { throwIfNoEntry: false }) !== undefined;
-    return isThere ? { physIndex, online: true, canOffline: false } : undefined;
-  }
-  const removable = attributeOf(root, place, 'removable');
-  return { physIndex, online: state.startsWith('online'), canOffline: removable !== undefined && !removable.startsWith('0') };
+/** Without those that were unplugged since the directory was listed. */
+function someBlocks(root: string, indexes: readonly bigint[]): MemoryBlock[] {
+  const names = indexes.map((index) => `memory${index}`);
+  const all = `${root}${directory}`;
+  const [states, removables] = (['state', 'removable'] as const).map((name) =>
+    attributesOfEach(all, names, name).map((said, at) => {
+      if (said === -posixNumber('ENOENT')) return undefined;
+      // Asked again for all that there is to say of the failure.
+      return typeof said === 'string' && said !== '' ? said : attributeOf(root, `${directory}${names[at]}`, name);
+    }));
+  return indexes.flatMap((physIndex, at) => {
+    const state = states?.[at];
+    if (state === undefined) return exists(`${all}${names[at]}`) ? { physIndex, online: true, canOffline: false } : [];
+    const removable = removables?.[at];
+    return { physIndex, online: state.startsWith('online'), canOffline: removable !== undefined && !removable.startsWith('0') };
+  });
 }
 
 /** `undefined` where the kernel has no such attribute. Texts are the reference's. */
@@ -81,16 +86,22 @@ function attributeOf(root: string, place: string, name: string): string | undefi
 }
 
 function blockSize(root: string): bigint {
+  const name = 'block_size_bytes';
+  const text = attribute(`${root}${directory}${name}`) ?? whyNoBlockSize(root, name);
+  if (!/^[0-9a-f]{1,16}$/i.test(text)) throw AgentError.failed(`sysfs file "${name}" holds no number`);
+  return BigInt(`0x${text}`);
+}
+
+/** The directory is listed, thousands of names, only where something is wrong. */
+function whyNoBlockSize(root: string, name: string): string {
   try {
     namesIn(`${root}${directory}`);
   } catch (error) {
     throw failedBecause(`open("${directory}")`, error);
   }
-  const name = 'block_size_bytes';
   const text = attributeOf(root, directory.slice(0, -1), name)?.trim();
   if (text === undefined) throw AgentError.failed(`open sysfs file "${name}": No such file or directory`);
-  if (!/^[0-9a-f]{1,16}$/i.test(text)) throw AgentError.failed(`sysfs file "${name}" holds no number`);
-  return BigInt(`0x${text}`);
+  return text;
 }
 
 /**

@@ -2,18 +2,16 @@
 import { parsePosixTimeZone, posixTimeAt, type LocalTime } from './posix-time-zone.ts';
 import { tzifTimeAt } from './tzif.ts';
 
-/** Reads a whole file of at most `limit` bytes off the event loop and off libuv's pool. @throws os error */
-export type ReadFile = (path: string, limit: number) => Promise<Uint8Array>;
-
 export interface TimeZoneSources {
   /** Put before every path: '' for the running system. */
   readonly root: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly readFile: ReadFile;
+  /** A whole file of at most `zoneFileLimit` bytes, off the event loop where it has to be read. @throws os error */
+  readonly readFile: (path: string) => Uint8Array | Promise<Uint8Array>;
 }
 
 /** The largest of the zones that exist is 4 KiB long. */
-const fileLimit = 256 * 1024;
+export const zoneFileLimit = 256 * 1024;
 
 const utc: LocalTime = { offset: 0, zone: 'UTC' };
 
@@ -36,7 +34,7 @@ export async function localTimeAt(sources: TimeZoneSources, at: number): Promise
 async function fromFile({ root, readFile }: TimeZoneSources, path: string, at: number): Promise<LocalTime | undefined> {
   let file: Uint8Array;
   try {
-    file = await readFile(`${root}${path}`, fileLimit);
+    file = await readFile(`${root}${path}`);
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
 import { readFile as readFromDisk } from 'node:fs/promises';
 import { hostname } from 'node:os';
 
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { linuxHost } from '../../../adapters/linux/facts/host.ts';
 import { parseOsRelease } from '../../../adapters/linux/facts/os-release.ts';
@@ -104,5 +104,18 @@ describe('the time zone', () => {
     using guest = layOut('/etc/');
 
     expect(await hostOf(guest, { TZ: 'CET-1CEST,M3.5.0,M10.5.0/3' }).timeZone.get()).toEqual({ offset: 3600, zone: 'CET' });
+  });
+
+  it('reads the file of its time zone once, and again when it is another one', async () => {
+    let version = 'first';
+    const readFile = vi.fn(async () => Buffer.from('no zone'));
+    const host = linuxHost({ root: '', environment: {}, readFile, readStart, now: () => 0, stamp: () => [version, 0] });
+
+    await host.timeZone?.get();
+    await host.timeZone?.get();
+    version = 'second';
+    await host.timeZone?.get();
+
+    expect(readFile.mock.calls).toEqual([['/etc/localtime', 262_144], ['/etc/localtime', 262_144]]);
   });
 });

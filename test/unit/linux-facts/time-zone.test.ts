@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
 import { parsePosixTimeZone, posixTimeAt, type LocalTime } from '../../../adapters/linux/facts/posix-time-zone.ts';
-import { localTimeAt, type ReadFile } from '../../../adapters/linux/facts/time-zone.ts';
+import { localTimeAt, type TimeZoneSources } from '../../../adapters/linux/facts/time-zone.ts';
 import { tzifTimeAt } from '../../../adapters/linux/facts/tzif.ts';
 
 const seconds = (iso: string): number => Date.parse(iso) / 1000;
@@ -146,7 +146,7 @@ describe('the local time zone', () => {
     ['/etc/localtime', tzif(berlin)], ['/usr/share/zoneinfo/Asia/Kolkata', tzif({ times: [], types: [{ offset: 19_800, zone: 'IST' }] })],
     ['/opt/zones/Here', tzif({ times: [], types: [{ offset: 60, zone: 'HERE' }] })], ['/usr/share/zoneinfo/Broken', Buffer.from('nonsense')],
   ]);
-  const readFile: ReadFile = async (path) => files.get(path) ?? Promise.reject(new Error('ENOENT'));
+  const readFile: TimeZoneSources['readFile'] = async (path) => files.get(path) ?? Promise.reject(new Error('ENOENT'));
   const zoneWith = (environment: Record<string, string>, read = readFile): Promise<LocalTime> =>
     localTimeAt({ root: '', environment, readFile: read }, seconds('2020-07-01T00:00:00Z'));
 
