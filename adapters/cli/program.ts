@@ -3,7 +3,7 @@ import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 import { closestName } from '../../core/errors/closest-name.ts';
 import { harmlessLines } from '../../core/errors/harmless-text.ts';
 import { dumpConfiguration } from '../config/dump.ts';
-import { helpText } from '../config/help.ts';
+import { helpText, subcommandHelp } from '../config/help.ts';
 import { versionLine } from '../config/product.ts';
 import { readRegularFile } from '../config/read-regular-file.ts';
 import { readSettings, type Request, type SettingsSource } from '../config/settings.ts';
@@ -84,7 +84,7 @@ async function obey(options: ProgramOptions, background: Background | undefined)
       print(`${versionLine}\n`);
       return { status: 0 };
     case 'help':
-      print(helpText(program, platform, subcommands));
+      print(subcommand === undefined ? helpText(program, platform, subcommands) : subcommandHelp(program, subcommand));
       return { status: 0 };
     case 'list-commands': {
       const { listedCommands } = await import('./command-names.ts');
@@ -176,6 +176,7 @@ async function runAgent(
     // What the other process says begins with the program's name already.
     return { status: await startInBackground(activated !== undefined, (text) => complain(text.startsWith(`${program}: `) ? text.slice(program.length + 2) : text)) };
   }
+  const isService = process.env['NOTIFY_SOCKET'] !== undefined;
   const [{ run }, { serviceNotifier }, addon] = await Promise.all([import('./run.ts'), import('./service-manager.ts'), processAddon()]);
   if (settings.daemon && keeper === undefined && background === undefined) {
     throw AgentError.failed(`the option -d is for the service manager: use '${program} service start', or leave it out to run in this console`);
@@ -197,6 +198,7 @@ async function runAgent(
     ...(activated === undefined ? {} : { activated }),
     process,
     ident: program.slice(program.lastIndexOf('/') + 1),
+    isService,
     notify: keeper === undefined ? serviceNotifier(process.env, addon) : (state) => keeper.notify(state),
     ...(keeper === undefined ? {} : { keeper }),
     ready: () => {

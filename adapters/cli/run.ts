@@ -37,6 +37,8 @@ export interface RunOptions {
   /** Name in syslog. */
   readonly ident: string;
   readonly notify: Notify;
+  /** Who started it sends SIGHUP to reload it, and not because a terminal is gone. */
+  readonly isService?: boolean;
   /** Called once hosts can come. */
   readonly ready: () => void;
 }
@@ -118,11 +120,11 @@ class Life {
   }
 
   async begin(log: ProcessLog, frozen: boolean): Promise<void> {
-    const { addon, composition, activated, keeper, process, ready, notify } = this.#options;
+    const { addon, composition, activated, keeper, process, ready, notify, isService = false } = this.#options;
     const settings = this.#settings;
     log.debug(() => `Concierge ${version} (compatible with QEMU Guest Agent ${compatibleWith}) started`);
     // Whoever sends it to a keeper means a log file or the policy, and the keeper goes on whether there is one or not.
-    const heeded = settings.logfile !== undefined || settings.audit !== undefined || keeper !== undefined || this.#hasPolicyFiles(log);
+    const heeded = settings.logfile !== undefined || settings.audit !== undefined || keeper !== undefined || isService || this.#hasPolicyFiles(log);
     const watch = watchForEnding(process, heeded ? () => this.#hangUp(log) : undefined);
     this.#watch = watch;
     // The socket of a listening channel and everything later is private, as qemu-ga has it in daemon mode.

@@ -6,6 +6,7 @@ import { configurationPaths, defaultPath, type Platform } from './settings-table
 export interface Subcommand {
   readonly name: string;
   readonly summary: string;
+  readonly usage: readonly string[];
 }
 
 const width = 80;
@@ -21,6 +22,18 @@ export function helpText(program: string, platform: Platform, subcommands: reado
     ...commandLineOptions.flatMap((option) => entry(option, platform)),
     ...(subcommands.length === 0 ? [] : ['', 'Commands, before any option:']),
     ...subcommands.flatMap(({ name, summary }) => columns(`  ${name}`, summary)),
+    '',
+  ].join('\n');
+}
+
+/** The text of `SUBCOMMAND --help`. */
+export function subcommandHelp(program: string, { name, summary, usage }: Subcommand): string {
+  return [
+    ...usage.map((words, index) => `${index === 0 ? 'Usage:' : '      '} ${program} ${name} ${words}`),
+    '',
+    ...wrap(summary, width),
+    '',
+    ...wrap(`Options of the agent that say which machine and which configuration are meant (--config, --statedir, --backend, --policy-directory, --profile and so on) may follow: ${program} --help`, width),
     '',
   ].join('\n');
 }

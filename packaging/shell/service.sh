@@ -90,10 +90,11 @@ reload_rules() {
 # Under a keeper (keeper.conf) a running service is not stopped: the keeper takes over from itself, and this very script may run
 # through the agent.
 renew() {
-	case $(systemctl show "$1" --property=CanReload,ActiveState 2>/dev/null | sort | tr '\n' ' ') in
-		"ActiveState=active CanReload=yes ") service reload "$1" || : ;;
-		*) service restart "$1" || : ;;
-	esac
+	if systemctl --quiet is-active "$1" && systemctl show "$1" --property=ExecReload 2>/dev/null | grep -q -e '-USR2'; then
+		service reload "$1" || :
+	else
+		service restart "$1" || :
+	fi
 }
 
 # Starts the agent, or the new one in the place of the old, which thaws what it has frozen. Without the port there is

@@ -11,7 +11,7 @@ export async function policyFindings(settings: Settings, composition: Pick<Compo
     const { rules: { rules, otherwise }, files, warnings } = await composition.loadPolicy(settings);
     if (warnings.length > 0) return warnings.map((line) => warning('policy', line, 'concierge-ga policy check tells the same'));
     if (rules.length === 0 && otherwise === 'allow') return [];
-    return [good('policy', `profile ${settings.profile}; files of rules: ${files.length === 0 ? 'none' : files.join(', ')}`)];
+    return [good('policy', `profile ${[settings.profile, ...settings.channels.map(({ name, profile }) => `${profile} by ${name}`)].join(', ')}; files of rules: ${files.length === 0 ? 'none' : files.join(', ')}`)];
   } catch (error) {
     return messageOf(error).split('\n').map((line) => bad('policy', line, 'correct it, and send SIGHUP: an agent that starts with it answers only what a host needs for a thaw'));
   }

@@ -14,6 +14,7 @@ import { commandNames, commands } from '../../../core/schema/index.ts';
 import type { SchemaType } from '../../../core/schema/types.ts';
 import { validateArguments } from '../../../core/schema/validate.ts';
 import { channelsKnown, noSuchChannel } from '../../policy/load-policy.ts';
+import type { Settings } from '../../config/settings.ts';
 import type { SubcommandContext } from '../subcommand.ts';
 
 const verbs = ['explain', 'check', 'show'] as const;
@@ -33,13 +34,16 @@ async function check({ settings, composition, print, complain }: SubcommandConte
   try {
     const { rules, files, warnings } = await composition.loadPolicy(settings);
     for (const line of warnings) complain(harmless(line));
-    print(`${counted(rules.rules.length, 'rule')} of ${counted(files.length, 'file')} and the profile ${harmless(settings.profile)}: ${warnings.length === 0 ? 'good' : counted(warnings.length, 'warning')}\n`);
+    print(`${counted(rules.rules.length, 'rule')} of ${counted(files.length, 'file')} and ${harmless(profilesText(settings))}: ${warnings.length === 0 ? 'good' : counted(warnings.length, 'warning')}\n`);
     return 0;
   } catch (error) {
     for (const line of messageOf(error).split('\n')) complain(harmless(line));
     return 1;
   }
 }
+
+const profilesText = ({ profile, method, channels }: Settings): string =>
+  (channels.length === 0 ? `the profile ${profile}` : `the profiles ${[{ name: method, profile }, ...channels].map((one) => `${one.profile} (${one.name})`).join(', ')}`);
 
 const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
 
@@ -82,7 +86,9 @@ async function explainTo(context: SubcommandContext, name: string, words: readon
   const known = channels.length === 0 ? channelsKnown(context.settings) : new Set([method, ...channels.map((one) => one.name)]);
   if (!known.has(channel)) throw AgentError.failed(noSuchChannel(channel, known));
   const policy = await policyOf(context);
-  const args = validateArguments(schema.arguments, argumentsFrom(schema, words));
+  const given = argumentsFrom(schema, words);
+  for (const argument of given.keys()) demandArgument(schema, argument);
+  const args = validateArguments(schema.arguments, given);
   const facts = factsOf(schema, args);
   const first = explain(policy, schema, channel, facts);
   const opened = first.decision.kind === 'unopened' ? await lookAt(await context.composition.createBackend(context.settings), args, facts) : undefined;
@@ -90,6 +96,14 @@ async function explainTo(context: SubcommandContext, name: string, words: readon
   const told = { command: name, channel, ...openedText(opened), decision: decision.kind, ...ruleNamed(decision.rule), rules: rules.map(weighedJson) };
   context.print(context.flags.has('json') ? `${asJson(told)}\n` : harmlessLines(asText(name, channel, opened, { decision, rules }, policy)));
   return decision.kind === 'allowed' ? 0 : 1;
+}
+
+/** One that is none, with those that there are. */
+function demandArgument({ name, arguments: members }: CommandSchema, argument: string): void {
+  if (Object.hasOwn(members, argument)) return;
+  const names = Object.keys(members);
+  const meant = closestName(argument, names);
+  throw AgentError.failed(`${name} has no argument '${argument}': ${names.length === 0 ? 'it has none' : `there are ${names.join(', ')}`}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`);
 }
 
 const ruleNamed = (rule: Rule | undefined): object => (rule === undefined ? {} : { rule: rule.name, from: originText(rule.origin), ...(rule.reason !== undefined && { reason: rule.reason }) });

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Composition } from '../../../adapters/cli/composition.ts';
 import { runProgram } from '../../../adapters/cli/program.ts';
+import { subcommands } from '../../../adapters/cli/subcommands/index.ts';
 import type { Backend, FreezeCandidate, ThawOutcome } from '../../../core/ports/index.ts';
 
 let directory: string;
@@ -110,6 +111,15 @@ describe('the program', () => {
     expect(status).toBe(1);
     expect(findings[0]).toMatchObject({ subject: 'configuration', verdict: 'bad', detail: expect.stringContaining(problem) as string });
     expect(findings.map(({ subject }) => subject)).toEqual(expect.arrayContaining(['state directory', 'freeze plan', 'commands']));
+  });
+
+  it.each(subcommands)('tells of $name alone what it is asked of $name', async ({ name, usage }) => {
+    const { out, status } = await program([name, '--help']);
+
+    expect(status).toBe(0);
+    expect(out.split('\n\n', 1)[0]?.replaceAll(/^(?:Usage:|) +\S+ /gm, '').split('\n')).toEqual(usage.map((words) => `${name} ${words}`));
+    expect(out).not.toContain('--freeze-timeout');
+    expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 
   it('helps, and packagers find what they look for', async () => {

@@ -52,6 +52,7 @@ interface Given {
   readonly create?: (context: AgentContext) => void;
   readonly loadPolicy?: () => Promise<LoadedPolicy>;
   readonly isFrozen?: boolean;
+  readonly isService?: boolean;
   readonly further?: (context: AgentContext, events: string[]) => readonly FurtherTransport[];
 }
 
@@ -69,6 +70,7 @@ function start(given: Given = {}) {
     process: fake as unknown as NodeJS.Process,
     ident: 'concierge-ga',
     notify: (state) => notices.push(state),
+    isService: given.isService ?? false,
     ready: () => {
       events.push('ready');
       ready.resolve();
@@ -159,6 +161,16 @@ describe('an agent', () => {
     expect(await agent.result).toEqual({ signal });
     expect(agent.events).toContain('stop');
     expect(agent.fake.eventNames()).toEqual([]);
+  });
+
+  it('is not ended by the SIGHUP of a service manager, which reloads it', async () => {
+    const agent = start({ settings: { ...settings(), logfile: undefined }, isService: true });
+    await agent.ready;
+
+    agent.fake.emit('SIGHUP');
+    agent.fake.emit('SIGTERM');
+
+    expect(await agent.result).toEqual({ status: 0 });
   });
 
   it('ends by SIGHUP only without a log file, which that opens anew', async () => {

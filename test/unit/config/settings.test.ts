@@ -165,7 +165,7 @@ describe('the dumped configuration', () => {
 
 describe('what people read', () => {
   it('has every option in the help, within 80 columns', () => {
-    const help = helpText('concierge-ga', 'posix', [{ name: 'thaw', summary: 'x' }]);
+    const help = helpText('concierge-ga', 'posix', [{ name: 'thaw', summary: 'x', usage: [] }]);
 
     for (const [, row] of settingRows) expect(help).toContain(`--${row.option.long}`);
     for (const line of help.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
