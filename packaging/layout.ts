@@ -19,14 +19,16 @@ export interface LayoutOptions {
   readonly date: number;
 }
 
+/** Of the unit, for whoever wants one. */
+export const dropIns = ['hooks.conf', 'keeper.conf', 'no-guest-exec.conf', 'profile-backup.conf', 'profile-manage.conf', 'profile-observe.conf'] as const;
+
 /** What every package of a distribution has in it. Links are relative: a tree works below another root as well. */
 export function layout(options: LayoutOptions): readonly Entry[] {
   const { parts, architecture, date } = options;
   return [
     ...programEntries(parts, places.lib),
     ...shareEntries(places.share),
-    { path: `${places.share}/systemd/no-guest-exec.conf`, text: filledIn('systemd/no-guest-exec.conf', architecture) },
-    { path: `${places.share}/systemd/keeper.conf`, text: filledIn('systemd/keeper.conf', architecture) },
+    ...dropIns.map((name): Entry => ({ path: `${places.share}/systemd/${name}`, text: filledIn(`systemd/${name}`, architecture) })),
     { path: '/usr/sbin/concierge-ga', linkTo: '../lib/concierge-ga/bin/concierge-ga' },
     { path: `${places.etc}/fsfreeze-hook.d`, directory: true },
     { path: `${places.etc}/generation.d`, directory: true },

@@ -41,7 +41,7 @@ export function manPage(date: number): string {
     ...file('/etc/concierge-ga/generation.d/', 'Programs that are run once when the guest goes on from a snapshot or as a copy of another; /usr/share/concierge-ga/generation has ready ones.'),
     ...file('/etc/concierge-ga/fsfreeze-hook.d/', 'Programs that are run with freeze before, and with thaw after a freeze; /usr/share/concierge-ga/hooks has ready ones where the package brings any.'),
     ...file('/run/concierge-ga/', 'State of the service: which file systems are frozen, and the counter of file handles.'),
-    ...file('/usr/share/concierge-ga/systemd/no-guest-exec.conf', 'A tighter sandbox for machines whose host need not run programs in them.'),
+    ...file('/usr/share/concierge-ga/systemd/', 'Drop-ins for the service: a sandbox for each of the profiles observe, backup and manage, and one without guest-exec.'),
     '.SH SIGNALS',
     ...sentences('SIGTERM and SIGINT thaw what is frozen and end the agent. SIGHUP opens the log file anew and reads the rules of policy.d again, where there are any.'),
     '.SH EXIT STATUS',

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { bashCompletion } from './bash-completion.ts';
 import type { PackageOptions } from './debian-package.ts';
 import { writeTree, type Entry } from './file-tree.ts';
-import { documentationEntries, programEntries, shareEntries, unitTemplate } from './layout.ts';
+import { documentationEntries, dropIns, programEntries, shareEntries, unitTemplate } from './layout.ts';
 import { manPage } from './man-page.ts';
 import { neededLibraries } from './needed-libraries.ts';
 import { packagingFile } from './places.ts';
@@ -29,7 +29,7 @@ export function tarball({ work, output, quick, architecture, date, parts }: Pack
       ...programEntries(parts, 'lib'),
       ...shareEntries('share'),
       // Prefixes are filled in by install.sh.
-      { path: 'share/systemd/no-guest-exec.conf', text: packagingFile('systemd/no-guest-exec.conf') },
+      ...dropIns.map((file): Entry => ({ path: `share/systemd/${file}`, text: packagingFile(`systemd/${file}`) })),
       { path: 'share/completion', text: bashCompletion() },
       ...(['port', 'channel'] as const).map((kind): Entry => ({
         path: `systemd/concierge-ga${kind === 'port' ? '' : '-channel'}.service`,

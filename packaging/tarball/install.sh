@@ -72,7 +72,7 @@ copy_program() {
 	done
 	rm -rf "$share"
 	cp -R "$here/share" "$share"
-	fill "$here/share/systemd/no-guest-exec.conf" "$share/systemd/no-guest-exec.conf" 0644
+	for file in "$here"/share/systemd/*.conf; do fill "$file" "$share/systemd/${file##*/}" 0644; done
 	chown -R 0:0 "$share"
 	cp "$here/man/concierge-ga.8" "$prefix/share/man/man8/concierge-ga.8"
 	mkdir -p "$etc/fsfreeze-hook.d" "$etc/generation.d"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -51,12 +51,29 @@ describe.skipIf(needs !== '')(`the packages${needs}`, () => {
   });
 
   it('have no mount namespace in their units', () => {
-    const unit = readFileSync(join(root, 'usr/lib/systemd/system/concierge-ga.service'), 'utf8') + readFileSync(join(root, 'usr/share/concierge-ga/systemd/no-guest-exec.conf'), 'utf8');
+    const inShare = readdirSync(join(root, 'usr/share/concierge-ga/systemd'));
+    // Where nothing freezes there may be one.
+    const dropIns = inShare.filter((name) => name !== 'profile-observe.conf').map((name) => `usr/share/concierge-ga/systemd/${name}`);
+    const unit = ['usr/lib/systemd/system/concierge-ga.service', ...dropIns].map((file) => readFileSync(join(root, file), 'utf8')).join('\n');
     const settings = unit.split('\n').filter((line) => !line.startsWith('#'));
+    expect(inShare.toSorted()).toEqual(['hooks.conf', 'keeper.conf', 'no-guest-exec.conf', 'profile-backup.conf', 'profile-manage.conf', 'profile-observe.conf']);
 
     // systemd.exec(5): each of these runs the service in a mount namespace of its own.
     const own = /^(Private(Tmp|Devices|Mounts|IPC)|Protect(System|Home|KernelTunables|KernelModules|KernelLogs|ControlGroups|Proc|Hostname)|ProcSubset|(ReadOnly|ReadWrite|Inaccessible|Exec|NoExec)Paths|Bind(ReadOnly)?Paths|TemporaryFileSystem|MountFlags|DynamicUser|Root(Directory|Image)|MountAPIVFS|ExtensionImages)=/;
     expect(settings.filter((line) => own.test(line))).toEqual([]);
+  });
+
+  it.skipIf(installed('systemd-analyze') === undefined).each([['observe', 2.5], ['backup', 4], ['manage', 6]] as const)('have a sandbox for the profile %s that is exposed by at most %d', (profile, bound) => {
+    const text = (file: string): string => readFileSync(join(root, file), 'utf8');
+    const unit = join(root, `${profile}.service`);
+    // What is started is not on this machine.
+    const programs = /\/usr\/lib\/concierge-ga\/(?:bin|dist)\/[\w-]+/g;
+    writeFileSync(unit, `${text('usr/lib/systemd/system/concierge-ga.service')}\n${text(`usr/share/concierge-ga/systemd/profile-${profile}.conf`)}`.replaceAll(programs, '/bin/true'));
+
+    const [last] = output('systemd-analyze', '--no-pager', 'security', '--offline=true', unit).split('\n').filter((line) => line.includes('exposure level'));
+    rmSync(unit);
+
+    expect(Number(/: ([\d.]+)/.exec(last ?? '')?.[1])).toBeLessThanOrEqual(bound);
   });
 
   it('document every setting in the sample of the configuration and in the manual', () => {
@@ -102,6 +119,9 @@ describe.skipIf(needs !== '')(`the packages${needs}`, () => {
   it.skipIf(installed('systemd-analyze') === undefined)(`have units that systemd understands${installed('systemd-analyze') === undefined ? ' (needs systemd-analyze)' : ''}`, () => {
     const units = ['concierge-ga', 'concierge-ga-channel'].map((name) => join(root, `usr/lib/systemd/system/${name}.service`));
 
+    // What the system itself brings.
+    mkdirSync(join(root, 'bin'));
+    writeFileSync(join(root, 'bin/sh'), '#!', { mode: 0o755 });
     const complaints = output('sh', '-c', 'systemd-analyze verify --man=no --root="$0" "$@" 2>&1 || :', root, ...units.map((unit) => unit.slice(root.length)));
 
     // The rest of a system (sysinit.target and so on) is not below this root.
