@@ -3,7 +3,7 @@
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
 
 import { commands } from '../../core/schema/index.ts';
 import { ended, mustEnd, root, startAgent, type StartedAgent } from './installed.ts';
@@ -27,6 +27,14 @@ afterAll(async () => {
   await agent.stop();
   rmSync(directory, { recursive: true, force: true });
 });
+
+/** Where the registry is not reached and nothing is in npm's cache, the test is skipped and says so. */
+async function install(project: string, skip: TestContext['skip'], ...packages: readonly string[]): Promise<void> {
+  const { status, out, err } = await ended('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', ...packages], project);
+  if (status === 0) return;
+  if (/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ENETUNREACH|ETIMEDOUT|ENOTCACHED)\b/.test(err)) skip(`needs the registry of npm for ${packages.at(-1) ?? ''}`);
+  throw new Error(`npm install ${packages.join(' ')} ended with ${status}:\n${out}\n${err}`);
+}
 
 /** Which commands, arguments and members an editor knows no explanation of: by the language service, from the package as it is installed. */
 function explanations(project: string): Promise<string> {
@@ -87,11 +95,11 @@ describe('concierge-client', () => {
     expect(await ended(join(root, 'node_modules/.bin/attw'), ['--profile', 'esm-only', tarball], root)).toMatchObject({ status: 0 });
   });
 
-  it.each(['5.9.3', '7.0.2'])('compiles for a user with TypeScript %s', async (version) => {
+  it.for(['5.9.3', '7.0.2'])('compiles for a user with TypeScript %s', async (version, { skip }) => {
     const project = join(directory, `typescript-${version}`);
     mkdirSync(project);
     writeFileSync(join(project, 'package.json'), '{ "private": true, "type": "module" }\n');
-    await mustEnd('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', tarball, `typescript@${version}`, '@types/node@24.19.2'], project);
+    await install(project, skip, tarball, `typescript@${version}`, '@types/node@24.19.2');
     writeFileSync(join(project, 'use.ts'), `
       import { connectUnix, GuestClient, withFrozen, type CommandName } from 'concierge-client';
       const guest = new GuestClient(await connectUnix('/x'));
@@ -119,16 +127,17 @@ describe('concierge-client', () => {
     expect(await mustEnd(process.execPath, [example(), agent.socket], directory)).toMatch(/^fake, Debian GNU\/Linux 13 \(trixie\): 4 file systems were frozen\n$/);
   });
 
-  it.each(['20', '22'])('runs it on Node %s, and concierge-ctl', async (version) => {
+  // The first is the oldest that package.json promises.
+  it.for(['20.11.1', '22.23.3', '24.21.0'])('runs it on Node %s, and concierge-ctl', async (version, { skip }) => {
     const project = join(directory, `node-${version}`);
     mkdirSync(project);
     // The package `node` fetches its program in an install script.
     writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }));
-    await mustEnd('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `node@${version}`], project);
+    await install(project, skip, `node@${version}`);
     const node = join(project, 'node_modules/node/bin/node');
     const ctl = (...words: string[]): Promise<string> => mustEnd(node, [join(directory, 'node_modules/concierge-client/bin/concierge-ctl.js'), ...words], directory);
 
-    expect(await mustEnd(node, ['--version'], directory)).toMatch(new RegExp(`^v${version}\\.`));
+    expect(await mustEnd(node, ['--version'], directory)).toBe(`v${version}\n`);
     expect(await mustEnd(node, [example(), agent.socket], directory)).toContain('4 file systems were frozen');
     expect(await ctl('--version')).toMatch(/^concierge-ctl \d+\.\d+\.\d+\n$/);
     expect(await ctl('--socket', agent.socket, 'os')).toContain('Debian');
