@@ -37,10 +37,13 @@ async function openLocal(sockets: readonly string[], options: ConnectOptions): P
   throw new ClientError('closed', `no libvirt daemon listens at ${sockets.join(' or ')}: is virtqemud or libvirtd running?`, { cause: last });
 }
 
-/** What runs on the other host: libvirt's own helper where there is one, which finds the socket, else netcat on the socket. */
-function remoteScript({ name, sockets }: LibvirtPlace, netcat: string | undefined, readOnly: boolean): string {
-  const helper = netcat === undefined ? `if command -v virt-ssh-helper >/dev/null 2>&1; then exec virt-ssh-helper ${readOnly ? '-r ' : ''}${name}; fi; ` : '';
-  return `sh -c '${helper}for s in ${sockets.join(' ')}; do if test -S $s; then exec ${netcat ?? 'nc'} -U $s; fi; done; echo no libvirt socket at ${sockets.join(' or ')} >&2; exit 1'`;
+/**
+ * What runs on the other host: libvirt's own helper where there is one, which finds the socket, else netcat (or socat) on the socket. Of a socket that
+ * the URI names the helper takes no notice: it would lead to the daemon of the system.
+ */
+function remoteScript({ name, sockets, isNamed }: LibvirtPlace, netcat: string | undefined, readOnly: boolean): string {
+  const helper = netcat === undefined && !isNamed ? `if command -v virt-ssh-helper >/dev/null 2>&1; then exec virt-ssh-helper ${readOnly ? '-r ' : ''}${name}; fi; ` : '';
+  return `sh -c '${helper}for s in ${sockets.join(' ')}; do if test -S $s; then ${netcat === undefined ? 'command -v nc >/dev/null 2>&1 || exec socat - UNIX-CONNECT:$s; exec nc' : `exec ${netcat}`} -U $s; fi; done; echo no libvirt socket at ${sockets.join(' or ')} >&2; exit 1'`;
 }
 
 function throughSsh({ host, user, port, command = 'ssh', keyFile, netcat }: SshPlace, place: LibvirtPlace, readOnly: boolean): LibvirtStream {

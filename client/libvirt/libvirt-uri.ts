@@ -10,6 +10,8 @@ export interface LibvirtPlace {
   readonly name: string;
   /** Sockets, the first that is there is taken. */
   readonly sockets: readonly string[];
+  /** The URI names the socket: no other is meant. */
+  readonly isNamed: boolean;
   /** Absent: on this host. */
   readonly ssh?: SshPlace;
 }
@@ -53,7 +55,8 @@ export function libvirtPlace(uri: string, readOnly: boolean, { environment }: Ur
   const suffix = readOnly ? '-sock-ro' : '-sock';
   const directory = path === '/session' && !isRemote ? sessionDirectory(environment) : '/run/libvirt';
   const sockets = socket === null ? [join(directory, `virt${driver.toLowerCase()}d${suffix}`), join(directory, `libvirt${suffix}`)] : [socket];
-  if (!isRemote) return { name, sockets };
+  const isNamed = socket !== null;
+  if (!isRemote) return { name, sockets, isNamed };
   const [, user, host = '', port] = /^(?:(.+)@)?(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(authority) ?? [];
   if (host === '' || host.startsWith('-')) throw wrong(uri, `'${authority}' is no host`);
   const shellWords = [...sockets, parameters.get('netcat') ?? '', name];
@@ -61,7 +64,7 @@ export function libvirtPlace(uri: string, readOnly: boolean, { environment }: Ur
   for (const word of shellWords) if (!/^[\w./:@%+,-]*$/.test(word)) throw wrong(uri, `'${word}' cannot be passed on to another host`);
   const optional = (key: string, value: string | null | undefined): object => (value === null || value === undefined ? {} : { [key]: value });
   return {
-    name, sockets,
+    name, sockets, isNamed,
     ssh: {
       host: host.replace(/^\[(.*)\]$/, '$1'),
       ...optional('user', user === undefined ? undefined : decodeURIComponent(user)), ...optional('port', port),

@@ -197,8 +197,8 @@ describe('a daemon that nobody can reach', () => {
     expect(libvirtPlace('qemu:///system', true).sockets).toEqual(['/run/libvirt/virtqemud-sock-ro', '/run/libvirt/libvirt-sock-ro']);
     expect(libvirtPlace('qemu:///session', false, { environment }).sockets).toEqual(['/run/user/1000/libvirt/virtqemud-sock', '/run/user/1000/libvirt/libvirt-sock']);
     expect(libvirtPlace('qemu:///session', false, { environment: { HOME: '/home/u' } }).sockets[0]).toBe('/home/u/.cache/libvirt/virtqemud-sock');
-    expect(libvirtPlace('qemu+unix:///system?socket=/x', false)).toEqual({ name: 'qemu:///system', sockets: ['/x'] });
-    expect(libvirtPlace('qemu+ssh://me@[2001:db8::1]:2222/system?keyfile=/k', false)).toMatchObject({ name: 'qemu:///system', ssh: { host: '2001:db8::1', user: 'me', port: '2222', keyFile: '/k' } });
+    expect(libvirtPlace('qemu+unix:///system?socket=/x', false)).toEqual({ name: 'qemu:///system', sockets: ['/x'], isNamed: true });
+    expect(libvirtPlace('qemu+ssh://me@[2001:db8::1]:2222/system?keyfile=/k', false)).toMatchObject({ name: 'qemu:///system', isNamed: false, ssh: { host: '2001:db8::1', user: 'me', port: '2222', keyFile: '/k' } });
   });
 });
 
