@@ -40,10 +40,13 @@ async function openLocal(sockets: readonly string[], options: ConnectOptions): P
 /**
  * What runs on the other host: libvirt's own helper where there is one, which finds the socket, else netcat (or socat) on the socket. Of a socket that
  * the URI names the helper takes no notice: it would lead to the daemon of the system.
+ * The netcat of OpenBSD stays when its input has ended, unless it has -q0; others do not know that.
  */
 function remoteScript({ name, sockets, isNamed }: LibvirtPlace, netcat: string | undefined, readOnly: boolean): string {
   const helper = netcat === undefined && !isNamed ? `if command -v virt-ssh-helper >/dev/null 2>&1; then exec virt-ssh-helper ${readOnly ? '-r ' : ''}${name}; fi; ` : '';
-  return `sh -c '${helper}for s in ${sockets.join(' ')}; do if test -S $s; then ${netcat === undefined ? 'command -v nc >/dev/null 2>&1 || exec socat - UNIX-CONNECT:$s; exec nc' : `exec ${netcat}`} -U $s; fi; done; echo no libvirt socket at ${sockets.join(' or ')} >&2; exit 1'`;
+  const carrier = netcat ?? 'nc';
+  const orSocat = netcat === undefined ? 'command -v nc >/dev/null 2>&1 || exec socat - UNIX-CONNECT:$s; ' : '';
+  return `sh -c '${helper}q=; if ${carrier} -q </dev/null 2>&1 | grep -q "requires an argument"; then q=-q0; fi; for s in ${sockets.join(' ')}; do if test -S $s; then ${orSocat}exec ${carrier} $q -U $s; fi; done; echo no libvirt socket at ${sockets.join(' or ')} >&2; exit 1'`;
 }
 
 function throughSsh({ host, user, port, command = 'ssh', keyFile, netcat }: SshPlace, place: LibvirtPlace, readOnly: boolean): LibvirtStream {

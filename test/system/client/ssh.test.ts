@@ -109,13 +109,29 @@ describe.skipIf(needs !== undefined)(`libvirt behind ssh${needs === undefined ? 
     ['another key', () => uri('', 'ssh', 'other-key'), 'Permission denied (publickey)'],
     ['a host whose key has changed', () => uri('', 'ssh-changed'), 'Host key verification failed'],
     ['a port where nobody listens', () => uri().replace(`:${port}/`, ':1/'), 'Connection refused'],
-    ['a socket that is not there', () => uri().replace(double.path, `${scratch}/no-such-sock`), `no libvirt socket at ${'/'}`],
+    ['a socket that is not there', () => uri().replace(double.path, `${scratch}/no-such-sock`), 'no libvirt socket at /'],
     ['a netcat that is not there', () => uri('&netcat=/no/such/netcat'), '/no/such/netcat'],
   ])('says in the words of the other side what is wrong with %s', async (_, of, why) => {
     using client = open(of());
 
     await expect(client.execute('guest-ping')).rejects.toMatchObject({ kind: 'closed', message: expect.stringContaining(why) });
     expect(await ctl('--connect', of(), 'raw', 'guest-ping')).toMatchObject({ status: 3, err: expect.stringContaining(why) });
+  });
+
+  it.skipIf(!existsSync('/usr/bin/socat'))('leaves nothing behind on the other host when it is closed (needs socat)', async () => {
+    const netcat = join(scratch, 'netcat');
+    // As that of OpenBSD: it stays when its input has ended, and tells nobody, unless it is told to.
+    writeFileSync(netcat, [
+      '#!/bin/sh', `case $1 in`, `  -q) echo "nc: option requires an argument -- 'q'" >&2; exit 1 ;;`, '  -q0) exec socat -t0 - UNIX-CONNECT:$3 ;;', 'esac',
+      'exec socat -t600 - UNIX-CONNECT:$2,shut-none', '',
+    ].join('\n'), { mode: 0o755 });
+    const client = open(uri(`&netcat=${netcat}`));
+    await client.execute('guest-ping');
+    const during = double.connections;
+
+    client.close();
+
+    await vi.waitFor(() => expect(double.connections).toBeLessThan(during), { timeout: 20_000 });
   });
 
   it('is lost with its sshd, and found again by the next call when that is back', async () => {

@@ -88,6 +88,10 @@ export class LibvirtDouble {
     return this;
   }
 
+  get connections(): number {
+    return this.#sockets.size;
+  }
+
   /** Says something to everybody who is connected. */
   say(bytes: Buffer): void {
     for (const socket of this.#sockets) socket.write(bytes);
