@@ -11,6 +11,8 @@ import { textFromBytes } from './text.ts';
 interface KernelFilesAddon extends NativeAddon {
   readText(path: string): string | number;
   readLatin1(path: string): string | number;
+  /** As `readLatin1`; `undefined` for a file that is longer than so many bytes. */
+  readShort(path: string, limit: number): string | number | undefined;
   /** For files that are at their end where a read comes short: attributes in sysfs, ordinary files. */
   readAttribute(path: string): string | number;
   /** As `readAttribute` for each of the names, which have a `/` behind them; an errno where the directory can't be opened. */
@@ -28,6 +30,9 @@ interface KernelFilesAddon extends NativeAddon {
 }
 
 const ENOENT = 2;
+
+/** Hundreds of routes. */
+const shortLimit = 32 * 1024;
 
 let addon: KernelFilesAddon | undefined;
 const kernel = (): KernelFilesAddon => (addon ??= nativeAddon() as KernelFilesAddon);
@@ -67,6 +72,16 @@ export function readText(path: string): string {
 export function latin1Text(path: string): string | undefined {
   const text = kernel().readLatin1(path);
   return typeof text === 'string' ? text : undefined;
+}
+
+/**
+ * The whole of a file that the kernel makes up as long as it is read, where that takes no longer than to start a thread; else
+ * `undefined`, for whatever reason. One character for each byte; `null` where there is no such file.
+ */
+export function shortText(path: string): string | null | undefined {
+  const text = kernel().readShort(path, shortLimit);
+  if (typeof text === 'string') return text;
+  return text === -ENOENT ? null : undefined;
 }
 
 /** A list of mounts that is read once and again only when the kernel says that it has changed. */

@@ -88,6 +88,23 @@ Napi::Value ReadLatin1(const Napi::CallbackInfo& info) {
   return file ? ReadOn<Latin1>(info.Env(), file, nullptr, 0) : Failure(info.Env());
 }
 
+// readShort(path, limit): the same where the file is no longer than the limit; `undefined` where it is.
+Napi::Value ReadShort(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Descriptor file = OpenToRead(Path(env, info[0]));
+  if (!file) return Failure(env);
+  const size_t limit = info[1].As<Napi::Number>().Uint32Value();
+  std::vector<char> bytes(limit + 1);
+  size_t length = 0;
+  for (;;) {
+    const ssize_t count = Retry([&] { return read(file.get(), bytes.data() + length, bytes.size() - length); });
+    if (count < 0) return Failure(env);
+    if (count == 0) return Latin1(env, bytes.data(), length);
+    length += static_cast<size_t>(count);
+    if (length > limit) return env.Undefined();
+  }
+}
+
 // readAttribute(path): the same for attributes in sysfs and for ordinary files, which are at their end where a read comes
 // short. (Lists in /proc come short at the end of an entry.)
 Napi::Value ReadAttribute(const Napi::CallbackInfo& info) {
@@ -210,6 +227,7 @@ Napi::Value FileStamp(const Napi::CallbackInfo& info) {
 const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("readText", Napi::Function::New(env, ReadText));
   exports.Set("readLatin1", Napi::Function::New(env, ReadLatin1));
+  exports.Set("readShort", Napi::Function::New(env, ReadShort));
   exports.Set("readAttribute", Napi::Function::New(env, ReadAttribute));
   exports.Set("readEach", Napi::Function::New(env, ReadEach));
   exports.Set("openWatched", Napi::Function::New(env, OpenWatched));

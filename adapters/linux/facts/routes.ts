@@ -4,17 +4,17 @@ import { endianness } from 'node:os';
 import type { Ipv4Route, Ipv6Route } from '../../../core/ports/network.ts';
 import { ipv4Text, ipv6Text } from './ip-text.ts';
 
-const hex = /^[0-9a-f]+$/i;
-const decimal = /^-?\d+$/;
+/** Name, destination, gateway, flags, references, use, metric, mask, MTU, window, round trip. */
+const ipv4Line = /^\s*(\S+)\s+([0-9a-f]+)\s+([0-9a-f]+)\s+([0-9a-f]+)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)\s+([0-9a-f]+)\s+(-?\d+)\s+(-?\d+)\s+(-?\d+)(?:\s|$)/i;
+/** Destination, its prefix, source, its prefix, next hop, metric, references, use, flags, name. */
+const ipv6Line = /^\s*([0-9a-f]{32})\s+([0-9a-f]+)\s+([0-9a-f]{32})\s+([0-9a-f]+)\s+([0-9a-f]{32})\s+([0-9a-f]+)\s+([0-9a-f]+)\s+([0-9a-f]+)\s+([0-9a-f]+)\s+(\S+)/i;
 
 /** /proc/net/route: a heading, then one route per line. Lines of another form are left out, as in the reference. */
 export function parseIpv4Routes(text: string): Ipv4Route[] {
   const routes: Ipv4Route[] = [];
   for (const line of text.split('\n').slice(1)) {
-    const [name, destination, gateway, flags, references, use, metric, mask, mtu, window, irtt] = line.trim().split(/\s+/);
-    if (name === undefined || irtt === undefined) continue;
-    if (![destination, gateway, flags, mask].every((field) => field !== undefined && hex.test(field))) continue;
-    if (![references, use, metric, mtu, window, irtt].every((field) => field !== undefined && decimal.test(field))) continue;
+    const [, name, destination, gateway, flags, references, use, metric, mask, mtu, window, irtt] = ipv4Line.exec(line) ?? [];
+    if (name === undefined) continue;
     routes.push({
       version: 4,
       interface: name,
@@ -40,10 +40,8 @@ export function parseIpv4Routes(text: string): Ipv4Route[] {
 export function parseIpv6Routes(text: string): Ipv6Route[] {
   const routes: Ipv6Route[] = [];
   for (const line of text.split('\n')) {
-    const [destination, destinationPrefix, source, sourcePrefix, nextHop, metric, references, use, flags, name] = line.trim().split(/\s+/);
+    const [, destination, destinationPrefix, source, sourcePrefix, nextHop, metric, references, use, flags, name] = ipv6Line.exec(line) ?? [];
     if (name === undefined) continue;
-    if (![destination, source, nextHop].every((field) => field?.length === 32 && hex.test(field))) continue;
-    if (![destinationPrefix, sourcePrefix, metric, references, use, flags].every((field) => field !== undefined && hex.test(field))) continue;
     routes.push({
       version: 6,
       interface: name,
@@ -69,4 +67,6 @@ function quad(field: string | undefined): string {
   return ipv4Text(endianness() === 'LE' ? bytes.toReversed() : bytes);
 }
 
-const ipv6 = (field: string | undefined): string => ipv6Text(Buffer.from(field ?? '', 'hex'));
+const anywhere = '0'.repeat(32);
+/** Most sources and next hops are none at all. */
+const ipv6 = (field: string | undefined): string => (field === anywhere ? '::' : ipv6Text(Buffer.from(field ?? '', 'hex')));
