@@ -42,7 +42,7 @@ function statusOf(root: string, pid: string): Status | undefined {
 
 function parse(text: string): Status | undefined {
   const number = (pattern: RegExp, group = 1): number => Number(pattern.exec(text)?.[group] ?? 0);
-  const [, state, sinceMs] = /^keeper .*\n(awake|asleep|pausing) (\d+)$/m.exec(text) ?? [];
+  const [, state, sinceMs] = /^keeper .*\n(awake|asleep|pausing|left) (\d+)$/m.exec(text) ?? [];
   if (state === undefined) return undefined;
   return {
     state,
@@ -76,7 +76,7 @@ function duration(ms: number): string {
   return first < 0 ? '0 s' : parts.slice(first, first + 2).map(([count, unit]) => `${count} ${unit}`).join(' ');
 }
 
-const states: Readonly<Record<string, string>> = { awake: 'its agent has been awake', asleep: 'its agent has been asleep', pausing: 'its agent has ended, and the next one has been waited with' };
+const states: Readonly<Record<string, string>> = { awake: 'its agent has been awake', asleep: 'its agent has been asleep', pausing: 'its agent has ended, and the next one has been waited with', left: 'it is the service no more, and has waited for the end of programs' };
 
 function findingOf(pid: string, status: Status | undefined, nowMs: number): Finding {
   if (status === undefined) return warning(subject, `process ${pid} says nothing of itself`, 'restart the service, if it has been upgraded since it was started');

@@ -9,7 +9,7 @@
 namespace concierge::keeper {
 namespace {
 
-constexpr const char* kNames[kKinds] = {"plain", "port", "stream", "listener", "waste", "file"};
+constexpr const char* kNames[kKinds] = {"plain", "port", "stream", "listener", "waste", "file", "keeper"};
 
 bool IsName(const char* text) {
   const size_t length = strlen(text);
@@ -45,6 +45,8 @@ bool ParseKind(int number, Kind& kind) {
   kind = static_cast<Kind>(number);
   return true;
 }
+
+bool IsOfProgram(const char* name) { return strncmp(name, "program-", 8) == 0 || strncmp(name, "waste-", 6) == 0; }
 
 const char* Name(Kind kind) { return kNames[static_cast<uint8_t>(kind)]; }
 

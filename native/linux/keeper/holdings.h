@@ -9,11 +9,12 @@
 
 namespace concierge::keeper {
 
-// How a descriptor is waited for while no agent does. `kFile` is not: it stands for a file that goes with it.
-enum class Kind : uint8_t { kPlain, kPort, kStream, kListener, kWaste, kFile };
-constexpr uint8_t kKinds = 6;
+// How a descriptor is waited for while no agent does. `kFile` is not: it stands for a file that goes with it. `kKeeper` is the
+// socket of an earlier keeper, which is listened to all the time and no matter of an agent.
+enum class Kind : uint8_t { kPlain, kPort, kStream, kListener, kWaste, kFile, kKeeper };
+constexpr uint8_t kKinds = 7;
 
-inline bool IsWaitedFor(Kind kind) { return kind != Kind::kPlain && kind != Kind::kFile; }
+inline bool IsWaitedFor(Kind kind) { return kind != Kind::kPlain && kind != Kind::kFile && kind != Kind::kKeeper; }
 
 // False for a word that is none.
 bool ParseKind(const char* word, Kind& kind);
@@ -27,6 +28,9 @@ constexpr size_t kLongestName = 47;
 constexpr size_t kLongestNote = 191;
 // A port's inbound buffer is a page at most (virtio_console of Linux), and a read takes from one of them.
 constexpr size_t kMostInput = 4096;
+
+// Whether it belongs to a program, by its name: such a thing goes on when the service is started anew.
+bool IsOfProgram(const char* name);
 
 // Of zeros where it is unused, so that a table of them takes no memory before it is used.
 struct Held {

@@ -68,15 +68,22 @@ int Keeper::Run(const Reign* reign) {
   if (reign != nullptr) {
     Resume(*reign);
   } else {
+    Succeed();
     Start("start");
   }
+  Serve();
+  if (Leave()) Serve();
+  return status_;
+}
+
+void Keeper::Serve() {
   while (!finished_) {
     epoll_event events[kEvents];
     const int count = epoll_wait(epoll_.get(), events, kEvents, -1);
     for (int index = 0; index < count && !finished_; index++) OnEvent(events[index]);
+    if (has_left_) EndIfOver();
     Publish(doing_);
   }
-  return status_;
 }
 
 void Keeper::Watch(const Descriptor& descriptor, Datum datum, uint32_t events) {
@@ -94,7 +101,7 @@ void Keeper::OnEvent(const epoll_event& event) {
   if (datum == kPause) {
     uint64_t times;
     if (read(pause_.get(), &times, sizeof times) != sizeof times) return;
-    if (removing_ > 0) {
+    if (removing_ > 0 || has_left_) {
       finished_ = true;
     } else if (pid_ < 0 && !ending_) {
       StartAfterDeath();
@@ -103,7 +110,12 @@ void Keeper::OnEvent(const epoll_event& event) {
   }
   if (datum == kAgent) {
     if ((event.events & EPOLLOUT) != 0 && telling_) Tell();
-    if ((event.events & ~EPOLLOUT) != 0) OnAgent();
+    if ((event.events & ~EPOLLOUT) != 0) has_left_ ? OnSuccessor() : OnAgent();
+    return;
+  }
+  if (IsEarlierKeeper(datum)) return OnEarlierKeeper(datum);
+  if (has_left_) {
+    waiting_.Wakes(datum, event.events);
     return;
   }
   // Others of the same look may have been of a time before an agent was woken.
@@ -149,6 +161,8 @@ void Keeper::OnSignals() {
     const int signal = static_cast<int>(info.ssi_signo);
     if (signal == SIGCHLD) {
       Reap();
+    } else if (has_left_) {
+      finished_ = signal == SIGTERM || signal == SIGINT;
     } else if (signal == SIGHUP) {
       // A log file to be opened anew; one that sleeps will. It would be the end of one that has not come so far as to expect it.
       hung_up_ = pid_ > 0 && !greeted_;
@@ -182,7 +196,7 @@ void Keeper::Reap() {
       } else {
         manager_.Say("the new keeper cannot take the place of this one, which goes on");
       }
-    } else if (const Program* program = programs_.Reaped(pid, status); program != nullptr && pid_ > 0 && !asleep_) {
+    } else if (const Program* program = programs_.Reaped(pid, status); program != nullptr && IsHeard()) {
       // Twice, perhaps, where the rest is still being told; once is enough for the agent.
       TellOf(*program);
     }
@@ -226,11 +240,12 @@ void Keeper::AgentGone(int status) {
   Publish("pausing");
 }
 
+// No more than once; −1: not at all.
 void Keeper::Pause(int64_t ms) {
   itimerspec when{};
-  when.it_value.tv_sec = ms / 1000;
+  if (ms >= 0) when.it_value.tv_sec = ms / 1000;
   // 0 would disarm it.
-  when.it_value.tv_nsec = ms % 1000 * 1'000'000 + 1;
+  if (ms >= 0) when.it_value.tv_nsec = ms % 1000 * 1'000'000 + 1;
   timerfd_settime(pause_.get(), 0, &when, nullptr);
 }
 
@@ -275,7 +290,7 @@ void Keeper::TryReplacement() {
   if (trial_ > 0 || ending_) return;
   trial_ = fork();
   if (trial_ != 0) return;
-  execl(program_, program_, "--takes-over", kStateFormat, static_cast<char*>(nullptr));
+  execl(program_, program_, "--takes-over", FormatOf(holdings_, programs_), static_cast<char*>(nullptr));
   _exit(127);
 }
 
@@ -303,6 +318,7 @@ void Keeper::Resume(const Reign& reign) {
   // Not known any more, and a log file that is opened once too often costs nothing.
   hung_up_ = !greeted_;
   if (agent_) Watch(agent_, kAgent, EPOLLIN);
+  WatchEarlierKeepers();
   // What has ended in between has sent its signal to nobody who could read it.
   Reap();
   if (finished_) return;
@@ -351,6 +367,7 @@ void Keeper::Tell() {
 bool Keeper::TellOf(size_t index, bool input) {
   const Held& held = holdings_.at(index);
   if (!held.used() || (input && held.input == 0)) return true;
+  if (held.kind == Kind::kKeeper && !has_left_) return true;
   char text[kLongestName + kLongestNote + 32 + kMostInput];
   size_t size;
   if (input) {
@@ -450,7 +467,9 @@ void Keeper::HearKeep(char* rest, Descriptor descriptor) {
   const char* word = NextWord(&rest);
   char none[] = "";
   Kind kind;
-  if (!ParseKind(word, kind)) return Refuse("keep", EINVAL);
+  // Those of earlier keepers have names of their own.
+  const Held* other_kind = holdings_.Find(name);
+  if (!ParseKind(word, kind) || kind == Kind::kKeeper || (other_kind != nullptr && other_kind->kind == Kind::kKeeper)) return Refuse("keep", EINVAL);
   if (!descriptor) return Refuse("keep", EBADF);
   if (IsWaitedFor(kind) && !waiting_.CanWaitFor(descriptor.get())) return Refuse("keep", errno);
   if (Held* other = holdings_.Find(name); other != nullptr) LetGo(*other);
@@ -460,7 +479,7 @@ void Keeper::HearKeep(char* rest, Descriptor descriptor) {
 
 void Keeper::HearDrop(const char* name) {
   Held* held = holdings_.Find(name);
-  if (held != nullptr) {
+  if (held != nullptr && held->kind != Kind::kKeeper) {
     LetGo(*held);
     holdings_.Drop(*held);
   }

@@ -30,6 +30,7 @@ class Keeper {
  private:
   enum Datum : uint32_t { kSignals = 1, kAgent = 2, kPause = 3 };
 
+  void Serve();
   void Watch(const Descriptor& descriptor, Datum datum, uint32_t events);
   void OnEvent(const epoll_event& event);
 
@@ -50,8 +51,21 @@ class Keeper {
   void TryReplacement();
   void Replace();
 
+  // -- another keeper in another process (restart.cc)
+  bool Leave();
+  void EndIfOver();
+  void OnSuccessor();
+  void Drain();
+  void Succeed();
+  bool TakeOver(const Descriptor& socket);
+  bool IsEarlierKeeper(uint32_t datum);
+  void OnEarlierKeeper(uint32_t datum);
+  void WatchEarlierKeepers();
+
   // -- what is said
   void Publish(const char* what);
+  // Whether somebody is there to be told of the end of a program.
+  bool IsHeard() const { return has_left_ ? static_cast<bool>(agent_) : pid_ > 0 && !asleep_; }
   void Tell();
   size_t TellingEnd() const { return 2 * holdings_.end() + programs_.end(); }
   bool TellOf(size_t index, bool input);
@@ -95,6 +109,7 @@ class Keeper {
   bool renews_ = false;    // the agent is to make room for the next one
   pid_t removing_ = -1;    // the child that takes files away before the end
   bool finished_ = false;
+  bool has_left_ = false;  // another process is the keeper; this one is the parent of programs, and `agent_` leads to that one
   int status_ = 0;
   int deaths_ = 0;         // one soon after another
   int64_t started_at_ = 0;

@@ -47,7 +47,9 @@ Descriptor BlockedSignals() {
 
 int main(int count, char** words) {
   // Asked by a keeper whose place this one is to take.
-  if (count == 3 && strcmp(words[1], "--takes-over") == 0) return strcmp(words[2], concierge::keeper::kStateFormat) == 0 ? 0 : 1;
+  if (count == 3 && strcmp(words[1], "--takes-over") == 0) {
+    return strcmp(words[2], concierge::keeper::kOldestFormat) == 0 || strcmp(words[2], concierge::keeper::kNewestFormat) == 0 ? 0 : 1;
+  }
   char** const all = words;
   words++;
   count--;

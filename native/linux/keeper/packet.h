@@ -2,6 +2,7 @@
 // Messages of docs/keeper.md: packets of words, each with at most one descriptor.
 #pragma once
 
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -12,6 +13,15 @@ namespace concierge::keeper {
 
 // A message with the most bytes of input that go with it.
 constexpr size_t kLargestPacket = 8192;
+
+// The control message that takes a descriptor along; to live as long as `message` is used.
+class WithDescriptor {
+ public:
+  WithDescriptor(msghdr& message, int descriptor);
+
+ private:
+  alignas(cmsghdr) char control_[CMSG_SPACE(sizeof(int))] = {};
+};
 
 // Whether it went. False with EAGAIN: the other end has to read first.
 bool Send(int socket, const void* bytes, size_t size, int descriptor = -1);

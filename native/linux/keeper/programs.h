@@ -18,7 +18,8 @@ struct Program {
   uint64_t serial;
   pid_t pid;
   bool ended;
-  int status;  // as of waitpid(2)
+  bool elsewhere;  // not a child of this keeper: an earlier one tells of its end
+  int status;      // as of waitpid(2)
 
   bool used() const { return serial != 0; }
 };
@@ -29,10 +30,15 @@ class Programs {
   const Program& at(size_t index) const { return programs_[index]; }
 
   // 0 or an errno.
-  int Add(uint64_t serial, pid_t pid);
+  int Add(uint64_t serial, pid_t pid, bool elsewhere = false);
   // False: there is none.
   bool End(uint64_t serial, int status);
   void Forget(uint64_t serial);
+  // One that an earlier keeper tells of, or `nullptr`.
+  const Program* EndElsewhere(uint64_t serial, int status);
+  // Whether one runs that is a child of this keeper.
+  bool HasChild() const;
+  bool HasElsewhere() const;
   // The one that runs under this number and has just been reaped, or `nullptr`.
   const Program* Reaped(pid_t pid, int status);
 

@@ -14,6 +14,9 @@ namespace concierge::keeper {
 namespace {
 
 constexpr char kVariable[] = "CONCIERGE_KEEPER_STATE";
+// Of a program.
+constexpr int kHasEnded = 1;
+constexpr int kElsewhere = 2;
 
 void SetStaying(int descriptor, bool stays) {
   if (descriptor >= 0) fcntl(descriptor, F_SETFD, stays ? 0 : FD_CLOEXEC);
@@ -40,7 +43,7 @@ char* NextLine(char** rest, char* end) {
 
 bool Parse(char* text, char* end, Reign& reign, Holdings& holdings, Programs& programs) {
   char* line = NextLine(&text, end);
-  if (line == nullptr || sscanf(line, "reign 2 %d %d %d %d %d %d %lld %u %u", &reign.agent, &reign.pid, &reign.greeted, &reign.ever_greeted, &reign.asleep, &reign.deaths, &reign.started_at, &reign.starts, &reign.all_deaths) != 9) {
+  if (line == nullptr || sscanf(line, "reign %*[23] %d %d %d %d %d %d %lld %u %u", &reign.agent, &reign.pid, &reign.greeted, &reign.ever_greeted, &reign.asleep, &reign.deaths, &reign.started_at, &reign.starts, &reign.all_deaths) != 9) {
     return false;
   }
   while ((line = NextLine(&text, end)) != nullptr) {
@@ -62,8 +65,8 @@ bool Parse(char* text, char* end, Reign& reign, Holdings& holdings, Programs& pr
       place->size = input;
       text += input;
     } else if (sscanf(line, "program %llu %d %d %d", &serial, &pid, &ended, &status) == 4) {
-      if (programs.Add(serial, pid) != 0) return false;
-      if (ended != 0) programs.End(serial, status);
+      if (programs.Add(serial, pid, (ended & kElsewhere) != 0) != 0) return false;
+      if ((ended & kHasEnded) != 0) programs.End(serial, status);
     } else {
       return false;
     }
@@ -73,11 +76,17 @@ bool Parse(char* text, char* end, Reign& reign, Holdings& holdings, Programs& pr
 
 }  // namespace
 
+const char* FormatOf(Holdings& holdings, const Programs& programs) {
+  bool any = programs.HasElsewhere();
+  for (size_t index = 0; index < holdings.end() && !any; index++) any = holdings.at(index).used() && holdings.at(index).kind == Kind::kKeeper;
+  return any ? kNewestFormat : kOldestFormat;
+}
+
 Descriptor Bequeath(const Reign& reign, Holdings& holdings, const Programs& programs) {
   Descriptor file(memfd_create("keeper", 0));
   if (!file) return file;
   char line[kLongestName + kLongestNote + 96];
-  int size = snprintf(line, sizeof line, "reign %s %d %d %d %d %d %d %lld %u %u\n", kStateFormat, reign.agent, reign.pid, reign.greeted, reign.ever_greeted, reign.asleep, reign.deaths, reign.started_at, reign.starts, reign.all_deaths);
+  int size = snprintf(line, sizeof line, "reign %s %d %d %d %d %d %d %lld %u %u\n", FormatOf(holdings, programs), reign.agent, reign.pid, reign.greeted, reign.ever_greeted, reign.asleep, reign.deaths, reign.started_at, reign.starts, reign.all_deaths);
   bool good = WriteAll(file.get(), line, static_cast<size_t>(size));
   for (size_t index = 0; index < holdings.end() && good; index++) {
     const Held& held = holdings.at(index);
@@ -89,7 +98,7 @@ Descriptor Bequeath(const Reign& reign, Holdings& holdings, const Programs& prog
   for (size_t index = 0; index < programs.end() && good; index++) {
     const Program& program = programs.at(index);
     if (!program.used()) continue;
-    size = snprintf(line, sizeof line, "program %llu %d %d %d\n", static_cast<unsigned long long>(program.serial), program.pid, program.ended ? 1 : 0, program.status);
+    size = snprintf(line, sizeof line, "program %llu %d %d %d\n", static_cast<unsigned long long>(program.serial), program.pid, (program.ended ? kHasEnded : 0) | (program.elsewhere ? kElsewhere : 0), program.status);
     good = WriteAll(file.get(), line, static_cast<size_t>(size));
   }
   if (!good || !WriteAll(file.get(), "end\n", 4)) return Descriptor();

@@ -8,8 +8,12 @@
 
 namespace concierge::keeper {
 
-// Of the text in which one tells the other what there is.
-constexpr char kStateFormat[] = "2";
+// Of the text in which one tells the other what there is: 3 knows of earlier keepers, and is said only where there are some, so
+// that an older one can take over otherwise.
+constexpr char kOldestFormat[] = "2";
+constexpr char kNewestFormat[] = "3";
+// What a keeper must understand that is to take over.
+const char* FormatOf(Holdings& holdings, const Programs& programs);
 
 // What a keeper knows beside its holdings and programs.
 struct Reign {

@@ -55,7 +55,8 @@ bool Waiting::Wakes(uint32_t datum, uint32_t events) {
   Held& held = holdings_.at(index);
   switch (held.kind) {
     case Kind::kPlain:
-    case Kind::kFile: return false;
+    case Kind::kFile:
+    case Kind::kKeeper: return false;
     case Kind::kPort: return PortWakes(held, events);
     case Kind::kStream: return StreamWakes(held);
     case Kind::kListener: return true;

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 export const keeperPath = join(import.meta.dirname, '../../../build/Release/concierge-keeper');
+const serviceManager = join(import.meta.dirname, 'service-manager.py');
 const scriptedAgent = join(import.meta.dirname, 'scripted-agent.py');
 
 /** Not what only starts another one, such as the shims of pyenv. */
@@ -158,6 +159,13 @@ export class KeeperLab {
     createInterface({ input: keeper.stderr as NodeJS.ReadableStream }).on('line', (line) => this.said.push(line));
     this.#keeper = keeper;
     return keeper;
+  }
+
+  /** As the only service of a manager: what that tells, and whom to order something (service-manager.py). */
+  startAsService(): ChildProcess {
+    const words = [serviceManager, this.path('notify.sock'), keeperPath, '--', python, '-S', '-E', scriptedAgent, this.path('test.sock')];
+    this.#keeper = spawn(python, words, { stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env['PATH'] } });
+    return this.#keeper;
   }
 
   #command(program: string, words: readonly string[], limit: number | undefined): [string, string[]] {

@@ -135,6 +135,20 @@ def obey(order):
             os._exit(0)
         os.waitpid(pid, 0)
         say(done="orphan")
+    elif what == "program":
+        # A child, which is the keeper's when this agent has ended.
+        reads, writes = os.pipe()
+        if order.get("output"):
+            send("keep program-1-0 plain x", [reads])
+        pid = os.fork()
+        if pid == 0:
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            os.dup2(writes if order.get("output") else os.open("/dev/null", os.O_WRONLY), 1)
+            os.closerange(3, 256)
+            os.execv("/bin/sh", ["sh", "-c", order["script"]])
+        os.close(reads)
+        os.close(writes)
+        say(program=pid)
     elif what == "close":
         keeper.close()
         say(done="close")

@@ -73,6 +73,12 @@ describe('the finding of doctor about a keeper', () => {
     ]);
   });
 
+  it('tells one that has stayed behind a restart from the service', () => {
+    put(9, { says: says(`left ${5 * second}`, 'held keeper 1\n').replace('programs 0 0', 'programs 1 0') });
+
+    expect(shown(7 * second)).toEqual(['good: process 9: it is the service no more, and has waited for the end of programs for 2 s; 4 agents so far; holds 1 running program']);
+  });
+
   it.each([['nothing', undefined], ['another thing', 'hello\n'], ['garbage', 'keeper \x1b[2J\n\x00\nawake\n']])('warns of one that says %s', (_what, text) => {
     put(9, text === undefined ? {} : { says: text });
 
