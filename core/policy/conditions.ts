@@ -99,11 +99,12 @@ const tests: { readonly [K in ConditionName]: Test<Value<K>> } = {
     return ({ environment }) => some(effect, environment, fits);
   },
   files: ({ read = [], write = [] }, effect) => {
-    const [readable, writable] = [within(read, effect), within(write, effect)];
+    const [readable, writable] = [rootsOf(read), rootsOf(write)];
+    const isAllow = effect === 'allow';
     return ({ file }) => {
       if (file === UNOPENED) return undefined;
-      if (effect === 'allow') return (!file.read || readable(file)) && (!file.write || writable(file));
-      return (file.read && readable(file)) || (file.write && writable(file));
+      if (isAllow) return (!file.read || lies(file, readable, true)) && (!file.write || lies(file, writable, true));
+      return (file.read && lies(file, readable, false)) || (file.write && lies(file, writable, false));
     };
   },
   // Who the agent is has no name here: no rule allows it by one, and every rule that refuses users refuses it.
@@ -120,19 +121,31 @@ const tests: { readonly [K in ConditionName]: Test<Value<K>> } = {
 
 const SLASH = 0x2f;
 
-/** Whether a place lies in one of the roots: for sure where that allows, possibly where it refuses. */
-function within(roots: readonly string[], effect: Effect): (place: Place) => boolean {
-  const isIn: Matcher = (name) => {
-    for (const root of roots) {
-      const { length } = root;
-      // Where it ends is seen sooner than whether it stands in front.
-      const mayBe = length === 1 || length === name.length || name.charCodeAt(length) === SLASH;
-      if (mayBe && name.charCodeAt(length - 1) === root.charCodeAt(length - 1) && name.startsWith(root)) return true;
-    }
-    return false;
-  };
-  return ({ names, mayHaveOthers }) => {
-    if (mayHaveOthers) return effect === 'refuse' && roots.length > 0;
-    return roots.length > 0 && some(effect, names, isIn);
-  };
+/** A directory below which, or a file, that a rule names. */
+interface Root {
+  readonly path: string;
+  readonly length: number;
+  /** Its last character. */
+  readonly last: number;
+}
+
+const rootsOf = (paths: readonly string[]): readonly Root[] => paths.map((path) => ({ path, length: path.length, last: path.charCodeAt(path.length - 1) }));
+
+/** Whether a place lies in one of the roots: for sure where that allows, possibly where it refuses. Plain loops: a hundred rules are gone through so. */
+function lies({ names, mayHaveOthers }: Place, roots: readonly Root[], isAllow: boolean): boolean {
+  if (roots.length === 0) return false;
+  if (mayHaveOthers) return !isAllow;
+  // All of what is allowed, and one of what is refused.
+  for (let index = 0; index < names.length; index += 1) if (isBelow(names[index] as string, roots) !== isAllow) return !isAllow;
+  return isAllow;
+}
+
+function isBelow(name: string, roots: readonly Root[]): boolean {
+  for (let index = 0; index < roots.length; index += 1) {
+    const { path, length, last } = roots[index] as Root;
+    // Where it ends is seen sooner than whether it stands in front.
+    const mayBe = name.charCodeAt(length - 1) === last && (length === 1 || length === name.length || name.charCodeAt(length) === SLASH);
+    if (mayBe && name.startsWith(path)) return true;
+  }
+  return false;
 }
