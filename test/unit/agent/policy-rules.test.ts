@@ -18,7 +18,7 @@ async function guest(rules: readonly Rule[], options: Parameters<typeof agentOnF
     host.send(request(name, args));
     return host.nextLine();
   };
-  return { ...made, ask };
+  return { ...made, host, ask };
 }
 
 describe('rules of the policy', () => {
@@ -87,6 +87,20 @@ describe('rules of the policy', () => {
 
     expect(await ask('guest-get-time')).toBe(disabled('guest-get-time'));
     expect(await ask('guest-get-load')).toBe(disabled('guest-get-load'));
+  });
+
+  it('what is under way while they change is judged as a whole by those that it began with', async () => {
+    const { host, ask, agent, machine } = await guest([rule('srv', 'allow', { groups: ['files'], when: { files: { read: ['/etc'] } } }), rule('no', 'refuse', { groups: ['files'] })]);
+    const fault = machine.faults.inject({ port: 'fileSystem.files', method: 'openAdmitted', hang: true, times: 1 });
+    host.send(request('guest-file-open', { path: '/etc/hostname' }));
+    await expect.poll(() => fault.hanging).toBe(1);
+
+    agent.usePolicy({ rules: [rule('none', 'refuse', { groups: ['files'] })], otherwise: 'allow' });
+    fault.release();
+
+    const { return: handle } = JSON.parse(await host.nextLine()) as { return: number };
+    expect(handle).toBeGreaterThan(0);
+    expect(await ask('guest-file-open', { path: '/etc/hostname' })).toBe(disabled('guest-file-open'));
   });
 });
 
