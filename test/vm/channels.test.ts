@@ -6,6 +6,7 @@ import { explainFailures } from './lab/explain.ts';
 import { installPackages, missingForLab } from './lab/host.ts';
 import type { LineSocket } from './lab/line-socket.ts';
 import { AGENT_PORT, Machine } from './lab/machine.ts';
+import { observe } from './lab/observed.ts';
 import { AGENT, agentPayload } from './lab/payload.ts';
 import { random, seed } from './lab/random.ts';
 import { beforeAnnouncement, BUFFERS, wearOut } from './lab/rude-hosts.ts';
@@ -177,6 +178,7 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
 
     const resets = (await agent.journal()).match(/its device is reset/g) ?? [];
     console.log(`the port's device was reset ${resets.length} times`);
+    observe('a port worn out by hosts', resets.length > 0 ? 'is repaired by a reset of its device' : 'does not wear out');
     expect(await agent.processId()).toBe(pid);
   });
 

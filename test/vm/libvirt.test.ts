@@ -12,6 +12,7 @@ import { listed, operations, rowsOfDifferences, su } from './lab/host-operations
 import { Libvirt, type Domain } from './lab/libvirt.ts';
 import { login } from './lab/login.ts';
 import { BOOT_WITHIN } from './lab/machine.ts';
+import { observe } from './lab/observed.ts';
 import { agentPayload } from './lab/payload.ts';
 
 const missing = missingForLab();
@@ -135,6 +136,14 @@ describe.skipIf(missing !== undefined)(`our agent under libvirt${missing === und
       const told = readGuestInfo(await virsh('guestinfo', 'guest', `--${section}`));
 
       expect(told).toEqual(await look((script) => guest.shell.run(script)));
+    });
+
+    it('tells how busy it is, where libvirt asks for that', async () => {
+      const told = readGuestInfo(await virsh('guestinfo', 'guest'));
+
+      const loads = Object.entries(told).filter(([name]) => name.startsWith('load.'));
+      observe('what `virsh guestinfo` asks for', loads.length > 0 ? 'load too' : 'no load');
+      expect(loads.every(([, value]) => Number(value) >= 0)).toBe(true);
     });
 
     it('tells how full its file systems are', async () => {

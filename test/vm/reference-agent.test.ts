@@ -10,6 +10,7 @@ import { installPackages, missingForLab } from './lab/host.ts';
 import { LineSocket } from './lab/line-socket.ts';
 import { login } from './lab/login.ts';
 import { AGENT_PORT, Machine } from './lab/machine.ts';
+import { isWatched, observe } from './lab/observed.ts';
 import { guest } from './lab/pair.ts';
 import { agentPayload } from './lab/payload.ts';
 
@@ -70,6 +71,10 @@ describe.skipIf(missing !== undefined)(`the reference agent in a machine, and ou
     expect(await told('guest-get-disks')).toContain('"name":"/dev/sda1"');
     expect(await told('guest-get-fsinfo')).toContain('"mountpoint":"/mapped with spaces"');
     expect(await told('guest-get-users')).toContain('"user":"root"');
+    if (isWatched) {
+      const records = await machine.shell.run('before=$(stat -c %s /run/utmp); systemd-run --quiet --wait --collect -p UtmpIdentifier=unit -p UtmpMode=user true; echo $(( $(stat -c %s /run/utmp) - before ))');
+      observe('`UtmpIdentifier=` of a unit of systemd', records === '0' ? 'writes nothing to utmp(5)' : 'writes to utmp(5)');
+    }
   });
 
   it('loses its port when the host unplugs it', async () => {

@@ -15,24 +15,30 @@ export interface BaseImage {
 
 /** The release of this lab's guest, and where its kernel and its qemu-guest-agent are from. */
 const { base, suite } = guests[guest];
-const KERNEL = 'linux-image-cloud-amd64';
 const DISK_SIZE = '2G';
 
-/** The image that all machines start from, made once and kept below `.cache/`. */
-export async function baseImage(): Promise<BaseImage> {
+/** What all machines start from, and one with all file systems that Debian can make, whose kernel has their drivers. */
+export type Kind = keyof typeof kinds;
+const kinds = {
+  base: { kernel: 'linux-image-cloud-amd64', packages: [], modules: [] },
+  'file-systems': { kernel: 'linux-image-amd64', packages: recipe.fileSystemPackages, modules: recipe.fileSystemModules },
+} as const;
+
+/** The image that machines of the kind start from, made once and kept below `.cache/`. */
+export async function baseImage(kind: Kind = 'base'): Promise<BaseImage> {
   // Sorted: Node and the test runner list the exports of a module in different orders.
   const ingredients = Object.entries(recipe).toSorted(([one], [other]) => (one < other ? -1 : 1));
   const key = createHash('sha256').update(JSON.stringify([guests[guest], ingredients])).update(readFileSync(import.meta.filename)).digest('hex').slice(0, 16);
-  const directory = join(cache, `base-${guest}-${key}`);
+  const directory = join(cache, `${kind}-${guest}-${key}`);
   const image = { disk: join(directory, 'root.qcow2'), kernel: join(directory, 'vmlinuz'), initrd: join(directory, 'initrd') };
   if (existsSync(directory)) return image;
   mkdirSync(cache, { recursive: true });
   const work = mkdtempSync(join(cache, 'making-'));
   try {
-    await make(work);
+    await make(work, kind);
     rmSync(join(work, 'root'), { recursive: true });
     rmSync(join(work, 'kernel'), { recursive: true });
-    for (const old of readdirSync(cache).filter((name) => name.startsWith(`base-${guest}-`))) rmSync(join(cache, old), { recursive: true });
+    for (const old of readdirSync(cache).filter((name) => name.startsWith(`${kind}-${guest}-`))) rmSync(join(cache, old), { recursive: true });
     renameSync(work, directory);
   } finally {
     rmSync(work, { recursive: true, force: true });
@@ -40,15 +46,15 @@ export async function baseImage(): Promise<BaseImage> {
   return image;
 }
 
-async function make(work: string): Promise<void> {
+async function make(work: string, kind: Kind): Promise<void> {
   const root = join(work, 'root');
-  await Promise.all([debootstrap(root), fetchKernel(work)]);
+  await Promise.all([debootstrap(root, kind), fetchKernel(work, kind)]);
   const version = readdirSync(join(work, 'kernel/lib/modules'))[0] ?? '';
   const images = [`kernel/boot/vmlinuz-${version}`, `kernel/lib/modules/${version}/vmlinuz`].map((path) => join(work, path));
   copyFileSync(images.find((path) => existsSync(path)) ?? `no vmlinuz of ${version}`, join(work, 'vmlinuz'));
 
   const boot = await copyModules(work, version, recipe.bootModules);
-  await copyModules(work, version, recipe.guestModules);
+  await copyModules(work, version, [...recipe.guestModules, ...kinds[kind].modules]);
   await run('depmod', ['-b', root, version]);
   await makeInitrd(work, boot);
   furnish(root);
@@ -59,15 +65,15 @@ async function make(work: string): Promise<void> {
   rmSync(raw);
 }
 
-async function debootstrap(root: string): Promise<void> {
+async function debootstrap(root: string, kind: Kind): Promise<void> {
   const sources = await sourcesOf(...new Set([base, suite]));
-  const packages = recipe.guestPackages.map((name) => (base === suite || name !== 'qemu-guest-agent' ? name : `${name}/${suite}`));
+  const packages = [...recipe.guestPackages, ...kinds[kind].packages].map((name) => (base === suite || name !== 'qemu-guest-agent' ? name : `${name}/${suite}`));
   await run('mmdebstrap', ['--mode=root', '--variant=minbase', '--quiet', `--include=${packages.join(',')}`, base, root, ...sources]);
 }
 
-async function fetchKernel(work: string): Promise<void> {
+async function fetchKernel(work: string, kind: Kind): Promise<void> {
   const env = await aptOf(suite);
-  const name = await dependency(env, KERNEL, /^linux-image-[0-9]/);
+  const name = await dependency(env, kinds[kind].kernel, /^linux-image-[0-9]/);
   // Newer kernels come in pieces, whose names end alike.
   const version = name.replace('linux-image-', '');
   const pieces = await run('apt-cache', ['search', '--names-only', `^linux-(base|binary|modules)-${version.replaceAll(/[.+]/g, String.raw`\$&`)}$`], { env });
@@ -94,7 +100,7 @@ async function copyModules(work: string, version: string, modules: readonly stri
   const paths = new Set<string>();
   for (const module of modules) {
     const needed = await run('modprobe', ['-d', join(work, 'kernel'), '-S', version, '--show-depends', module]).catch((error: unknown) => {
-      if (!recipe.olderModules.includes(module)) throw error;
+      if (![...recipe.olderModules, ...recipe.fileSystemModules].includes(module)) throw error;
       return '';
     });
     for (const line of needed.split('\n')) {

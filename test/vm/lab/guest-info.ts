@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { loggedIn } from './login.ts';
+
 /** What `virsh guestinfo` prints: lines of `KEY : VALUE`. */
 export const readGuestInfo = (text: string): Record<string, string> =>
   Object.fromEntries(text.split('\n').map((line) => line.split(/\s*: (.*)/s, 2)).map(([key = '', value = '']) => [key.trim(), value]));
@@ -12,7 +14,6 @@ interface Link {
   readonly addr_info: readonly { readonly family: 'inet' | 'inet6'; readonly local: string; readonly prefixlen: number }[];
 }
 
-const words = (text: string): string[][] => text.split('\n').filter((line) => line !== '').map((line) => line.split(/\s+/));
 const numbered = (prefix: string, entries: readonly Readonly<Record<string, string>>[]): Record<string, string> =>
   Object.assign(
     { [`${prefix}.count`]: String(entries.length) },
@@ -22,13 +23,11 @@ const numbered = (prefix: string, entries: readonly Readonly<Record<string, stri
 /** The sections of `virsh guestinfo`, and what the guest's shell has to say about each, in the same keys. */
 export const sections: Readonly<Record<string, Look>> = {
   user: async (shell) => {
-    // who(1) of newer releases asks logind.
-    const entries = words(await shell("utmpdump /run/utmp 2>/dev/null | sed -n 's/^\\[7\\] \\[[^]]*\\] \\[[^]]*\\] \\[\\([^] ]*\\).*/\\1/p'"));
-    const time = (name: string): Promise<string> =>
-      shell(`date -d "$(utmpdump /run/utmp 2>/dev/null | sed -n 's/^\\[7\\].*\\[${name} *\\].*\\[\\(....-..-..T..:..:..\\),\\(...\\).*/\\1.\\2Z/p' | head -n 1)" +%s%3N`);
-    const names = [...new Set(entries.map(([name = '']) => name))];
-    const users = await Promise.all(names.map(async (name) => ({ name, 'login-time': await time(name) })));
-    return numbered('user', users);
+    const first = new Map<string, string>();
+    for (const { name, seconds, microseconds } of loggedIn(await shell('base64 -w0 /run/utmp'))) {
+      if (!first.has(name)) first.set(name, String(seconds * 1000 + Math.floor(microseconds / 1000)));
+    }
+    return numbered('user', [...first].map(([name, time]) => ({ name, 'login-time': time })));
   },
   os: async (shell) => {
     const names = ['id', 'name', 'pretty-name', 'version', 'version-id', 'machine', 'kernel-release', 'kernel-version'];

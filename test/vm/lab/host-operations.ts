@@ -25,8 +25,8 @@ export const operations: Readonly<Record<string, (hands: Hands) => Promise<unkno
   guestinfo: async ({ virsh }) => {
     const told = Object.entries(readGuestInfo(await virsh('guestinfo', 'guest')));
     const isDisk = ([name]: readonly [string, string]): boolean => name.startsWith('disk.');
-    // The guest goes on writing, and the order of disks is that of a directory.
-    return { disks: byName(told.filter(isDisk)), others: Object.fromEntries(told.filter((one) => !isDisk(one) && !one[0].endsWith('-bytes'))) };
+    // The guest goes on writing and has work to do, and the order of disks is that of a directory.
+    return { disks: byName(told.filter(isDisk)), others: Object.fromEntries(told.filter((one) => !isDisk(one) && !/-bytes$|^load\./.test(one[0]))) };
   },
   'domtime --time': async ({ virsh, shell }) => {
     await virsh('domtime', 'guest', '--time', '1900000000');

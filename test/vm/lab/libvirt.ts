@@ -11,6 +11,7 @@ import { GuestShell } from './guest-shell.ts';
 import { hostSystem, sharingScript } from './host-system.ts';
 import { run } from './host.ts';
 import { BOOT_WITHIN, consoleText, payloadImage } from './machine.ts';
+import { observe } from './observed.ts';
 import { kernelCommandLine, SHELL_PORT } from './recipe.ts';
 
 const URI = 'qemu:///system';
@@ -49,6 +50,7 @@ export class Libvirt {
     const start = `exec 2>${join(directory, 'libvirtd.log')}; ${shared}mkdir -p ${root ?? ''}/etc/libvirt && mount --bind ${configuration} ${root ?? ''}/etc/libvirt && exec ${inside}/usr/sbin/libvirtd -f ${join(directory, 'libvirtd.conf')} -p ${join(directory, 'pid')}`;
     const libvirt = new Libvirt(directory, () => spawn('unshare', ['--mount', 'sh', '-c', start], { stdio: 'ignore' }));
     await libvirt.#answers();
+    observe('libvirt', /Running against daemon: (.*)/.exec(await libvirt.virsh('version', '--daemon'))?.[1] ?? 'unknown');
     return libvirt;
   }
 

@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { baseImage } from './base-image.ts';
+import { baseImage, type Kind } from './base-image.ts';
 import { GuestShell } from './guest-shell.ts';
 import { ofHost } from './host-system.ts';
 import { run } from './host.ts';
 import { LineSocket } from './line-socket.ts';
+import { isWatched, observe } from './observed.ts';
 import { Qmp } from './qmp.ts';
 import { kernelCommandLine, SHELL_PORT } from './recipe.ts';
 
@@ -18,6 +19,7 @@ export interface MachineOptions {
   /** Further arguments of QEMU. */
   readonly devices?: readonly string[];
   readonly kernelArguments?: string;
+  readonly kind?: Kind;
 }
 
 /** Emulated, and perhaps beside other work. */
@@ -48,7 +50,7 @@ export class Machine {
 
   /** Resolves once the guest takes commands of the shell. */
   static async boot(options: MachineOptions = {}): Promise<Machine> {
-    const image = await baseImage();
+    const image = await baseImage(options.kind);
     const directory = mkdtempSync(join(tmpdir(), 'concierge-vm-'));
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', image.disk, '-F', 'qcow2', join(directory, 'root.qcow2')]);
     const payload = options.payload === undefined ? [] : await payloadDisk(options.payload, directory);
@@ -68,6 +70,7 @@ export class Machine {
       if (payload.length > 0) {
         await shell.run('mkdir -p /payload && udevadm settle && mount -o ro /dev/disk/by-id/virtio-payload /payload');
       }
+      if (isWatched) await note(machine);
       return machine;
     } catch (error) {
       qemu.kill('SIGKILL');
@@ -111,6 +114,14 @@ export class Machine {
     }
     rmSync(this.directory, { recursive: true });
   }
+}
+
+async function note({ qmp, shell }: Machine): Promise<void> {
+  const { qemu, package: packaged } = (await qmp.execute('query-version')) as { qemu: Record<'major' | 'minor' | 'micro', number>; package: string };
+  observe('QEMU', `${qemu.major}.${qemu.minor}.${qemu.micro} ${packaged}`);
+  observe('kernel', (await shell.run('uname -r')).replace('-cloud', ''));
+  observe('systemd', (await shell.run('systemctl --version')).split('\n')[0] ?? '');
+  observe('qemu-guest-agent of the guest', await shell.run("dpkg-query -W -f '${Version}' qemu-guest-agent"));
 }
 
 const socket = (id: string, directory: string): string => `socket,id=${id},path=${join(directory, `${id}.sock`)},server=on,wait=off`;

@@ -45,6 +45,17 @@ export const guestModules = [
   'autofs4',
 ] as const;
 
+/** Tools that make file systems, for the machine that has all of them. */
+export const fileSystemPackages = [
+  'btrfs-progs', 'f2fs-tools', 'nilfs-tools', 'exfatprogs', 'dosfstools', 'jfsutils', 'reiserfsprogs', 'udftools', 'ntfs-3g', 'ocfs2-tools', 'gfs2-utils',
+] as const;
+
+/** Their drivers, as far as a kernel has them. */
+export const fileSystemModules: readonly string[] = [
+  'btrfs', 'f2fs', 'nilfs2', 'exfat', 'vfat', 'msdos', 'jfs', 'reiserfs', 'udf', 'minix', 'ntfs3', 'ntfs', 'ocfs2', 'ocfs2_stack_o2cb', 'gfs2',
+  'nls_ascii', 'nls_utf8', 'nls_cp437', 'nls_iso8859-1', 'crc32c_intel',
+];
+
 /** Under emulation every unit costs: these do nothing for the tests. */
 export const maskedUnits = [
   'apt-daily.timer',
