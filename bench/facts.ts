@@ -5,6 +5,9 @@
  * the reference's. `node bench/facts.ts [--reference=11.1] [--rounds=9]`.
  */
 import { execFile } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { loadProgram, ours, RunningAgent, theirs, type Contestant } from './lib/agents.ts';
 import { median } from './lib/median.ts';
@@ -81,17 +84,24 @@ for (const name of shared) {
 }
 for (const agent of pair) await agent.stop();
 
+/** What the rounds come to, for the table and for bench/plot.ts. */
+const summary = Object.fromEntries(shared.map((name) => [name, Object.fromEntries((['first', 'after'] as const).map((when) => [when, contestants.map((contestant) => {
+  const all = figures.get(`${contestant.name} ${name} ${when}`) ?? [];
+  return { median: median(all.map((each) => each.median)), p99: median(all.map(({ p99 }) => p99)), processor: median(all.map(({ processor }) => processor)) };
+})]))]));
+
 console.log(`medians of ${rounds} rounds in microseconds: median / 99 % / processor time of one request; ratio: ours of the reference's`);
 console.log(`${''.padEnd(32)} ${'first ten: ours'.padStart(20)} ${'qemu-ga'.padStart(20)} ${'ratio'.padStart(12)}   ${`after ${warm}: ours`.padStart(20)} ${'qemu-ga'.padStart(20)} ${'ratio'.padStart(12)}`);
 for (const name of shared) {
   const columns = ['first', 'after'].map((when) => {
-    const [mine, reference] = contestants.map((contestant) => {
-      const all = figures.get(`${contestant.name} ${name} ${when}`) ?? [];
-      return [median(all.map((each) => each.median)), median(all.map(({ p99 }) => p99)), median(all.map(({ processor }) => processor))];
-    });
+    const [mine, reference] = (summary[name]?.[when] ?? []).map((its) => [its.median, its.p99, its.processor]);
     const cell = (values: readonly number[] = []): string => values.map((value) => value.toFixed(0)).join(' / ').padStart(20);
     const ratios = [0, 2].map((index) => ((mine?.[index] ?? Number.NaN) / (reference?.[index] ?? Number.NaN)).toFixed(2)).join(' / ');
     return `${cell(mine)} ${cell(reference)} ${ratios.padStart(12)}`;
   });
   console.log(`${name.padEnd(32)} ${columns.join('   ')}`);
 }
+
+const results = join(import.meta.dirname, 'results');
+mkdirSync(results, { recursive: true });
+writeFileSync(join(results, 'facts.json'), JSON.stringify({ unit: 'µs', date: new Date().toISOString().slice(0, 10), rounds, warm, load: loadavg(), summary }, undefined, 2));

@@ -11,6 +11,12 @@ import { promisify } from 'node:util';
 import { loadProgram, ours, RunningAgent, theirs, type Contestant } from './lib/agents.ts';
 import { median } from './lib/median.ts';
 
+// From what has been measured before.
+if (process.argv.includes('--plot')) {
+  await import('./plot.ts');
+  process.exit();
+}
+
 const run = promisify(execFile);
 const quick = process.argv.includes('--quick');
 const rounds = quick ? 3 : 5;
