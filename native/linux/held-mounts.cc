@@ -54,6 +54,17 @@ class HeldMounts : public std::enable_shared_from_this<HeldMounts> {
     wake_.notify_one();
   }
 
+  // Lets go of everything here and now, where the thread is at nothing. False: it is at something.
+  bool ReleaseNow() {
+    const std::lock_guard lock(mutex_);
+    if (busy_ || !work_.empty()) return false;
+    directories.clear();
+    grace_periods.Reset();
+    closed_ = true;
+    wake_.notify_one();
+    return true;
+  }
+
   std::vector<Descriptor> directories;
   Descriptor grace_periods;
 
@@ -66,9 +77,11 @@ class HeldMounts : public std::enable_shared_from_this<HeldMounts> {
       if (work_.empty()) return;
       const std::function<void()> work = std::move(work_.front());
       work_.pop_front();
+      busy_ = true;
       lock.unlock();
       work();
       lock.lock();
+      busy_ = false;
     }
   }
 
@@ -76,6 +89,7 @@ class HeldMounts : public std::enable_shared_from_this<HeldMounts> {
   std::condition_variable wake_;
   std::deque<std::function<void()>> work_;
   bool closed_ = false;
+  bool busy_ = false;
 };
 
 using Held = std::shared_ptr<HeldMounts>;
@@ -171,9 +185,10 @@ Napi::Value Restore(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// (held): lets go of all of it.
+// (held): lets go of all of it, mostly before it returns.
 Napi::Value Release(const Napi::CallbackInfo& info) {
   const Held held = HeldOf(info[0]);
+  if (held->ReleaseNow()) return info.Env().Undefined();
   held->Do([held] {
     held->directories.clear();
     held->grace_periods.Reset();

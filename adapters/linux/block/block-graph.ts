@@ -23,11 +23,20 @@ export class BlockGraph {
   readonly #statDevice: StatDevice;
   readonly #devices = new Map<string, Backing>();
   #btrfs: ReadonlyMap<string, readonly string[]> | undefined;
+  #isFixed = true;
 
   constructor(root: string, tree: MountTree, statDevice: StatDevice) {
     this.#root = root;
     this.#tree = tree;
     this.#statDevice = statDevice;
+  }
+
+  /**
+   * Whether all that was found so far can only change with a mount or a uevent. Disks and loop devices; not what device-mapper,
+   * md or bcache put together, nor a file system that may be given another device.
+   */
+  get isFixed(): boolean {
+    return this.#isFixed;
   }
 
   backingOf(entry: MountEntry): Backing {
@@ -43,6 +52,7 @@ export class BlockGraph {
       return path === undefined ? [] : this.#nodeId(path);
     });
     if (entry.major !== 0) return [`${entry.major}:${entry.minor}`, ...extra];
+    if (entry.source.startsWith('/dev/')) this.#isFixed = false;
     // A bcachefs of several devices has them all in its source: `/dev/sda:/dev/sdb`.
     const own = entry.source.split(':').flatMap((path) => this.#nodeId(path));
     const [first] = own;
@@ -101,6 +111,7 @@ export class BlockGraph {
     }
     const file = attribute(`${directory}/loop/backing_file`);
     const slaves = namesInIfAny(`${directory}/slaves`).flatMap((name) => attribute(`${directory}/slaves/${name}/dev`) ?? []);
+    if (slaves.length > 0 || !plainDevice.test(path)) this.#isFixed = false;
     const parts = slaves.map((slave) => this.#below(slave, above));
     if (file !== undefined && file !== '') parts.push(this.#holderOf(file, above));
     return union(parts);
@@ -119,6 +130,9 @@ export class BlockGraph {
     return mount === undefined ? unknown : { ids: new Set([superblockId(mount)]), complete: true };
   }
 }
+
+/** The last component of the path of a whole disk or loop device, by what its driver calls it. */
+const plainDevice = /\/(?:[hsv]d|xvd|nvme|mmcblk|loop|sr)[^/]*$/;
 
 const nothing: Backing = { ids: new Set(), complete: true };
 const unknown: Backing = { ids: new Set(), complete: false };

@@ -30,8 +30,8 @@ export interface GuardedSessionOptions extends StartedGuardian {
   readonly held: HeldMounts | undefined;
   /** What should be logged, once. */
   readonly remarks: readonly string[];
-  /** Everything is thawed, and the guardian, which goes soon, waits for nothing in the kernel. */
-  readonly onThawed: (guardian: StartedGuardian) => void;
+  /** The freeze is over, and the guardian, which goes soon, waits for nothing in the kernel. `isThawed`: and nothing failed to thaw. */
+  readonly onThawed: (guardian: StartedGuardian, isThawed: boolean) => void;
 }
 
 /** A freeze session held by a guardian process. */
@@ -45,6 +45,7 @@ export class GuardedSession implements FreezeSession {
   readonly #flushed = new Map<number, { readonly error: number; readonly ns: bigint }>();
   readonly #thawed = new Map<number, ThawOutcome>();
   readonly #unfinished = new Set<number>();
+  readonly #stops: readonly (() => void)[];
   #flushing: boolean;
   #mayBeFrozen: boolean;
   /** Why the guardian ended the freeze; `undefined` as long as it has not said so. */
@@ -61,9 +62,8 @@ export class GuardedSession implements FreezeSession {
     const { promise, resolve } = Promise.withResolvers<FreezeEnd>();
     this.ended = promise;
     this.#settleEnded = resolve;
-    this.#link.listen((verb, fields) => this.#hear(verb, fields));
+    this.#stops = [this.#link.listen((verb, fields) => this.#hear(verb, fields)), this.#link.onClosed(() => this.#lost())];
     for (const [verb, fields] of options.early) this.#hear(verb, fields);
-    void this.#link.closed.then(() => this.#lost());
   }
 
   async flush(): Promise<void> {
@@ -105,9 +105,16 @@ export class GuardedSession implements FreezeSession {
       this.#options.signal('SIGCONT');
       this.#link.send('thaw\n');
       await this.#link.next(['ended'], silenceMs);
-      if (this.#reason !== undefined && this.#unfinished.size === 0) this.#options.onThawed(this.#options);
+      if (this.#reason !== undefined && this.#options.fresh && this.#unfinished.size === 0) this.#hand(this.#options);
     }
     return this.#settle();
+  }
+
+  /** What the guardian says from now on is about others. */
+  #hand({ pid, link, signal }: StartedGuardian): void {
+    for (const stop of this.#stops) stop();
+    const isThawed = [...this.#thawed.values()].every(({ error }) => error === undefined);
+    this.#options.onThawed({ pid, link, signal }, isThawed);
   }
 
   /** What came of the thaw, once the guardian is through or lost; then it is done without it. */

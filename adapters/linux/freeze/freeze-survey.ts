@@ -37,11 +37,14 @@ export interface MountTable {
 export const surveyFileSystems = (root = '', statDevice: StatDevice = statBlockDevice(root)): SurveyedFileSystem[] =>
   surveyTable(mountTable(mountEntries(root, statDevice), root, statDevice), root, statDevice);
 
-export function surveyTable({ tree, fileSystems }: MountTable, root: string, statDevice: StatDevice = statBlockDevice(root)): SurveyedFileSystem[] {
+export const surveyTable = (table: MountTable, root: string, statDevice?: StatDevice): SurveyedFileSystem[] => surveyWith(table, root, statDevice).found;
+
+/** `isFixed`: it can only change with a mount or a uevent, but for what is still to be written back. */
+export function surveyWith({ tree, fileSystems }: MountTable, root: string, statDevice: StatDevice = statBlockDevice(root)): { readonly found: SurveyedFileSystem[]; readonly isFixed: boolean } {
   const graph = new BlockGraph(root, tree, statDevice);
   const suspended = suspendedDevices(root);
   const withDevice: string[] = [];
-  return fileSystems.map((found) => {
+  const all = fileSystems.map((found) => {
     const { id, mounts, leftOut } = found;
     // Most of many mounts: nothing lies under them.
     if (leftOut?.reason === 'pseudo') return surveyed(found, { ...factsOf(found), backing: [], leftOut });
@@ -64,6 +67,7 @@ export function surveyTable({ tree, fileSystems }: MountTable, root: string, sta
       }),
     });
   });
+  return { found: all, isFixed: graph.isFixed };
 }
 
 const surveyed = (found: MountedFileSystem, candidate: FreezeCandidate): SurveyedFileSystem => ({

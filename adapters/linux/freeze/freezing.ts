@@ -9,10 +9,12 @@ import type {
 } from '../../../core/ports/freezing.ts';
 import { mountPath } from '../block/mounts.ts';
 import { GuardedSession, numbers, type GuardedSessionOptions, type Heard } from './freeze-session.ts';
-import { surveyTable, type MountedFileSystem } from './freeze-survey.ts';
+import { surveyTable, surveyWith, type MountedFileSystem } from './freeze-survey.ts';
 import { mayExpedite, noted, restoreGracePeriods } from './grace-periods.ts';
 import { connectToGuardian, defaultGuardianPath, heldGuardian, isStopped, signalling, startGuardian, type StartedGuardian } from './guardian.ts';
 import { HeldMounts, type Place } from './held-mounts.ts';
+import { SpareGuardian } from './spare-guardian.ts';
+import { KeptSurvey } from './kept-survey.ts';
 import { MountList } from './mount-list.ts';
 import { hex, isAsked, stepsFor, stepsForOthers, type Step } from './thaw-steps.ts';
 
@@ -46,8 +48,13 @@ export class LinuxFreezing implements Freezing {
   readonly #root: string;
   readonly #flushLimitMs: number;
   readonly #mounts: MountList;
+  readonly #survey = new KeptSurvey();
+  /** Between `prepare` and its cancellation: how much is still to be written back decides nothing. */
+  #isAboutToFreeze = false;
   #latest = '';
-  #over: StartedGuardian | undefined;
+  #over: { readonly guardian: StartedGuardian; readonly isReusable: boolean } | undefined;
+  /** Of the last freeze, ready for the next one. */
+  readonly #spare = new SpareGuardian();
   #prepared: Promise<StartedGuardian> | undefined;
   /** Of freezes of which something may be frozen still. */
   readonly #holds = new Set<HeldMounts>();
@@ -63,20 +70,24 @@ export class LinuxFreezing implements Freezing {
 
   // oxlint-disable-next-line require-await -- reads what the kernel makes up; a failure is a rejection
   async survey(): Promise<readonly FreezeCandidate[]> {
-    return surveyTable(this.#mounts.table(), this.#root).map(({ candidate }) => candidate);
+    const table = this.#mounts.table();
+    if (this.#isAboutToFreeze) return this.#survey.of(table, (its) => surveyWith(its, this.#root));
+    return surveyTable(table, this.#root).map(({ candidate }) => candidate);
   }
 
   /** The guardian starts on another processor while the mounts are looked through. */
   prepare(): { cancel(): void } {
-    const starting = this.#start();
+    this.#isAboutToFreeze = true;
+    const starting = this.#spare.isThere ? undefined : this.#start();
     this.#prepared = starting;
     // Its failure is that of the freeze that needs it.
-    starting.catch(() => {});
+    starting?.catch(() => {});
     return {
       cancel: () => {
+        this.#isAboutToFreeze = false;
         if (this.#prepared !== starting) return;
         this.#prepared = undefined;
-        starting.then(end, () => {});
+        starting?.then(end, () => {});
       },
     };
   }
@@ -92,6 +103,24 @@ export class LinuxFreezing implements Freezing {
   }
 
   async begin(request: FreezeRequest): Promise<FreezeSession> {
+    const spare = this.#spare.take();
+    if (spare === undefined) return this.#begin(request, this.#started());
+    let isHeard = false;
+    const stop = spare.link.listen(() => {
+      isHeard = true;
+    });
+    try {
+      return await this.#begin(request, Promise.resolve(spare));
+    } catch (error) {
+      if (isHeard) throw error;
+      // Somebody has killed it while it waited.
+      return await this.#begin(request, this.#start());
+    } finally {
+      stop();
+    }
+  }
+
+  async #begin(request: FreezeRequest, starting: Promise<StartedGuardian>): Promise<FreezeSession> {
     const targets = request.levels.flat();
     const cookie = randomBytes(16).toString('hex');
     const places = placesOf(targets, this.#mounts.table().fileSystems);
@@ -105,7 +134,7 @@ export class LinuxFreezing implements Freezing {
     const early: Heard[] = [];
     let stop = (): void => undefined;
     const [started, holding] = await Promise.allSettled([
-      this.#started().then((guardian) => {
+      starting.then((guardian) => {
         stop = guardian.link.listen((verb, fields) => early.push([verb, fields]));
         // In one go: it flushes as soon as it is ready, while the marker is written.
         guardian.link.send(orders.join(''));
@@ -203,8 +232,8 @@ export class LinuxFreezing implements Freezing {
       ...options,
       flushLimitMs: this.#flushLimitMs,
       thawDirectly: (lost) => this.thawEverything(lost),
-      onThawed: (guardian) => {
-        this.#over = guardian;
+      onThawed: (guardian, isThawed) => {
+        this.#over = { guardian, isReusable: isThawed };
       },
       isLatest: () => this.#latest === cookie,
     });
@@ -242,20 +271,23 @@ export class LinuxFreezing implements Freezing {
     const asked = steps.filter(isAsked);
     const outcomes: ThawOutcome[] = [];
     if (asked.length > 0) {
-      const guardian = this.#lingering() ?? (await this.#start());
+      const { guardian, isReusable } = this.#lingering() ?? { guardian: await this.#start(), isReusable: false };
       const { link, signal } = guardian;
       const { promise, resolve } = Promise.withResolvers<void>();
-      link.listen((verb, [error = '0', thawedAt = '0']) => {
+      const stop = link.listen((verb, [error = '0', thawedAt = '0']) => {
         const step = asked[outcomes.length];
         if (verb !== 'swept' || step === undefined) return;
         const [code = 0n, at = 0n] = numbers([error, thawedAt]);
         outcomes.push(step.outcome(Number(code), at));
         if (outcomes.length === asked.length) resolve();
       });
-      link.send(`${asked.map(({ line }) => `${line}\n`).join('')}dismiss\n`);
+      link.send(`${asked.map(({ line }) => `${line}\n`).join('')}${isReusable ? '' : 'dismiss\n'}`);
+      const isThrough = await link.during(promise, thawLimitMs);
+      stop();
       // One that hangs is not left to thaw a later freeze when it comes round.
-      if (!(await link.during(promise, thawLimitMs))) signal('SIGKILL');
-      link.close();
+      if (!isThrough) signal('SIGKILL');
+      if (isThrough && isReusable) this.#spare.keep(guardian);
+      else link.close();
     } else {
       this.#dismiss();
     }
@@ -267,16 +299,18 @@ export class LinuxFreezing implements Freezing {
     });
   }
 
-  /** Nothing is left for the guardian of a freeze that is over, which would wait a second for more. */
+  /** The guardian of a freeze that is over waits for the next one, or has nothing left to do. */
   #dismiss(): void {
-    this.#lingering()?.link.close();
+    const over = this.#lingering();
+    if (over?.isReusable === true) this.#spare.keep(over.guardian);
+    else over?.guardian.link.close();
   }
 
   /** The guardian of a freeze that is over, with nothing left to do: it saves the start of another. */
-  #lingering(): StartedGuardian | undefined {
-    const guardian = this.#over;
+  #lingering(): { readonly guardian: StartedGuardian; readonly isReusable: boolean } | undefined {
+    const over = this.#over;
     this.#over = undefined;
-    return guardian?.link.isOpen === true ? guardian : undefined;
+    return over?.guardian.link.isOpen === true ? over : undefined;
   }
 }
 

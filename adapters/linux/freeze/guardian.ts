@@ -60,6 +60,7 @@ export type LineListener = (verb: string, fields: readonly string[]) => void;
 export class GuardianLink {
   readonly #socket: Socket;
   readonly #listeners = new Set<LineListener>();
+  readonly #closedListeners = new Set<() => void>();
   #text = '';
   #waits = 0;
   /** Resolves when the guardian has gone: every call that it made has come back out of the kernel. */
@@ -74,7 +75,10 @@ export class GuardianLink {
     // An error is a lost guardian, and `close` follows it.
     socket.on('error', () => {});
     socket.on('end', () => socket.destroy());
-    socket.on('close', () => resolve());
+    socket.on('close', () => {
+      resolve();
+      for (const listener of this.#closedListeners) listener();
+    });
     // A frozen file system keeps no agent alive: the guardian goes on without it.
     socket.unref();
   }
@@ -93,6 +97,13 @@ export class GuardianLink {
     return () => this.#listeners.delete(listener);
   }
 
+  /** Calls back when the guardian has gone, until the answer is called: one guardian may serve many freezes. */
+  onClosed(listener: () => void): () => void {
+    if (this.#socket.closed) void this.closed.then(listener);
+    this.#closedListeners.add(listener);
+    return () => this.#closedListeners.delete(listener);
+  }
+
   /** The next line with one of these verbs, or `undefined` when the guardian goes or `limitMs` pass first. */
   async next(verbs: readonly string[], limitMs?: number): Promise<{ verb: string; fields: readonly string[] } | undefined> {
     const { promise, resolve } = Promise.withResolvers<{ verb: string; fields: readonly string[] }>();
@@ -108,7 +119,7 @@ export class GuardianLink {
   async during(said: Promise<unknown>, limitMs?: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     void said.then(() => resolve(true));
-    void this.closed.then(() => resolve(false));
+    const stop = this.onClosed(() => resolve(false));
     const timer = limitMs === undefined ? undefined : setTimeout(() => resolve(false), limitMs);
     this.#waits += 1;
     this.#socket.ref();
@@ -116,6 +127,7 @@ export class GuardianLink {
       return await promise;
     } finally {
       clearTimeout(timer);
+      stop();
       this.#waits -= 1;
       if (this.#waits === 0) this.#socket.unref();
     }

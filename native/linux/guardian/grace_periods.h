@@ -15,6 +15,9 @@ namespace concierge::guardian {
 class ExpeditedGracePeriods {
  public:
   void Open();
+  // The switch, opened by somebody else; none: lets go of it.
+  void Take(Descriptor opened) { switch_ = static_cast<Descriptor&&>(opened); }
+  int get() const { return switch_.get(); }
   void Begin();
   // Puts back what was there. Also for the watch of a guardian that is gone.
   void End();

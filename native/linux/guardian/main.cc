@@ -26,6 +26,7 @@ int main(int count, char** words) {
     return 2;
   }
   fcntl(kControl, F_SETFD, FD_CLOEXEC);
+  concierge::guardian::KeepCommandLine(words);
   concierge::guardian::Hardened hardened = concierge::guardian::Harden(kControl);
   // Too large for a stack that is kept small, and alive as long as the process.
   static concierge::guardian::Session session(std::move(control), std::move(hardened));

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstring>
 
 #ifndef PR_SET_IO_FLUSHER
 #define PR_SET_IO_FLUSHER 57
@@ -38,12 +39,17 @@ void RaiseDescriptorLimit() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+// The words lie one behind the other (proc_pid_cmdline(5)).
+char* shown = nullptr;
+size_t shown_size = 0;
+char own_words[4096];
+
 }  // namespace
 
 Hardened Harden(int control) {
   setsid();
   // It may have been started through a descriptor, whose number would be its name.
-  prctl(PR_SET_NAME, "concierge-guard");
+  ListAs(Role::kGuardian);
   umask(077);
   [[maybe_unused]] const int moved = chdir("/");
   // Kernels before 5.9 lack the call; then there is nothing to close but what Node opened without close-on-exec.
@@ -63,6 +69,27 @@ Hardened Harden(int control) {
   sigemptyset(&endings);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT}) sigaddset(&endings, signal);
   return {Descriptor(signalfd(-1, &endings, SFD_CLOEXEC | SFD_NONBLOCK)), spared};
+}
+
+void KeepCommandLine(char** words) {
+  char** last = words;
+  while (last[0] != nullptr && last[1] != nullptr) last++;
+  if (last[0] == nullptr) return;
+  shown = words[0];
+  shown_size = std::min(static_cast<size_t>(*last + strlen(*last) - words[0]), sizeof own_words);
+  memcpy(own_words, shown, shown_size);
+}
+
+void ListAs(Role role) {
+  static constexpr char kSpare[] = "concierge-spare";
+  prctl(PR_SET_NAME, role == Role::kGuardian ? "concierge-guard" : role == Role::kWatch ? "concierge-watch" : kSpare);
+  if (shown_size == 0) return;
+  if (role == Role::kSpare) {
+    memset(shown, 0, shown_size);
+    memcpy(shown, kSpare, std::min(shown_size, sizeof kSpare - 1));
+  } else {
+    memcpy(shown, own_words, shown_size);
+  }
 }
 
 bool LockMemory() { return mlockall(MCL_CURRENT | MCL_FUTURE) == 0; }

@@ -15,6 +15,15 @@ struct Hardened {
 };
 Hardened Harden(int control);
 
+// As what a process is listed.
+enum class Role { kGuardian, kWatch, kSpare };
+
+// `words`: what it was started with. From then on it can be listed by its role.
+void KeepCommandLine(char** words);
+
+// In ps(1) and /proc/PID/comm and cmdline: a guardian or watch that waits for the next freeze holds nothing, and is neither.
+void ListAs(Role role);
+
 // Keeps every page of this process, present and future, in memory. False where it is not permitted.
 bool LockMemory();
 

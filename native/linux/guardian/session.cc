@@ -34,6 +34,8 @@ constexpr int kMostRounds = 5;
 constexpr int64_t kThawLevelMs = 2000;
 // How long after the end an agent may still have something to be thawed, before this process goes.
 constexpr int64_t kLingerMs = 1000;
+// Room for what is said beside the report.
+constexpr size_t kOutputBytes = 4096;
 // Bytes of report about one target at most: a line each of flush, freeze and thaw.
 constexpr size_t kReportBytes = 3 * 96;
 
@@ -129,10 +131,10 @@ int Session::Run() {
     control_.Write();
     for (Peer& client : clients_) client.Write();
     // What it watches for can't happen any more. After the answers, which nobody should wait for.
-    if (phase_ == Phase::kOver && watch_.running() && IsIdle()) watch_.Stop();
+    if (phase_ == Phase::kOver && watch_.watches() && IsIdle()) watch_.Rest();
   }
+  LeaveSocket();
   watch_.Stop();
-  Unlink();
   return 0;
 }
 
@@ -221,6 +223,8 @@ void Session::Obey(char* line) {
     finished_ = true;
   } else if (phase_ == Phase::kOver && strcmp(verb, "dismiss") == 0) {
     dismissed_ = true;
+  } else if (phase_ == Phase::kOver && strcmp(verb, "again") == 0) {
+    Again();
   } else if (phase_ == Phase::kReady && strcmp(verb, "flush") == 0) {
     BeginFlush();
   } else if (phase_ == Phase::kReady && strcmp(verb, "freeze") == 0) {
@@ -261,18 +265,20 @@ void Session::Prepare(char* arguments) {
   char* directory = NextWord(&arguments);
   if (!DecodeHex(directory)) return Refuse(-1, EINVAL);
 
-  if (!watch_.Reserve(count_)) return Refuse(-1, ENOMEM);
+  // Before anything else is opened, and the first time before there are threads and locked memory, which a fork would copy.
+  const int own[] = {control_.fd(), endings_.get(), deadline_.get(), step_limit_.get(), workers_.event()};
+  if (const int error = watch_.Start(count_, own, std::size(own)); error != 0) return Refuse(-1, error);
+  ListAs(Role::kGuardian);
   for (int i = 0; i < count_; ++i) {
     Target& target = targets_[i];
     target.frozen = &watch_.progress->frozen[i];
     if (const int error = OpenMountPoint(target.path, target.mount_id, target.directory); error != 0) return Refuse(i, error);
   }
   if (expedite) grace_periods_.Open();
-  // Before there are threads, and before memory is locked, which a fork would copy.
-  const int own[] = {control_.fd(), endings_.get(), deadline_.get(), step_limit_.get()};
-  if (const int error = watch_.Start(targets_, count_, grace_periods_, own, std::size(own)); error != 0) return Refuse(-1, error);
+  // One that was killed a moment ago can be done without, as one that is killed later.
+  if (const int error = watch_.Take(targets_, count_, grace_periods_); error != 0 && error != EPIPE && error != ECONNRESET) return Refuse(-1, error);
   Listen(directory);
-  output_capacity_ += static_cast<size_t>(count_) * kReportBytes;
+  output_capacity_ = kOutputBytes + static_cast<size_t>(count_) * kReportBytes;
   if (!control_.Attach(Descriptor(), output_capacity_)) return Refuse(-1, ENOMEM);
   for (Peer& client : clients_) {
     if (!client.Attach(Descriptor(), output_capacity_)) return Refuse(-1, ENOMEM);
@@ -280,16 +286,37 @@ void Session::Prepare(char* arguments) {
   // Room for a whole report although nobody reads: a stopped agent finds it when it goes on.
   const int bytes = static_cast<int>(std::min<size_t>(output_capacity_ * 2, 8 << 20));
   setsockopt(control_.fd(), SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof bytes);
-  const bool locked = LockMemory();
+  // What comes later is locked as it comes.
+  if (!locked_) locked_ = LockMemory();
   if (!workers_.Start(targets_, count_)) return Refuse(-1, errno);
   phase_ = Phase::kReady;
-  control_.Say("ready %d %d %d %d\n", static_cast<int>(getpid()), locked ? 1 : 0, listener_ ? 1 : 0, spared_ ? 1 : 0);
+  control_.Say("ready %d %d %d %d\n", static_cast<int>(getpid()), locked_ ? 1 : 0, listener_ ? 1 : 0, spared_ ? 1 : 0);
 }
 
 void Session::Refuse(int index, int error) {
   control_.Say("refused %d %d\n", index, error);
   control_.Write();
   finished_ = true;
+}
+
+// again: another freeze by the same process, with its threads, its memory and its watch. Of the last one nothing stays open.
+void Session::Again() {
+  if (!MayRest()) return Refuse(-1, EBUSY);
+  watch_.Rest();
+  for (Peer& client : clients_) client.Close();
+  LeaveSocket();
+  state_directory_.Reset();
+  for (int i = 0; i < count_; ++i) {
+    free(const_cast<char*>(targets_[i].path));
+    targets_[i].~Target();
+  }
+  count_ = levels_ = 0;
+  Arm(step_limit_, 0);
+  freeze_failed_ = held_ = dismissed_ = false;
+  cookie_[0] = '\0';
+  reason_ = "";
+  phase_ = Phase::kGathering;
+  ListAs(Role::kSpare);
 }
 
 // sweep MOUNT-ID HEXPATH: thaws what is none of the session's, by whomever it was frozen. Waits for the kernel, and for an
@@ -544,6 +571,12 @@ bool Session::IsIdle() {
   return true;
 }
 
+// Every thread has come back from the kernel, and nothing is frozen.
+bool Session::MayRest() {
+  Lock lock(workers_.mutex());
+  return workers_.idle() && std::all_of(targets_, targets_ + count_, [](const Target& target) { return target.stage == Stage::kThawed; });
+}
+
 // The process is needed until the last call has come back out of the kernel, however long that takes.
 void Session::EndIfIdle() {
   if ((control_ && !dismissed_) || !IsIdle()) return;
@@ -576,6 +609,20 @@ void Session::Unlink() {
   if (status.st_ino == socket_inode_) unlinkat(state_directory_.get(), kSocketName, 0);
 }
 
+// Whoever has come in the meantime is told that it is over, and finds no broken word.
+void Session::LeaveSocket() {
+  Unlink();
+  while (listener_) {
+    Descriptor late(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!late) break;
+    if (!IsOwnUser(late.get())) continue;
+    char line[kGreetingBytes];
+    const size_t size = Greeting(line);
+    [[maybe_unused]] const ssize_t sent = send(late.get(), line, size, MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  listener_.Reset();
+}
+
 void Session::Accept() {
   Descriptor socket(accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
   if (!socket || !IsOwnUser(socket.get())) return;
@@ -587,9 +634,15 @@ void Session::Accept() {
   }
 }
 
-void Session::Greet(Peer& client) {
+size_t Session::Greeting(char (&line)[kGreetingBytes]) const {
   static constexpr const char* kNames[] = {"gathering", "ready", "flushing", "freezing", "frozen", "thawing", "over"};
-  client.Say("session %s %s %d\n", cookie_, kNames[static_cast<int>(phase_)], static_cast<int>(getpid()));
+  return static_cast<size_t>(snprintf(line, sizeof line, "session %s %s %d\n", cookie_, kNames[static_cast<int>(phase_)], static_cast<int>(getpid())));
+}
+
+void Session::Greet(Peer& client) {
+  char line[kGreetingBytes];
+  Greeting(line);
+  client.Say("%s", line);
 }
 
 void Session::Tell(const char* format, ...) {

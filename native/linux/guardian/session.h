@@ -15,7 +15,7 @@ namespace concierge::guardian {
 // In the state directory: where whoever comes after a dead agent asks for the thaw.
 inline constexpr char kSocketName[] = "freeze-guardian.sock";
 
-// One freeze, from the list of targets to the last thaw. docs/freeze.md has the lines that are exchanged.
+// One freeze, from the list of targets to the last thaw, and then perhaps another. docs/freeze.md has the lines that are exchanged.
 class Session {
  public:
   Session(Descriptor control, Hardened hardened);
@@ -25,6 +25,7 @@ class Session {
  private:
   enum class Phase { kGathering, kReady, kFlushing, kFreezing, kFrozen, kThawing, kOver };
   static constexpr int kMostClients = 4;
+  static constexpr size_t kGreetingBytes = 128;
 
   void OnControl();
   void OnClient(Peer& client);
@@ -36,6 +37,7 @@ class Session {
   void AddTarget(char* arguments);
   void Prepare(char* arguments);
   void Refuse(int index, int error);
+  void Again();
   void Sweep(char* arguments);
   void Uncover(char* arguments);
   void Unclaimed(char* arguments);
@@ -57,9 +59,12 @@ class Session {
   void EndExpedited();
   void EndIfIdle();
   bool IsIdle();
+  bool MayRest();
 
   void Listen(const char* directory);
   void Accept();
+  void LeaveSocket();
+  size_t Greeting(char (&line)[kGreetingBytes]) const;
   void Greet(Peer& client);
   void Tell(const char* format, ...) __attribute__((format(printf, 2, 3)));
   void Unlink();
@@ -72,6 +77,7 @@ class Session {
   bool orphaned_ = false;
   bool dismissed_ = false;
   bool finished_ = false;
+  bool locked_ = false;
 
   Target* targets_ = nullptr;
   int count_ = 0, capacity_ = 0, levels_ = 0;

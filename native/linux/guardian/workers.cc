@@ -32,9 +32,15 @@ int FreezeOnce(int directory) {
 }  // namespace
 
 bool Workers::Queue::Reserve(int wanted) {
+  if (wanted <= capacity) return true;
+  int* const grown = static_cast<int*>(calloc(static_cast<size_t>(wanted), sizeof(int)));
+  if (grown == nullptr) return false;
+  // Nothing is in it.
+  free(entries);
+  entries = grown;
   capacity = wanted;
-  entries = static_cast<int*>(calloc(static_cast<size_t>(wanted), sizeof(int)));
-  return entries != nullptr;
+  head = 0;
+  return true;
 }
 
 void Workers::Queue::Push(int entry) {
@@ -50,18 +56,23 @@ int Workers::Queue::Pop() {
 }
 
 bool Workers::Start(Target* targets, int count) {
-  targets_ = targets;
-  event_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!event_) event_ = Descriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event_) return false;
-  // A target has at most one flush, one freeze and one thaw under way.
-  if (!slow_.Reserve(2 * count + 1) || !thaws_.Reserve(count + 1)) return false;
+  {
+    Lock lock(mutex_);
+    targets_ = targets;
+    aborting_ = false;
+    // A target has at most one flush, one freeze and one thaw under way.
+    if (!slow_.Reserve(2 * count + 1) || !thaws_.Reserve(count + 1)) return false;
+  }
+  const int wanted = std::clamp(count, 1, kMostFreezers) + kReserved;
+  if (wanted <= threads_) return true;
   pthread_attr_t attributes;
   pthread_attr_init(&attributes);
   pthread_attr_setstacksize(&attributes, std::max<size_t>(kStackBytes, static_cast<size_t>(PTHREAD_STACK_MIN)));
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  const int wanted = std::clamp(count, 1, kMostFreezers) + kReserved;
-  int started = 0, failure = 0;
-  for (; failure == 0 && started < wanted; started += failure == 0) {
+  int failure = 0;
+  for (; failure == 0 && threads_ < wanted; threads_ += failure == 0) {
     pthread_t thread;
     failure = pthread_create(&thread, &attributes, Enter, this);
   }
@@ -69,7 +80,7 @@ bool Workers::Start(Target* targets, int count) {
   errno = failure;
   // Fewer than wanted freeze one after the other; it is slower, not wrong.
   Lock lock(mutex_);
-  slow_limit_ = started - kReserved;
+  slow_limit_ = threads_ - kReserved;
   pthread_cond_broadcast(&wake_);
   return slow_limit_ > 0;
 }

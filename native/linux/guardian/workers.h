@@ -25,7 +25,8 @@ class Lock {
 // Two of them never flush or freeze, so that a thaw finds a thread even while every other one hangs in the kernel.
 class Workers {
  public:
-  // False: memory or threads are short; errno says which.
+  // For these, with the threads of the freeze before where there was one, whose jobs have all ended. False: memory or threads are
+  // short; errno says which.
   bool Start(Target* targets, int count);
 
   pthread_mutex_t& mutex() { return mutex_; }
@@ -36,6 +37,7 @@ class Workers {
   // These want the lock.
   void Submit(Job job, int index);
   int outstanding(Job job) const { return outstanding_[static_cast<int>(job)]; }
+  bool idle() const { return outstanding_[0] + outstanding_[1] + outstanding_[2] == 0; }
   // From now on no freeze begins, and one that still succeeds is undone by its own thread.
   void Abort() { aborting_ = true; }
 
@@ -61,6 +63,7 @@ class Workers {
   Descriptor event_;
   Target* targets_ = nullptr;
   Queue slow_, thaws_;
+  int threads_ = 0;
   int slow_busy_ = 0, slow_limit_ = 0;
   int outstanding_[3] = {};
   bool aborting_ = false;

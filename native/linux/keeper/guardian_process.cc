@@ -43,6 +43,7 @@ void NameAs(const char* name, char** words) {
   GiveBack(holdings);
   GiveBack(programs);
   NameAs("concierge-guardian", words);
+  guardian::KeepCommandLine(words);
   guardian::Hardened hardened = guardian::Harden(kControl);
   // As in guardian/main.cc.
   static guardian::Session session(Descriptor(kControl), static_cast<guardian::Hardened&&>(hardened));

@@ -267,6 +267,24 @@ describe('the switch of the kernel that a freeze changes', () => {
   });
 });
 
+describe('the guardian of the last freeze', () => {
+  const done = { counts: [1, 1, 2, 2], isSame: true, holds: false, expedited: '0', frozen: [], marker: false };
+  const thawedByOthers = { ...done, counts: [1, 1, 2], found: 'thawed', thaw: 0 };
+  for (const [what, expected] of Object.entries({
+    'waits for the next one and makes it': done,
+    'stopped at rest': done,
+    'unmounted at rest': { ...done, counts: [1, 1, 1, 1] },
+    'killed at rest': { ...done, isSame: false },
+    'watch killed at rest': thawedByOthers,
+    'guardian killed': thawedByOthers,
+    'guardian stopped': thawedByOthers,
+  })) {
+    scenarioTest(`is as good as a new one: ${what}`, [], async () => {
+      expect(await scenario('again', what)).toEqual(expected);
+    });
+  }
+});
+
 describe('a guardian that is stopped before it is ready', () => {
   scenarioTest('fails the freeze after 5 s, with an error that names it', [], async () => {
     expect(await scenario('never-ready')).toEqual({

@@ -2,7 +2,7 @@
 /** Scenarios on real file systems, one for each run: `unshare --mount node scenarios.ts NAME`. Each prints what happened, as JSON. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 
@@ -61,8 +61,26 @@ const commandOf = (pid: string): string => {
     return '';
   }
 };
+const readlinkIfAny = (path: string): string => {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+};
 const sameNamespace = (pid: string): boolean =>
   spawnSync('readlink', [`/proc/${pid}/ns/mnt`]).stdout.equals(spawnSync('readlink', ['/proc/self/ns/mnt']).stdout);
+
+/** A guardian and its watch that wait for another freeze. */
+const spares = (): string[] =>
+  readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && commandOf(pid).startsWith('concierge-spare\0') && sameNamespace(pid));
+async function atRest(): Promise<string[]> {
+  for (;;) {
+    const found = spares();
+    if (found.length === 2) return found;
+    await setTimeout(5);
+  }
+}
 
 const killAll = (pids: readonly string[], wait = true): void => {
   for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
@@ -390,6 +408,42 @@ const scenarios: Readonly<Record<string, (lab: Lab, argument: string) => Promise
     for (const mountPoint of mountPoints) appendFileSync(join(mountPoint, 'after'), 'text');
     for (const one of guardians()) ended(one);
     return { count, ...(await aftermath(lab, mountPoints)) };
+  },
+
+  /** A second freeze by the guardian of the first, or without it. */
+  async again(lab, what) {
+    const mountPoint = lab.loop('ext4', 'disk');
+    const other = lab.loop('xfs', 'xfs');
+    const { agent } = await begin(lab, { deadlineMs: what === 'guardian stopped' ? 1_000 : 60_000 });
+    const counts = [await agent.ask(`freeze ${mountPoint}`)];
+    const pid = marker(lab).recoveryData.pid;
+    counts.push(await agent.ask('thaw'));
+    const resting = await atRest();
+    const holds = resting.some((one) => readdirSync(`/proc/${one}/fd`).some((fd) => readlinkIfAny(`/proc/${one}/fd/${fd}`).startsWith(labDirectory)));
+    if (what === 'killed at rest') killAll([pid]);
+    if (what === 'watch killed at rest') {
+      // Its parent reaps it when it needs another one.
+      killAll(resting.filter((one) => one !== pid), false);
+      while (spares().length > 1) await setTimeout(5);
+    }
+    if (what === 'stopped at rest') process.kill(Number(pid), 'SIGSTOP');
+    if (what === 'unmounted at rest') execFileSync('umount', [mountPoint]);
+    counts.push(await agent.ask(what === 'unmounted at rest' ? `freeze ${other}` : `freeze ${mountPoint} ${other}`));
+    const isSame = marker(lab).recoveryData.pid === pid;
+    if (what === 'guardian killed' || what === 'guardian stopped' || what === 'watch killed at rest') {
+      agent.signal('SIGKILL');
+      await agent.died();
+      process.kill(Number(pid), what === 'guardian stopped' ? 'SIGSTOP' : 'SIGKILL');
+      // Waits until the disks take writes again.
+      for (const one of [mountPoint, other]) appendFileSync(join(one, 'after'), 'text');
+      for (const one of guardians()) ended(one);
+      return { counts, isSame, holds, expedited: expedited(), ...(await aftermath(lab, [mountPoint, other])) };
+    }
+    counts.push(await agent.ask('thaw'));
+    const last = await atRest();
+    await agent.end();
+    for (const one of last) ended(one);
+    return { counts, isSame, holds, expedited: expedited(), frozen: lab.frozen([...(what === 'unmounted at rest' ? [] : [mountPoint]), other]), marker: hasMarker(lab) };
   },
 
   /** Who is killed while the guardian freezes, and what becomes of what it has changed of the whole machine. */

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 
-import { surveyFileSystems } from '../../../adapters/linux/freeze/freeze-survey.ts';
+import { KeptSurvey } from '../../../adapters/linux/freeze/kept-survey.ts';
+import { mountEntries, mountTable, surveyFileSystems, surveyWith, type MountTable } from '../../../adapters/linux/freeze/freeze-survey.ts';
 import { MountTree } from '../../../adapters/linux/block/mount-tree.ts';
 import { parseMountInfo } from '../../../adapters/linux/block/mounts.ts';
 import { planFreeze } from '../../../core/freeze/plan.ts';
@@ -47,13 +48,19 @@ class FakeRoot {
     return this;
   }
 
+  readonly #statDevice = (path: string) => {
+    const id = this.#devices.get(path);
+    return id === undefined ? undefined : { major: Number(id.split(':')[0]), minor: Number(id.split(':')[1]) };
+  };
+
   survey() {
     this.#write('/proc/self/mountinfo', `${this.#mounts.join('\n')}\n`);
-    const numbers = (id: string) => ({ major: Number(id.split(':')[0]), minor: Number(id.split(':')[1]) });
-    return surveyFileSystems(this.path, (path) => {
-      const id = this.#devices.get(path);
-      return id === undefined ? undefined : numbers(id);
-    });
+    return surveyFileSystems(this.path, this.#statDevice);
+  }
+
+  get isFixed(): boolean {
+    this.survey();
+    return surveyWith(mountTable(mountEntries(this.path, this.#statDevice), this.path, this.#statDevice), this.path, this.#statDevice).isFixed;
   }
 
   candidate(mountPoint: string) {
@@ -78,6 +85,45 @@ class FakeRoot {
     writeFileSync(join(this.path, path), text);
   }
 }
+
+describe('what was found once', () => {
+  it('changes with mounts and uevents alone where there are disks, partitions and loop devices', () => {
+    expect(new FakeRoot({ id: '7:0', name: 'loop0', file: '/data/a.img' }, { id: '259:0', name: 'nvme0n1' })
+      .mount('259:0', '/data').mount('7:0', '/mnt').isFixed).toBe(true);
+  });
+
+  it('can change without either where devices are put together of others', () => {
+    expect(new FakeRoot({ id: '254:0', name: 'dm-0', slaves: ['vda'] }).mount('254:0', '/mnt').isFixed).toBe(false);
+    expect(new FakeRoot({ id: '254:0', name: 'dm-0' }).mount('254:0', '/mnt').isFixed).toBe(false);
+    expect(new FakeRoot({ id: '9:0', name: 'md0' }, { id: '7:0', name: 'loop0', file: '/dev/md0' }).mount('7:0', '/mnt').isFixed).toBe(false);
+    expect(new FakeRoot({ id: '8:1', name: 'sda' }).mount('0:40', '/mnt', 'btrfs', { source: '/dev/sda' }).isFixed).toBe(false);
+  });
+
+  /** How often it is looked for, by what is found and what has become of the kernel's count since. */
+  const looks = (isFixed: boolean, counts: readonly (string | undefined)[], tables = [{} as MountTable]): number => {
+    let looked = 0;
+    let turn = 0;
+    const kept = new KeptSurvey(() => counts[turn]);
+    for (turn = 0; turn < counts.length; turn += 1) {
+      kept.of(tables[turn % tables.length] ?? ({} as MountTable), () => {
+        looked += 1;
+        return { found: [], isFixed };
+      });
+    }
+    return looked;
+  };
+
+  it('is kept as long as neither the mounts nor the count of uevents change', () => {
+    expect(looks(true, ['5', '5', '5'])).toBe(1);
+    expect(looks(true, ['5', '6', '6', '7'])).toBe(3);
+    expect(looks(true, ['5', '5', '5'], [{} as MountTable, {} as MountTable, {} as MountTable])).toBe(3);
+  });
+
+  it('is looked for every time where it can change unseen, or the kernel does not count', () => {
+    expect(looks(false, ['5', '5', '5'])).toBe(3);
+    expect(looks(true, [undefined, undefined])).toBe(2);
+  });
+});
 
 describe('what a file system rests on', () => {
   it('is nothing for a partition of a disk', () => {
