@@ -10,6 +10,7 @@ import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { cProgram, kept, ours, RunningAgent, theirs } from './lib/agents.ts';
 
@@ -85,6 +86,30 @@ interface Machine {
   readonly warm: readonly number[];
 }
 
+/** A freeze as the first request of an agent that sleeps under its keeper, and a bare start of the same Node beside it. */
+async function firstRequests(program: string, mountPoint: string): Promise<{ readonly freeze: readonly number[]; readonly thaw: readonly number[]; readonly node: readonly number[] }> {
+  const agent = await RunningAgent.start({ ...kept, command: [...kept.command, '--fsfreeze-exclude=/', '--hook-directory=', '--sleep-after=1'] });
+  const isAsleep = (): boolean => readFileSync(`/proc/${agent.pid}/task/${agent.pid}/children`, 'latin1').trim() === '';
+  const taken = { freeze: [] as number[], thaw: [] as number[], node: [] as number[] };
+  try {
+    for (let round = 0; round < (quick ? 4 : 12); round += 1) {
+      while (!isAsleep()) await setTimeout(20);
+      const { freeze, thaw } = await take(program, agent, { name: '', mode: 'warm', fileSystems: 1, rounds: 1 }, [mountPoint]);
+      taken.freeze.push(...freeze);
+      taken.thaw.push(...thaw);
+      const began = process.hrtime.bigint();
+      spawnSync(join(import.meta.dirname, '../node_modules/node/bin/node'), ['-e', '0'], { env: { PATH: process.env['PATH'] } });
+      taken.node.push(Number(process.hrtime.bigint() - began));
+    }
+  } finally {
+    await agent.stop();
+  }
+  const told = (values: readonly number[]): string => `${ms(quantile(values, 0)).trim()} / ${ms(quantile(values, 0.5)).trim()}`;
+  const ratio = [0, 0.5].map((q) => (quantile(taken.freeze, q) / quantile(taken.node, q)).toFixed(2)).join(' / ');
+  console.log(`first request of a sleeping agent, least / median ms: freeze of 1 ${told(taken.freeze)}, its thaw ${told(taken.thaw)}, node -e 0 ${told(taken.node)}: ${ratio} of it`);
+  return taken;
+}
+
 const switchPath = '/sys/kernel/rcu_expedited';
 const expedited = (): string => readFileSync(switchPath, 'latin1').trim();
 const load = (): string => loadavg().map((value) => value.toFixed(1)).join(' ');
@@ -113,6 +138,7 @@ async function measure(): Promise<void> {
   const kinds = ['freeze', 'thaw', 'stall', 'undisturbed'] as const;
   const [first = lab] = mountPoints;
   let machine: Machine | undefined;
+  let asleep: Awaited<ReturnType<typeof firstRequests>> | undefined;
   try {
     machine = await tellMachine(program, first);
     for (const contestant of contestants) agents.push(await RunningAgent.start(contestant));
@@ -134,6 +160,7 @@ async function measure(): Promise<void> {
       print(`${scenario.name}: stall`, of('stall'), 'target >= 4');
       print(`${scenario.name}: (longest before)`, of('undisturbed'));
     }
+    if (contestants.length === 3 && only === undefined) asleep = await firstRequests(program, first);
   } finally {
     for (const agent of agents) await agent.stop();
     for (const mountPoint of mountPoints) spawnSync('fsfreeze', ['--unfreeze', mountPoint], { stdio: 'ignore' });
@@ -148,7 +175,7 @@ async function measure(): Promise<void> {
   }
   const results = resolve(import.meta.dirname, 'results');
   mkdirSync(results, { recursive: true });
-  writeFileSync(join(results, 'freeze.json'), `${JSON.stringify({ unit: 'ns', processor: cpus()[0]?.model, cores: cpus().length, machine, hold, all })}\n`);
+  writeFileSync(join(results, 'freeze.json'), `${JSON.stringify({ unit: 'ns', processor: cpus()[0]?.model, cores: cpus().length, machine, hold, all, asleep })}\n`);
 }
 
 if (process.getuid?.() !== 0) {

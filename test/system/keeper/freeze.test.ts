@@ -24,12 +24,12 @@ const textOf = (path: string): string => {
   }
 };
 
-/** Guardians among the children of a process. */
-const guardiansOf = (pid: number): readonly number[] =>
+/** Guardians among the children of a process, or what is listed otherwise. */
+const guardiansOf = (pid: number, name = 'concierge-guard'): readonly number[] =>
   readdirSync(`/proc/${pid}/task`)
     .flatMap((task) => textOf(`/proc/${pid}/task/${task}/children`).match(/\d+/g) ?? [])
     .map(Number)
-    .filter((child) => textOf(`/proc/${child}/comm`) === 'concierge-guard\n');
+    .filter((child) => textOf(`/proc/${child}/comm`) === `${name}\n`);
 
 describe.skipIf(!usable)('a freeze of an agent with a keeper (needs root, unshare, loop devices)', () => {
   let keeper: AgentProcess;
@@ -65,6 +65,21 @@ describe.skipIf(!usable)('a freeze of an agent with a keeper (needs root, unshar
     await until(() => guardiansOf(keeper.pid).length === 0);
     expect(await freeze()).toBe(1);
     expect(await ask(host, 'guest-fsfreeze-thaw')).toBe(1);
+    expect(canWrite()).toBe(true);
+  });
+
+  it('is followed by another of the same guardian, which waits no longer than its agent lives', async () => {
+    expect([await freeze(), await ask(host, 'guest-fsfreeze-thaw')]).toEqual([1, 1]);
+    await until(() => guardiansOf(keeper.pid, 'concierge-spare').length === 1);
+    const [spare] = guardiansOf(keeper.pid, 'concierge-spare');
+
+    expect(await freeze()).toBe(1);
+    expect(guardiansOf(keeper.pid)).toEqual([spare]);
+    expect(await ask(host, 'guest-fsfreeze-thaw')).toBe(1);
+    await until(() => guardiansOf(keeper.pid, 'concierge-spare').length === 1);
+    process.kill(agentOf(keeper) as number, 'SIGKILL');
+
+    await until(() => guardiansOf(keeper.pid, 'concierge-spare').length === 0);
     expect(canWrite()).toBe(true);
   });
 
