@@ -75,11 +75,14 @@ export const subcommands: readonly SubcommandEntry[] = [
     words: 1, load: () => import('./subcommands/logs.ts'),
   },
   {
-    name: 'cp', usage: 'guest:PATH PATH | PATH guest:PATH', summary: 'Copies a file out of the guest or into it; - is standard output or input.',
-    details: 'A file here gets its name when all of it is there. One that is replaced keeps its mode and is asked about where somebody can be asked.\nThe protocol knows nothing of the mode of a file in the guest.',
+    name: 'cp', usage: 'guest:PATH PATH | PATH guest:PATH', summary: 'Copies a file or, with -r, a folder out of the guest or into it; - is standard output or input.',
+    details: 'A file here gets its name when all of it is there. One that is replaced keeps its mode and is asked about where somebody can be asked.\nThe protocol knows nothing of the mode of a file in the guest.\nWith -r a folder appears when all of it is there, with owners (as root), modes, times, links and holes: both sides need tar. Links that lead out of\na folder of the guest and device files are left out; exit status 1 says that something was.',
     flags: [
       { name: 'mode', placeholder: 'OCTAL', doc: 'Mode of the file here, such as 600.' },
       { name: 'force', doc: 'Replace a file here without asking.' },
+      { name: 'recursive', letter: 'r', doc: 'Copy a folder with all that is in it.' },
+      { name: 'any-links', doc: 'With -r: also links of the guest that lead out of the folder.' },
+      { name: 'devices', doc: 'With -r: also device files.' },
     ],
     words: 2, load: () => import('./subcommands/cp.ts'),
   },

@@ -37,7 +37,10 @@ export const run: RunSubcommand = async (context) => {
   if (fromGuest === to.startsWith(prefix)) throw new UsageError(`exactly one side is in the guest: write it ${prefix}PATH`);
   if (context.flags.has('mode') && (!fromGuest || to === '-')) throw new UsageError('--mode is for a file here: the protocol cannot set that of one in the guest');
   if (context.json && to === '-') throw new UsageError('--json and the contents of the file cannot both go to standard output');
-  return await untilSignal(context.signals ?? process, (signal) => copyUntil(signal, context, from, to, fromGuest));
+  const isTree = context.flags.has('recursive') && (fromGuest || (await isDirectory(from)));
+  if (!isTree) return await untilSignal(context.signals ?? process, (signal) => copyUntil(signal, context, from, to, fromGuest));
+  if (to === '-' || context.flags.has('mode')) throw new UsageError('a folder is copied to a folder, with the modes that are in it');
+  return await untilSignal(context.signals ?? process, (signal) => copyTree(signal, context, from, to, fromGuest));
 };
 
 async function copyUntil(signal: AbortSignal, context: SubcommandContext, from: string, to: string, fromGuest: boolean): Promise<number> {
@@ -54,6 +57,23 @@ async function copyUntil(signal: AbortSignal, context: SubcommandContext, from: 
   }
   if (context.json) context.print(`${jsonText({ from, to, bytes })}\n`);
   return 0;
+}
+
+async function copyTree(signal: AbortSignal, context: SubcommandContext, from: string, to: string, fromGuest: boolean): Promise<number> {
+  const { downloadTree, uploadTree } = await import('../copy-tree.ts');
+  const progress = context.isWatched ? new Progress(context.stderr, fromGuest ? from : to, undefined) : undefined;
+  let bytes = 0;
+  const moved = (count: number): void => {
+    bytes += count;
+    progress?.moved(count);
+  };
+  try {
+    const { isWhole } = fromGuest ? await downloadTree(context, from.slice(prefix.length), to, signal, moved) : await uploadTree(context, from, to.slice(prefix.length), signal, moved);
+    if (context.json) context.print(`${jsonText({ from, to, bytes, whole: isWhole })}\n`);
+    return isWhole ? 0 : 1;
+  } finally {
+    progress?.done();
+  }
 }
 
 /** `--mode` as a number. @throws UsageError */
@@ -135,7 +155,7 @@ async function upload({ client, stdin }: SubcommandContext, from: string, to: st
   const source = await onPath(from, 'read', open(from, 'r'));
   try {
     const facts = await source.stat();
-    if (facts.isDirectory()) throw new UsageError(`${from} is a directory: copy files one by one, or an archive of it`);
+    if (facts.isDirectory()) throw new UsageError(`${from} is a directory: say -r to copy all that is in it`);
     // Read before the guest is told anything: what cannot be read here empties no file there.
     const reader = new FileReader(source, client.pieceBytes.write);
     const first = await onPath(from, 'read', reader.next());

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Buffer } from 'node:buffer';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+import { describe, expect, it } from 'vitest';
+
+import { TarGuard, type GuardOptions } from '../../../../client/cli/tar-guard.ts';
+
+interface Given {
+  readonly name?: string;
+  readonly type?: string;
+  readonly link?: string;
+  readonly data?: string;
+  /** Its size, where that is to differ from its data's. */
+  readonly size?: string;
+  readonly prefix?: string;
+  readonly change?: (block: Buffer) => void;
+}
+
+/** One member as tar(5) has it. */
+function member({ name = './file', type = '0', link = '', data = '', size, prefix = '', change }: Given): Buffer {
+  const block = Buffer.alloc(512);
+  block.write(name, 0, 100, 'latin1');
+  block.write('0000644\0', 100);
+  block.write(size ?? `${data.length.toString(8).padStart(11, '0')}\0`, 124, 12, 'latin1');
+  block.write(type, 156);
+  block.write(link, 157, 100, 'latin1');
+  block.write('ustar\x0000', 257);
+  block.write(prefix, 345, 155, 'latin1');
+  change?.(block);
+  block.fill(0x20, 148, 156);
+  block.write(`${block.reduce((sum, byte) => sum + byte, 0).toString(8).padStart(6, '0')}\0 `, 148);
+  return Buffer.concat([block, Buffer.from(data, 'latin1'), Buffer.alloc((512 - (data.length % 512)) % 512)]);
+}
+
+const record = (name: string, value: string): string => {
+  const rest = ` ${name}=${value}\n`;
+  let length = rest.length + 1;
+  while (String(length).length + rest.length !== length) length += 1;
+  return `${length}${rest}`;
+};
+const pax = (records: Readonly<Record<string, string>>, type = 'x'): Buffer => member({ name: 'PaxHeader', type, data: Object.entries(records).map(([name, value]) => record(name, value)).join('') });
+const end = Buffer.alloc(1024);
+
+async function guarded(archive: readonly Buffer[], options: Partial<GuardOptions> = {}, piece = 1_000_000): Promise<{ bytes: Buffer; leftOut: string[] }> {
+  const leftOut: string[] = [];
+  const chunks: Buffer[] = [];
+  const whole = Buffer.concat([...archive, end]);
+  const guard = new TarGuard({ anyLinks: false, devices: false, leftOut: (name, why) => void leftOut.push(`${name}: ${why}`), ...options });
+  guard.on('data', (chunk: Buffer) => chunks.push(Buffer.from(chunk)));
+  await pipeline(Readable.from(Array.from({ length: Math.ceil(whole.length / piece) }, (_, index) => whole.subarray(index * piece, (index + 1) * piece))), guard);
+  return { bytes: Buffer.concat(chunks), leftOut };
+}
+
+const folder = member({ name: './', type: '5' });
+const good = [folder, member({ data: 'some text' }), pax({ path: './ä/long', mtime: '1.5' }), member({ name: './x', data: 'y'.repeat(1024) }), member({ name: './in', type: '2', link: 'file' }), member({ name: './twin', type: '1', link: './file' }), member({ name: './fifo', type: '6' })];
+
+describe('an archive on its way', () => {
+  it.each([1, 7, 511, 512, 513, 100_000])('goes through as it is, in pieces of %i bytes', async (piece) => {
+    const { bytes, leftOut } = await guarded(good, {}, piece);
+
+    expect(bytes.equals(Buffer.concat([...good, end]))).toBe(true);
+    expect(leftOut).toEqual([]);
+  });
+
+  it('may have names of any length, and sparse files of both kinds', async () => {
+    const long = `./${'n'.repeat(200)}`;
+    const archive = [
+      member({ name: '././@LongLink', type: 'L', data: `${long}\0` }), member({ name: long.slice(0, 100), data: 'a' }),
+      member({ name: '././@LongLink', type: 'K', data: `${'l'.repeat(150)}\0` }), member({ name: './link', type: '2', link: 'l' }),
+      member({ name: './sparse', type: 'S', data: 'b', change: (block) => void (block[482] = 0) }),
+      pax({ 'GNU.sparse.major': '1', 'GNU.sparse.name': './holes' }), member({ name: './GNUSparseFile.1/holes', data: 'c' }),
+    ];
+
+    expect((await guarded(archive)).bytes.equals(Buffer.concat([...archive, end]))).toBe(true);
+  });
+
+  it('of a sparse file whose map is long, all of the map is passed over', async () => {
+    const map = Buffer.alloc(512, './../x');
+    map[504] = 1;
+    const last = Buffer.alloc(512, './../y');
+    last[504] = 0;
+    const head = member({ name: './sparse', type: 'S', size: '00000000001\0', change: (block) => void (block[482] = 1) });
+    const archive = [head, map, last, Buffer.concat([Buffer.from('d'), Buffer.alloc(511)]), member({})];
+
+    expect((await guarded(archive)).bytes.equals(Buffer.concat([...archive, end]))).toBe(true);
+  });
+});
+
+describe('links and devices', () => {
+  it.each([
+    ['/etc/passwd', './l'], ['..', './l'], ['../x', './l'], ['../../x', './a/l'], ['a/../../x', './l'], ['a/..', './l'], ['./../x', './l'],
+  ])('a link to %s at %s is left out', async (link, name) => {
+    const { bytes, leftOut } = await guarded([folder, member({ name, type: '2', link }), member({})]);
+
+    expect(leftOut).toEqual([`${name}: it is a link that leads out of the folder, to ${JSON.stringify(link)}`]);
+    expect(bytes.equals(Buffer.concat([folder, member({}), end]))).toBe(true);
+  });
+
+  it.each([['../x', './a/l'], ['..', './a/l'], ['../../x/y', './a/b/l'], ['nowhere', './l'], ['./a/b', './l']])('a link to %s at %s stays', async (link, name) => {
+    expect((await guarded([member({ name, type: '2', link })])).leftOut).toEqual([]);
+  });
+
+  it('a long target counts, whatever stands in the header, and goes with the link', async () => {
+    const archive = [pax({ linkpath: '/etc/shadow' }), member({ name: './l', type: '2', link: 'harmless' }), member({ name: '././@LongLink', type: 'K', data: '/etc/group\0' }), member({ name: './m', type: '2', link: 'x' })];
+
+    const { bytes, leftOut } = await guarded(archive);
+
+    expect(leftOut).toHaveLength(2);
+    expect(bytes.equals(end)).toBe(true);
+    expect((await guarded(archive, { anyLinks: true })).bytes.equals(Buffer.concat([...archive, end]))).toBe(true);
+  });
+
+  it('a device is left out, and with it what is the same file', async () => {
+    const archive = [member({ name: './disk', type: '4' }), member({ name: './tty', type: '3' }), member({ name: './twin', type: '1', link: './disk' })];
+
+    expect((await guarded(archive)).leftOut).toEqual(['./disk: it is a device', './tty: it is a device', './twin: it is the same as "./disk"']);
+    expect((await guarded(archive, { devices: true })).leftOut).toEqual([]);
+  });
+
+  it('what a guest names shows nothing on a terminal', async () => {
+    expect((await guarded([member({ name: './\u001b[2J', type: '3' })])).leftOut[0]).not.toContain('\u001b');
+  });
+});
+
+describe('an archive that nobody should unpack', () => {
+  it.each<readonly [string, string, readonly Buffer[]]>([
+    ['a name from the root', 'leads out of the folder: "/etc/passwd"', [member({ name: '/etc/passwd' })]],
+    ['a name that goes up', 'leads out of the folder: "./a/../../x"', [member({ name: './a/../../x' })]],
+    ['a prefix that goes up', 'leads out of the folder: "../up/x"', [member({ name: 'x', prefix: '../up' })]],
+    ['a path of pax(1) that goes up', 'leads out of the folder: "../x"', [pax({ path: '../x' }), member({})]],
+    ['a name in the header that goes up, behind a harmless path', 'leads out of the folder: "../x"', [pax({ path: './x' }), member({ name: '../x' })]],
+    ['a sparse file that goes up', 'leads out of the folder: "../x"', [pax({ 'GNU.sparse.name': '../x' }), member({})]],
+    ['a long name that goes up', 'leads out of the folder: "../x"', [member({ type: 'L', data: '../x\0' }), member({})]],
+    ['a twin of what is outside', 'leads out of the folder: "../x"', [member({ name: './a', type: '1', link: '../x' })]],
+    ['a name behind a link', 'behind a link of its own', [member({ name: './l', type: '2', link: 'a' }), member({ name: './l/x' })]],
+    ['a name in the place of a link', 'behind a link of its own', [member({ name: './l', type: '2', link: 'a' }), member({ name: 'l', type: '5' })]],
+    ['a name behind the twin of a link', 'behind a link of its own', [member({ name: './l', type: '2', link: 'a' }), member({ name: './m', type: '1', link: './l' }), member({ name: './m/x' })]],
+    ['attributes for all members', 'attributes for all', [pax({ path: '../x' }, 'g'), member({})]],
+    ['attributes that are none', 'cannot be read', [member({ type: 'x', data: '9 path=../x\n' }), member({})]],
+    ['too many attributes', 'too many attributes', [member({ type: 'L', size: '00010000000\0' })]],
+    ['data of a link', 'where there can be none', [member({ name: './l', type: '2', link: 'a', data: 'x' })]],
+    ['data of a folder', 'where there can be none', [member({ name: './l/', data: 'x' })]],
+    ['an unknown kind', "an unknown kind, 'V'", [member({ type: 'V' })]],
+    ['no name', 'without a name', [member({ name: '' })]],
+    ['an impossible size', 'an impossible size', [pax({ size: '-1' }), member({})]],
+    ['a size that is no number', 'a number that is none', [member({ size: '0000000009x\0' })]],
+    ['a size beyond all files', 'an impossible size', [member({ change: (block) => void block.fill(0xff, 124, 136) })]],
+    ['no archive', 'no archive of tar', [Buffer.alloc(512, 'what?')]],
+    ['attributes of nothing', 'breaks off', [pax({ path: './x' })]],
+  ])('has %s', async (_what, words, archive) => {
+    await expect(guarded(archive, { anyLinks: true, devices: true })).rejects.toThrow(words);
+  });
+
+  it('breaks off', async () => {
+    const guard = new TarGuard({ anyLinks: false, devices: false, leftOut: () => undefined });
+
+    await expect(pipeline(Readable.from([member({ data: 'text' })]), guard.resume())).rejects.toThrow('the archive breaks off');
+    expect(guard.brokeOff).toBe(true);
+  });
+
+  it('goes on behind its end, where nobody listens any more', async () => {
+    expect((await guarded([folder, end, member({ name: '../x' })])).bytes.equals(Buffer.concat([folder, end]))).toBe(true);
+  });
+});
