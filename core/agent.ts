@@ -69,6 +69,7 @@ export class Agent {
     ended: (session) => void this.#sessions.delete(session),
     stirred: () => this.#sleep?.stir(),
     hostCame: () => this.#generation.hostCame(),
+    requestCame: () => this.#generation.requestCame(),
     settling: () => this.#generation.settling,
   };
 

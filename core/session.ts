@@ -16,6 +16,8 @@ export interface SessionOwner {
   stirred(): void;
   /** Another host than before says its first word. */
   hostCame(): void;
+  /** Before anything that a host says is looked at. */
+  requestCame(): void;
   /** While the guest is put right after a restore: nothing is answered before it resolves. It never rejects. */
   settling(): Promise<void> | undefined;
 }
@@ -84,6 +86,7 @@ export class Session implements ConnectionSink {
   data(chunk: Uint8Array): void {
     this.#owner.stirred();
     this.#greet();
+    this.#owner.requestCame();
     this.#decoder.feed(chunk);
     if (this.#waiting === undefined) this.#answerAll();
     else this.#hearMore();

@@ -81,6 +81,7 @@ export class FakeClock implements Clock {
           ? { time, monotonic, within: 0n }
           : { time: time - (time % resolution), monotonic, within: resolution - 1n };
       },
+      ...(resolution === 1n ? { glance: () => ({ time: (atZero() ?? 0n) + this.monotonic(), monotonic: this.monotonic(), within: 0n }) } : {}),
     };
   }
 

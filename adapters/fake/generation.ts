@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Generation, GenerationChange, GenerationHook, GenerationWatch, HookOutcome } from '../../core/ports/index.ts';
+import type { Generation, GenerationChange, GenerationHook, GenerationNews, GenerationWatch, HookOutcome } from '../../core/ports/index.ts';
 import type { FakeClock } from './clock.ts';
 import type { HookScript } from './hooks.ts';
 
@@ -19,18 +19,27 @@ export class FakeGeneration implements Generation {
   readonly installed: GenerationHookDescription[];
   readonly runs: GenerationHookRun[] = [];
   readonly #clock: FakeClock;
-  readonly #listeners = new Set<() => void>();
+  readonly #listeners = new Set<(news: GenerationNews) => void>();
+  /** What has been said, and is heard when somebody looks. */
+  #unheard: GenerationNews | undefined;
 
   constructor(hooks: readonly GenerationHookDescription[], clock: FakeClock) {
     this.installed = [...hooks];
     this.#clock = clock;
   }
 
-  async watch(listener: () => void): Promise<GenerationWatch> {
+  async watch(listener: (news: GenerationNews) => void): Promise<GenerationWatch> {
     // Each watch is one of its own, also of the same listener.
-    const call = (): void => listener();
+    const call = (news: GenerationNews): void => listener(news);
     this.#listeners.add(call);
-    return { stop: () => void this.#listeners.delete(call) };
+    return {
+      look: () => {
+        const news = this.#unheard;
+        this.#unheard = undefined;
+        if (news !== undefined) this.announce(news);
+      },
+      stop: () => void this.#listeners.delete(call),
+    };
   }
 
   /** How many listen. */
@@ -44,8 +53,13 @@ export class FakeGeneration implements Generation {
     this.announce();
   }
 
-  announce(): void {
-    for (const listener of this.#listeners) listener();
+  announce(news: GenerationNews = 'generation'): void {
+    for (const listener of this.#listeners) listener(news);
+  }
+
+  /** The same where the system tells of it only to who looks. */
+  mark(news: GenerationNews): void {
+    this.#unheard = news;
   }
 
   async hooks(): Promise<readonly GenerationHook[]> {

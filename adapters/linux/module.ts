@@ -39,7 +39,7 @@ export function linuxBackend(options: LinuxBackendOptions = {}): Backend {
     power: linuxPower({ root, ...(root === '' ? { kernel: kernelPower() } : {}) }),
     network: linuxNetwork(root),
     processes: linuxProcesses(options.kept),
-    generation: linuxGeneration({ directory: '', timeLimitMs: 0, ...options.generation, uevents }),
+    generation: linuxGeneration({ directory: '', timeLimitMs: 0, ...options.generation, uevents, kept: options.kept }),
     hotplug: linuxHotplug(uevents),
     ...facts,
     // Loaded when somebody asks, which an agent that serves never does.

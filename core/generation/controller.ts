@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../errors/agent-error.ts';
 import type { FreezeController } from '../freeze/controller.ts';
-import type { Backend, Generation, GenerationChange, GenerationHook, GenerationWatch, HookOutcome, Log } from '../ports/index.ts';
+import type { Backend, Generation, GenerationChange, GenerationHook, GenerationNews, GenerationWatch, HookOutcome, Log } from '../ports/index.ts';
 import { correctClock, type ClockCheck, type GenerationReport } from './correct-clock.ts';
 import { Standstill, type ClockDistances } from './standstill.ts';
 
@@ -27,6 +27,11 @@ export interface GenerationLegacy {
   readonly clocks: ClockDistances | undefined;
 }
 
+interface DueCheck {
+  occasion: ClockCheck['occasion'];
+  isDue: () => Promise<boolean>;
+}
+
 /**
  * What is done when this guest goes on as another one. The rules:
  *
@@ -34,7 +39,9 @@ export interface GenerationLegacy {
  * 2. While the clock is looked at, no request is answered: the first answer has the right time already. That takes as long as the
  *    clocks take to be read, which is bounded; hooks hold up nothing.
  * 3. A freeze that was on is thawed: what it was for is in the snapshot, its host is another one or none, and the hooks write to disks.
- * 4. Once each: two announcements are two generations, one after the other.
+ * 4. Once each: two announcements are two generations, one after the other. In a storm of them one waits at most, for the last of all.
+ * 5. Whoever asks has the right time, also where the kernel has not said anything yet: before a request that comes after a pause one
+ *    clock is looked at.
  */
 export class GenerationController {
   readonly #context: GenerationContext;
@@ -43,6 +50,10 @@ export class GenerationController {
   #watch: GenerationWatch | undefined;
   #stopped = false;
   #settling: Promise<void> | undefined;
+  /** The look at the clock that has not begun yet. */
+  #dueCheck: DueCheck | undefined;
+  /** The generation whose hooks wait for those of another one. */
+  #dueTurn: { to: number } | undefined;
   #turn: Promise<void> = Promise.resolve();
   #underWay = 0;
 
@@ -56,7 +67,7 @@ export class GenerationController {
     const { backend, log } = this.#context;
     try {
       const { generation } = backend;
-      const watch = await generation?.watch(() => this.#changed(generation));
+      const watch = await generation?.watch((news) => this.#heard(generation, news));
       if (this.#stopped) watch?.stop();
       else this.#watch = watch;
     } catch (error) {
@@ -81,10 +92,16 @@ export class GenerationController {
 
   /** A host has come: after a standstill of which nobody has heard, the clock is looked at. */
   hostCame(): void {
+    this.#suspect('host');
+  }
+
+  /** Before each request, so that nothing is answered by a clock that has stood still. */
+  requestCame(): void {
+    this.#watch?.look?.();
     if (this.#context.settings.limitMs === 0) return;
-    void this.#settle(async () => {
-      await ((await this.#standstill.hasBeen()) ? this.#correct('host') : undefined);
-    });
+    const suspected = this.#standstill.isSuspected();
+    if (suspected === false) return;
+    this.#check('request', async () => (suspected === true || (await suspected())) && this.#standstill.hasBeen());
   }
 
   report(): GenerationReport {
@@ -103,19 +120,36 @@ export class GenerationController {
     this.hostCame();
   }
 
+  #heard(generation: Generation, news: GenerationNews): void {
+    if (news === 'disruption') this.#suspect(news);
+    else this.#changed(generation);
+  }
+
+  #suspect(occasion: ClockCheck['occasion']): void {
+    if (this.#context.settings.limitMs > 0) this.#check(occasion, () => this.#standstill.hasBeen());
+  }
+
   #changed(generation: Generation): void {
     const { backend, log, dropConnections } = this.#context;
     const from = Number(this.#report.number);
-    log.warning(() => `this guest goes on as another one: generation ${from + 1}`);
-    this.#report = { number: from + 1, 'changed-at': backend.clock.now(), hooks: [], 'hooks-under-way': true };
-    const settled = this.#settle(() => this.#correct('generation'));
+    const to = from + 1;
+    log.warning(() => `this guest goes on as another one: generation ${to}`);
+    this.#report = { number: to, 'changed-at': backend.clock.now(), hooks: [], 'hooks-under-way': true };
+    this.#check('generation', async () => true);
     const dropped = dropConnections();
     this.#report = { ...this.#report, 'connections-dropped': dropped };
+    if (this.#dueTurn !== undefined && this.#underWay > 1) this.#dueTurn.to = to;
+    else this.#queue(generation, { from, to });
+  }
+
+  #queue(generation: Generation, turn: { readonly from: number; to: number }): void {
+    this.#dueTurn = turn;
     this.#underWay += 1;
     const follow = async (): Promise<void> => {
-      await settled;
+      await this.#settling;
+      if (this.#dueTurn === turn) this.#dueTurn = undefined;
       await this.#thaw();
-      await this.#runHooks(generation, from, from + 1);
+      await this.#runHooks(generation, turn.from, turn.to);
     };
     this.#turn = this.#turn.then(follow).finally(() => {
       this.#underWay -= 1;
@@ -123,13 +157,21 @@ export class GenerationController {
     });
   }
 
-  /** One after the other; requests wait for all of them. `work` never rejects. */
-  #settle(work: () => Promise<void>): Promise<void> {
-    const settling = (this.#settling ?? Promise.resolve()).then(work).finally(() => {
+  /** Requests wait for it. One is under way and one waits at most: whoever asks meanwhile is served by that one. `isDue` never rejects. */
+  #check(occasion: DueCheck['occasion'], isDue: DueCheck['isDue']): void {
+    if (this.#dueCheck !== undefined) {
+      if (occasion === 'generation') Object.assign(this.#dueCheck, { occasion, isDue });
+      return;
+    }
+    const check: DueCheck = { occasion, isDue };
+    this.#dueCheck = check;
+    const settling = (this.#settling ?? Promise.resolve()).then(async () => {
+      this.#dueCheck = undefined;
+      await ((await check.isDue()) ? this.#correct(check.occasion) : undefined);
+    }).finally(() => {
       if (this.#settling === settling) this.#settling = undefined;
     });
     this.#settling = settling;
-    return settling;
   }
 
   async #correct(occasion: ClockCheck['occasion']): Promise<void> {

@@ -33,6 +33,13 @@ export interface ReferenceClock {
    * @throws failed or os error
    */
   read(how: 'at once' | 'exactly'): Promise<ReferenceReading>;
+  /**
+   * Reads it without waiting, in a few microseconds: what can be asked before requests are answered. It holds what it needs for that
+   * from the first call on. Absent: reading it takes longer.
+   *
+   * @throws os error
+   */
+  glance?(): ReferenceReading;
 }
 
 export interface ReferenceReading {

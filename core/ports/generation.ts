@@ -12,12 +12,17 @@ export interface Generation {
    *
    * @throws failed or os error where this system cannot hear it
    */
-  watch(listener: () => void): Promise<GenerationWatch>;
+  watch(listener: (news: GenerationNews) => void): Promise<GenerationWatch>;
   /** Programs of the administrator that run then, in their order. Looked for anew each time. */
   hooks(): Promise<readonly GenerationHook[]>;
 }
 
+/** Another generation; or that time has stood still or its clocks were disturbed, as when it was moved to another host. */
+export type GenerationNews = 'generation' | 'disruption';
+
 export interface GenerationWatch {
+  /** Looks whether it has been said already, and calls back then: so cheap that it is done before each request. Never throws. Absent: that cannot be. */
+  look?(): void;
   /** Nothing is called back any more. Idempotent. */
   stop(): void;
 }

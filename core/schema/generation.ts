@@ -7,7 +7,10 @@ const clockCheck = struct('ConciergeClockCheck', {
     enumOf('ConciergeClockResult', ['right', 'stepped', 'left', 'refused', 'failed', 'unknown']),
     '`right`: off by no more than the limit. `left`: it is never stepped here (`clock-step-limit` 0). `refused`: off by years, which no source is believed.',
   ),
-  occasion: required(enumOf('ConciergeClockOccasion', ['generation', 'host']), 'Why it was looked at: another generation, or a host that came.'),
+  occasion: required(
+    enumOf('ConciergeClockOccasion', ['generation', 'host', 'request', 'disruption']),
+    'Why it was looked at: another generation, a host that came, a request after a pause, or clocks that the hypervisor calls disturbed.',
+  ),
   'checked-at': required(int, 'When, in nanoseconds since 1970-01-01 UTC, by the clock as it was afterwards.'),
   source: optional(str, 'The clock that it was compared with.'),
   'off-by': optional(int, 'By how many nanoseconds the wall clock was behind; negative: ahead.'),

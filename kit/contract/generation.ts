@@ -7,6 +7,22 @@ import { contractGroup, timePasses, type ContractCase } from './group.ts';
 
 const cases: readonly ContractCase<Generation>[] = [
   {
+    name: 'a look at what has been said tells nothing while nothing is said',
+    run: async (generation) => {
+      let heard = 0;
+      const watch = await generation.watch(() => {
+        heard += 1;
+      });
+
+      watch.look?.();
+      watch.look?.();
+      watch.stop();
+      watch.look?.();
+
+      assert.equal(heard, 0);
+    },
+  },
+  {
     name: 'a watch calls back for each time that it is said, and not any more once it is stopped',
     skip: ({ announce }) => (announce === undefined ? 'needs a hypervisor that can be made to say it' : undefined),
     run: async (generation, { announce }) => {
@@ -91,6 +107,23 @@ const referenceCases: readonly ContractCase<NonNullable<Clock['references']>>[] 
         assert.ok(time > 1_000_000_000_000_000_000n && time < 5_000_000_000_000_000_000n, `${clock.name}: ${time}`);
         isCounter(within, 'within');
         assert.ok(monotonic >= before && monotonic <= backend.clock.monotonic(), `${clock.name}: read at ${monotonic}`);
+      }
+    },
+  },
+  {
+    name: 'a clock that can be read without waiting says the same then',
+    run: async (references, { backend }) => {
+      for (const clock of await references.list()) {
+        if (clock.glance === undefined) continue;
+        // oxlint-disable-next-line no-await-in-loop -- one after the other
+        const slow = await clock.read('at once');
+        const before = backend.clock.monotonic();
+        const { time, monotonic, within } = clock.glance();
+
+        isCounter(within, 'within');
+        assert.ok(monotonic >= before && monotonic <= backend.clock.monotonic(), `${clock.name}: read at ${monotonic}`);
+        const apart = (time - monotonic) - (slow.time - slow.monotonic);
+        assert.ok(apart < 10_000_000n && apart > -10_000_000n, `${clock.name}: ${apart} ns apart`);
       }
     },
   },

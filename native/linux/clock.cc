@@ -64,25 +64,63 @@ struct rtc_time ReadTime(const Descriptor& clock, const std::string& path) {
 
 int64_t Nanoseconds(const struct timespec& time) { return static_cast<int64_t>(time.tv_sec) * kSecond + time.tv_nsec; }
 
-// (path) → [time, CLOCK_BOOTTIME in the middle of the reading, half of how long that took]: a PTP clock, which a hypervisor keeps.
-Napi::Value ReadPtpClock(const Napi::CallbackInfo& info) {
-  auto work = [path = SystemString(info[0])] {
-    const Descriptor clock = OpenClock(path);
-    // FD_TO_CLOCKID of clock_gettime(2).
-    const clockid_t id = static_cast<clockid_t>(~static_cast<unsigned>(clock.get()) << 3 | 3);
-    struct timespec before, time, after;
-    clock_gettime(CLOCK_BOOTTIME, &before);
-    if (clock_gettime(id, &time) < 0) throw SystemError("clock_gettime", path);
-    clock_gettime(CLOCK_BOOTTIME, &after);
-    const int64_t took = Nanoseconds(after) - Nanoseconds(before);
-    return std::array<int64_t, 3>{Nanoseconds(time), Nanoseconds(before) + took / 2, took / 2};
-  };
-  return OnIoThread(info.Env(), std::move(work), [](Napi::Env env, const std::array<int64_t, 3>& values) {
-    Napi::Array result = Napi::Array::New(env, values.size());
-    for (uint32_t index = 0; index < values.size(); index++) result.Set(index, Napi::BigInt::New(env, values[index]));
-    return result;
-  });
+// Its time, CLOCK_BOOTTIME in the middle of the reading, and half of how long that took.
+using PtpReading = std::array<int64_t, 3>;
+
+// Of a PTP clock, which a hypervisor keeps.
+PtpReading ReadPtp(const Descriptor& clock, const std::string& path) {
+  // FD_TO_CLOCKID of clock_gettime(2).
+  const clockid_t id = static_cast<clockid_t>(~static_cast<unsigned>(clock.get()) << 3 | 3);
+  struct timespec before, time, after;
+  clock_gettime(CLOCK_BOOTTIME, &before);
+  if (clock_gettime(id, &time) < 0) throw SystemError("clock_gettime", path);
+  clock_gettime(CLOCK_BOOTTIME, &after);
+  const int64_t took = Nanoseconds(after) - Nanoseconds(before);
+  return {Nanoseconds(time), Nanoseconds(before) + took / 2, took / 2};
 }
+
+Napi::Array PtpValues(Napi::Env env, const PtpReading& values) {
+  Napi::Array result = Napi::Array::New(env, values.size());
+  for (uint32_t index = 0; index < values.size(); index++) result.Set(index, Napi::BigInt::New(env, values[index]));
+  return result;
+}
+
+// (path) → [time, CLOCK_BOOTTIME of then, how exact]
+Napi::Value ReadPtpClock(const Napi::CallbackInfo& info) {
+  auto work = [path = SystemString(info[0])] { return ReadPtp(OpenClock(path), path); };
+  return OnIoThread(info.Env(), std::move(work), PtpValues);
+}
+
+// `new PtpClock(path)`: the same clock kept open, and read at once.
+class PtpClock final : public Napi::ObjectWrap<PtpClock> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "PtpClock", {InstanceMethod<&PtpClock::Read>("read"), InstanceMethod<&PtpClock::Close>("close")});
+  }
+
+  explicit PtpClock(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PtpClock>(info) {
+    try {
+      path_ = SystemString(info[0]);
+      clock_ = OpenClock(path_);
+    } catch (const SystemError& error) {
+      throw error.ToJavaScript(info.Env());
+    }
+  }
+
+ private:
+  Napi::Value Read(const Napi::CallbackInfo& info) {
+    try {
+      return PtpValues(info.Env(), ReadPtp(clock_, path_));
+    } catch (const SystemError& error) {
+      throw error.ToJavaScript(info.Env());
+    }
+  }
+
+  void Close(const Napi::CallbackInfo&) { clock_.Reset(); }
+
+  std::string path_;
+  Descriptor clock_;
+};
 
 Napi::Array FieldsOf(Napi::Env env, const struct rtc_time& time) {
   const std::array<int, 6> fields = {time.tm_year + 1900, time.tm_mon, time.tm_mday, time.tm_hour, time.tm_min, time.tm_sec};
@@ -138,6 +176,7 @@ const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("setWallClock", Napi::Function::New(env, Guarded<SetWallClock>));
   exports.Set("stepWallClock", Napi::Function::New(env, Guarded<StepWallClock>));
   exports.Set("readPtpClock", Napi::Function::New(env, Guarded<ReadPtpClock>));
+  exports.Set("PtpClock", PtpClock::Define(env));
   exports.Set("glanceAtHardwareClock", Napi::Function::New(env, Guarded<GlanceAtHardwareClock>));
   exports.Set("readHardwareClock", Napi::Function::New(env, Guarded<ReadHardwareClock>));
   exports.Set("writeHardwareClock", Napi::Function::New(env, Guarded<WriteHardwareClock>));

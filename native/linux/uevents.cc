@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the kernel tells by itself: of its devices (kobject uevents) by a netlink socket, and in its log; both in the event loop of
-// everything else.
+// What the kernel tells by itself: of its devices (kobject uevents) by a netlink socket, in its log, and of the page of a VMClock; all in
+// the event loop of everything else.
 
 #include <fcntl.h>
 #include <linux/filter.h>
@@ -198,9 +198,24 @@ class KernelLogReader final : public KernelReader<KernelLogReader> {
   static bool IsOfKernel(std::string_view record) { return record.size() > 1 && record[0] >= '0' && record[0] <= '7' && record[1] == ','; }
 };
 
+// `new VmclockReader(fd, onNews)`: `onNews()` each time that the hypervisor says that the page of its clock has changed.
+class VmclockReader final : public KernelReader<VmclockReader> {
+ public:
+  using KernelReader::KernelReader;
+  Napi::Value Close(const Napi::CallbackInfo& info) { return CloseIt(info); }
+  static Napi::Function Define(Napi::Env env) { return DefineClass(env, "VmclockReader", {InstanceMethod<&VmclockReader::Close>("close")}); }
+
+  // The driver tells of a page as long as it has not been read as it is now.
+  void Receive() {
+    std::array<char, 4096> page;
+    if (Retry([&] { return pread(fd(), page.data(), page.size(), 0); }) > 0) Tell({});
+  }
+};
+
 const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("openUevents", Napi::Function::New(env, Guarded<OpenUevents>));
   exports.Set("UeventReader", UeventReader::Define(env));
+  exports.Set("VmclockReader", VmclockReader::Define(env));
   exports.Set("openKernelLog", Napi::Function::New(env, Guarded<OpenKernelLog>));
   exports.Set("KernelLogReader", KernelLogReader::Define(env));
 });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { AgentError, type Clock, type AddedHardware, type Generation, type GenerationHook, type Hotplug, type ReferenceClock, type ReferenceReading } from '../../kit/index.ts';
+import { AgentError, type Clock, type AddedHardware, type Generation, type GenerationHook, type GenerationNews, type Hotplug, type ReferenceClock, type ReferenceReading } from '../../kit/index.ts';
 import { planted, type Mutant } from './mutant.ts';
 
 type References = NonNullable<Clock['references']>;
@@ -14,12 +14,26 @@ const readings = 'a reading is in nanoseconds since 1970';
 const hooks = (change: (hooks: readonly GenerationHook[]) => readonly (GenerationHook | object)[]) =>
   planted<Generation>('generation', (generation) => ({ hooks: async () => change(await generation.hooks()) }));
 
+const looks = 'a look at what has been said tells nothing while nothing is said';
+const glances = 'a clock that can be read without waiting says the same then';
+
 const anotherClock = (clock: object) => planted<References>('clock.references', (references) => ({ list: async () => [...await references.list(), clock] }));
 
 /** A clock beside those that are there, so that the fault is there on every machine. */
 const reads = (reading: (now: bigint, monotonic: bigint) => Partial<Record<keyof ReferenceReading, unknown>>): Mutant['plant'] => (backend) => {
   const clock: object = { name: 'mutant', read: async () => reading(backend.clock.now(), backend.clock.monotonic()) };
   return anotherClock(clock)(backend);
+};
+
+/** One that is read rightly, and wrongly in the quick way. */
+const glanceAt = (reading: (now: bigint, monotonic: bigint) => ReferenceReading): Mutant['plant'] => (backend) => {
+  const { clock } = backend;
+  const mutant: ReferenceClock = {
+    name: 'mutant',
+    read: async () => ({ time: clock.now(), monotonic: clock.monotonic(), within: 0n }),
+    glance: () => reading(clock.now(), clock.monotonic()),
+  };
+  return anotherClock(mutant)(backend);
 };
 
 /** Faults of what hears of a restore, and of the clocks that go on meanwhile. */
@@ -99,10 +113,21 @@ export const generationMutants: readonly Mutant[] = [
       return hotplug.watch(listener);
     } })),
   },
-  { fault: 'a clock has no name', group: 'clock.references', caughtBy: clockNames, plant: anotherClock({ name: '', read: async () => undefined } satisfies Record<keyof ReferenceClock, unknown>) },
+  { fault: 'a clock has no name', group: 'clock.references', caughtBy: clockNames, plant: anotherClock({ name: '', read: async () => undefined } satisfies Partial<Record<keyof ReferenceClock, unknown>>) },
   { fault: 'a clock is read in seconds', group: 'clock.references', caughtBy: readings, plant: reads((now, monotonic) => ({ time: now / 1_000_000_000n, monotonic, within: 0n })) },
   { fault: 'a reading was taken before it was asked for', group: 'clock.references', caughtBy: readings, plant: reads((time) => ({ time, monotonic: -1n, within: 0n })) },
   { fault: 'a reading does not say how exact it is', group: 'clock.references', caughtBy: readings, plant: reads((time, monotonic) => ({ time, monotonic })) },
+  {
+    fault: 'a look counts as news', group: 'generation', caughtBy: looks,
+    plant: planted<Generation>('generation', (generation) => ({ watch: async (listener: (news: GenerationNews) => void) =>
+      ({ ...await generation.watch(listener), look: () => listener('disruption') }) })),
+  },
+  {
+    fault: 'a glance at a clock tells of another moment', group: 'clock.references', caughtBy: glances, plant: glanceAt((time, monotonic) => ({ time: time + 3_600_000_000_000n, monotonic, within: 0n })),
+  },
+  {
+    fault: 'a glance at a clock is one of before', group: 'clock.references', caughtBy: glances, plant: glanceAt((time) => ({ time: time - 1n, monotonic: -1n, within: 0n })),
+  },
   {
     fault: 'the clock is moved the other way', group: 'clock.references', caughtBy: 'the wall clock is moved by the difference', fakeOnly: true,
     plant: planted<References>('clock.references', (references) => ({ step: (by: bigint) => references.step(-by) })),

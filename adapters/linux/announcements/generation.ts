@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Generation, GenerationChange } from '../../../core/ports/generation.ts';
+import type { Generation, GenerationChange, GenerationNews } from '../../../core/ports/generation.ts';
+import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
 import type { Processes } from '../../../core/ports/processes.ts';
 import { programsIn, runHook } from '../programs/hook-directory.ts';
-import { listenForFork } from './kernel-log.ts';
+import { kernelLog, type ListenForFork } from './kernel-log.ts';
 import type { Uevents } from './uevents.ts';
+import { watchVmclock, type VmclockWatch } from './vmclock.ts';
 
 export interface LinuxGenerationOptions {
   /** A directory of hooks; '' for none. */
@@ -12,24 +14,28 @@ export interface LinuxGenerationOptions {
   readonly timeLimitMs: number;
   readonly uevents: Pick<Uevents, 'listen'>;
   /** Calls back when the kernel's log tells of one, where it can be read; answers how to stop. */
-  readonly log?: (listener: () => void) => (() => void) | undefined;
+  readonly log?: ListenForFork;
+  /** What outlives the agent. */
+  readonly kept?: KeptDescriptors | undefined;
+  /** The page of a VMClock, where there is one. */
+  readonly vmclock?: (listener: (news: GenerationNews) => void) => VmclockWatch | undefined;
   readonly processes?: Processes;
 }
 
 /**
- * Other generations of this guest, as the vmgenid driver tells of them: `NEW_VMGENID=1` in a change of its device, where the kernel has
- * that (6.12 has not), and, as on 6.12, a line in the kernel's log. Whoever says both says it once: one that is ahead
- * of the other is news.
+ * Other generations of this guest. The vmgenid driver tells of them by `NEW_VMGENID=1` in a change of its device, where the kernel has that
+ * (those of Debian have not), and by a line in the kernel's log; a VMClock counts them in its page. Whoever says it in
+ * several ways says it once: the way that is ahead of all others is news.
  */
-export const linuxGeneration = ({ directory, timeLimitMs, uevents, log = listenForFork, processes }: LinuxGenerationOptions): Generation => ({
+export const linuxGeneration = ({ directory, timeLimitMs, uevents, kept, log = kernelLog(kept), vmclock = watchVmclock, processes }: LinuxGenerationOptions): Generation => ({
   async watch(listener) {
-    const heard = { uevents: 0, log: 0 };
+    const heard = { uevents: 0, log: 0, vmclock: 0 };
     let told = 0;
     const hear = (by: keyof typeof heard): void => {
       heard[by] += 1;
       if (heard[by] <= told) return;
       told = heard[by];
-      listener();
+      listener('generation');
     };
     const stops = [
       uevents.listen((event) => {
@@ -37,7 +43,19 @@ export const linuxGeneration = ({ directory, timeLimitMs, uevents, log = listenF
       }),
       log(() => hear('log')),
     ];
-    return { stop: () => stops.splice(0).forEach((stop) => stop?.()) };
+    const page = vmclock((news) => {
+      if (news === 'generation') hear('vmclock');
+      else listener(news);
+    });
+    return {
+      look: () => {
+        if (stops.length > 0) page?.look();
+      },
+      stop: () => {
+        if (stops.length > 0) page?.stop();
+        stops.splice(0).forEach((stop) => stop?.());
+      },
+    };
   },
   async hooks() {
     const programs = await programsIn(directory, 'generation hook');

@@ -5,7 +5,7 @@ import type { Clock, ReferenceClock } from '../../../core/ports/clock.ts';
 import { after } from '../../shared/unreferenced-timer.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 import { textFromBytes } from '../text.ts';
-import { ptpClocks, type PtpSystem } from './reference-clocks.ts';
+import { HeldClock, ptpClocks, type PtpSystem } from './reference-clocks.ts';
 
 /** Year, month from 0, day, hour, minute, second, in whatever zone the clock runs. */
 export type ClockFields = readonly [year: number, month: number, day: number, hour: number, minute: number, second: number];
@@ -31,6 +31,7 @@ const absent: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENODEV', 'EN
 
 /** The clocks of this machine. `root` stands before /dev and /etc: '' for the running system. */
 export function linuxClock({ root = '', system = nativeAddon() as NativeAddon & ClockSystem }: { root?: string; system?: ClockSystem } = {}): Clock {
+  const held = new HeldClock(system);
   return {
     now: () => system.wallClock(),
     monotonic: () => system.bootClock(),
@@ -50,7 +51,7 @@ export function linuxClock({ root = '', system = nativeAddon() as NativeAddon & 
       },
     },
     references: {
-      list: async () => [...await ptpClocks(root, system), ...await hardwareReference(root, system)],
+      list: async () => [...await ptpClocks(root, system, held), ...await hardwareReference(root, system)],
       step: async (by) => system.stepWallClock(by),
     },
   };
@@ -65,10 +66,13 @@ async function hardwareReference(root: string, system: ClockSystem): Promise<rea
   const first = hardwareClocks.find((_, index) => there[index]);
   if (first === undefined) return [];
   const path = root + first;
+  let zone: Promise<boolean> | undefined;
   return [{
     name: path,
     read: async (how) => {
-      const local = await runsInLocalTime(root, system);
+      // Once: whoever reads it before a request touches no file.
+      zone ??= runsInLocalTime(root, system);
+      const local = await zone;
       const fields = await (how === 'exactly' ? system.readHardwareClock(path) : system.glanceAtHardwareClock(path));
       return { time: nanosecondsOf(fields, local), monotonic: system.bootClock(), within: how === 'exactly' ? edge : second };
     },

@@ -5,8 +5,41 @@ import type { ReferenceClock, ReferenceReading } from '../../../core/ports/clock
 /** The system calls of a PTP clock. */
 export interface PtpSystem {
   /** Its time, CLOCK_BOOTTIME at that moment, and by how much that may be wrong. */
-  readPtpClock(path: string): Promise<readonly [time: bigint, boot: bigint, within: bigint]>;
+  readPtpClock(path: string): Promise<PtpReading>;
+  /** The same of one that is held open, at once. @throws os error, of both */
+  readonly PtpClock: new (path: string) => { read(): PtpReading; close(): void };
 }
+
+type PtpReading = readonly [time: bigint, boot: bigint, within: bigint];
+
+/** Held open, for readings that wait for nothing: one at a time, the best. */
+export class HeldClock {
+  readonly #system: PtpSystem;
+  #held: { readonly path: string; readonly clock: InstanceType<PtpSystem['PtpClock']> } | undefined;
+
+  constructor(system: PtpSystem) {
+    this.#system = system;
+  }
+
+  /** @throws os error: then it is opened anew the next time */
+  read(path: string): ReferenceReading {
+    if (this.#held?.path !== path) this.#letGo();
+    try {
+      this.#held ??= { path, clock: new this.#system.PtpClock(path) };
+      return readingOf(this.#held.clock.read());
+    } catch (error) {
+      this.#letGo();
+      throw error;
+    }
+  }
+
+  #letGo(): void {
+    this.#held?.clock.close();
+    this.#held = undefined;
+  }
+}
+
+const readingOf = ([time, monotonic, within]: PtpReading): ReferenceReading => ({ time, monotonic, within });
 
 /**
  * What drivers call the clock of a hypervisor (`clock_name`): ptp_kvm, ptp_vmclock, Hyper-V's, VMware's. That of a network adapter
@@ -15,7 +48,7 @@ export interface PtpSystem {
 const ofHypervisors = /^(?:KVM virtual PTP|vmclock\d*|hyperv|ptp_vmw)$/;
 
 /** Looked at for each reading, for a restored guest may have others: those of now. `root` stands before /sys and /dev. */
-export async function ptpClocks(root: string, system: PtpSystem): Promise<readonly ReferenceClock[]> {
+export async function ptpClocks(root: string, system: PtpSystem, held: HeldClock): Promise<readonly ReferenceClock[]> {
   const directory = `${root}/sys/class/ptp`;
   const names = await readdir(directory).catch((): string[] => []);
   const clocks = await Promise.all(names.filter((name) => /^ptp\d+$/.test(name)).map(async (name) => {
@@ -24,10 +57,8 @@ export async function ptpClocks(root: string, system: PtpSystem): Promise<readon
   }));
   return clocks.flat().toSorted((a, b) => rank(a.called) - rank(b.called)).map(({ path, called }) => ({
     name: `${path} (${called})`,
-    read: async (): Promise<ReferenceReading> => {
-      const [time, monotonic, within] = await system.readPtpClock(path);
-      return { time, monotonic, within };
-    },
+    read: async () => readingOf(await system.readPtpClock(path)),
+    glance: () => held.read(path),
   }));
 }
 

@@ -94,6 +94,8 @@ const interactiveProgram: MethodContract = {
 const transport: Check = (value, where) =>
   withMethods('open', 'close')(value, where) ?? text(Reflect.get(value as object, 'description'), `${where}.description`);
 
+const clockReading = record({ time: int64, monotonic: int64, within: uint64 });
+
 const hookOutcome = record({ ok: flag, output: text, durationNs: int64 }, { error: text });
 
 /** Every method of every group of the ports, by its dotted name. */
@@ -103,7 +105,7 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
   'clock.references': {
     list: {
       answer: listOf(withMethods('read')),
-      objects: { read: answers(record({ time: int64, monotonic: int64, within: uint64 })) },
+      objects: { read: answers(clockReading), glance: answers(clockReading) },
     },
     step: answers(nothing),
   },
@@ -201,7 +203,7 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
   },
   hotplug: { watch: { answer: withMethods('stop'), objects: { stop: answers(nothing) } } },
   generation: {
-    watch: { answer: withMethods('stop'), objects: { stop: answers(nothing) } },
+    watch: { answer: withMethods('stop'), objects: { stop: answers(nothing), look: answers(nothing) } },
     hooks: {
       answer: listOf(withMethods('run')),
       objects: { run: answers(hookOutcome) },

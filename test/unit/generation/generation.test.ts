@@ -401,18 +401,22 @@ describe('a host that comes', () => {
 });
 
 describe('an agent that follows one of an earlier version', () => {
-  it('goes on from nothing', async () => {
+  it.each([
+    ['nothing', undefined, 0],
+    ['clocks that do not say when they were read', { source: '/dev/ptp0', reference: start, wall: start, within: 0n }, hour],
+  ])('goes on from %s', async (_, clocks, ms) => {
     const { machine } = await restoredGuest();
+    const generation = { report: { number: 0, hooks: [], 'hooks-under-way': false }, clocks };
     const agent = composeAgent({
       backend: machine.backend, log: new FakeLog(), stateStore: new FakeStateStore(),
       freezeSettings: { deadlineMs: 600_000, withinMs: 0, excluded: [], unknownMountPoints: 'error' },
       lists: { allow: [], block: [] }, version: '11.1.0',
-      sleep: { keeper: { legacy: writeLegacy({}), sleep: () => false } },
+      sleep: { keeper: { legacy: writeLegacy(clocks === undefined ? {} : { generation }), sleep: () => false } },
     });
     machine.clock.standStill(hour);
     agent.ready();
     await settled();
 
-    expect(machine.clock.now()).toBe(start);
+    expect(machine.clock.now()).toBe(late(ms));
   });
 });

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import { linuxGeneration } from '../../../adapters/linux/announcements/generation.ts';
 import { linuxHotplug } from '../../../adapters/linux/announcements/hotplug.ts';
-import { listenForFork } from '../../../adapters/linux/announcements/kernel-log.ts';
+import { kernelLog } from '../../../adapters/linux/announcements/kernel-log.ts';
 import { Uevents, ueventFrom, type UeventAddon } from '../../../adapters/linux/announcements/uevents.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
-import type { KeptDescriptors } from '../../../core/ports/index.ts';
+import { watchVmclock, type VmclockAddon } from '../../../adapters/linux/announcements/vmclock.ts';
+import type { GenerationNews, KeptDescriptors } from '../../../core/ports/index.ts';
 import { script, scratchDirectory } from './support/scratch.ts';
 
 const message = (...words: readonly string[]): Uint8Array => Buffer.from(words.map((word) => `${word}\0`).join(''));
@@ -83,7 +84,7 @@ describe('another generation', () => {
   it('is what the vmgenid driver tells of, and nothing else', async () => {
     const { uevents, says } = kernel();
     let heard = 0;
-    const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents, log: () => undefined }).watch(() => {
+    const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents, log: () => undefined, vmclock: () => undefined }).watch(() => {
       heard += 1;
     });
 
@@ -104,7 +105,7 @@ describe('another generation', () => {
     const { uevents, says } = kernel();
     let heard = 0;
     let log: () => void = () => undefined;
-    const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents, log: (listener) => {
+    const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents, vmclock: () => undefined, log: (listener) => {
       log = listener;
       return () => undefined;
     } }).watch(() => {
@@ -136,10 +137,59 @@ describe('another generation', () => {
       },
     });
 
-    expect(listenForFork(() => undefined, addon(() => { throw posixError('EPERM'); }))).toBeUndefined();
-    listenForFork(() => undefined, addon(() => 7))?.();
+    expect(kernelLog(undefined, addon(() => { throw posixError('EPERM'); }))(() => undefined)).toBeUndefined();
+    kernelLog(undefined, addon(() => 7))(() => undefined)?.();
 
     expect(closed).toEqual([7]);
+  });
+
+  it('is heard by the next agent in the log where a keeper holds the place, and waits for no line of it', () => {
+    const held = new Map<string, number>();
+    const said: string[] = [];
+    const kept = {
+      take: (name: string) => held.get(name),
+      keep: (name: string, kind: string, note: string, fd: number) => {
+        said.push(`${name} ${kind} ${note}`);
+        held.set(name, fd);
+      },
+    } as unknown as KeptDescriptors;
+    const read: number[] = [];
+    const addon = { openKernelLog: () => 8, KernelLogReader: class {
+      constructor(fd: number) {
+        read.push(fd);
+      }
+
+      close(): void {}
+    } };
+
+    kernelLog(kept, addon)(() => undefined);
+    const next = kernelLog(kept, { ...addon, openKernelLog: () => 9 });
+    next(() => undefined);
+    next(() => undefined);
+
+    expect([said, read]).toEqual([['kernel-log plain kernel', 'kernel-log plain kernel'], [8, 8, 9]]);
+  });
+
+  it('is what a VMClock counts, once with what the kernel says of it, and its disturbances are told of by themselves', async () => {
+    const { uevents, says } = kernel();
+    const heard: string[] = [];
+    const marks: GenerationNews[] = [];
+    const ended: string[] = [];
+    const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents, log: () => undefined, vmclock: (listener) => ({
+      look: () => marks.splice(0).forEach((news) => listener(news)),
+      stop: () => ended.push('vmclock'),
+    }) }).watch((news) => heard.push(news));
+
+    marks.push('disruption', 'generation');
+    watch.look?.();
+    says(vmgenid);
+    watch.look?.();
+    watch.stop();
+    watch.stop();
+    marks.push('generation');
+    watch.look?.();
+
+    expect([heard, ended]).toEqual([['disruption', 'generation'], ['vmclock']]);
   });
 
   it('has hooks in a directory, which are told of it in their environment', async () => {
@@ -167,6 +217,72 @@ describe('another generation', () => {
 
     expect(await linuxGeneration({ directory: '', timeLimitMs: 0, uevents }).hooks()).toEqual([]);
     expect(await linuxGeneration({ directory: join(scratchDirectory(), 'none'), timeLimitMs: 0, uevents }).hooks()).toEqual([]);
+  });
+});
+
+describe('the page of a VMClock', () => {
+  /** One in memory; its descriptor is that of nothing. */
+  function pageOf({ notifies = false, isNone = false, isAbsent = false } = {}) {
+    const state = { marks: [] as number[], isMapped: false, isRead: false, hear: (): void => undefined };
+    const addon: VmclockAddon = {
+      openVmclock: () => {
+        if (isAbsent) throw posixError('ENOENT');
+        return openSync('/dev/null', 'r');
+      },
+      VmclockPage: class {
+        constructor() {
+          if (isNone) throw posixError('EINVAL');
+          state.isMapped = true;
+        }
+
+        look = (): number => state.marks.shift() ?? 0;
+        notifies = (): boolean => notifies;
+        close = (): void => {
+          state.isMapped = false;
+        };
+      },
+      VmclockReader: class {
+        readonly #fd: number;
+        constructor(fd: number, onNews: () => void) {
+          this.#fd = fd;
+          state.isRead = true;
+          state.hear = onNews;
+        }
+
+        close(): void {
+          closeSync(this.#fd);
+          state.isRead = false;
+        }
+      },
+    };
+    const heard: string[] = [];
+    return { state, heard, watch: watchVmclock((news) => heard.push(news), addon) };
+  }
+
+  it('tells who looks what has changed', () => {
+    const { state, heard, watch } = pageOf();
+
+    state.marks.push(0, 1, 2, 7);
+    for (let look = 0; look < 5; look += 1) watch?.look();
+    expect([heard, state.isMapped, state.isRead]).toEqual([['disruption', 'generation'], true, false]);
+
+    watch?.stop();
+    expect(state.isMapped).toBe(false);
+  });
+
+  it('is heard where it says so by itself', () => {
+    const { state, heard, watch } = pageOf({ notifies: true });
+
+    state.marks.push(2);
+    state.hear();
+    expect([heard, state.isRead]).toEqual([['generation'], true]);
+
+    watch?.stop();
+    expect([state.isMapped, state.isRead]).toEqual([false, false]);
+  });
+
+  it.each([['there is none', { isAbsent: true }], ['it is no such page', { isNone: true }]])('is not watched where %s', (_, options) => {
+    expect(pageOf(options).watch).toBeUndefined();
   });
 });
 

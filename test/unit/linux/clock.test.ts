@@ -7,6 +7,8 @@ import { scratchDirectory } from './support/scratch.ts';
 import { type ClockFields, type ClockSystem, linuxClock } from '../../../adapters/linux/facts/clock.ts';
 
 interface Machine extends ClockSystem {
+  /** Paths of PTP clocks that are open. */
+  readonly held: readonly string[];
   readonly wall: bigint;
   readonly hardware: { path: string; fields: ClockFields } | undefined;
 }
@@ -21,6 +23,7 @@ function machine({ clocks = ['/dev/rtc0'], adjtime, refuseWall, refuseHardware, 
 } = {}): Machine {
   let wall = 0n;
   let hardware: Machine['hardware'];
+  const held: string[] = [];
   const use = (path: string): void => {
     if (!clocks.includes(path)) throw posixError('ENOENT', { syscall: 'open', path });
     if (refuseHardware !== undefined) throw posixError(refuseHardware, { syscall: 'ioctl', path });
@@ -32,6 +35,7 @@ function machine({ clocks = ['/dev/rtc0'], adjtime, refuseWall, refuseHardware, 
     get hardware() {
       return hardware;
     },
+    held,
     wallClock: () => wall,
     bootClock: () => 42n,
     stepWallClock(by) {
@@ -41,6 +45,27 @@ function machine({ clocks = ['/dev/rtc0'], adjtime, refuseWall, refuseHardware, 
     async readPtpClock(path) {
       use(path);
       return [time, 40n, 7n];
+    },
+    PtpClock: class {
+      readonly #path: string;
+      #isOpen = true;
+
+      constructor(path: string) {
+        use(path);
+        this.#path = path;
+        held.push(path);
+      }
+
+      read() {
+        if (!this.#isOpen) throw posixError('EBADF');
+        use(this.#path);
+        return [time, 41n, 3n] as const;
+      }
+
+      close(): void {
+        this.#isOpen = false;
+        held.splice(held.indexOf(this.#path), 1);
+      }
     },
     async glanceAtHardwareClock(path) {
       use(path);
@@ -234,6 +259,39 @@ describe('the clocks that go on while the guest stands still', () => {
     const read = BigInt(Date.UTC(2030, 0, 2, 3, 4, 5)) * 1_000_000n;
     expect(await rtc?.read('at once')).toEqual({ time: read, monotonic: 42n, within: 1_000_000_000n });
     expect(await rtc?.read('exactly')).toEqual({ time: read, monotonic: 42n, within: 2_000_000n });
+  });
+
+  it('are held open for readings that wait for nothing, one at a time, until one fails', async () => {
+    const root = clocks({ ptp0: 'KVM virtual PTP', ptp1: 'hyperv' });
+    const there = [join(root, 'dev/ptp0'), join(root, 'dev/ptp1')];
+    const system = machine({ clocks: there });
+    const clock = linuxClock({ root, system });
+    const [one, other] = (await clock.references?.list()) ?? [];
+    const [sameOne] = (await clock.references?.list()) ?? [];
+
+    const reading = { time, monotonic: 41n, within: 3n };
+    expect([one?.glance?.(), sameOne?.glance?.()]).toEqual([reading, reading]);
+    expect(system.held).toEqual([there[0]]);
+    expect(other?.glance?.()).toMatchObject({ time });
+    expect(system.held).toEqual([there[1]]);
+    there.length = 0;
+    expect(() => other?.glance?.()).toThrow('No such file or directory');
+    expect(system.held).toEqual([]);
+  });
+
+  it('tell the zone of a hardware clock once', async () => {
+    const root = clocks({}, ['dev/rtc0']);
+    const system = machine({ clocks: [join(root, 'dev/rtc0')] });
+    const files: string[] = [];
+    const [rtc] = await listed(root, { ...system, readFile: async (path) => {
+      files.push(path.toString());
+      return Buffer.from('0.0 0 0.0\n0\nUTC\n');
+    } });
+
+    await rtc?.read('at once');
+    await rtc?.read('at once');
+
+    expect(files).toHaveLength(1);
   });
 
   it('move the wall clock alone', async () => {
