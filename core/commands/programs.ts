@@ -7,6 +7,7 @@ import {
   conciergeExecExchange, conciergeExecForget, conciergeExecList, conciergeExecResize, conciergeExecSignal, conciergeExecStart,
 } from '../schema/programs.ts';
 import type { HostedProgram } from '../state/program.ts';
+import { searchAfterChanges } from '../state/search-path.ts';
 import { locating } from '../state/processes.ts';
 import type { ProgramTable } from '../state/programs.ts';
 import { type Base64Argument, decodeBase64 } from './base64.ts';
@@ -90,10 +91,9 @@ function requestOf(args: ArgumentsOf<typeof conciergeExecStart>): ProgramRequest
 
 /** The program that the policy has admitted, by the path that leads to it and to no other. */
 async function admitting(processes: Pick<Processes, 'locate'>, request: ProgramRequest, admission: Admission): Promise<ProgramRequest> {
-  const search = request.environmentChanges.findLast((change) => change.split('=', 1)[0] === 'PATH');
-  const environment = search === undefined ? {} : { environment: [search].filter((one) => one.includes('=')) };
+  const environment = searchAfterChanges(request.environmentChanges);
   try {
-    const { path } = await locating(processes, { path: request.path, ...environment }, (program) => admission({ program }));
+    const { path } = await locating(processes, { path: request.path, ...(environment === undefined ? {} : { environment }) }, (program) => admission({ program }));
     return { ...request, path };
   } catch (error) {
     throw refusal(request, error);

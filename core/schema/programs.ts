@@ -113,10 +113,11 @@ export const conciergeExecExchange = command({
 });
 
 /** Signals that have a name everywhere, and what else Linux has. */
-const signals = enumOf('ExecSignalName', [
+export const signalNames = [
   'HUP', 'INT', 'QUIT', 'ILL', 'TRAP', 'ABRT', 'BUS', 'FPE', 'KILL', 'USR1', 'SEGV', 'USR2', 'PIPE', 'ALRM', 'TERM', 'CHLD', 'CONT', 'STOP',
   'TSTP', 'TTIN', 'TTOU', 'URG', 'XCPU', 'XFSZ', 'VTALRM', 'PROF', 'WINCH', 'IO', 'PWR', 'SYS',
-]);
+] as const;
+const signals = enumOf('ExecSignalName', signalNames);
 
 export const conciergeExecSignal = command({
   name: '__org.concierge_exec-signal',

@@ -8,6 +8,8 @@ import { type Facts, factsOf, UNOPENED } from '../../../core/policy/facts.ts';
 import { Policy } from '../../../core/policy/policy.ts';
 import { originText, type Rule } from '../../../core/policy/rule.ts';
 import type { Backend } from '../../../core/ports/index.ts';
+import { searchAfterChanges } from '../../../core/state/search-path.ts';
+import { conciergeExecStart } from '../../../core/schema/programs.ts';
 import type { JsonObject, JsonValue } from '../../../core/protocol/value.ts';
 import type { CommandSchema } from '../../../core/schema/command.ts';
 import { commandNames, commands } from '../../../core/schema/index.ts';
@@ -91,7 +93,7 @@ async function explainTo(context: SubcommandContext, name: string, words: readon
   const args = validateArguments(schema.arguments, given);
   const facts = factsOf(schema, args);
   const first = explain(policy, schema, channel, facts);
-  const opened = first.decision.kind === 'unopened' ? await lookAt(await context.composition.createBackend(context.settings), args, facts) : undefined;
+  const opened = first.decision.kind === 'unopened' ? await lookAt(await context.composition.createBackend(context.settings), schema, args, facts) : undefined;
   const { decision, rules } = opened === undefined ? first : explain(policy, schema, channel, opened);
   const told = { command: name, channel, ...openedText(opened), decision: decision.kind, ...ruleNamed(decision.rule), rules: rules.map(weighedJson) };
   context.print(context.flags.has('json') ? `${asJson(told)}\n` : harmlessLines(asText(name, channel, opened, { decision, rules }, policy)));
@@ -111,12 +113,14 @@ const ruleNamed = (rule: Rule | undefined): object => (rule === undefined ? {} :
 const weighedJson = ({ rule, fit, against, behind }: Weighed): object => ({ ...ruleNamed(rule), effect: rule.effect, fit, against, behind });
 
 /** What would be opened or started, where it can be told without doing so. */
-async function lookAt({ fileSystem, processes }: Backend, args: Readonly<Record<string, unknown>>, known: Facts): Promise<Facts> {
+async function lookAt({ fileSystem, processes }: Backend, schema: CommandSchema, args: Readonly<Record<string, unknown>>, known: Facts): Promise<Facts> {
   const path = String(args['path']);
   if (known.program === UNOPENED) {
     if (processes?.locate === undefined) throw AgentError.failed('this system cannot tell which program would run: the agent would refuse it');
     try {
-      return { ...known, program: await processes.locate(path, args['env'] as readonly string[] | undefined) };
+      // guest-exec gives a program its whole environment, of which the first entry of a name counts (getenv(3)).
+      const env = args['env'] as readonly string[] | undefined;
+      return { ...known, program: await processes.locate(path, schema.name === conciergeExecStart.name ? searchAfterChanges(env ?? []) : env) };
     } catch (error) {
       throw AgentError.failed(`the program '${path}' would not be found: ${messageOf(error)}`);
     }

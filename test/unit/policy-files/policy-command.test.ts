@@ -83,6 +83,18 @@ describe('policy explain', () => {
     });
   });
 
+  it('finds a program where it would be found: by the first PATH of a whole environment, by the last of changes', async () => {
+    write('rules: [{ name: one, effect: allow, groups: [exec], when: { programs: [/one/x], environment: [PATH, PATHS] } }, { name: two, effect: allow, groups: [exec], when: { programs: [/two/x], environment: [PATH, PATHS] } }]');
+    const backend = createFakeMachine({ agent: { environment: ['PATH=/three'] }, files: Object.fromEntries(['/one/x', '/two/x', '/three/x'].map((path) => [path, { program: () => 0 }])) }).backend;
+    const asked = async (command: string, env: readonly string[]): Promise<unknown> =>
+      (JSON.parse((await policy(['explain', command, JSON.stringify({ path: 'x', env }), '--json'], backend)).out) as { opened: unknown }).opened;
+
+    expect(await asked('guest-exec', ['PATH=/one', 'PATH=/two'])).toEqual(['/one/x']);
+    expect(await asked('__org.concierge_exec-start', ['PATH=/one', 'PATH=/two', 'PATHS=/three'])).toEqual(['/two/x']);
+    expect(await asked('__org.concierge_exec-start', ['PATH=/one', 'PATH'])).toEqual(['/three/x']);
+    expect(await asked('__org.concierge_exec-start', ['PATH', 'PATH=/one'])).toEqual(['/one/x']);
+  });
+
   it('as JSON', async () => {
     const { out } = await policy(['explain', 'guest-file-open', 'path=/srv/a', '--json']);
 

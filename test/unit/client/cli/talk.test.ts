@@ -185,6 +185,8 @@ describe('exec with flags of a conversation', () => {
     [['exec', '-iu'], '-u needs a value'],
     [['logs', 'x'], 'say which program'],
     [['kill'], 'say which program'],
+    [['kill', '-s', 'FOO', '5'], "there is no signal 'FOO': there are HUP, INT, QUIT,"],
+    [['kill', '-s', '', '5'], "there is no signal '': there are HUP, INT, QUIT,"],
   ])('%j makes no sense', async (words, problem) => {
     expect(await ctl(words)).toMatchObject({ status: 2, err: expect.stringContaining(problem) });
   });
