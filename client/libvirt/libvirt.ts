@@ -139,7 +139,9 @@ export class Libvirt implements Disposable {
     const ways = offered.list(4, () => offered.int());
     if (ways.length > 0 && !ways.includes(authentication.none)) {
       if (!ways.includes(authentication.polkit)) throw new ClientError('closed', 'the libvirt daemon asks for SASL, which is not supported: use its socket as root, or qemu+ssh://HOST/system');
-      await this.#call(procedure.authPolkit, new XdrWriter(), signal);
+      await this.#call(procedure.authPolkit, new XdrWriter(), signal).catch((error: unknown) => {
+        throw notAuthorized(error);
+      });
     }
     await this.#call(procedure.supportsFeature, new XdrWriter().int(FEATURE_KEEP_ALIVE), signal);
     await this.#call(procedure.open, new XdrWriter().optionalText(name).int(readOnly ? 1 : 0), signal);
@@ -152,6 +154,12 @@ export class Libvirt implements Disposable {
     const state = payload.int();
     if (state === 1 || state === 2) listener?.({ domain, state: state === 1 ? 'connected' : 'disconnected' });
   }
+}
+
+/** A host without polkit refuses, too, in words about a bus that is not there. */
+function notAuthorized(error: unknown): unknown {
+  if (!ClientError.is(error) || error.kind !== 'closed' || error.message.endsWith(')')) return error;
+  return new ClientError('closed', `${error.message} (become root, or a member of the group libvirt)`, { cause: error });
 }
 
 function readDomain(reader: XdrReader): LibvirtDomain {

@@ -137,6 +137,8 @@ describe('a libvirt daemon', () => {
       { kind: 'closed', message: expect.stringContaining('member of the group libvirt') }],
     ['polkit cannot ask anybody', { authentication: [2], instead: (call) => (call.procedure === 70 ? failure(call, 94, 'authentication unavailable: no polkit agent available') : undefined) },
       { kind: 'closed', message: expect.stringContaining('become root') }],
+    ['there is no polkit', { authentication: [2], instead: (call) => (call.procedure === 70 ? failure(call, 1, 'internal error: Unable to get system bus connection: Could not connect: No such file or directory') : undefined) },
+      { kind: 'closed', message: 'internal error: Unable to get system bus connection: Could not connect: No such file or directory (become root, or a member of the group libvirt)' }],
     ['it wants SASL', { authentication: [1] }, { kind: 'closed', message: expect.stringContaining('SASL, which is not supported') }],
     ['it has no such driver', { instead: (call) => (call.procedure === 1 ? failure(call, 5, "no connection driver available for xen:///system") : undefined) },
       { kind: 'closed', message: expect.stringContaining('no connection driver') }],
