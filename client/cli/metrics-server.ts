@@ -15,6 +15,8 @@ const MOST_CONNECTIONS = 16;
 /** Bytes of a request's head, and milliseconds for it to come. */
 const MOST_HEAD = 8 * 1024;
 const HEAD_WITHIN = 10_000;
+/** Milliseconds for whoever asked to take the answer. */
+const TAKEN_WITHIN = 30_000;
 
 /** Where it listens: `PORT` is that of the loopback address, any other is named: `ADDRESS:PORT`, `[ADDRESS]:PORT`. @throws UsageError */
 export function placeToListen(given: string): { readonly host: string; readonly port: number } {
@@ -24,25 +26,30 @@ export function placeToListen(given: string): { readonly host: string; readonly 
   return { host, port };
 }
 
-const isLoopback = (host: string): boolean => host.startsWith('127.') || host === '::1';
+/** @param address as the system writes it, whatever was asked for: `::1` has many spellings */
+const isLoopback = (address: string): boolean => /^(::ffff:)?127\./.test(address) || address === '::1';
 
 /**
  * Tells of guests to whoever asks over HTTP, until it is given up. Who asks while guests are asked already gets that answer: however many ask,
- * every guest is asked once at a time.
+ * every guest is asked once at a time, and there is one text for all of them. A connection brings one answer: who sends many requests at once and reads
+ * nothing would have one made for each.
  *
  * @param text asks all guests
  * @param listening called with the URL when it is there
  */
 export async function serveMetrics(given: string, text: () => Promise<string>, signal: AbortSignal, listening: (url: string) => void): Promise<void> {
   const { host, port } = placeToListen(given);
-  let underWay: Promise<string> | undefined;
-  const once = (): Promise<string> => (underWay ??= text().finally(() => (underWay = undefined)));
+  let underWay: Promise<Buffer> | undefined;
+  const once = (): Promise<Buffer> => (underWay ??= text().then((told) => Buffer.from(told)).finally(() => (underWay = undefined)));
+  let isLocal = true;
   const server = createServer({ maxHeaderSize: MOST_HEAD, headersTimeout: HEAD_WITHIN, requestTimeout: HEAD_WITHIN, connectionsCheckingInterval: HEAD_WITHIN / 2 }, (request, response) => {
-    void answer(request, response, isLoopback(host), once);
+    void answer(request, response, isLocal, once);
   });
   server.maxConnections = MOST_CONNECTIONS;
+  server.maxRequestsPerSocket = 1;
   await opened(server, host, port);
   const { address, port: chosen, family } = server.address() as AddressInfo;
+  isLocal = isLoopback(address);
   listening(`http://${family === 'IPv6' ? `[${address}]` : address}:${chosen}${PATH}`);
   await new Promise<void>((resolve) => {
     const stop = (): void => {
@@ -64,18 +71,19 @@ function opened(server: Server, host: string, port: number): Promise<void> {
   });
 }
 
-async function answer({ method = '', url = '', headers }: IncomingMessage, response: ServerResponse, isLocal: boolean, text: () => Promise<string>): Promise<void> {
+async function answer({ method = '', url = '', headers }: IncomingMessage, response: ServerResponse, isLocal: boolean, text: () => Promise<Buffer>): Promise<void> {
   const refuse = (status: number, why: string, more: Readonly<Record<string, string>> = {}): void => {
     const body = `${why}\n`;
     response.writeHead(status, { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': Buffer.byteLength(body), ...more }).end(method === 'HEAD' ? undefined : body);
   };
   // A page in a browser of this host could have a name of its own lead to the loopback address, and read what it may not.
-  if (isLocal && !/^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/i.test(headers.host ?? '')) return refuse(403, 'this is for programs of this host, which ask for localhost');
+  if (isLocal && !/^(localhost|127(\.\d{1,3}){3}|\[::1\]|\[::ffff:[\da-f.:]+\])(:\d+)?$/i.test(headers.host ?? '')) return refuse(403, 'this is for programs of this host, which ask for localhost');
   if (url.replace(/\?.*$/s, '') !== PATH) return refuse(404, `metrics are at ${PATH}`);
   if (method !== 'GET' && method !== 'HEAD') return refuse(405, 'metrics are read', { Allow: 'GET, HEAD' });
   try {
-    const body = method === 'HEAD' ? undefined : Buffer.from(await text());
-    response.writeHead(200, { 'Content-Type': CONTENT_TYPE, ...(body === undefined ? {} : { 'Content-Length': body.length }) }).end(body);
+    const body = method === 'HEAD' ? undefined : await text();
+    const late = setTimeout(() => response.destroy(), TAKEN_WITHIN).unref();
+    response.once('close', () => clearTimeout(late)).writeHead(200, { 'Content-Type': CONTENT_TYPE, ...(body === undefined ? {} : { 'Content-Length': body.length }) }).end(body);
   } catch (error) {
     refuse(503, messageOf(error));
   }

@@ -15,6 +15,9 @@ import { UsageError } from '../usage-error.ts';
 const SECTOR = 512n;
 /** Times of processors and disks are milliseconds. */
 const MILLISECONDS = 1000;
+/** Of a list that a guest answers: file systems, processors, disks, interfaces. Each entry is up to ten series, which somebody keeps. */
+export const MOST_ENTRIES = 4096;
+const upTo = <T>(list: readonly T[]): readonly T[] => list.slice(0, MOST_ENTRIES);
 
 type Guests = readonly { readonly name: string; readonly open: () => Promise<GuestClient> }[];
 
@@ -105,7 +108,7 @@ const parts: readonly ((metrics: OpenMetrics, labels: Labels, client: GuestClien
     metrics.gauge('concierge_guest_clock_offset_seconds', "The guest's clock less this host's.", labels, (Number(ns / 1000n) / 1000 - (before + Date.now()) / 2) / 1000, 'seconds');
   },
   async (metrics, labels, client) => {
-    for (const one of await client.execute('guest-get-fsinfo')) {
+    for (const one of upTo(await client.execute('guest-get-fsinfo'))) {
       const of = { ...labels, mountpoint: one.mountpoint, fstype: one.type, device: one.name };
       metrics.gauge('concierge_guest_filesystem_size_bytes', 'Size of the file system.', of, one['total-bytes'], 'bytes');
       metrics.gauge('concierge_guest_filesystem_used_bytes', 'What of it is in use.', of, one['used-bytes'], 'bytes');
@@ -116,14 +119,14 @@ const parts: readonly ((metrics: OpenMetrics, labels: Labels, client: GuestClien
     for (const [minutes, value] of [['1', load.load1m], ['5', load.load5m], ['15', load.load15m]] as const) metrics.gauge(`concierge_guest_load${minutes}`, `Load over ${minutes} minutes.`, labels, value);
   },
   async (metrics, labels, client) => {
-    for (const { cpu, type: _type, ...modes } of await client.execute('guest-get-cpustats')) {
+    for (const { cpu, type: _type, ...modes } of upTo(await client.execute('guest-get-cpustats'))) {
       for (const [mode, ms] of Object.entries(modes)) {
         if (typeof ms === 'bigint') metrics.counter('concierge_guest_cpu_seconds', 'How the processor has spent its time.', { ...labels, cpu: String(cpu), mode }, Number(ms) / MILLISECONDS, 'seconds');
       }
     }
   },
   async (metrics, labels, client) => {
-    for (const { name, stats } of await client.execute('guest-get-diskstats')) {
+    for (const { name, stats } of upTo(await client.execute('guest-get-diskstats'))) {
       const of = { ...labels, device: name };
       const bytes = (sectors: bigint | undefined): bigint | undefined => (sectors === undefined ? undefined : sectors * SECTOR);
       metrics.counter('concierge_guest_disk_read_bytes', 'Bytes read.', of, bytes(stats['read-sectors']), 'bytes');
@@ -134,7 +137,7 @@ const parts: readonly ((metrics: OpenMetrics, labels: Labels, client: GuestClien
     }
   },
   async (metrics, labels, client) => {
-    for (const { name, statistics } of await client.execute('guest-network-get-interfaces')) {
+    for (const { name, statistics } of upTo(await client.execute('guest-network-get-interfaces'))) {
       if (statistics === undefined) continue;
       const of = { ...labels, device: name };
       for (const [direction, word] of [['rx', 'receive'], ['tx', 'transmit']] as const) {

@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { appendFile } from 'node:fs/promises';
 import { request, type IncomingMessage } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -21,15 +22,19 @@ afterEach(async () => {
 
 /** concierge-ctl as it listens; answers where. */
 async function listening(...words: readonly string[]): Promise<URL> {
+  return listeningAt('0', ...words);
+}
+
+async function listeningAt(place: string, ...words: readonly string[]): Promise<URL> {
   const signals = new EventEmitter();
   const stderr = new PassThrough();
-  const ended = runProgram({ words: [...words, 'metrics', '--listen', '0'], environment: { CONCIERGE_GUESTS: fake.list }, version: '', stdin: Readable.from([]), stdout: new PassThrough(), stderr, isWatched: false, signals });
+  const ended = runProgram({ words: [...words, 'metrics', '--listen', place], environment: { CONCIERGE_GUESTS: fake.list }, version: '', stdin: Readable.from([]), stdout: new PassThrough(), stderr, isWatched: false, signals });
   stop = () => {
     signals.emit('SIGTERM');
     return ended;
   };
   const [told] = (await once(stderr, 'data')) as [Buffer];
-  return new URL(/^concierge-ctl: listening at (http:\/\/127\.0\.0\.1:\d+\/metrics)\n$/.exec(told.toString())?.[1] ?? '');
+  return new URL(/^concierge-ctl: listening at (http:\/\/(?:127\.0\.0\.1|\[[\da-f:.]+\]):\d+\/metrics)\n$/.exec(told.toString())?.[1] ?? '');
 }
 
 async function ask(url: URL, options: { readonly method?: string; readonly path?: string; readonly headers?: Record<string, string> } = {}): Promise<{ readonly status: number | undefined; readonly headers: IncomingMessage['headers']; readonly body: string }> {
@@ -37,6 +42,9 @@ async function ask(url: URL, options: { readonly method?: string; readonly path?
   const [response] = (await once(asked, 'response')) as [IncomingMessage];
   return { status: response.statusCode, headers: response.headers, body: await text(response) };
 }
+
+/** Where it is switched off nobody listens by it. */
+const hasVersion6 = Object.values(networkInterfaces()).flat().some((one) => one?.address === '::1');
 
 const wasAsked = (name: string): boolean => fake.guest(name).machine.faults.calls.some((call) => call.startsWith('network.'));
 
@@ -95,6 +103,26 @@ describe('metrics that are served', () => {
 
     expect(await ask(await listening('--guest', 'a'), options)).toMatchObject({ status, body });
     expect(wasAsked('a')).toBe(false);
+  });
+
+  it.skipIf(!hasVersion6).each(['[0:0:0:0:0:0:0:1]:0', '[::0001]:0', '[::ffff:127.0.0.1]:0'])('are for programs of this host at %s as well, however that is written', async (place) => {
+    fake = await FakeGuests.of({ a: {} });
+    const url = await listeningAt(place, '--guest', 'a');
+
+    expect(await ask(url, { headers: { Host: 'evil.example' } })).toMatchObject({ status: 403 });
+    expect(await ask(url)).toMatchObject({ status: 200 });
+  });
+
+  it('are told once on a connection, however many requests come on it at once', async () => {
+    fake = await FakeGuests.of({ a: {} });
+    const url = await listening('--guest', 'a');
+    const socket = connect(Number(url.port), '127.0.0.1');
+    socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(50));
+
+    const told = await text(socket);
+
+    expect(told.match(/^HTTP\/1\.1 200 OK\r$/gm)).toHaveLength(1);
+    expect(told).toMatch(/^Connection: close\r$/m);
   });
 
   it('do not wait for who says nothing, and take no more connections than are bounded', async () => {
