@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Made from core/schema by `node scripts/client-types.ts`; change the schema, not this file.
+ * Made from core/schema by `node scripts/docs-commands.ts`; change the schema, not this file.
  *
  * Integers are exact over 64 bits: answers bring `bigint`, arguments may be numbers where these are safe. Names are those of the wire.
  */
@@ -1553,7 +1553,7 @@ export interface ConciergeClockCheck {
    * source is believed.
    */
   readonly result: ConciergeClockResult;
-  /** Why it was looked at: another generation, or a host that came. */
+  /** Why it was looked at: another generation, a host that came, a request after a pause, or clocks that the hypervisor calls disturbed. */
   readonly occasion: ConciergeClockOccasion;
   /** When, in nanoseconds since 1970-01-01 UTC, by the clock as it was afterwards. */
   readonly 'checked-at': bigint;
@@ -1567,7 +1567,7 @@ export interface ConciergeClockCheck {
 
 export type ConciergeClockResult = 'right' | 'stepped' | 'left' | 'refused' | 'failed' | 'unknown';
 
-export type ConciergeClockOccasion = 'generation' | 'host';
+export type ConciergeClockOccasion = 'generation' | 'host' | 'request' | 'disruption';
 
 export interface ConciergeGenerationHookResult {
   /** The hook. */

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Writes `client/commands.ts` from the schema: what an editor tells of commands, arguments and members. With `--check` it writes nothing and
- * fails where the file is not what the schema says.
+ * `client/commands.ts` from the schema: what an editor tells of commands, arguments and members. `node scripts/docs-commands.ts` writes it.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 import type { CommandSchema } from '../core/schema/command.ts';
@@ -116,7 +114,7 @@ export function clientTypes(): string {
   const entries = all.map((schema) => entry(schema, declarations)).join('\n');
   return `// SPDX-License-Identifier: Apache-2.0
 /*
- * Made from core/schema by \`node scripts/client-types.ts\`; change the schema, not this file.
+ * Made from core/schema by \`node scripts/docs-commands.ts\`; change the schema, not this file.
  *
  * Integers are exact over 64 bits: answers bring \`bigint\`, arguments may be numbers where these are safe. Names are those of the wire.
  */
@@ -129,16 +127,3 @@ ${entries}}
 
 ${declarations.texts.join('\n')}`;
 }
-
-function main(): void {
-  const wanted = clientTypes();
-  if (!process.argv.includes('--check')) {
-    writeFileSync(typesPath, wanted);
-    return;
-  }
-  if (readFileSync(typesPath, 'utf8') === wanted) return;
-  process.stderr.write('client/commands.ts is not what the schema says: run node scripts/client-types.ts\n');
-  process.exitCode = 1;
-}
-
-if (import.meta.main) main();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Writes `docs/commands.md` from the schema. With `--check` it writes nothing and fails where the file is not what the
- * schema says.
+ * Writes `docs/commands.md` from the schema, and the client's types (`client-types.ts`). With `--check` it writes nothing and fails where a file is
+ * not what the schema says.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import { leftOut, type BackendName } from '../adapters/left-out.ts';
 import type { CommandSchema } from '../core/schema/command.ts';
 import { commands } from '../core/schema/index.ts';
 import type { AlternateType, EnumType, Members, SchemaType, StructType } from '../core/schema/types.ts';
+import { clientTypes, typesPath } from './client-types.ts';
 
 export const documentPath = fileURLToPath(new URL('../docs/commands.md', import.meta.url));
 
@@ -130,14 +131,15 @@ ${typeSections.join('\n')}`;
 }
 
 function main(): void {
-  const wanted = commandsDocument();
-  if (!process.argv.includes('--check')) {
-    writeFileSync(documentPath, wanted);
-    return;
+  for (const [path, wanted] of [[documentPath, commandsDocument()], [typesPath, clientTypes()]] as const) {
+    if (!process.argv.includes('--check')) {
+      writeFileSync(path, wanted);
+      continue;
+    }
+    if (readFileSync(path, 'utf8') === wanted) continue;
+    process.stderr.write(`${path} is not what the schema says: run node scripts/docs-commands.ts\n`);
+    process.exitCode = 1;
   }
-  if (readFileSync(documentPath, 'utf8') === wanted) return;
-  process.stderr.write('docs/commands.md is not what the schema says: run node scripts/docs-commands.ts\n');
-  process.exitCode = 1;
 }
 
 if (import.meta.main) main();

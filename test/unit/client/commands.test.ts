@@ -27,7 +27,7 @@ type All = [Exclude<CommandName, keyof Commands>, Exclude<keyof Commands, Comman
 const isSame: readonly [Takes, Answers, All] extends readonly [true, true, [never, never]] ? true : [Takes, Answers, All] = true;
 
 describe('the types of commands', () => {
-  it('are made from the schema (else: node scripts/client-types.ts)', () => {
+  it('are made from the schema (else: node scripts/docs-commands.ts)', () => {
     expect(text).toBe(clientTypes());
     expect(isSame).toBe(true);
   });
