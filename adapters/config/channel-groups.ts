@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { posix, win32 } from 'node:path';
+
 import { closestName } from '../../core/errors/closest-name.ts';
 import { channelMethods } from '../channels/methods.ts';
 import type { KeyFile } from './key-file.ts';
@@ -34,7 +36,7 @@ interface ChannelKey {
 
 export const channelKeys: readonly ChannelKey[] = [
   { key: 'method', type: 'text', fallback: 'has to be there', doc: 'As in `[general]`.' },
-  { key: 'path', type: 'text', fallback: 'by method, below', doc: 'As in `[general]`; no two channels have the same method and path.' },
+  { key: 'path', type: 'text', fallback: 'by method, below', doc: 'As in `[general]`; no two channels have the same.' },
   { key: 'profile', type: 'text', fallback: 'that of `[concierge]`', doc: 'What a host gets by this channel where no rule of `policy-directory` decides.' },
   {
     key: 'handles',
@@ -96,7 +98,7 @@ export interface MainChannel {
 
 /** The channels with what they have from elsewhere. @throws ChannelGroupError for one that cannot be, and for one that is there twice */
 export function namedChannels(groups: readonly ChannelGroup[], main: MainChannel, platform: Platform): readonly NamedChannel[] {
-  const places = new Map([[`${main.method} ${main.path ?? ''}`, '[general]']]);
+  const places = new Map([[placeOf(main, platform), '[general]']]);
   return groups.map(({ line, ...group }) => {
     const wrong = (sentence: string): ChannelGroupError => new ChannelGroupError(`line ${line}, [channel ${group.name}]: ${sentence}`);
     if ([main.method, ...groups.map(({ method }) => method)].includes(group.name)) throw wrong(`${group.name} is a method: give the channel another name`);
@@ -107,10 +109,20 @@ export function namedChannels(groups: readonly ChannelGroup[], main: MainChannel
       throw wrong(`no method is named '${group.method}': there are ${known.join(', ')}${meant === undefined ? '' : ` (did you mean ${meant}?)`}`);
     }
     if (path === undefined && needsPath(group.method, platform)) throw wrong(`${group.method} needs a path (${group.method === 'vsock-listen' ? 'CID:PORT' : 'PATH'})`);
-    const place = `${group.method} ${path ?? ''}`;
+    const place = placeOf({ method: group.method, path }, platform);
     const other = places.get(place);
-    if (other !== undefined) throw wrong(`${place.trimEnd()} is the channel of ${other} already: give one of them another path`);
+    if (other !== undefined) throw wrong(`${`${group.method} ${path ?? ''}`.trimEnd()} is the channel of ${other} already: give one of them another path`);
     places.set(place, `[channel ${group.name}]`);
     return { ...group, path, profile: group.profile ?? main.profile };
   });
+}
+
+/**
+ * What a channel is at, however it is written: a device or a socket that two channels have is read by both, and a host gets what the wider
+ * profile leaves. Of a device with two names only its opening tells (`adapters/linux/channels/open-device.ts`).
+ */
+function placeOf({ method, path = '' }: Pick<NamedChannel, 'method' | 'path'>, platform: Platform): string {
+  if (method === 'vsock-listen') return `vsock ${path.replaceAll(/(^|:)0+(?=\d)/g, '$1')}`;
+  if (path === '') return method;
+  return platform === 'windows' ? win32.resolve(path).toLowerCase() : posix.resolve(path);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AgentProcess, program, scratchDirectory } from './lib/agent-process.ts';
@@ -103,6 +103,19 @@ describe('an agent with several channels', () => {
     await until(() => agent.stderr.includes('opening it again'));
     expect(await ask(first, 'guest-ping')).toBe('{"return": {}}');
     first.close();
+  });
+
+  it.skipIf(!hasPython)(`does not serve one serial line by two channels, whatever its names are${hasPython ? '' : ' (needs python3)'}`, async () => {
+    const line = await PseudoTerminal.open();
+    symlinkSync(line.path, place('link'));
+    const agent = await start(['[channel line]', 'method=isa-serial', `path=${line.path}`, 'profile=observe', '[channel full]', 'method=isa-serial', `path=${place('link')}`, 'profile=full']);
+
+    await until(() => agent.stderr.includes('another channel of this agent is this device'));
+    for (let one = 0; one < 10; one += 1) {
+      line.send(Buffer.from(`${JSON.stringify({ execute: 'guest-exec', arguments: exec })}\n`));
+      expect(await line.line()).toContain(disabled);
+    }
+    await line.close();
   });
 
   it('is told by rules by name, reads them anew at SIGHUP, and audits channel and process', async () => {

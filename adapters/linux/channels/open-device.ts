@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readdirSync } from 'node:fs';
 import { AgentError, withContext } from '../../../core/errors/agent-error.ts';
 import { isPosixCode, posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
 import { deviceHolder } from './device-holder.ts';
@@ -26,9 +26,46 @@ export const deviceHints: Hints = {
 export function openDevice(path: string, hints: Hints = deviceHints): number {
   const fd = open(path, hints);
   // libuv has added O_CLOEXEC.
-  if (fstatSync(fd).isCharacterDevice()) return fd;
+  const why = whyNot(fd);
+  if (why === undefined) return fd;
   closeSync(fd);
-  throw AgentError.failed(`error opening channel '${path}': it is no character device`);
+  throw AgentError.failed(`error opening channel '${path}': ${why}`);
+}
+
+/** Their major number (Documentation/admin-guide/devices.txt of Linux). */
+const MEMORY_DEVICES = 1;
+
+/** Serial lines may be opened twice, and a device may have many names: a host of one channel would have the profile of another, by turns. */
+function whyNot(fd: number): string | undefined {
+  const { rdev, ...status } = facts(fd);
+  if (!status.isDevice) return 'it is no character device';
+  // /dev/null and the like are everybody's.
+  if (rdev >> 8 === MEMORY_DEVICES) return undefined;
+  return ownDescriptors().some((other) => other > 2 && other !== fd && isDevice(other, rdev)) ? 'another channel of this agent is this device: give one of them another path' : undefined;
+}
+
+function facts(fd: number): { readonly rdev: number; readonly isDevice: boolean } {
+  const status = fstatSync(fd);
+  return { rdev: status.rdev, isDevice: status.isCharacterDevice() };
+}
+
+/** None where /proc is not mounted. */
+function ownDescriptors(): readonly number[] {
+  try {
+    return readdirSync('/proc/self/fd').map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** The descriptor with which they are listed is closed by now, and others may be. */
+function isDevice(fd: number, rdev: number): boolean {
+  try {
+    const one = facts(fd);
+    return one.isDevice && one.rdev === rdev;
+  } catch {
+    return false;
+  }
 }
 
 function open(path: string, hints: Hints): number {

@@ -64,6 +64,9 @@ describe('groups of channels', () => {
     ['the name of a method', '[channel vsock-listen]\nmethod=isa-serial', 'line 1, [channel vsock-listen]: vsock-listen is a method, by which rules of a policy mean every channel of it: give the channel another name'],
     ['the channel of [general] again', '[channel a]\nmethod=virtio-serial', 'line 1, [channel a]: virtio-serial /dev/virtio-ports/org.qemu.guest_agent.0 is the channel of [general] already: give one of them another path'],
     ['another channel again', '[channel a]\nmethod=unix-listen\npath=/s\n[channel b]\npath=/s\nmethod=unix-listen', 'line 4, [channel b]: unix-listen /s is the channel of [channel a] already: give one of them another path'],
+    ['another spelling of the same path', '[channel a]\nmethod=unix-listen\npath=/run/s\n[channel b]\nmethod=unix-listen\npath=/run/x/..//s', 'line 4, [channel b]: unix-listen /run/x/..//s is the channel of [channel a] already: give one of them another path'],
+    ['another method for the same path', '[channel a]\nmethod=isa-serial\npath=/dev/virtio-ports/org.qemu.guest_agent.0', 'line 1, [channel a]: isa-serial /dev/virtio-ports/org.qemu.guest_agent.0 is the channel of [general] already: give one of them another path'],
+    ['another spelling of the same port', '[channel a]\nmethod=vsock-listen\npath=3:1024\n[channel b]\nmethod=vsock-listen\npath=03:01024', 'line 4, [channel b]: vsock-listen 03:01024 is the channel of [channel a] already: give one of them another path'],
     ['no value', '[channel a]\nmethod=isa-serial\npath=\\x', 'Key file contains key “path” which has a value that cannot be interpreted.'],
   ])('are refused with line and what was meant: %s', (_what, text, said) => {
     expect(complaint(text)).toBe(said);

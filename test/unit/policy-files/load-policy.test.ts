@@ -102,6 +102,8 @@ describe('files of rules', () => {
 
   it.each([
     ['rules: [', 'a.yaml:1:9: Flow sequence in block collection must be sufficiently indented and end with a ]'],
+    [`rules:\n${'['.repeat(33)}`, 'a.yaml:2: brackets are nested more than 32 deep'],
+    [`# ${'['.repeat(33)}\n- a`, 'a.yaml:2:1: a list is not a mapping'],
     ['- a', 'a.yaml:1:1: a list is not a mapping'],
     ['rule: []', "a.yaml:1:1: a policy has no 'rule': did you mean 'rules'?"],
     ['rules: [{ name: a }]', "a.yaml:1:9: a rule needs 'effect'"],
@@ -131,6 +133,12 @@ describe('files of rules', () => {
     await expect(load()).rejects.toThrow('there are more than 10000 rules');
     write('a.yaml', `#${' '.repeat(10_000_000)}`);
     await expect(load()).rejects.toThrow('a.yaml: it is longer than 2097152 bytes');
+  });
+
+  it('a megabyte of brackets is refused before it is parsed', async () => {
+    write('a.yaml', '[{a: '.repeat(200_000));
+
+    await expect(load()).rejects.toThrow('a.yaml:1: brackets are nested more than 32 deep');
   });
 
   it('what is no UTF-8 is refused', async () => {
