@@ -7,5 +7,6 @@ take_init_script() {
 	if [ -e /etc/init.d/qemu-guest-agent ] && ! systemd_runs; then update-rc.d -f qemu-guest-agent remove >/dev/null; fi
 	if [ ! -x "$init_script" ]; then return 0; fi
 	update-rc.d concierge-ga defaults >/dev/null
-	if sysvinit_runs; then invoke-rc.d concierge-ga restart || :; fi
+	# A restart, but under a keeper, which is not stopped: this very script may run through the agent.
+	if sysvinit_runs; then invoke-rc.d concierge-ga force-reload || :; fi
 }

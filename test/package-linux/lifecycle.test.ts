@@ -181,6 +181,11 @@ describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
     const installation = guest.run(`dpkg -i ${file}; echo "status $?"; ls /etc/rc2.d; ${ask}`);
     const again = guest.run(`${script} start; echo "start $?"; ${script} status; echo "status $?"; ${script} restart; echo "restart $?"; ${ask}`);
     const stop = guest.run(`${script} stop; echo "stop $?"; ${script} status; echo "status $?"; ${ask}; ${script} start; echo "start $?"; ${ask}`);
+    guest.write('etc/default/concierge-ga', 'KEEPER=yes\nDAEMON_ARGS=--sleep-after=0\n');
+    const connects = 'for i in $(seq 300); do [ ! -S /run/agent.sock ] || break; sleep 0.1; done';
+    const kept = guest.run(`${script} restart; echo "restart $?"; ${connects}; ${ask}; before=$(cat /run/concierge-ga.pid); readlink /proc/$before/exe
+      ${script} force-reload; echo "reload $?"; ${script} status; ${ask}; [ "$before" = "$(cat /run/concierge-ga.pid)" ] && echo the same
+      ${script} stop; echo "stop $?"; ${ask}; ${script} start; echo "start $?"; ${connects}; ${ask}`);
     const removal = guest.run(`dpkg -r concierge-ga; echo "status $?"; ls /run/concierge-ga.pid /run/agent.sock; ${script} start; echo "start $?"; dpkg -P concierge-ga`);
     // Whatever failed above.
     guest.run('start-stop-daemon --stop --oknodo --retry=KILL/5 --pidfile /run/concierge-ga.pid');
@@ -191,10 +196,11 @@ describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
     expect(installation.text).toContain('{"return": {}}\n');
     expect(again.text).toMatch(/start 0\n[^]*is running[^]*status 0\n[^]*restart 0\n\{"return": \{\}\}\n$/);
     expect(stop.text).toMatch(/stop 0\n[^]*is not running[^]*status 3\nENOENT\n[^]*start 0\n\{"return": \{\}\}\n$/);
+    expect(kept.text).toMatch(/restart 0\n\{"return": \{\}\}\n\S+\/concierge-keeper\nreload 0\n[^]*is running[^]*\n\{"return": \{\}\}\nthe same\n[^]*stop 0\nENOENT\n[^]*start 0\n\{"return": \{\}\}\n$/);
     expect(removal.text).toMatch(/Stopping Concierge Guest Agent: concierge-ga\.\n[^]*status 0\nstart 0\n/);
     expect(removal.text.match(/No such file/g)).toHaveLength(2);
     expect(guest.run('update-rc.d qemu-guest-agent defaults && ls /etc/rc2.d').text).toMatch(/S\d\dqemu-guest-agent/);
-    expect(added(before).filter((path) => path !== './run/initctl' && path !== './etc/qemu' && path !== './etc/qemu/qemu-ga.conf')).toEqual([]);
+    expect(added(before).filter((path) => path !== './run/initctl' && path !== './etc/qemu' && path !== './etc/qemu/qemu-ga.conf' && path !== './etc/default/concierge-ga')).toEqual([]);
   });
 
   it.skipIf(!hasRpm)(`as an RPM carries over what Red Hat's unit was told, and goes away again${hasRpm ? '' : ' (needs rpmbuild)'}`, () => {

@@ -162,6 +162,51 @@ describe('a sleeping agent', () => {
     await line.close();
   });
 
+  it.each([
+    ['ends the service, which says why', []],
+    ['is waited for with --retry-path', ['--retry-path']],
+  ])('a serial line that goes away meanwhile %s', async (_what, words) => {
+    const line = await PseudoTerminal.open();
+    const directory = scratchDirectory();
+    const keeper = await keptAgent({ directory, allWords: ['-m', 'isa-serial', '-p', line.path, '-t', directory, '--verbose', '--sleep-after=1', ...words] });
+    await asleep(keeper);
+
+    await line.close();
+
+    if (words.length === 0) {
+      expect((await keeper.end()).code).toBe(1);
+      expect(keeper.stderr).toContain('the channel is lost');
+    } else {
+      await until(() => keeper.stderr.includes(`isa-serial ${line.path} is lost`));
+      expect(starts(keeper)).toBe(2);
+      expect(agentOf(keeper)).toBeDefined();
+    }
+  });
+
+  it('answers when it goes on, whichever of the two was stopped', async () => {
+    const keeper = await keptAgent();
+    const host = await keeper.connect();
+    await ask(host, 'guest-ping');
+    const agent = agentOf(keeper) as number;
+    process.kill(agent, 'SIGSTOP');
+    const stopped = ask(host, 'guest-sync', { id: 1 });
+    await wait(300);
+    expect(starts(keeper)).toBe(1);
+    process.kill(agent, 'SIGCONT');
+    expect(await stopped).toBe(1);
+    await asleep(keeper);
+
+    keeper.signal('SIGSTOP');
+    const asked = ask(host, 'guest-sync', { id: 2 });
+    await wait(300);
+    expect(starts(keeper)).toBe(1);
+    keeper.signal('SIGCONT');
+
+    expect(await asked).toBe(2);
+    expect(starts(keeper)).toBe(2);
+    host.close();
+  });
+
   it('never sleeps with 0', async () => {
     const keeper = await keptAgent({ words: ['--sleep-after=0'] });
     const agent = agentOf(keeper);
@@ -218,6 +263,34 @@ describe('doctor', () => {
     expect(doctor()).toContain(`has been ${state} for`);
     expect(agentOf(keeper) === undefined).toBe(state === 'asleep');
     host.close();
+  });
+});
+
+describe('an agent whose keeper', () => {
+  /** What the keeper says before it waits for the agent's last words and its end, which are printed. */
+  const withKeeper = (...says: readonly string[]): string => {
+    const script = `import os, socket, subprocess, sys
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+for text in sys.argv[2:]: ours.send(text.encode("latin-1"))
+agent = subprocess.Popen([sys.argv[1], "-m", "unix-listen", "-p", "/nowhere/s", "-t", "/tmp"], pass_fds=[theirs.fileno()], env={**os.environ, "CONCIERGE_GA_KEEPER": str(theirs.fileno())})
+theirs.close()
+print(ours.recv(100), agent.wait())`;
+    const { stdout, stderr } = spawnSync('python3', ['-c', script, program, ...says], { timeout: 60_000, env: { ...process.env, QGA_CONF: '/nowhere' } });
+    return stdout.toString() + stderr.toString();
+  };
+
+  it('is of a version with other messages ends it, and says what to do', () => {
+    const text = withKeeper('keeper 2 99.0 start', 'go');
+
+    expect(text).toMatch(/^b'end' 1\n/);
+    expect(text).toMatch(/the keeper is that of concierge-ga 99\.0, which this agent \(\S+\) does not understand: restart the service/);
+  });
+
+  it('says what is no message hears nothing else of it', () => {
+    const text = withKeeper('\xff\xfe', 'held', 'input \n', 'keeper', 'held x', 'program a b', 'go');
+
+    expect(text).toContain(' 1\n');
+    expect(text).not.toMatch(/TypeError|at .*\.cjs|SIG/);
   });
 });
 
