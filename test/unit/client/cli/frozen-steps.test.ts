@@ -88,7 +88,8 @@ class Guests implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const server of this.#servers) server.close();
-    await rm(this.#directory, { recursive: true, force: true });
+    // The command of one that was killed may not have begun yet: it finds its folder gone, or is a moment faster.
+    await rm(this.#directory, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 
@@ -131,6 +132,11 @@ async function frozenWith(guests: Guests, [at, nth, phase]: Moment | readonly []
     await writeFile(goOn, '');
   }
   const [status, signal] = await exit;
+  // Nobody ends the command of one that was killed: it comes to its own end.
+  if (signal === 'SIGKILL' && existsSync(began)) {
+    await writeFile(goOn, '');
+    while (!existsSync(ended)) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
   return { status, signal, err, isConsistent: wasHeld && existsSync(ended) };
 }
 
