@@ -537,7 +537,14 @@ describe('asleep', () => {
   it('many turns leave nothing behind', async () => {
     const agent = await first();
     await agent.send('keep listener listener x', ['listener', lab.path('host.sock')]);
+    // Its answer says that the listener has been taken.
+    await agent.send('keep last plain x', ['memory', 'x']);
+    await agent.send('drop last');
+    expect(await agent.heard()).toBe('dropped last');
+    const awake = descriptors(lab.keeper.pid as number).length;
     await agent.sleep();
+    // The agent's socket goes when its end is seen.
+    await until(() => descriptors(lab.keeper.pid as number).length === awake - 1);
     const before = { descriptors: descriptors(lab.keeper.pid as number).length, memory: resident() };
 
     for (let turn = 0; turn < 20; turn++) {

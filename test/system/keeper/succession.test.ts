@@ -51,6 +51,10 @@ describe('a keeper that is replaced by a new one', () => {
     await agent.send('keep listener listener x', ['listener', lab.path('host.sock')]);
     await agent.send('program 5 1000001');
     await agent.send('ended 5 256');
+    // Its answer says that all before it has been read.
+    await agent.send('keep last plain x', ['memory', 'x']);
+    await agent.send('drop last');
+    expect(await agent.heard()).toBe('dropped last');
     const before = readdirSync(`/proc/${pid()}/fd`).length;
 
     await replace();
