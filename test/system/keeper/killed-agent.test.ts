@@ -42,7 +42,7 @@ describe('a program whose agent is killed', () => {
     const keeper = await keptAgent({ words: ['--sleep-after=0'] });
     const host = await keeper.connect();
     const go = join(keeper.directory, 'go');
-    const pid = await exec(host, `echo before; echo error >&2; touch ${go}.1; while [ ! -e ${go} ]; do sleep 0.02; echo -n .; done; echo after; exit 7`);
+    const pid = await exec(host, `echo before; echo error >&2; touch ${go}.1; while [ ! -e ${go} ] && [ -d ${keeper.directory} ]; do sleep 0.02; echo -n .; done; echo after; exit 7`);
     await until(() => readdirSync(keeper.directory).includes('go.1'));
 
     await kill(keeper);
@@ -137,7 +137,7 @@ describe('a program of which only the end is to be known', () => {
     const keeper = await keptAgent();
     const host = await keeper.connect();
     const go = join(keeper.directory, 'go');
-    const pid = await exec(host, `while [ ! -e ${go} ]; do sleep 0.02; done; exit 6`, {});
+    const pid = await exec(host, `while [ ! -e ${go} ] && [ -d ${keeper.directory} ]; do sleep 0.02; done; exit 6`, {});
     await until(() => keeper.stderr.includes('asleep'));
     writeFileSync(go, '');
     await asleep(keeper);
@@ -153,7 +153,7 @@ describe('what a program has left in the background', () => {
     const host = await keeper.connect();
     const [go, done] = [join(keeper.directory, 'go'), join(keeper.directory, 'done')];
     // More than a pipe holds, again and again: it would wait for ever, or be ended by SIGPIPE, if nobody read.
-    const service = `(trap '' HUP; while [ ! -e ${go} ]; do head -c 100000 /dev/zero || exit 1; sleep 0.02; done; echo $? > ${done}) &`;
+    const service = `(trap '' HUP; while [ ! -e ${go} ] && [ -d ${keeper.directory} ]; do head -c 100000 /dev/zero || exit 1; sleep 0.02; done; echo $? > ${done}) &`;
     const pid = await exec(host, `${service} echo started`);
     expect(await ended(host, pid)).toMatchObject({ exitcode: 0 });
 
@@ -178,7 +178,7 @@ describe('pipes that are left in the background', () => {
     const before = openOf(keeper);
     for (const [index, killed] of [false, true].entries()) {
       const go = join(keeper.directory, `go.${index}`);
-      const pid = await exec(host, `(while [ ! -e ${go} ]; do sleep 0.02; done) & echo started`);
+      const pid = await exec(host, `(while [ ! -e ${go} ] && [ -d ${keeper.directory} ]; do sleep 0.02; done) & echo started`);
       await ended(host, pid);
       // The two records of the output of each program stay; and two pipes.
       const records = 2 * (index + 1);
