@@ -181,6 +181,16 @@ describe('memory blocks', () => {
     expect(writeAttribute.mock.calls.map(([path, text]) => [path.slice(guest.root.length), text])).toEqual([['/sys/devices/system/memory/memory2/state', 'online_movable']]);
   });
 
+  it.each([[2n, true, 'online_movable'], [10n, false, 'offline']] as const)('a block that somebody else switches at the same moment is switched: %s', async (block, online, state) => {
+    using guest = layOut(memory);
+    const second: WriteAttribute = async (path) => {
+      await write(path, `${state}\n`);
+      throw posixError('EINVAL', { syscall: 'write' });
+    };
+
+    expect(await blocksOf(guest, second).switching.set(block, online)).toEqual({ response: 'success' });
+  });
+
   it('that cannot be switched answer why, with errno', async () => {
     using guest = layOut(memory);
     const { switching } = blocksOf(guest, refuse);
