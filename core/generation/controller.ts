@@ -99,7 +99,8 @@ export class GenerationController {
   requestCame(): void {
     this.#watch?.look?.();
     if (this.#context.settings.limitMs === 0) return;
-    const suspected = this.#standstill.isSuspected();
+    // A snapshot is taken while everything is frozen, mostly, and right behind the request that froze it.
+    const suspected = this.#standstill.isSuspected(this.#context.freeze?.isFrozen === true);
     if (suspected === false) return;
     this.#check('request', async () => (suspected === true || (await suspected())) && this.#standstill.hasBeen());
   }

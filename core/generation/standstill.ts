@@ -68,14 +68,15 @@ export class Standstill {
 
   /**
    * Before a request is answered: whether a look at all clocks is due, or how that is found out where it takes longer. Costs next to
-   * nothing while requests come one after the other, and after a pause one look at the clock of the last time. Never throws or rejects.
+   * nothing while requests come one after the other, and after a pause, or always where that is asked for, one look at the clock of the last
+   * time. Never throws or rejects.
    */
-  isSuspected(): boolean | (() => Promise<boolean>) {
+  isSuspected(always: boolean): boolean | (() => Promise<boolean>) {
     const best = this.#best;
     if (best === undefined) return false;
     const now = this.#clock.monotonic();
     const isQuick = best.glance !== undefined && !this.#isSlow;
-    if (now - this.#lookedAt < (isQuick ? pause : longPause)) return false;
+    if (!always && now - this.#lookedAt < (isQuick ? pause : longPause)) return false;
     this.#lookedAt = now;
     try {
       const reading = isQuick ? best.glance?.() : undefined;

@@ -71,6 +71,18 @@ describe('a request that is in the port already when the guest goes on', () => {
     expect(await ask('guest-get-time')).toBe(at(hour + 10));
   });
 
+  it.each([['the hypervisor\'s clock', {}], ['a hardware clock', rtcAlone]])('is, by %s, however short a time ago the guest was frozen for its snapshot', async (_, machineOptions) => {
+    const { machine, ask } = await restoredGuest({ machine: machineOptions });
+    await ask('guest-fsfreeze-freeze');
+    const before = machine.clock.now();
+
+    machine.clock.standStill(hour);
+
+    expect(await ask('guest-ping')).toEqual({});
+    expect(machine.clock.now()).toBe(before + BigInt(hour) * nsPerMs);
+    expect(machine.fileSystems.frozen).not.toEqual([]);
+  });
+
   it('counts once where the kernel says it afterwards', async () => {
     const { machine, ask, report } = await restoredGuest({ machine: { generationHooks: [{ name: 'id' }] } });
     await machine.clock.advance(20);
