@@ -30,6 +30,11 @@ export class GuestShell {
     return new GuestShell(line);
   }
 
+  /** Of a guest that goes on from a snapshot in which its shell was up. */
+  static async resumed(path: string): Promise<GuestShell> {
+    return new GuestShell(await LineSocket.connect(path));
+  }
+
   /** Resolves once the guest takes commands again after it has gone down. */
   async rebooted(within: number): Promise<void> {
     for (const deadline = performance.now() + within; ; ) {

@@ -24,9 +24,10 @@ const packages = [
   'cpio',
   'kmod',
   'python3',
+  'faketime',
 ] as const;
 
-const programs = ['qemu-system-x86_64', 'qemu-img', 'libvirtd', 'virsh', 'busybox', 'mmdebstrap', 'mke2fs', 'cpio', 'depmod', 'python3'] as const;
+const programs = ['qemu-system-x86_64', 'qemu-img', 'libvirtd', 'virsh', 'busybox', 'mmdebstrap', 'mke2fs', 'cpio', 'depmod', 'python3', 'faketime'] as const;
 
 const has = (program: string): boolean => spawnSync('sh', ['-c', `PATH=$PATH:/usr/sbin:/sbin command -v ${program}`]).status === 0;
 

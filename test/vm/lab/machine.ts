@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { baseImage, type Kind } from './base-image.ts';
@@ -22,6 +22,14 @@ export interface MachineOptions {
   readonly kind?: Kind;
 }
 
+/** How a guest goes on from a snapshot. */
+export interface RestoreOptions {
+  /** Arguments of QEMU instead of the `devices` that it was booted with: the same devices, another GUID. */
+  readonly devices: readonly string[];
+  /** By how many seconds the host's wall clock is ahead of what it is; its other clocks are not. */
+  readonly ahead: number;
+}
+
 /** Emulated, and perhaps beside other work. */
 export const BOOT_WITHIN = 600_000;
 
@@ -39,9 +47,11 @@ export class Machine {
   readonly qmp: Qmp;
   readonly shell: GuestShell;
   readonly #process: ChildProcess;
+  readonly #words: (devices: readonly string[]) => Promise<readonly string[]>;
   readonly #hosts = new Set<LineSocket>();
 
-  private constructor(directory: string, process: ChildProcess, qmp: Qmp, shell: GuestShell) {
+  private constructor(directory: string, process: ChildProcess, qmp: Qmp, shell: GuestShell, words: (devices: readonly string[]) => Promise<readonly string[]>) {
+    this.#words = words;
     this.directory = directory;
     this.qmp = qmp;
     this.shell = shell;
@@ -54,11 +64,9 @@ export class Machine {
     const directory = mkdtempSync(join(tmpdir(), 'concierge-vm-'));
     await run('qemu-img', ['create', '-q', '-f', 'qcow2', '-b', image.disk, '-F', 'qcow2', join(directory, 'root.qcow2')]);
     const payload = options.payload === undefined ? [] : await payloadDisk(options.payload, directory);
-    // Whatever becomes of the tests, the machine does not outlive them.
-    const words = await ofHost('qemu-system-x86_64', ...machineArguments(directory, image, options), ...payload, ...(options.devices ?? []));
-    const qemu = spawn('setpriv', ['--pdeathsig', 'KILL', ...words], {
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
+    const words = (devices: readonly string[]): Promise<readonly string[]> =>
+      ofHost('qemu-system-x86_64', ...machineArguments(directory, image, options), ...payload, ...devices);
+    const qemu = started(await words(options.devices ?? []));
     const ended = once(qemu, 'exit').then(([status]) => {
       throw new Error(`QEMU has ended with ${String(status)}`);
     });
@@ -66,7 +74,7 @@ export class Machine {
     try {
       const qmp = await Promise.race([Qmp.connect(join(directory, 'qmp.sock')), ended]);
       const shell = await Promise.race([GuestShell.connect(join(directory, 'shell.sock'), BOOT_WITHIN), ended]);
-      const machine = new Machine(directory, qemu, qmp, shell);
+      const machine = new Machine(directory, qemu, qmp, shell, words);
       if (payload.length > 0) {
         await shell.run('mkdir -p /payload && udevadm settle && mount -o ro /dev/disk/by-id/virtio-payload /payload');
       }
@@ -76,6 +84,21 @@ export class Machine {
       qemu.kill('SIGKILL');
       throw new Error(`the machine did not boot: ${String(error)}\n${consoleText(directory).slice(-4000)}`, { cause: error });
     }
+  }
+
+  /** Takes a snapshot of the running guest, and keeps it in its disk. */
+  async save(name: string): Promise<void> {
+    const said = await this.qmp.execute('human-monitor-command', { 'command-line': `savevm ${name}` });
+    if (said !== '') throw new Error(`savevm: ${String(said)}`);
+  }
+
+  /** Ends this one. Resolves to the guest of the snapshot in another process of QEMU, which stands still until it is told to `cont`. */
+  async restored(name: string, { devices, ahead }: RestoreOptions): Promise<Machine> {
+    await this.#end();
+    const qemu = started([...(await this.#words(devices)), '-loadvm', name, '-S'], await clockAhead(this.directory, ahead));
+    const qmp = await Qmp.connect(join(this.directory, 'qmp.sock'));
+    const shell = await GuestShell.resumed(join(this.directory, 'shell.sock'));
+    return new Machine(this.directory, qemu, qmp, shell, this.#words);
   }
 
   /** The host's end of the agent's virtio-serial port. QEMU takes one connection at a time: the one before is closed. */
@@ -106,14 +129,29 @@ export class Machine {
   }
 
   async destroy(): Promise<void> {
-    this.shell.close();
-    this.qmp.close();
-    if (this.#process.exitCode === null) {
-      this.#process.kill('SIGKILL');
-      await once(this.#process, 'exit');
-    }
+    await this.#end();
     rmSync(this.directory, { recursive: true });
   }
+
+  async #end(): Promise<void> {
+    this.leave();
+    this.shell.close();
+    this.qmp.close();
+    if (this.#process.exitCode !== null) return;
+    this.#process.kill('SIGKILL');
+    await once(this.#process, 'exit');
+  }
+}
+
+/** Whatever becomes of the tests, the machine does not outlive them. */
+const started = (words: readonly string[], env: NodeJS.ProcessEnv = {}): ChildProcess =>
+  spawn('setpriv', ['--pdeathsig', 'KILL', ...words], { stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, ...env } });
+
+/** In the machine's folder, for QEMU may be in a chroot. */
+async function clockAhead(directory: string, seconds: number): Promise<NodeJS.ProcessEnv> {
+  const library = join(directory, 'faketime.so');
+  copyFileSync((await run('sh', ['-c', 'ls /usr/lib/*/faketime/libfaketimeMT.so.1'])).trim(), library);
+  return { LD_PRELOAD: library, FAKETIME: `+${seconds}s`, FAKETIME_DONT_FAKE_MONOTONIC: '1', DONT_FAKE_MONOTONIC: '1' };
 }
 
 async function note({ qmp, shell }: Machine): Promise<void> {
