@@ -22,8 +22,6 @@ export interface GuardOptions {
 
 type State =
   | { readonly kind: 'header' }
-  /** Of a sparse file of GNU's older kind: its map goes on behind the header. */
-  | { readonly kind: 'map'; readonly size: number; readonly passes: boolean }
   /** Of a member, or of attributes that are looked at and kept. `left` includes what fills the last block up. */
   | { readonly kind: 'data'; readonly left: number; readonly passes: boolean }
   | { readonly kind: 'attributes'; readonly type: string; readonly size: number; readonly left: number }
@@ -43,7 +41,8 @@ export class TarGuard extends Transform {
   #held: Buffer[] = [];
   #heldBytes = 0;
   #extension: Extension = {};
-  readonly #links = new Set<string>();
+  /** By name, what they lead to. */
+  readonly #links = new Map<string, string>();
   readonly #missing = new Set<string>();
 
   constructor(options: GuardOptions) {
@@ -90,10 +89,7 @@ export class TarGuard extends Transform {
     }
     if (bytes.length < BLOCK) return 0;
     const block = bytes.subarray(0, BLOCK);
-    if (state.kind === 'map') {
-      if (state.passes) this.push(Buffer.from(block));
-      if (block[504] === 0) this.#data(state.size, state.passes);
-    } else this.#header(block);
+    this.#header(block);
     return BLOCK;
   }
 
@@ -121,8 +117,7 @@ export class TarGuard extends Transform {
     this.#held = [];
     this.#heldBytes = 0;
     this.#extension = {};
-    if (member.type === 'S' && block[482] !== 0) this.#state = { kind: 'map', size: member.size, passes };
-    else this.#data(member.size, passes);
+    this.#data(member.size, passes);
   }
 
   #hold(bytes: Buffer): void {
@@ -135,6 +130,9 @@ export class TarGuard extends Transform {
   }
 
   #attributes(type: string, bytes: Buffer): void {
+    const { name, link, pax } = this.#extension;
+    // Some programs take the first, some the last, and some know one kind alone.
+    if (pax !== undefined || (type === 'L' && name !== undefined) || (type === 'K' && link !== undefined) || (type === 'x' && (name ?? link) !== undefined)) throw new Error('the archive has attributes of a member twice');
     if (type === 'L') this.#extension = { ...this.#extension, name: textOf(bytes) };
     else if (type === 'K') this.#extension = { ...this.#extension, link: textOf(bytes) };
     else {
@@ -145,29 +143,38 @@ export class TarGuard extends Transform {
   }
 
   /** Whether a member is let through. @throws Error for what makes the archive one that nobody should unpack */
-  #judge({ names, name, link, type }: Member): boolean {
-    for (const one of names) inside(one);
+  #judge({ names, name, links, link, type }: Member): boolean {
+    for (const one of names) this.#demandFree(inside(one), one);
     const parts = inside(name);
     const path = parts.join('/');
+    if (type === '3' || type === '4') return this.#options.devices || this.#leaveOut(path, name, 'it is a device');
+    if (type === '1') {
+      const target = inside(link);
+      for (const one of links) this.#demandFree(inside(one).slice(0, -1), one);
+      const same = target.join('/');
+      if (this.#missing.has(same)) return this.#leaveOut(path, name, `it is the same as ${shown(link)}`);
+      // A link at another place leads elsewhere.
+      const to = this.#links.get(same);
+      return to === undefined || this.#isLink(parts, name, [to]);
+    }
+    return type !== '2' || this.#isLink(parts, name, links);
+  }
+
+  /** @throws Error for a place that is a link of the archive, or behind one */
+  #demandFree(parts: readonly string[], name: string): void {
     for (let count = 1; count <= parts.length; count += 1) {
       if (this.#links.has(parts.slice(0, count).join('/'))) throw new Error(`the archive has ${shown(name)} behind a link of its own`);
     }
-    if (type === '3' || type === '4') return this.#options.devices || this.#leaveOut(path, name, 'it is a device');
-    if (type === '1') {
-      const target = inside(link).join('/');
-      if (this.#missing.has(target)) return this.#leaveOut(path, name, `it is the same as ${shown(link)}`);
-      if (this.#links.has(target)) this.#note(path);
-      return true;
-    }
-    if (type !== '2') return true;
-    if (!this.#options.anyLinks && leadsOut(parts, link)) return this.#leaveOut(path, name, `it is a link that leads out of the folder, to ${shown(link)}`);
-    this.#note(path);
-    return true;
   }
 
-  #note(path: string): void {
+  /** Whether it is let through. @param targets all that some program may take for what it leads to */
+  #isLink(parts: readonly string[], name: string, targets: readonly string[]): boolean {
+    const path = parts.join('/');
+    const out = this.#options.anyLinks ? undefined : targets.find((target) => leadsOut(parts, target));
+    if (out !== undefined) return this.#leaveOut(path, name, `it is a link that leads out of the folder, to ${shown(out)}`);
     if (this.#links.size >= MOST_LINKS) throw new Error(`the archive has more than ${MOST_LINKS} links`);
-    this.#links.add(path);
+    this.#links.set(path, targets[0] ?? '');
+    return true;
   }
 
   #leaveOut(path: string, name: string, why: string): false {

@@ -15,28 +15,43 @@ export interface Member {
   /** All that some program may take for its name. */
   readonly names: readonly string[];
   readonly link: string;
+  /** All that some program may take for what it leads to. */
+  readonly links: readonly string[];
   /** Bytes of data behind its header. */
   readonly size: number;
 }
 
-/** Files, also sparse ones, links, devices, directories, FIFOs. */
-const known = '01234567S';
+/**
+ * Files, links, devices, directories, FIFOs. GNU's older kind of sparse files is not: where its map ends and the next header begins depends on
+ * what is in the map (GNU tar stops at the first empty entry), and nobody who is asked here writes it.
+ */
+const known = '01234567';
+
+/** The largest size that a header has room for in octal digits: more stands in attributes alone. */
+const LARGEST_OCTAL = 8 ** 11 - 1;
 
 /** @throws Error for what is no header, or may be read in two ways */
 export function memberOf(block: Buffer, { name: long, link: longLink, pax }: Extension): Member {
   checkSum(block);
   const given = block[156] === 0 ? '0' : String.fromCharCode(block[156] ?? 0);
-  const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? textOf(block.subarray(345, 500)) : '';
+  const isPosix = block.toString('latin1', 257, 263) === 'ustar\0';
+  const prefix = textOf(block.subarray(345, 500));
+  // Some programs would take it for a part of the name.
+  if (!isPosix && prefix !== '') throw new Error('the archive has a name that may be read in two ways');
   const own = `${prefix === '' ? '' : `${prefix}/`}${textOf(block.subarray(0, 100))}`;
   const candidates = [pax?.get('GNU.sparse.name'), pax?.get('path'), long, own].filter((one) => one !== undefined);
   const name = candidates[0] ?? own;
   if (!known.includes(given)) throw new Error(`the archive has a member of an unknown kind, '${given}'`);
   // Before there was a kind for it, a directory was a file whose name has a slash at its end.
   const type = given === '0' && name.endsWith('/') ? '5' : given;
-  const size = paxSize(pax) ?? sizeOf(block);
+  const plain = sizeOf(block);
+  const size = paxSize(pax) ?? plain;
+  // A program that knows no such attributes would find a header where others find data.
+  if (size !== plain && size <= LARGEST_OCTAL) throw new Error('the archive has a member of two sizes');
   if (size !== 0 && '123456'.includes(type)) throw new Error('the archive has data where there can be none');
   if (name === '') throw new Error('the archive has a member without a name');
-  return { type, name, names: candidates, link: pax?.get('linkpath') ?? longLink ?? textOf(block.subarray(157, 257)), size };
+  const links = [pax?.get('linkpath'), longLink, textOf(block.subarray(157, 257))].filter((one) => one !== undefined);
+  return { type, name, names: candidates, link: links[0] ?? '', links, size };
 }
 
 /** @throws Error */
