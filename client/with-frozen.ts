@@ -108,6 +108,7 @@ class Hold {
     const count = await this.#freeze();
     let result: T;
     try {
+      if (count < 0n) throw new ClientError('garbage', `the agent says that it has frozen ${count} file systems`);
       this.#deadline = count > 0n ? await this.#deadlineNow() : undefined;
       result = await this.#unlessGivenUp(work({ count, check: () => this.#check(), signal: this.#gaveUp }));
       // Nothing that can be frozen: then there is no hold to lose.

@@ -58,7 +58,7 @@ export function libvirtPlace(uri: string, readOnly: boolean, { environment }: Ur
   const isNamed = socket !== null;
   if (!isRemote) return { name, sockets, isNamed };
   const [, user, host = '', port] = /^(?:(.+)@)?(\[[^\]]*\]|[^:]*)(?::(\d+))?$/.exec(authority) ?? [];
-  if (host === '' || host.startsWith('-')) throw wrong(uri, `'${authority}' is no host`);
+  if (!/^(\[[\da-f:.%][\w:.%-]*\]|[^-[\]].*)$/i.test(host)) throw wrong(uri, `'${authority}' is no host`);
   const shellWords = [...sockets, parameters.get('netcat') ?? '', name];
   // These become words of a script that a shell of the other host reads.
   for (const word of shellWords) if (!/^[\w./:@%+,-]*$/.test(word)) throw wrong(uri, `'${word}' cannot be passed on to another host`);
@@ -67,10 +67,18 @@ export function libvirtPlace(uri: string, readOnly: boolean, { environment }: Ur
     name, sockets, isNamed,
     ssh: {
       host: host.replace(/^\[(.*)\]$/, '$1'),
-      ...optional('user', user === undefined ? undefined : decodeURIComponent(user)), ...optional('port', port),
+      ...optional('user', user === undefined ? undefined : decoded(user, uri)), ...optional('port', port),
       ...optional('command', parameters.get('command')), ...optional('keyFile', parameters.get('keyfile')), ...optional('netcat', parameters.get('netcat')),
     },
   };
+}
+
+function decoded(text: string, uri: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    throw wrong(uri, `'${text}' has a % that stands for no byte`);
+  }
 }
 
 /** As libvirt has it: of the login, or of the home directory where there is none. */

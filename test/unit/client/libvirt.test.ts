@@ -175,6 +175,8 @@ describe('a daemon that nobody can reach', () => {
     ['qemu+tls://host/system', 'the transport tls is not supported: use qemu+ssh://host/system'],
     ['qemu+ssh:///system', 'it lacks the host'],
     ['qemu+ssh://-oProxyCommand=x/system', "'-oProxyCommand=x' is no host"],
+    ['qemu+ssh://[-oProxyCommand=x]/system', "'[-oProxyCommand=x]' is no host"],
+    ['qemu+ssh://%zz@host/system', "'%zz' has a % that stands for no byte"],
     ['qemu://host/system', 'for another host write qemu+ssh://host/system'],
     ['nonsense', 'it has the form qemu:///system or qemu+ssh://HOST/system'],
     ['qemu:///system?sockte=/x', "there is no parameter 'sockte'"],
