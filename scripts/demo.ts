@@ -84,5 +84,5 @@ await freeze(guest, client);
 await forget(guest, client);
 await die(guest, client);
 await say('That was the fake guest. To talk to one over a socket:');
-show('bin/concierge-ga --backend fake -m unix-listen -p /tmp/guest.sock -t run &\nbin/concierge-ctl --socket /tmp/guest.sock shell');
+show('bin/concierge-ga --backend fake -m unix-listen -p /tmp/guest.sock -t "$(mktemp -d)" &\nbin/concierge-ctl --socket /tmp/guest.sock shell');
 await guest.stop();

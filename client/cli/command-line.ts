@@ -39,38 +39,42 @@ export function readCommandLine(given: readonly string[], flagsOf: (subcommand: 
   const flags = new Map<string, string>();
   const words: string[] = [];
   let subcommand: string | undefined;
-  for (let at = 0; at < given.length; at += 1) {
-    const word = given[at] ?? '';
-    if (word === '--') {
-      words.push(...given.slice(at + 1));
-      break;
+  try {
+    for (let at = 0; at < given.length; at += 1) {
+      const word = given[at] ?? '';
+      if (word === '--') {
+        words.push(...given.slice(at + 1));
+        break;
+      }
+      const own = subcommand === undefined ? [] : flagsOf(subcommand);
+      if (words.length === 0 && /^-[a-zA-Z]/.test(word) && own.some(({ letter }) => letter !== undefined)) {
+        at = readLetters(word, given, at, own, flags);
+        continue;
+      }
+      if (word === '-h' && subcommand !== 'exec') {
+        flags.set('help', '');
+        continue;
+      }
+      if (!word.startsWith('--')) {
+        if (subcommand === undefined) subcommand = word;
+        else words.push(word);
+        continue;
+      }
+      const [, name = '', attached] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
+      // A subcommand may have its own meaning for a flag.
+      const syntax = [...own, ...globalFlags].find((flag) => flag.name === name);
+      if (syntax === undefined) throw new UsageError(`there is no flag --${name}${subcommand === undefined ? '' : ` of ${subcommand}`}`);
+      if (syntax.placeholder === undefined) {
+        if (attached !== undefined) throw new UsageError(`--${name} takes no value`);
+        flags.set(name, '');
+        continue;
+      }
+      const value = attached ?? given[(at += 1)];
+      if (value === undefined) throw new UsageError(`--${name} needs a value: ${syntax.placeholder}`);
+      setValue(flags, syntax, value);
     }
-    const own = subcommand === undefined ? [] : flagsOf(subcommand);
-    if (words.length === 0 && /^-[a-zA-Z]/.test(word) && own.some(({ letter }) => letter !== undefined)) {
-      at = readLetters(word, given, at, own, flags);
-      continue;
-    }
-    if (word === '-h' && subcommand !== 'exec') {
-      flags.set('help', '');
-      continue;
-    }
-    if (!word.startsWith('--')) {
-      if (subcommand === undefined) subcommand = word;
-      else words.push(word);
-      continue;
-    }
-    const [, name = '', attached] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
-    // A subcommand may have its own meaning for a flag.
-    const syntax = [...own, ...globalFlags].find((flag) => flag.name === name);
-    if (syntax === undefined) throw new UsageError(`there is no flag --${name}${subcommand === undefined ? '' : ` of ${subcommand}`}`);
-    if (syntax.placeholder === undefined) {
-      if (attached !== undefined) throw new UsageError(`--${name} takes no value`);
-      flags.set(name, '');
-      continue;
-    }
-    const value = attached ?? given[(at += 1)];
-    if (value === undefined) throw new UsageError(`--${name} needs a value: ${syntax.placeholder}`);
-    setValue(flags, syntax, value);
+  } catch (error) {
+    throw UsageError.of(error, subcommand);
   }
   return { subcommand, words, flags };
 }

@@ -13,6 +13,7 @@ import { ClientError } from '../client-error.ts';
 import type { GuestClient } from '../guest-client.ts';
 import type { GuestProcess } from '../guest-process.ts';
 import { spawn } from '../spawn.ts';
+import { onPath } from './on-path.ts';
 import { TarGuard } from './tar-guard.ts';
 import type { SubcommandContext } from './terminal.ts';
 
@@ -61,7 +62,7 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
   if (await isThere(place)) throw new Error(`${place} is there already`);
   const [there] = await Promise.all([kindInGuest(client), kindHere()]);
   const temporary = join(dirname(place), `.${basename(place).slice(0, 200)}.${randomBytes(6).toString('hex')}`);
-  await mkdir(temporary, { mode: 0o700 });
+  await onPath(place, 'written', mkdir(temporary, { mode: 0o700 }));
   let isWhole = true;
   try {
     const guest = spawn(client, 'tar', ['-c', ...(there === 'GNU' ? ['--format=posix', '--sparse'] : []), '-f', '-', '-C', path, '.'], { stdio: ['ignore', 'pipe', 'pipe'] });

@@ -21,6 +21,6 @@ export function subcommandNamed(subcommands: readonly SubcommandEntry[], given: 
 export function subcommandOf(subcommands: readonly SubcommandEntry[], { subcommand, words }: CommandLine): SubcommandEntry {
   const entry = subcommandNamed(subcommands, subcommand);
   const tooMany = words[entry.words ?? 0];
-  if (tooMany !== undefined) throw new UsageError(`'${tooMany}' is one word too many: ${entry.name} takes ${entry.usage === '' ? 'none' : entry.usage}`);
+  if (tooMany !== undefined) throw new UsageError(`'${tooMany}' is one word too many: ${entry.name} takes ${entry.usage === '' ? 'none' : entry.usage}`, entry.name);
   return entry;
 }

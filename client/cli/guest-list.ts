@@ -97,7 +97,7 @@ export function chosen(list: GuestList, patterns: string, places: readonly strin
   for (const pattern of patterns.split(',')) {
     if (names.some((name) => matches(pattern, name))) continue;
     const meant = closestName(pattern, names);
-    throw new UsageError(`no guest is named ${pattern}${meant === undefined ? '' : `; did you mean ${meant}?`}`);
+    throw new UsageError(`no guest is named ${pattern}${meant === undefined ? '' : `; did you mean ${meant}?`} ('concierge-ctl guests' prints the names)`);
   }
   return new Map([...list].filter(([name]) => matches(patterns, name)));
 }

@@ -9,7 +9,7 @@ import { subcommands } from './subcommands.ts';
 import { statusOfError } from './status-of-error.ts';
 import { pairs, table, type Column } from './table.ts';
 import { targetsOf } from './targets.ts';
-import type { SubcommandEntry, Terminal } from './terminal.ts';
+import type { RunSubcommand, SubcommandEntry, Terminal } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface ProgramOptions extends Terminal {
@@ -39,13 +39,21 @@ export async function runProgram(options: ProgramOptions): Promise<number> {
     return await obey(subcommandOf(subcommands, line), line, options);
   } catch (error) {
     const message = messageOf(error);
-    stderr.write(`concierge-ctl: ${harmless(message)}${error instanceof UsageError ? " (try 'concierge-ctl --help')" : ''}\n`);
+    const about = error instanceof UsageError && subcommands.some(({ name }) => name === error.about) ? `${error.about} ` : '';
+    stderr.write(`concierge-ctl: ${harmless(message)}${error instanceof UsageError ? ` (try 'concierge-ctl ${about}--help')` : ''}\n`);
     return statusOfError(error);
   }
 }
 
 async function obey(entry: SubcommandEntry, line: CommandLine, options: ProgramOptions): Promise<number> {
-  const { run, runTogether } = await entry.load();
+  const { run: carryOut, runTogether } = await entry.load();
+  const run: RunSubcommand = async (given) => {
+    try {
+      return await carryOut(given);
+    } catch (error) {
+      throw UsageError.of(error, entry.name);
+    }
+  };
   const { stdin, stdout, stderr, isWatched, isScreen = false, isTyped = false, signals = process, environment } = options;
   const print = (text: string): void => void stdout.write(harmlessLines(text));
   const context = {

@@ -32,7 +32,7 @@ export const subcommands: readonly SubcommandEntry[] = [
     ],
     words: Infinity, many: 'together', load: () => import('./subcommands/frozen.ts'),
   },
-  { name: 'thaw', usage: '', summary: 'Thaws them.', flags: [], many: 'each', load: () => import('./subcommands/thaw.ts') },
+  { name: 'thaw', usage: '', summary: 'Thaws every frozen file system.', flags: [], many: 'each', load: () => import('./subcommands/thaw.ts') },
   { name: 'status', usage: '', summary: 'Whether the guest is frozen, and what the last freeze did.', flags: [], many: 'each', load: () => import('./subcommands/status.ts') },
   {
     name: 'trim', usage: '[--minimum BYTES]', summary: 'Discards unused blocks of every file system.',
@@ -75,8 +75,8 @@ export const subcommands: readonly SubcommandEntry[] = [
     words: 1, load: () => import('./subcommands/logs.ts'),
   },
   {
-    name: 'cp', usage: 'guest:PATH PATH | PATH guest:PATH', summary: 'Copies a file or, with -r, a folder out of the guest or into it; - is standard output or input.',
-    details: 'A file here gets its name when all of it is there. One that is replaced keeps its mode and is asked about where somebody can be asked.\nThe protocol knows nothing of the mode of a file in the guest.\nWith -r a folder appears when all of it is there, with owners (as root), modes, times, links and holes: both sides need tar. Links that lead out of\na folder of the guest and device files are left out; exit status 1 says that something was.',
+    name: 'cp', usage: '[-r] guest:PATH PATH | [-r] PATH guest:PATH', summary: 'Copies a file or, with -r, a folder out of the guest or into it; - is standard output or input.',
+    details: 'A file here gets its name when all of it is there. One that is replaced keeps its mode and is asked about where somebody can be asked.\nThe protocol knows nothing of the mode of a file in the guest.\nWith -r a folder appears when all of it is there, with owners (as root), modes, times, links and holes: both sides need tar. It goes into a folder\nthat is there, under its own name, and replaces nothing. Links that lead out of a folder of the guest and device files are left out; exit status 1\nsays that something was.',
     flags: [
       { name: 'mode', placeholder: 'OCTAL', doc: 'Mode of the file here, such as 600.' },
       { name: 'force', doc: 'Replace a file here without asking.' },

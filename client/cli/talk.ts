@@ -79,6 +79,7 @@ export async function talk(child: GuestProcess, context: SubcommandContext, { ha
     if (hasInput && child.stdin !== null) stopInput = passOn(stdin, child.stdin, isRaw ? () => leave(NOT_RUN) : undefined);
     const status = await promise;
     if (error !== undefined) tell(`concierge-ctl: ${messageOf(error)}`);
+    else if (child.timedOut) tell('concierge-ctl: the program was ended by its time limit');
     return status;
   } finally {
     raw?.[Symbol.dispose]();

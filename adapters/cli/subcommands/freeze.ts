@@ -56,7 +56,8 @@ function asText(plan: FreezePlan, hooks: readonly Hook[]): string {
   return [...(frozen.length === 0 ? [whyNothing(plan)] : []), ...filled].join('\n');
 }
 
-function whyNothing({ leftOut }: FreezePlan): string {
+function whyNothing({ leftOut, unmatched }: FreezePlan): string {
+  if (leftOut.length === 0 && unmatched.length > 0) return `Nothing would be frozen: ${unmatched.length === 1 ? 'what is named is no mount point' : 'what is named are no mount points'}.\n`;
   if (leftOut.length === 0) return 'Nothing would be frozen: nothing is mounted that could be.\n';
   const hidden = leftOut.filter((one) => !isDisk(one)).length;
   const listed = hidden === 0 ? '' : `; ${hidden === leftOut.length ? 'they' : `${hidden} of them`} keep nothing on a disk and are listed with --json alone`;

@@ -136,7 +136,7 @@ async function lookAt({ fileSystem, processes }: Backend, schema: CommandSchema,
       throw AgentError.failed('only looked at');
     });
   } catch (error) {
-    if (file === undefined) throw error;
+    if (file === undefined) throw AgentError.failed(`the file '${path}' could not be opened: ${messageOf(error)}`);
   }
   return { ...known, file: file as NonNullable<Facts['file']> };
 }

@@ -92,7 +92,7 @@ async function download(context: SubcommandContext, path: string, to: string, si
   // A guest that says for ever that there is more must not keep a script for ever.
   const timeout = flags.get('timeout');
   const silentMs = timeout === undefined ? 5_000 : Number(timeout) * 1000;
-  const pieces = piecesOf(client, path, { signal, ...(silentMs > 0 ? { silentMs } : {}) });
+  const pieces = hintingAtFolders(piecesOf(client, path, { signal, ...(silentMs > 0 ? { silentMs } : {}) }));
   if (to === '-') return { size, run: (moved) => toStream(pieces, stdout, isScreen, moved) };
   // Nothing is truncated here before the guest has opened the file and read from it.
   const first = await pieces.next();
@@ -105,6 +105,16 @@ async function download(context: SubcommandContext, path: string, to: string, si
     throw error;
   }
   return { size, run: (moved) => toFile(first, pieces, sink, to, moved) };
+}
+
+/** Agents pass on what read(2) says of a folder. */
+async function* hintingAtFolders(pieces: AsyncGenerator<FilePiece, void, void>): AsyncGenerator<FilePiece, void, void> {
+  try {
+    yield* pieces;
+  } catch (error) {
+    if (!ClientError.is(error) || error.kind !== 'refused' || !error.message.endsWith(': Is a directory')) throw error;
+    throw new ClientError('refused', `${error.message}: say -r to copy all that is in it`, { cause: error });
+  }
 }
 
 async function toFile(first: IteratorResult<FilePiece, void>, pieces: AsyncGenerator<FilePiece, void, void>, sink: FileToBe, to: string, moved: Moved): Promise<void> {

@@ -116,7 +116,7 @@ const parts: readonly ((metrics: OpenMetrics, labels: Labels, client: GuestClien
   },
   async (metrics, labels, client) => {
     const load = await client.execute('guest-get-load');
-    for (const [minutes, value] of [['1', load.load1m], ['5', load.load5m], ['15', load.load15m]] as const) metrics.gauge(`concierge_guest_load${minutes}`, `Load over ${minutes} minutes.`, labels, value);
+    for (const [minutes, value] of [['1', load.load1m], ['5', load.load5m], ['15', load.load15m]] as const) metrics.gauge(`concierge_guest_load${minutes}`, `Load over ${minutes} ${minutes === '1' ? 'minute' : 'minutes'}.`, labels, value);
   },
   async (metrics, labels, client) => {
     for (const { cpu, type: _type, ...modes } of upTo(await client.execute('guest-get-cpustats'))) {

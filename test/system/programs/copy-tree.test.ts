@@ -90,6 +90,14 @@ describe.skipIf(platform() !== 'linux')('a folder that is copied with all that i
     expect(readdirSync(join(directory, 'into'))).toEqual(['source']);
   });
 
+  it('says in a sentence that the place for it is missing here', async () => {
+    mkdirSync(join(directory, 'source'));
+
+    expect(await cp('-r', `guest:${join(directory, 'source')}`, join(directory, 'none', 'back'))).toEqual({
+      status: 1, out: '', err: `concierge-ctl: ${join(directory, 'none', 'back')} cannot be written: there is no such file or directory\n`,
+    });
+  });
+
   it('leaves links that lead out of a folder of the guest where they are, unless they are asked for', async () => {
     mkdirSync(join(directory, 'source', 'a'), { recursive: true });
     symlinkSync('/etc/passwd', join(directory, 'source', 'absolute'));

@@ -211,6 +211,13 @@ To be left out:
     expect([err, status]).toEqual(['/usr/sbin/qemu-ga: nothing is mounted at /nowhere\n', 1]);
   });
 
+  it.each([
+    [['/nowhere'], 'what is named is no mount point'],
+    [['/nowhere', '/no'], 'what is named are no mount points'],
+  ])('says that nothing would be frozen of %j, and why', async (mountPoints, why) => {
+    expect((await program(['freeze', '--dry-run', ...mountPoints], { machine })).out).toBe(`Nothing would be frozen: ${why}.\n`);
+  });
+
   it('leaves out what is excluded by the agent’s own options', async () => {
     expect((await program(['freeze', '--dry-run', '--fsfreeze-exclude=/'], { machine })).out).toContain('/ is excluded by configuration');
   });

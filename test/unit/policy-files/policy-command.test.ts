@@ -111,6 +111,7 @@ describe('policy explain', () => {
     [['guest-ping', 'x=y'], "guest-ping has no argument 'x': it has none"],
     [['guest-exec', '{x'], 'the arguments are not JSON'],
     [['guest-exec', 'path=nowhere', 'arg=-p'], "the program 'nowhere' would not be found: No such file or directory"],
+    [['guest-file-open', 'path=/srv/none'], "the file '/srv/none' could not be opened: No such file or directory"],
     [['guest-file-open', 'path=/srv/a', 'mode=x'], "invalid file open mode 'x'"],
     [['guest-file-read', 'handle=x'], "Invalid parameter type for 'handle', expected: integer"],
   ])('%j: %s', async (words, sentence) => {

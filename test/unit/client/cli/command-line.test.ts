@@ -26,7 +26,7 @@ describe('the command line', () => {
 
   it('says what it is and how it is used', async () => {
     expect((await ctl(['--version'])).out).toBe('concierge-ctl 1.2.3\n');
-    expect((await ctl(['--help'])).out).toContain('cp guest:PATH PATH');
+    expect((await ctl(['--help'])).out).toContain('cp [-r] guest:PATH PATH');
   });
 
   it.each([
@@ -64,10 +64,14 @@ describe('the command line', () => {
 
 describe('words', () => {
   it.each([
-    [['thaw', 'now'], "'now' is one word too many: thaw takes none"],
-    [['cp', 'a', 'b', 'c'], "'c' is one word too many: cp takes guest:PATH PATH | PATH guest:PATH"],
+    [['thaw', 'now'], "'now' is one word too many: thaw takes none (try 'concierge-ctl thaw --help')"],
+    [['cp', 'a', 'b', 'c'], "'c' is one word too many: cp takes [-r] guest:PATH PATH | [-r] PATH guest:PATH (try 'concierge-ctl cp --help')"],
     [['thraw'], "there is no 'thraw': there are info, fs,"],
-    [['stauts'], 'did you mean status?'],
+    [['stauts'], "did you mean status? (try 'concierge-ctl --help')"],
+    [['exec', '--nothing', 'x'], "there is no flag --nothing of exec (try 'concierge-ctl exec --help')"],
+    [['kill'], "by its number in 'concierge-ctl ps' (try 'concierge-ctl kill --help')"],
+    [['exce', '--nothing', 'x'], "there is no flag --nothing of exce (try 'concierge-ctl --help')"],
+    [['--nothing', 'fs'], "there is no flag --nothing (try 'concierge-ctl --help')"],
   ])('that nobody asked for, as in %j, are told and not passed over', async (words, message) => {
     expect(await ctl(words)).toMatchObject({ status: 2, err: expect.stringContaining(message) });
   });
@@ -79,9 +83,9 @@ describe('words', () => {
 
 describe('help', () => {
   it.each([
-    [['cp', '--help'], ['Usage: concierge-ctl [OPTIONS] cp guest:PATH PATH', '--mode OCTAL', '--socket PATH']],
+    [['cp', '--help'], ['Usage: concierge-ctl [OPTIONS] cp [-r] guest:PATH PATH', '--mode OCTAL', '--socket PATH']],
     [['help', 'exec'], ['Usage: concierge-ctl [OPTIONS] exec', '--within SECONDS', '124 when it has not ended']],
-    [['thaw', '-h'], ['Usage: concierge-ctl [OPTIONS] thaw']],
+    [['thaw', '-h'], ['Usage: concierge-ctl [OPTIONS] thaw', 'Thaws every frozen file system.']],
   ])('%j is that of the subcommand', async (words, texts) => {
     const { status, out } = await ctl(words);
 

@@ -67,8 +67,8 @@ describe('a list of guests', () => {
   });
 
   it.each([
-    [['--guest', 'wbe1', 'os'], 'no guest is named wbe1; did you mean web1?'],
-    [['--guest', 'x*', 'os'], 'no guest is named x*'],
+    [['--guest', 'wbe1', 'os'], "no guest is named wbe1; did you mean web1? ('concierge-ctl guests' prints the names)"],
+    [['--guest', 'x*', 'os'], "no guest is named x* ('concierge-ctl guests' prints the names)"],
     [['--guest', 'a', '--all', 'os'], 'which guests are meant: --guest or --all?'],
     [['--all', '--socket', '/x', 'os'], 'which guests are meant: those of the list, or that of --socket?'],
     [['--all', '--guests', '/no/such/list', 'os'], 'the list of guests /no/such/list cannot be read: there is none'],

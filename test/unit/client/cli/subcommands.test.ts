@@ -392,6 +392,8 @@ describe('cp', () => {
     ['guest:/data/a', '/no/such/folder/a', 'concierge-ctl: /no/such/folder/a cannot be written: there is no such file or directory\n'],
     ['guest:/data/a', '/etc/hostname/a', 'concierge-ctl: /etc/hostname/a cannot be written: a part of the path is no directory\n'],
     ['/etc/hostname/a', 'guest:/data/', 'concierge-ctl: /etc/hostname/a cannot be read: a part of the path is no directory\n'],
+    ['guest:/data', '/tmp/no-such-place', 'concierge-ctl: /data: failed to read file: Is a directory: say -r to copy all that is in it\n'],
+    ['guest:/data', '-', 'concierge-ctl: /data: failed to read file: Is a directory: say -r to copy all that is in it\n'],
   ])('says in a sentence why %s is not copied to %s', async (from, to, sentence) => {
     expect(await ctl(['cp', from, to], { machine: { files: { '/data/a': 'x' } } })).toMatchObject({ status: 1, err: sentence });
   });

@@ -173,7 +173,7 @@ describe('exec with flags of a conversation', () => {
 
   it('tells the signal that ended it, and that its time was over', async () => {
     expect(await ctl(['exec', '-i', '--', 'program'], withProgram(() => ({ signal: 9 })))).toMatchObject({ status: 137 });
-    expect(await ctl(['exec', '-i', '--within', '0.01', '--', 'sleep', '1000'])).toMatchObject({ status: 124 });
+    expect(await ctl(['exec', '-i', '--within', '0.01', '--', 'sleep', '1000'])).toMatchObject({ status: 124, err: 'concierge-ctl: the program was ended by its time limit\n' });
   });
 
   it.each([
