@@ -122,8 +122,11 @@ async function furtherChannels(channels: ports.Channels, { settings, log, furthe
 }
 
 /** Conditions that this system cannot look at: what they would decide on is refused. */
-function unheld({ rules }: PolicyRules, { fileSystem, processes }: ports.Backend): readonly string[] {
+function unheld({ rules }: PolicyRules, { fileSystem, processes, accounts }: ports.Backend): readonly string[] {
   return [
+    ...(accounts?.groups === undefined && rules.some(({ when }) => when?.userGroups !== undefined)
+      ? ['rules of the policy are about groups of users, and this system cannot tell who is in which: what they would decide on is refused']
+      : []),
     ...(fileSystem?.files !== undefined && fileSystem.files.openAdmitted === undefined && rules.some(({ when }) => when?.files !== undefined)
       ? ['rules of the policy are about files, and this system cannot tell where a file really lies: what they would decide on is refused']
       : []),

@@ -4,8 +4,8 @@ import { AuditNote } from './audit.ts';
 import { hasCapability } from './ports/capabilities.ts';
 import { type Admission, PreparedAnswer, type CommandCatalog, type CommandContext, type CommandHandler } from './commands/command.ts';
 import { AgentError } from './errors/agent-error.ts';
-import { factsOf } from './policy/facts.ts';
-import { type Policy, type Refused, toldToHost, whyRefused } from './policy/policy.ts';
+import { type Facts, factsOf } from './policy/facts.ts';
+import { type Decision, type Policy, type Refused, toldToHost, whyRefused } from './policy/policy.ts';
 import type { Audit, Backend, Clock, Log, Ready } from './ports/index.ts';
 import type { Request } from './protocol/request.ts';
 import type { CommandSchema, ResultOf } from './schema/command.ts';
@@ -75,13 +75,17 @@ export class Dispatcher implements CommandCatalog {
     );
   }
 
+  get #isFrozen(): boolean {
+    return this.#freeze?.isFrozen ?? false;
+  }
+
   /** From now on, for what has not been judged yet. */
   usePolicy(policy: Policy): void {
     this.#policy = policy;
   }
 
   list(channel: string): readonly { readonly schema: CommandSchema; readonly enabled: boolean }[] {
-    const frozen = this.#freeze?.isFrozen ?? false;
+    const frozen = this.#isFrozen;
     return Array.from(this.#handlers.values(), ({ schema }) => ({ schema, enabled: this.#policy.outlook(schema, frozen, channel).kind !== 'refused' }));
   }
 
@@ -105,22 +109,34 @@ export class Dispatcher implements CommandCatalog {
 
   #carryOut(handler: CommandHandler, request: Request, context: CommandContext, caller: Caller, note?: AuditNote): Ready<Outcome> {
     const { schema } = handler;
-    const { kind, verdict } = this.#policy.outlook(schema, this.#freeze?.isFrozen ?? false, context.channel);
+    const { kind, verdict } = this.#policy.outlook(schema, this.#isFrozen, context.channel);
     if (kind === 'refused') throw this.#refusal(schema, verdict, note);
     note?.decidedBy(verdict.rule?.name);
     const args = validateArguments(schema.arguments, request.args);
     note?.given(args);
     // What may be called while frozen is what a host needs to find out and to thaw.
     if (!schema.whileFrozen) demandRoom(context);
-    const result = handler.run(kind === 'depends' ? this.#admit(schema, args, context, note) : context, args, caller);
+    const admitted = kind === 'depends' ? this.#admit(schema, args, context, note) : context;
+    const result = admitted instanceof Promise ? admitted.then((judged) => handler.run(judged, args, caller)) : handler.run(admitted, args, caller);
     return result instanceof Promise ? this.#whenDone(handler, result, context) : outcome(schema, result);
   }
 
   /** Judges the arguments; what is opened for them is judged then, by the policy that is in force now. */
-  #admit(schema: CommandSchema, args: Readonly<Record<string, unknown>>, context: CommandContext, note: AuditNote | undefined): CommandContext {
+  #admit(schema: CommandSchema, args: Readonly<Record<string, unknown>>, context: CommandContext, note: AuditNote | undefined): Ready<CommandContext> {
     const policy = this.#policy;
     const facts = factsOf(schema, args);
     const decision = policy.judge(schema, context.channel, facts);
+    if (decision.kind !== 'unopened' || decision.what !== 'groups') return this.#admitWith(policy, decision, facts, schema, context, note);
+    return groupsOf(context.backend, facts.user as string).then((userGroups) => {
+      // A freeze may have begun meanwhile.
+      const { kind, verdict } = policy.outlook(schema, this.#isFrozen, context.channel);
+      if (kind === 'refused') throw this.#refusal(schema, verdict, note);
+      const known = { ...facts, userGroups };
+      return this.#admitWith(policy, policy.judge(schema, context.channel, known), known, schema, context, note);
+    });
+  }
+
+  #admitWith(policy: Policy, decision: Decision, facts: Facts, schema: CommandSchema, context: CommandContext, note: AuditNote | undefined): CommandContext {
     if (decision.kind === 'refused') throw this.#refusal(schema, decision, note);
     note?.decidedBy(decision.rule?.name);
     if (decision.kind === 'allowed') return context;
@@ -172,6 +188,12 @@ export class Dispatcher implements CommandCatalog {
       },
     );
   }
+}
+
+/** @throws AgentError, as a rejection, where the system cannot tell: then nothing is allowed and nothing refused by them */
+async function groupsOf({ accounts }: Backend, user: string): Promise<readonly string[]> {
+  if (accounts?.groups === undefined) throw AgentError.failed('a rule of the policy is about groups of users, and this system cannot tell who is in which');
+  return accounts.groups.of(user);
 }
 
 function demandRoom({ load }: CommandContext): void {

@@ -11,6 +11,8 @@ export interface UserDescription {
   readonly uid: number;
   readonly gid: number;
   readonly home: string;
+  /** Names of the groups it is in; one of its own name where absent. */
+  readonly groups?: readonly string[];
 }
 
 export interface SetPassword {
@@ -47,6 +49,12 @@ export class FakeAccounts {
         },
       },
       sshKeys: this.#sshKeys(),
+      groups: {
+        of: async (user) => {
+          const { name, groups = [name] } = this.#user(user);
+          return groups;
+        },
+      },
     };
   }
 

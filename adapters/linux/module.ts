@@ -12,6 +12,7 @@ import { linuxNetwork } from './facts/network.ts';
 import { kernelPower } from './power/kernel-power.ts';
 import { linuxPower } from './power/power.ts';
 import { linuxProcesses } from './programs/processes.ts';
+import type { GroupsAddon } from './accounts/groups.ts';
 import type { AccountsAddon } from './accounts/ssh-keys.ts';
 
 export interface LinuxBackendOptions {
@@ -30,7 +31,7 @@ export interface LinuxBackendOptions {
 /** The operating system Linux. @throws failed error where the native addon is missing */
 export function linuxBackend(options: LinuxBackendOptions = {}): Backend {
   const root = (options.root ?? '/').replace(/\/+$/, '');
-  const { usage, disks, diskStatistics, ...facts } = linuxFacts(root, nativeAddon() as NativeAddon & BlockAddon & AccountsAddon);
+  const { usage, disks, diskStatistics, ...facts } = linuxFacts(root, nativeAddon() as NativeAddon & BlockAddon & AccountsAddon & GroupsAddon);
   const uevents = new Uevents(options.kept);
   return {
     clock: linuxClock({ root }),

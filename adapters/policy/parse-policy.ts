@@ -164,9 +164,10 @@ const conditions = turned(notEmpty(record("'when'", {
   environment: few(pattern),
   files: notEmpty(record("'files'", { read: some(root), write: some(root) }), "'files'"),
   users: some(pattern),
+  'user-groups': some(pattern),
   'mount-points': some(pattern),
   size: turned(notEmpty(record("'size'", { 'at-most': size, 'more-than': size }), "'size'"), ({ 'at-most': atMost, 'more-than': moreThan }) => ({
     ...(atMost !== undefined && { atMost: BigInt(atMost) }),
     ...(moreThan !== undefined && { moreThan: BigInt(moreThan) }),
   })),
-}), "'when'"), ({ 'mount-points': mountPoints, ...rest }) => ({ ...rest, ...(mountPoints !== undefined && { mountPoints }) }));
+}), "'when'"), ({ 'mount-points': mountPoints, 'user-groups': userGroups, ...rest }) => ({ ...rest, ...(mountPoints !== undefined && { mountPoints }), ...(userGroups !== undefined && { userGroups }) }));

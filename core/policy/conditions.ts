@@ -22,17 +22,19 @@ export const REST = '...';
 
 /** Which of the facts each condition is about. */
 const factOf = {
-  programs: 'program', arguments: 'arguments', environment: 'environment', files: 'file', users: 'user', mountPoints: 'mountPoints', size: 'size',
+  programs: 'program', arguments: 'arguments', environment: 'environment', files: 'file', users: 'user', userGroups: 'userGroups', mountPoints: 'mountPoints', size: 'size',
 } as const satisfies Record<ConditionName, keyof Facts>;
 
-/** Whether a command can have what a condition is about. */
-const concerns = (schema: CommandSchema, condition: ConditionName): boolean =>
-  schema.concernsAll === factOf[condition] || Object.values(schema.arguments).some(({ judged }) => judged === factOf[condition]);
+/** Whether a command can have what a condition is about. Groups are those of a user. */
+function concerns(schema: CommandSchema, condition: ConditionName): boolean {
+  const fact = condition === 'userGroups' ? 'user' : factOf[condition];
+  return schema.concernsAll === fact || Object.values(schema.arguments).some(({ judged }) => judged === fact);
+}
 
 /** Conditions about what was opened or started, which what goes on with it has passed. */
 const passedBy: Readonly<Record<NonNullable<CommandSchema['follows']>, readonly ConditionName[]>> = {
   file: ['files'],
-  program: ['programs', 'arguments', 'environment', 'users'],
+  program: ['programs', 'arguments', 'environment', 'users', 'userGroups'],
 };
 
 /**
@@ -111,6 +113,14 @@ const tests: { readonly [K in ConditionName]: Test<Value<K>> } = {
   users: (patterns, effect, comparing) => {
     const fits = named(patterns, comparing);
     return ({ user }) => (user === null ? effect === 'refuse' : fits(user));
+  },
+  // To be in one of the groups is enough, whatever the rule does.
+  userGroups: (patterns, effect, comparing) => {
+    const fits = named(patterns, comparing);
+    return ({ userGroups }) => {
+      if (userGroups === UNOPENED) return undefined;
+      return userGroups === null ? effect === 'refuse' : userGroups.some(fits);
+    };
   },
   mountPoints: (patterns, effect) => {
     const fits = anyGlob(patterns, 'path');

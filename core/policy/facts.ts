@@ -23,7 +23,7 @@ export interface ProgramFact {
   readonly distrusted?: string;
 }
 
-/** It has not been opened yet, and only what was opened is judged. */
+/** It has not been opened or looked up yet, and only what was is judged. */
 export const UNOPENED = 'unopened';
 
 /** What conditions are about, of one request. What it has not is absent. */
@@ -35,6 +35,8 @@ export interface Facts {
   readonly environment?: readonly string[];
   /** Null: none is named, and it is the agent's own; or it has other groups than its own, and is no longer what its name says. */
   readonly user?: string | null;
+  /** Names of the groups that the user is in; null where the user is. */
+  readonly userGroups?: readonly string[] | typeof UNOPENED | null;
   readonly mountPoints?: readonly string[] | 'all';
   readonly size?: number | bigint;
 }
@@ -46,7 +48,7 @@ const DEFAULT_COUNT = 4096n;
 export function factsOf(schema: CommandSchema, args: Readonly<Record<string, unknown>>): Facts {
   // All at once, and always in this order: objects of one shape are read soonest.
   const facts: { -readonly [K in keyof Facts]: Facts[K] | undefined } = {
-    file: undefined, program: undefined, arguments: undefined, environment: undefined, user: undefined, mountPoints: undefined, size: undefined,
+    file: undefined, program: undefined, arguments: undefined, environment: undefined, user: undefined, userGroups: undefined, mountPoints: undefined, size: undefined,
   };
   if (schema.concernsAll === 'mountPoints') facts.mountPoints = 'all';
   else if (schema.concernsAll === 'user') facts.user = null;
@@ -81,6 +83,7 @@ export function factsOf(schema: CommandSchema, args: Readonly<Record<string, unk
         facts.size = sizeOf(value, schema.arguments[name]?.type.kind === 'int');
     }
   }
+  if (facts.user !== undefined) facts.userGroups = facts.user === null ? null : UNOPENED;
   return facts as Facts;
 }
 

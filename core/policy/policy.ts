@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CommandSchema } from '../schema/command.ts';
 import { type Condition, conditionsFor, type Fit } from './conditions.ts';
-import type { Facts } from './facts.ts';
+import { type Facts, UNOPENED } from './facts.ts';
 import { anyGlob, type Matcher } from './glob.ts';
 import { originText, type Effect, type Rule } from './rule.ts';
 
@@ -27,8 +27,8 @@ export interface PolicyRules {
 /** `rule` is absent where the freeze decides. */
 export interface Allowed { readonly kind: 'allowed'; readonly rule?: Rule }
 export interface Refused { readonly kind: 'refused'; readonly rule?: Rule }
-/** The rule that would decide is about what is going to be opened. */
-export interface Unopened { readonly kind: 'unopened'; readonly rule: Rule; readonly what: 'file' | 'program' }
+/** The rule that would decide is about what is going to be opened, or has to be looked up. */
+export interface Unopened { readonly kind: 'unopened'; readonly rule: Rule; readonly what: 'file' | 'program' | 'groups' }
 
 export type Verdict = Allowed | Refused;
 export type Decision = Verdict | Unopened;
@@ -90,7 +90,7 @@ export class Policy {
     for (const { rule, conditions, decision } of rules) {
       const fit = fitOf(conditions, facts);
       if (fit === true) return decision;
-      if (fit === undefined) return { kind: 'unopened', rule, what: facts.program === undefined ? 'file' : 'program' };
+      if (fit === undefined) return { kind: 'unopened', rule, what: whatIsLacking(rule, facts) };
     }
     return last;
   }
@@ -140,6 +140,11 @@ export class Policy {
 
 const OPEN: Outlook = { kind: 'allowed', verdict: ALLOWED };
 const CLOSED: Outlook = { kind: 'refused', verdict: NOT_WHILE_FROZEN };
+
+function whatIsLacking({ when }: Rule, { program, userGroups }: Facts): Unopened['what'] {
+  if (userGroups === UNOPENED && when?.userGroups !== undefined) return 'groups';
+  return program === undefined ? 'file' : 'program';
+}
 
 const verdictOf = (rule: Rule): Verdict => ({ kind: rule.effect === 'allow' ? 'allowed' : 'refused', rule });
 

@@ -18,6 +18,8 @@ export interface Conditions {
   readonly files?: { readonly read?: readonly string[]; readonly write?: readonly string[] };
   /** Patterns of user names. */
   readonly users?: readonly string[];
+  /** Patterns of names of groups; the user has to be in one of them. */
+  readonly userGroups?: readonly string[];
   /** Patterns of mount points. */
   readonly mountPoints?: readonly string[];
   /** Bytes that are read, written or fed to a program. */

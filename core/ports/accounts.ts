@@ -13,6 +13,13 @@ export interface Accounts {
     set(user: string, password: Uint8Array, crypted: boolean): Promise<void>;
   };
   readonly sshKeys?: SshKeys;
+  readonly groups?: {
+    /**
+     * Names of the groups that a user is in, the first one among them, as the system's name services know them now.
+     * @throws failed error for an unknown user, and where the system cannot tell
+     */
+    of(user: string): Promise<readonly string[]>;
+  };
 }
 
 export interface UserSession {

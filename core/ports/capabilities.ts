@@ -13,7 +13,7 @@ export const capabilityGroups = [
   'power.shutdown', 'power.suspend',
   'network.interfaces', 'network.routes',
   'processes', 'processes.interactive', 'processes.interactive.terminals',
-  'accounts.sessions', 'accounts.passwords', 'accounts.sshKeys',
+  'accounts.sessions', 'accounts.passwords', 'accounts.sshKeys', 'accounts.groups',
   'processors.online', 'processors.online.switching', 'processors.statistics', 'processors.load',
   'memory.blocks', 'memory.blocks.switching',
   'host.hostName', 'host.timeZone', 'host.osInformation', 'host.devices', 'host.driverPackages', 'host.driverServices',

@@ -40,6 +40,22 @@ const passwordCases: readonly ContractCase<NonNullable<Accounts['passwords']>>[]
   },
 ];
 
+const groupCases: readonly ContractCase<NonNullable<Accounts['groups']>>[] = [
+  {
+    name: 'a user is in groups that have names',
+    skip: ({ knows }) => (knows.user === undefined ? 'needs a user that exists' : undefined),
+    run: async (groups, { knows }) => {
+      const names = await groups.of(knows.user?.name ?? '');
+      assert.ok(names.length > 0, 'a user is in a group at least');
+      for (const name of names) isText(name, 'a group');
+    },
+  },
+  {
+    name: 'a user who is not there is in no groups',
+    run: async (groups) => void (await fails(() => groups.of(nobody), 'failed')),
+  },
+];
+
 const needsUser: ContractCase<SshKeys>['skip'] = ({ safe }) => (safe.sshKeysOf === undefined ? 'needs a user whose keys may be replaced' : undefined);
 
 const sshCases: readonly ContractCase<SshKeys>[] = [
@@ -87,4 +103,5 @@ const sshCases: readonly ContractCase<SshKeys>[] = [
 
 export const sessionContract = contractGroup('accounts.sessions', (backend) => backend.accounts?.sessions, sessionCases);
 export const passwordContract = contractGroup('accounts.passwords', (backend) => backend.accounts?.passwords, passwordCases);
+export const groupContract = contractGroup('accounts.groups', (backend) => backend.accounts?.groups, groupCases);
 export const sshKeyContract = contractGroup('accounts.sshKeys', (backend) => backend.accounts?.sshKeys, sshCases);

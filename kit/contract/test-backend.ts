@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CapabilityGroup } from '../../core/ports/capabilities.ts';
-import { passwordContract, sessionContract, sshKeyContract } from './accounts.ts';
+import { groupContract, passwordContract, sessionContract, sshKeyContract } from './accounts.ts';
 import { channelContract } from './channels.ts';
 import { clockContract, clockSettingContract } from './clock.ts';
 import { diagnosisContract } from './diagnosis.ts';
@@ -42,6 +42,7 @@ const contracts: { readonly [Name in CapabilityGroup]: ContractGroup<Name> } = {
   'accounts.sessions': sessionContract,
   'accounts.passwords': passwordContract,
   'accounts.sshKeys': sshKeyContract,
+  'accounts.groups': groupContract,
   'processors.online': processorContract,
   'processors.online.switching': switchingContract,
   'processors.statistics': processorStatisticsContract,

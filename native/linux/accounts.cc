@@ -138,6 +138,49 @@ std::optional<gid_t> LookupGroup(const std::string& name) {
   }
 }
 
+// The name of a group; its number where it has none.
+std::string GroupName(gid_t gid) {
+  std::vector<char> buffer(16 * 1024);
+  for (;;) {
+    struct group entry;
+    struct group* found = nullptr;
+    const int failure = getgrgid_r(gid, &entry, buffer.data(), buffer.size(), &found);
+    if (found != nullptr) return entry.gr_name;
+    if (failure == ERANGE && buffer.size() < kMaximumPasswdEntry) {
+      buffer.resize(buffer.size() * 2);
+      continue;
+    }
+    if (failure == EINTR) continue;
+    if (failure == 0 || failure == ENOENT || failure == ESRCH || failure == EBADF || failure == EPERM) return std::to_string(gid);
+    throw SystemError(failure, "getgrgid_r");
+  }
+}
+
+// groupNamesOf(user) => Promise<Buffer[] | undefined>: names of the groups of a user, the first one among them.
+Napi::Value GroupNamesOf(const Napi::CallbackInfo& info) {
+  return OnIoThread(
+      info.Env(),
+      [name = SystemString(info[0])] {
+        std::optional<std::vector<std::string>> names;
+        OnThrowawayThread([&] {
+          const std::optional<User> user = Lookup(name);
+          if (!user.has_value()) return;
+          names.emplace();
+          for (const gid_t gid : GroupsOf(*user)) names->push_back(GroupName(gid));
+        });
+        return names;
+      },
+      [](Napi::Env env, const std::optional<std::vector<std::string>>& names) -> Napi::Value {
+        if (!names.has_value()) return env.Undefined();
+        Napi::Array result = Napi::Array::New(env, names->size());
+        for (uint32_t index = 0; index < names->size(); index += 1) {
+          const std::string& name = (*names)[index];
+          result[index] = Napi::Buffer<char>::Copy(env, name.data(), name.size());
+        }
+        return result;
+      });
+}
+
 struct Lookups {
   std::optional<User> user;
   std::vector<gid_t> groups;
@@ -405,6 +448,7 @@ Napi::Value ReplaceInHome(const Napi::CallbackInfo& info) {
 
 const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("lookupUser", Napi::Function::New(env, Guarded<LookupUser>));
+  exports.Set("groupNamesOf", Napi::Function::New(env, Guarded<GroupNamesOf>));
   exports.Set("lookupIdentity", Napi::Function::New(env, Guarded<LookupIdentity>));
   exports.Set("readInHome", Napi::Function::New(env, Guarded<ReadInHome>));
   exports.Set("replaceInHome", Napi::Function::New(env, Guarded<ReplaceInHome>));

@@ -3,6 +3,7 @@ import { AgentError, posixError, type Accounts, type Clock, type Hook, type Hook
 import { listing, planted, type Mutant } from './mutant.ts';
 
 type Setting = NonNullable<Clock['setting']>;
+type Groups = NonNullable<Accounts['groups']>;
 type Passwords = NonNullable<Accounts['passwords']>;
 type OsInformation = NonNullable<Host['osInformation']>;
 
@@ -121,6 +122,14 @@ export const machineMutants: readonly Mutant[] = [
     fault: 'a password that cannot be set is in the error', group: 'accounts.passwords', caughtBy: 'is refused, without the password in the error', fakeOnly: true,
     plant: planted<Passwords>('accounts.passwords', (passwords) => ({ set: (user: string, password: Uint8Array, crypted: boolean) =>
       passwords.set(user, password, crypted).catch(() => Promise.reject(AgentError.failed(`'${user}:${Buffer.from(password).toString()}' was refused`))) })),
+  },
+  {
+    fault: 'a user is in no group', group: 'accounts.groups', caughtBy: 'a user is in groups that have names',
+    plant: planted<Groups>('accounts.groups', () => ({ of: async () => [] })),
+  },
+  {
+    fault: 'whoever is not there is in a group', group: 'accounts.groups', caughtBy: 'a user who is not there is in no groups',
+    plant: planted<Groups>('accounts.groups', () => ({ of: async () => ['users'] })),
   },
   {
     fault: 'keys are looked for in the directory of the agent', group: 'accounts.sshKeys', caughtBy: 'the file of keys of a user is where the system has it',

@@ -93,8 +93,11 @@ async function explainTo(context: SubcommandContext, name: string, words: readon
   const args = validateArguments(schema.arguments, given);
   const facts = factsOf(schema, args);
   const first = explain(policy, schema, channel, facts);
-  const opened = first.decision.kind === 'unopened' ? await lookAt(await context.composition.createBackend(context.settings), schema, args, facts) : undefined;
-  const { decision, rules } = opened === undefined ? first : explain(policy, schema, channel, opened);
+  const backend = first.decision.kind === 'unopened' ? await context.composition.createBackend(context.settings) : undefined;
+  const named = backend !== undefined && isAboutGroups(first) ? { ...facts, userGroups: await groupsOf(backend, facts.user as string) } : facts;
+  const second = named === facts ? first : explain(policy, schema, channel, named);
+  const opened = backend !== undefined && second.decision.kind === 'unopened' ? await lookAt(backend, schema, args, named) : undefined;
+  const { decision, rules } = opened === undefined ? second : explain(policy, schema, channel, opened);
   const told = { command: name, channel, ...openedText(opened), decision: decision.kind, ...ruleNamed(decision.rule), rules: rules.map(weighedJson) };
   context.print(context.flags.has('json') ? `${asJson(told)}\n` : harmlessLines(asText(name, channel, opened, { decision, rules }, policy)));
   return decision.kind === 'allowed' ? 0 : 1;
@@ -111,6 +114,14 @@ function demandArgument({ name, arguments: members }: CommandSchema, argument: s
 const ruleNamed = (rule: Rule | undefined): object => (rule === undefined ? {} : { rule: rule.name, from: originText(rule.origin), ...(rule.reason !== undefined && { reason: rule.reason }) });
 
 const weighedJson = ({ rule, fit, against, behind }: Weighed): object => ({ ...ruleNamed(rule), effect: rule.effect, fit, against, behind });
+
+const isAboutGroups = ({ decision }: Explanation): boolean => decision.kind === 'unopened' && decision.what === 'groups';
+
+/** Of a user, as the agent would look them up. */
+async function groupsOf({ accounts }: Backend, user: string): Promise<readonly string[]> {
+  if (accounts?.groups === undefined) throw AgentError.failed('this system cannot tell who is in which group: the agent would refuse it');
+  return accounts.groups.of(user);
+}
 
 /** What would be opened or started, where it can be told without doing so. */
 async function lookAt({ fileSystem, processes }: Backend, schema: CommandSchema, args: Readonly<Record<string, unknown>>, known: Facts): Promise<Facts> {

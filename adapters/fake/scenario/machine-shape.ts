@@ -90,7 +90,7 @@ export const machineShape: Shape<Partial<MachineDescription>> = turned(
     agent: record('the agent', { uid: whole, gid: whole, groups: listOf(whole), workingDirectory: text, environment: listOf(text) }),
     without: listOf(word('group of a port', fakeCapabilities)),
     mounts: listOf(mount), disks: listOf(disk), files: mapOf(file),
-    users: listOf(record('a user', { name: required(text), uid: required(whole), gid: required(whole), home: required(text) })),
+    users: listOf(record('a user', { name: required(text), uid: required(whole), gid: required(whole), home: required(text), groups: listOf(text) })),
     sessions: listOf(record('a session', { user: required(text), domain: text, loginTime: required(number) })),
     interfaces: listOf(networkInterface),
     processors: listOf(record('a processor', { logicalId: required(whole), online: required(flag), canOffline: required(flag) })),

@@ -11,12 +11,14 @@ export interface AccountsParts {
   readonly root: string;
   readonly passwords: NonNullable<Accounts['passwords']>;
   readonly sshKeys: SshKeys;
+  readonly groups: NonNullable<Accounts['groups']>;
 }
 
-export const linuxAccounts = ({ root, passwords, sshKeys }: AccountsParts): Accounts => ({
+export const linuxAccounts = ({ root, passwords, sshKeys, groups }: AccountsParts): Accounts => ({
   sessions: linuxSessions(root),
   passwords,
   sshKeys,
+  groups,
 });
 
 /** Who is logged in: utmp, or logind where utmp is missing or knows nobody. */

@@ -3,6 +3,7 @@ import type {
   Accounts, Disks, DiskStatistics, FileSystemUsage, Host, Memory, Processors,
 } from '../../../core/ports/index.ts';
 import { linuxAccounts } from '../accounts/accounts.ts';
+import { linuxGroups, type GroupsAddon } from '../accounts/groups.ts';
 import { linuxDiskStatistics } from '../block/disk-statistics.ts';
 import { linuxDisks } from '../block/disks.ts';
 import { runHelperProgram } from '../programs/helper-program.ts';
@@ -41,7 +42,7 @@ export interface LinuxFacts {
 }
 
 /** `root` is put before every path: '' for the running system. */
-export function linuxFacts(root: string, addon: NativeAddon & BlockAddon & AccountsAddon): LinuxFacts {
+export function linuxFacts(root: string, addon: NativeAddon & BlockAddon & AccountsAddon & GroupsAddon): LinuxFacts {
   const writeAttribute = (path: string, text: string): Promise<void> => addon.writeFile(path, text);
   return {
     usage: linuxUsage(root, (path) => addon.statFileSystem(path), undefined, undefined, {
@@ -62,6 +63,7 @@ export function linuxFacts(root: string, addon: NativeAddon & BlockAddon & Accou
         },
       }),
       sshKeys: linuxSshKeys(addon, async () => (await import('../accounts/sshd-configuration.ts')).keysElsewhere(root, addon)),
+      groups: linuxGroups(addon),
     }),
   };
 }

@@ -164,6 +164,7 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
   },
   'accounts.sessions': { list: list(record({ user: text, loginTime: finite }, { domain: text })) },
   'accounts.passwords': { set: answers(nothing) },
+  'accounts.groups': { of: list(text) },
   'accounts.sshKeys': { locate: answers(text), read: answers(orUndefined(text)), write: answers(nothing), overlooked: { answer: orUndefined(text), optional: true } },
   'processors.online': { list: list(record({ logicalId: count, online: flag, canOffline: flag })) },
   'processors.online.switching': { set: answers(nothing) },

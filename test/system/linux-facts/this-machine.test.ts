@@ -6,9 +6,10 @@ import { describe, expect, it } from 'vitest';
 
 import { linuxFacts, type BlockAddon } from '../../../adapters/linux/facts/facts.ts';
 import { nativeAddon, type NativeAddon } from '../../../adapters/linux/native.ts';
+import type { GroupsAddon } from '../../../adapters/linux/accounts/groups.ts';
 import type { AccountsAddon } from '../../../adapters/linux/accounts/ssh-keys.ts';
 
-const addon = nativeAddon() as NativeAddon & BlockAddon & AccountsAddon;
+const addon = nativeAddon() as NativeAddon & BlockAddon & AccountsAddon & GroupsAddon;
 const facts = linuxFacts('', addon);
 const run = (program: string, ...args: string[]): string => execFileSync(program, args, { encoding: 'utf8' });
 const has = (program: string): boolean => ['/bin', '/usr/bin', '/sbin', '/usr/sbin'].some((folder) => existsSync(`${folder}/${program}`));
@@ -26,6 +27,15 @@ describe('what this machine tells of itself', () => {
     expect(disks.length).toBeGreaterThan(0);
     expect(disks.map((disk) => [disk.name.replace('/dev/mapper/', '/dev/'), disk.partition])).toEqual(
       expect.arrayContaining([...expected].filter(([name]) => existsSync(name))));
+  });
+
+  it.skipIf(!has('id'))('knows the groups of its users as id does (needs id)', async () => {
+    const groupsOf = async (user: string): Promise<readonly string[] | undefined> => facts.accounts.groups?.of(user);
+
+    for (const user of ['root', 'daemon', 'nobody']) {
+      expect((await groupsOf(user))?.toSorted()).toEqual(run('id', '-Gn', user).trim().split(' ').toSorted());
+    }
+    for (const nobody of ['no-such-user-here', '', 'root\0']) await expect(groupsOf(nobody)).rejects.toThrow('no such user');
   });
 
   it('has the file systems that df has, with the same numbers', async () => {

@@ -113,6 +113,65 @@ describe('conditions on arguments', () => {
     expect(await ask('guest-ssh-add-authorized-keys', { username: 'Bob', keys: [] })).toBe(disabled('guest-ssh-add-authorized-keys'));
   });
 
+  describe('groups of users', () => {
+    const users = [{ name: 'root', uid: 0, gid: 0, home: '/root' }, { name: 'bob', uid: 1000, gid: 1000, home: '/home/bob', groups: ['bob', 'backup'] }, { name: 'eve', uid: 1001, gid: 1001, home: '/home/eve' }];
+    const rules = [rule('backup', 'allow', { groups: ['accounts', 'exec'], when: { userGroups: ['backup', 'operators'] } }), rule('nobody else', 'refuse', { groups: ['accounts', 'exec'] })];
+    const add = 'guest-set-user-password';
+    const of = (username: string): object => ({ username, password: 'eA==', crypted: false });
+
+    it('allow those who are in one of them', async () => {
+      const { ask } = await guest(rules, { machine: { users } });
+
+      expect(await ask(add, of('bob'))).toBe('{"return": {}}');
+      expect(await ask(add, of('eve'))).toBe(disabled(add));
+      expect(await ask('guest-exec', { path: '/usr/bin/x' })).toBe(disabled('guest-exec'));
+      expect(await ask('guest-exec-status', { pid: 1 })).not.toContain('disabled');
+      expect(await ask(add, of('nobody-at-all'))).toBe(refusal("failed to lookup user 'nobody-at-all': no such user"));
+    });
+
+    it('refuse those who are in one of them, and who has no name', async () => {
+      const { ask } = await guest([rule('no backup', 'refuse', { when: { userGroups: ['back*'] } })], { machine: { users } });
+
+      expect(await ask(add, of('bob'))).toBe(disabled(add));
+      expect(await ask(add, of('eve'))).toBe('{"return": {}}');
+      expect(await ask('guest-exec', { path: '/usr/bin/x' })).toBe(disabled('guest-exec'));
+    });
+
+    it('go with a program that is opened behind', async () => {
+      const { ask, machine } = await guest([rule('backup', 'allow', { groups: ['exec'], when: { userGroups: ['backup'], programs: ['/usr/bin/x'] } }), rule('no', 'refuse', { groups: ['exec'] })], {
+        machine: { users, files: { '/usr/bin/x': { program: () => 0 }, '/usr/bin/y': { program: () => 0 } } },
+      });
+      const start = '__org.concierge_exec-start';
+
+      expect(await ask(start, { path: '/usr/bin/x', user: 'bob' })).toContain('"return"');
+      expect(await ask(start, { path: '/usr/bin/y', user: 'bob' })).toBe(disabled(start));
+      expect(await ask(start, { path: '/usr/bin/x', user: 'eve' })).toBe(disabled(start));
+      expect(await ask(start, { path: '/usr/bin/x', user: 'bob', groups: ['backup'] })).toBe(disabled(start));
+      expect(machine.files.exists('/usr/bin/x')).toBe(true);
+    });
+
+    it('are not known to every system: what they would decide on fails', async () => {
+      const { ask } = await guest(rules, { machine: { users }, backend: ({ accounts, ...rest }) => ({ ...rest, accounts: { ...(accounts?.passwords && { passwords: accounts.passwords }) } }) });
+
+      expect(await ask(add, of('bob'))).toBe(refusal('a rule of the policy is about groups of users, and this system cannot tell who is in which'));
+      expect(await ask('guest-ping')).toBe('{"return": {}}');
+    });
+
+    it('are looked up, and a freeze that begins meanwhile keeps the command away', async () => {
+      const { host, connect, machine } = await guest(rules, { machine: { users } });
+      const fault = machine.faults.inject({ port: 'accounts.groups', method: 'of', hang: true, times: 1 });
+      host.send(request(add, of('bob')));
+      await expect.poll(() => fault.hanging).toBe(1);
+      const other = connect();
+      other.send(request('guest-fsfreeze-freeze'));
+      expect(await other.nextLine()).toContain('"return"');
+
+      fault.release();
+
+      expect(await host.nextLine()).toBe(disabled(add));
+    });
+  });
+
   it('on a system whose names have no case they are compared so', async () => {
     const { connect } = await agentOnFake({ policy: { rules: [rule('not the administrator', 'refuse', { when: { users: ['Administrator'] } })], otherwise: 'allow', caseless: true } });
     const host = connect();

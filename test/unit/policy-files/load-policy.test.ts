@@ -36,7 +36,7 @@ describe('files of rules', () => {
     write('10-a.yaml', [
       '# what the backup host may do', 'default: refuse', 'tell: host', 'rules:', '', '  - name: first', '    effect: allow', '    commands: [guest-exec, guest-file-*]',
       '    groups: [freeze]', '    except: [guest-fstrim]', '    channels: [vsock-listen]', '    reason: because', '    when:', '      programs: [/usr/bin/*]',
-      '      arguments: [--now, "", "..."]', '      environment: [LC_*]', '      users: [bob]', '      mount-points: [/data]', '      size: { at-most: 4 KiB, more-than: 3 }',
+      '      arguments: [--now, "", "..."]', '      environment: [LC_*]', '      users: [bob]', '      user-groups: [wheel]', '      mount-points: [/data]', '      size: { at-most: 4 KiB, more-than: 3 }',
     ].join('\n'));
     write('README', 'no rules');
     write('.hidden.yaml', 'nor: these');
@@ -49,7 +49,7 @@ describe('files of rules', () => {
       {
         name: 'first', effect: 'allow', commands: ['guest-exec', 'guest-file-*'], groups: ['freeze'], except: ['guest-fstrim'], channels: ['vsock-listen'], reason: 'because', tell: 'host',
         when: {
-          programs: ['/usr/bin/*'], arguments: ['--now', '', '...'], environment: ['LC_*'], users: ['bob'], mountPoints: ['/data'], size: { atMost: 4096n, moreThan: 3n },
+          programs: ['/usr/bin/*'], arguments: ['--now', '', '...'], environment: ['LC_*'], users: ['bob'], userGroups: ['wheel'], mountPoints: ['/data'], size: { atMost: 4096n, moreThan: 3n },
         },
         origin: { kind: 'file', file: join(directory, '10-a.yaml'), line: 6 },
       },

@@ -75,6 +75,20 @@ describe('policy explain', () => {
     expect(await policy(['explain', ...words])).toEqual({ out, err: '', status });
   });
 
+  it('looks up the groups of a user', async () => {
+    write('rules:\n  - { name: wheel, effect: allow, groups: [accounts], when: { user-groups: [wheel] } }\n  - { name: no, effect: refuse, groups: [accounts] }\n');
+    const { backend } = createFakeMachine({ users: [{ name: 'bob', uid: 1000, gid: 1000, home: '/home/bob', groups: ['bob', 'wheel'] }, { name: 'eve', uid: 1001, gid: 1001, home: '/home/eve' }] });
+    const of = async (user: string, machineOf: Backend = backend): Promise<string> => {
+      const { out, err } = await policy(['explain', 'guest-ssh-get-authorized-keys', `username=${user}`], machineOf);
+      return (out + err).split('\n', 1)[0] ?? '';
+    };
+
+    expect(await of('bob')).toBe('guest-ssh-get-authorized-keys by virtio-serial: allowed by rule wheel (a.yaml:2)');
+    expect(await of('eve')).toBe('guest-ssh-get-authorized-keys by virtio-serial: refused by rule no (a.yaml:3)');
+    expect(await of('nobody')).toContain('no such user');
+    expect(await of('bob', { clock: backend.clock })).toContain('this system cannot tell who is in which group');
+  });
+
   it('of a rule that another one has closed says so', async () => {
     expect(await policy(['explain', 'guest-ping', '--allow-rpcs=guest-info'])).toEqual({
       out: 'guest-ping by virtio-serial: refused by rule allow-rpcs (a setting): is not on the allow list\nTo allow it:\n  add the command to allow-rpcs\n',

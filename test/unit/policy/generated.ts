@@ -64,6 +64,7 @@ export class Generator {
       ...(one() && { environment: this.some(['PATH', 'LD_*', 'LC_*', '*']) }),
       ...(one() && { files: { ...(this.maybe() && { read: this.some(roots, 2) }), ...(this.maybe() && { write: this.some(roots, 2) }) } }),
       ...(one() && { users: this.some(['root', 'bob', 'b*', '*']) }),
+      ...(one() && { userGroups: this.some(['root', 'wheel', 'w*', '*']) }),
       ...(one() && { mountPoints: this.some(['/', '/data', '/data/*', '/**']) }),
       ...(one() && { size: { ...(this.maybe() && { atMost: BigInt(this.below(5000)) }), ...(this.maybe() && { moreThan: BigInt(this.below(5000)) }) } }),
     };
@@ -91,6 +92,7 @@ export class Generator {
   #opened(facts: Facts): Facts {
     return {
       ...facts,
+      ...(facts.userGroups === 'unopened' && this.maybe() && { userGroups: this.some(['root', 'wheel', 'users', 'w']) }),
       ...(facts.file !== undefined && this.maybe() && { file: { names: this.some(places, 2), mayHaveOthers: this.below(5) === 0, read: this.maybe(), write: this.maybe() } }),
       ...(facts.program !== undefined && this.maybe() && { program: { path: this.one(programs), ...(this.below(5) === 0 && { distrusted: 'others' }) } }),
     };

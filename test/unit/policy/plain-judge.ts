@@ -90,6 +90,12 @@ function conditionAnswers(rule: Rule, schema: CommandSchema, facts: Facts): read
     }
   }
   if (when.users !== undefined) answers.push(facts.user === undefined ? lacking('program') : yes(facts.user === null ? !allows : anyOf(when.users, facts.user, false)));
+  if (when.userGroups !== undefined) {
+    const { userGroups } = facts;
+    if (userGroups === undefined) answers.push(lacking('program'));
+    else if (userGroups === 'unopened') answers.push('later');
+    else answers.push(yes(userGroups === null ? !allows : userGroups.some((group) => anyOf(when.userGroups ?? [], group, false))));
+  }
   if (when.mountPoints !== undefined) {
     if (facts.mountPoints === undefined) answers.push('no');
     else if (facts.mountPoints === 'all') answers.push(yes(!allows));
