@@ -7,7 +7,7 @@ import type { LineClient } from '../../wire/lib/line-client.ts';
 import { asleep, endAll, keptAgent, starts } from './kept-agent.ts';
 
 /** Of sleep and wake, on each of as many keepers; 10 000 of them: KEEPER_TURNS=720 KEEPER_COUNT=24 with as many wakes. */
-const turns = Number(process.env['KEEPER_TURNS'] ?? 17);
+const turns = Number(process.env['KEEPER_TURNS'] ?? 9);
 const keepers = Number(process.env['KEEPER_COUNT'] ?? 12);
 /** Of what is said when, by each host on its own. */
 const seed = Number(process.env['KEEPER_SEED'] ?? Date.now() % 1_000_000);
