@@ -137,7 +137,8 @@ describe('an agent with several channels', () => {
 
   it('takes away what it has made when it ends', async () => {
     const agent = await start(unix('tools'));
-    expect(existsSync(place('tools'))).toBe(true);
+    // Each channel is made on its own.
+    await until(() => existsSync(place('tools')));
 
     agent.signal('SIGTERM');
 

@@ -56,8 +56,8 @@ function scarcity(): Scarcity {
     case 'address-space': {
       return {
         begin: (pid) => {
-          const size = Number(/^VmSize:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
-          limit(pid, 'as', `${size + spare}:`);
+          // An agent that grows meanwhile, by the arena of a thread, would be above its limit at once: V8 could not even give back.
+          for (let [size, before] = [virtualSize(pid), 0]; size !== before; [size, before] = [virtualSize(pid), size]) limit(pid, 'as', `${size + spare}:`);
         },
         end: (pid) => limit(pid, 'as', 'unlimited:'),
       };
@@ -66,6 +66,9 @@ function scarcity(): Scarcity {
       throw new Error(`no way '${way}'`);
   }
 }
+
+/** In bytes. */
+const virtualSize = (pid: number): number => Number(/^VmSize:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
 
 function firstFree(pid: number): number {
   const taken = new Set(readdirSync(`/proc/${pid}/fd`));

@@ -37,6 +37,16 @@ async function ended(host: LineClient, pid: number): Promise<Status> {
   }
 }
 
+const openOf = (keeper: AgentProcess): number => readdirSync(`/proc/${keeper.pid}/fd`).length;
+
+/** What is counted once it changes no more: an agent that answers already may still be handing its keeper what it holds. */
+async function settled(count: () => number): Promise<number> {
+  for (let [seen, same] = [count(), 0]; ; [seen, same] = [count(), count() === seen ? same + 1 : 0]) {
+    if (same === 20) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
 describe('a program whose agent is killed', () => {
   it('goes on, and all that it wrote, before, between and after, is answered with how it ended', async () => {
     const keeper = await keptAgent({ words: ['--sleep-after=0'] });
@@ -114,12 +124,12 @@ describe('a program whose agent is killed', () => {
   it('leaves no more with the keeper than the records of its output', async () => {
     const keeper = await keptAgent({ words: ['--sleep-after=0'] });
     const host = await keeper.connect();
-    const open = (): number => readdirSync(`/proc/${keeper.pid}/fd`).length;
-    await ask(host, 'guest-ping');
-    const before = open();
+    const open = (): number => openOf(keeper);
+    const before = await settled(open);
     const pids = [await exec(host, 'echo one'), await exec(host, 'echo two >&2')];
     for (const pid of pids) await ended(host, pid);
-    expect(open()).toBe(before + 4);
+    await until(() => open() === before + 4);
+    expect(await settled(open)).toBe(before + 4);
     host.close();
   });
 });
@@ -169,13 +179,10 @@ describe('what a program has left in the background', () => {
 });
 
 describe('pipes that are left in the background', () => {
-  const openOf = (keeper: AgentProcess): number => readdirSync(`/proc/${keeper.pid}/fd`).length;
-
   it('are let go of as soon as nobody writes to them any more, by the agent that saw them left and by the next one', async () => {
     const keeper = await keptAgent({ words: ['--sleep-after=0'] });
     const host = await keeper.connect();
-    await ask(host, 'guest-ping');
-    const before = openOf(keeper);
+    const before = await settled(() => openOf(keeper));
     for (const [index, killed] of [false, true].entries()) {
       const go = join(keeper.directory, `go.${index}`);
       const pid = await exec(host, `(while [ ! -e ${go} ] && [ -d ${keeper.directory} ]; do sleep 0.02; done) & echo started`);
