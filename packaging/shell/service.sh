@@ -90,7 +90,7 @@ reload_rules() {
 # Under a keeper (keeper.conf) a running service is not stopped: the keeper takes over from itself, and this very script may run
 # through the agent.
 renew() {
-	if systemctl --quiet is-active "$1" && systemctl show "$1" --property=ExecReload 2>/dev/null | grep -q -e '-USR2'; then
+	if systemctl show "$1" --property=ExecReload 2>/dev/null | grep -q -e '-USR2' && systemctl --quiet is-active "$1"; then
 		service reload "$1" || :
 	else
 		service restart "$1" || :
