@@ -9,6 +9,8 @@ import type { HeldCall } from './held-call.ts';
 export interface Channel {
   /** Why it is gone; absent while it is good. */
   readonly ended: ClientError | undefined;
+  /** Whether the agent sees all calls come from one host, until the channel ends. */
+  readonly isOwnConnection: boolean;
   /** A call has its turn. @param afresh makes sure that the agent listens, whatever was before. @throws ClientError */
   begin(limit: CallLimit, afresh: boolean): Promise<void>;
   /**

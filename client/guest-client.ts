@@ -80,6 +80,11 @@ export class GuestClient {
     this.pieceBytes = { read: single?.readBytes ?? DEFAULT_PIECE, write: single?.writeBytes ?? DEFAULT_PIECE };
   }
 
+  /** False where each command may come to the agent as from another host (libvirt, Proxmox VE, a program): nothing can be tied to the connection. */
+  get isOwnConnection(): boolean {
+    return this.#channel.isOwnConnection;
+  }
+
   /** False once the channel is gone: every further call throws `closed`. */
   get isOpen(): boolean {
     return this.#channel.ended === undefined;

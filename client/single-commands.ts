@@ -47,6 +47,9 @@ export class CommandChannel implements Channel {
     this.#base64Members = base64Members;
   }
 
+  /** Whoever carries them synchronises with the agent before each, as a new host does. */
+  readonly isOwnConnection = false;
+
   get ended(): ClientError | undefined {
     return this.#ended;
   }

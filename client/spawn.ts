@@ -30,7 +30,10 @@ export interface ProgramOptions extends ConversationOptions {
   readonly groups?: readonly string[];
   /** Milliseconds after which the agent ends it: SIGTERM, 5 s later SIGKILL. */
   readonly timeLimitMs?: number;
-  /** True: it goes on when the connection is gone. Default: true with `reconnect`, else false. */
+  /**
+   * True: it goes on when the connection is gone. Default: true with `reconnect`, and where the client has no connection of its own
+   * (`GuestClient.isOwnConnection`), else false: the agent would hang it up at the next command.
+   */
   readonly detached?: boolean;
 }
 
@@ -80,7 +83,7 @@ export function attach(client: GuestClient, program: bigint, options: Conversati
 }
 
 function start(client: GuestClient, path: string, args: readonly string[], options: ProgramOptions, streams: Pick<ProcessShape, 'stdin' | 'stdout' | 'stderr' | 'isTerminal'>, own: object): GuestProcess {
-  const { env, cwd, user, groups, timeLimitMs, detached = options.reconnect !== undefined } = options;
+  const { env, cwd, user, groups, timeLimitMs, detached = options.reconnect !== undefined || !client.isOwnConnection } = options;
   const request = {
     path,
     ...(args.length === 0 ? {} : { arg: args }),

@@ -68,6 +68,8 @@ export class StreamChannel implements Channel {
     stream.resume();
   }
 
+  readonly isOwnConnection = true;
+
   get ended(): ClientError | undefined {
     return this.#ended;
   }

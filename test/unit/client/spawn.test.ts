@@ -51,6 +51,23 @@ const printing = (bytes: Buffer): ProgramFunction => async ({ print, taken }) =>
   }
 };
 
+it.each([
+  ['a socket', 'connection'],
+  ['what carries single commands, each as from another host', 'detached'],
+])('over %s a program is started as %s', async (over, lifetime) => {
+  const guest = await guestWith();
+  const way = passedOn(guest);
+  const requests: string[] = [];
+  using client = lifetime === 'connection' ? clientOf(guest) : new GuestClient({ ...way, ask: (request, ...more) => (requests.push(request), way.ask(request, ...more)) });
+  const child = spawn(client, 'sh', ['-c', 'cat']);
+  await once(child, 'spawn');
+
+  expect(client.isOwnConnection, over).toBe(lifetime === 'connection');
+  expect(requests.filter((request) => request.includes('exec-start')).map((request) => (JSON.parse(request) as { arguments: { lifetime: string } }).arguments.lifetime)).toEqual(lifetime === 'connection' ? [] : ['detached']);
+  child.kill('SIGKILL');
+  await closeOf(child);
+});
+
 describe.each([
   ['a socket', (guest: FakeGuest) => clientOf(guest)],
   ['what carries single commands', (guest: FakeGuest) => new GuestClient(passedOn(guest))],
