@@ -10,7 +10,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { runProgram } from '../../client/cli/program.ts';
-import { exec, GuestClient, Libvirt, libvirtAgent, readFile, withFrozen, writeFile, type AgentEvent } from '../../client/index.ts';
+import { byCommand, exec, GuestClient, Libvirt, libvirtAgent, readFile, terminal, withFrozen, writeFile, type AgentEvent, type GuestProcess } from '../../client/index.ts';
+import { AgentUnit } from './lab/agent-unit.ts';
 import { explainFailures } from './lab/explain.ts';
 import { installPackages, missingForLab } from './lab/host.ts';
 import { Libvirt as Daemon, type Domain } from './lab/libvirt.ts';
@@ -24,6 +25,18 @@ const SETUP = 600_000;
 const bare = (name: string, channel: string): string => `<domain type='qemu'><name>${name}</name><memory unit='MiB'>32</memory><vcpu>1</vcpu>
   <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>${channel}<memballoon model='none'/></devices></domain>`;
 const channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
+
+/** What a terminal has shown, a character for each byte, and a wait for more of it, from where the last wait has ended. */
+function shown(child: GuestProcess): { until: (words: string) => Promise<void> } {
+  let [all, seen] = ['', 0];
+  child.stdout?.on('data', (chunk: Buffer) => (all += chunk.toString('latin1')));
+  return {
+    until: async (words) => {
+      await expect.poll(() => all.slice(seen), { timeout: PATIENT }).toContain(words);
+      seen = all.indexOf(words, seen) + words.length;
+    },
+  };
+}
 
 describe.skipIf(missing !== undefined)(`the client with libvirt${missing === undefined ? '' : ` (${missing})`}`, () => {
   let daemon: Daemon;
@@ -109,8 +122,80 @@ describe.skipIf(missing !== undefined)(`the client with libvirt${missing === und
     expect(await client.execute('guest-fsfreeze-status')).toBe('thawed');
   });
 
-  it.each([['info'], ['fs'], ['net'], ['users'], ['os'], ['status'], ['freeze', '--dry-run'], ['frozen', '--', 'true'], ['exec', '--', 'true'], ['raw', 'guest-ping'], ['thaw']])('does %s by concierge-ctl', async (...words) => {
+  it.each([['info'], ['fs'], ['net'], ['users'], ['os'], ['status'], ['freeze', '--dry-run'], ['frozen', '--', 'true'], ['exec', '--', 'true'], ['raw', 'guest-ping'], ['thaw'],
+    ['trim'], ['metrics'], ['wait', '--for', 'agent'], ['cp', 'guest:/etc/hostname', '-'],
+  ])('does %s by concierge-ctl', async (...words) => {
     expect(await ctl(...words)).toMatchObject({ status: 0 });
+  });
+
+  describe('where the guest has our own agent', () => {
+    let agent: AgentUnit;
+
+    beforeAll(async () => {
+      await guest.shell.run('mkdir -p /payload && mount -o ro /dev/disk/by-id/virtio-payload /payload; systemctl mask --quiet --runtime --now qemu-guest-agent');
+      agent = await AgentUnit.start(guest.shell, 'concierge', '--retry-path');
+      await onceAnswered();
+    }, SETUP);
+    afterAll(async () => {
+      await agent.stop();
+      await guest.shell.run('systemctl unmask --quiet --runtime qemu-guest-agent && systemctl start qemu-guest-agent');
+      await onceAnswered();
+    }, SETUP);
+
+    it.each([['ps'], ['exec', '-i', '--', 'true'], ['cp', '-r', 'guest:/etc/default', 'COPY']])('does %s by concierge-ctl', async (...words) => {
+      expect(await ctl(...words.map((word) => (word === 'COPY' ? join(directory, 'default') : word)))).toMatchObject({ status: 0 });
+    });
+
+    // Opt-in: a conversation of many steps with an emulated guest.
+    it.skipIf(process.env['CONCIERGE_TEST_VM_TERMINALS'] !== '1').each([
+      ['libvirt', () => over('guest')],
+      ['virsh qemu-agent-command', () => new GuestClient(byCommand(['virsh', '-c', 'qemu:///system', 'qemu-agent-command', '--timeout', '120', 'guest']), { timeoutMs: PATIENT })],
+    ])('has a shell on a terminal by %s: its size, Ctrl-C, Ctrl-Z, Ctrl-\\, UTF-8 and all 256 bytes (needs CONCIERGE_TEST_VM_TERMINALS=1)', async (_name, open) => {
+      using own = open();
+      const size = { rows: 24, columns: 80 };
+      const shell = terminal(own, '/bin/bash', ['--norc', '--noprofile', '--noediting', '-i'], { ...size, env: { PS1: '> ', HISTFILE: undefined } });
+      const screen = shown(shell);
+      const type = (keys: string): void => void shell.stdin?.write(keys);
+
+      await screen.until('> ');
+      type('stty size\n');
+      await screen.until('24 80\r\n> ');
+      await shell.resize(50, 132);
+      type('stty size\n');
+      await screen.until('50 132\r\n> ');
+      type('echo "äö€"\n');
+      await screen.until(`\n${Buffer.from('äö€').toString('latin1')}\r\n> `);
+      type('cat\n');
+      type('x\n');
+      await screen.until('x\r\nx\r\n');
+      type('\u0003');
+      await screen.until('> ');
+      type('echo $?\n');
+      await screen.until('\n130\r\n> ');
+      type('cat\n');
+      type('y\n');
+      await screen.until('y\r\ny\r\n');
+      type('\u001a');
+      await screen.until('Stopped');
+      await screen.until('\r\n> ');
+      type('fg\n');
+      await screen.until('fg\r\ncat\r\n');
+      type('z\n');
+      await screen.until('z\r\nz\r\n');
+      type('\u001c');
+      await screen.until('Quit');
+      const closed = new Promise((resolve) => void shell.once('close', (...how) => resolve(how)));
+      type('exit 7\n');
+      expect(await closed).toEqual([7, null]);
+
+      const bytes = Buffer.from(Array.from({ length: 1024 }, (_, index) => index & 0xff));
+      const echo = terminal(own, '/bin/sh', ['-c', `stty raw -echo; echo ready; exec head -c ${bytes.length}`], size);
+      const raw = shown(echo);
+      await raw.until('ready\n');
+      echo.stdin?.write(bytes);
+      await raw.until(bytes.toString('latin1'));
+      echo.detach();
+    });
   });
 
   it.each([
