@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildPackages, hasBuild } from '../package-linux/lib/packages.ts';
+import { askScript, type Asked } from './lib/ask.ts';
 import { Box, missingForBox } from './lib/box.ts';
 
 const missing = hasBuild() ? missingForBox() : 'npm run build';
@@ -9,15 +10,7 @@ const needs = missing === '' ? '' : ` (needs ${missing})`;
 const socket = '/run/agent.sock';
 /** Without the right to freeze: the box shares its kernel with the machine. */
 const configuration = `[general]\nmethod=unix-listen\npath=${socket}\nstatedir=/run/concierge-ga\nblock-rpcs=guest-fsfreeze-freeze,guest-fsfreeze-freeze-list,guest-shutdown\n[concierge]\nsleep-after=1\n`;
-/** Asks one thing after another on a connection of their own, and prints each answer. */
-const ask = (...requests: readonly object[]): string => `/usr/lib/concierge-ga/runtime/node -e '
-  const requests = JSON.parse(Buffer.from("${Buffer.from(JSON.stringify(requests)).toString('base64')}", "base64"));
-  const host = require("node:net").connect("${socket}");
-  const next = () => requests.length === 0 ? host.end() : host.write(JSON.stringify(requests.shift()) + "\\n");
-  host.on("error", (error) => { console.log(error.code); process.exit(1); });
-  host.on("connect", next);
-  let text = "";
-  host.on("data", (bytes) => { text += bytes; if (text.endsWith("\\n")) { process.stdout.write(text); text = ""; next(); } });'`;
+const ask = (...requests: readonly Asked[]): string => askScript(socket, requests);
 
 /** Another package that is installed in the same go, and has to be configured behind ours. */
 const otherPackage = `
@@ -44,7 +37,7 @@ describe.skipIf(needs !== '')(`our package under a keeper, in a booted systemd${
   let box: Box;
   let file: string;
   const property = (name: string): string => box.must(`systemctl show -P ${name} concierge-ga`);
-  const answers = (...requests: readonly object[]): readonly unknown[] =>
+  const answers = (...requests: readonly Asked[]): readonly unknown[] =>
     box.must(ask(...requests)).split('\n').map((line) => (JSON.parse(line) as { return: unknown }).return);
   const agent = (): string => box.must(`cat /proc/${property('MainPID')}/task/*/children`);
   const exec = (path: string, ...arg: readonly string[]): number =>

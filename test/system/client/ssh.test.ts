@@ -3,7 +3,6 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -12,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { runProgram } from '../../../client/cli/program.ts';
 import { GuestClient, Libvirt, libvirtAgent } from '../../../client/index.ts';
 import { LibvirtDouble } from '../../unit/client/libvirt-double.ts';
+import { freePort, listens } from '../lib/loopback-port.ts';
 
 const missing = ['/usr/sbin/sshd', '/usr/bin/ssh', '/usr/bin/ssh-keygen'].filter((program) => !existsSync(program));
 const carrier = ['/usr/bin/nc', '/bin/nc', '/usr/bin/socat'].some((program) => existsSync(program));
@@ -185,27 +185,6 @@ describe.skipIf(userInfo().uid !== 0)(`the socket of a daemon${userInfo().uid ==
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  probe.listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  await once(probe, 'close');
-  return port;
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(port, '127.0.0.1');
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
-}
 
 /** Ends a server and what it has forked for its connections: these would go on. */
 async function endWithSessions(server: ChildProcess): Promise<void> {

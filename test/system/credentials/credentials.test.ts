@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connectUnix, GuestClient } from '../../../client/index.ts';
 import { AgentProcess } from '../../wire/lib/agent-process.ts';
+import { freePort, listens } from '../lib/loopback-port.ts';
 
 const missing = ['/usr/sbin/useradd', '/usr/sbin/chpasswd', '/usr/sbin/sshd', '/usr/bin/ssh', '/usr/bin/ssh-keygen', '/usr/bin/su', '/usr/bin/python3'].filter(
   (program) => !existsSync(program),
@@ -84,15 +84,6 @@ describe.skipIf(needs !== undefined)(`credentials of a throw-away user${needs ==
   });
 });
 
-function freePort(): Promise<number> {
-  return new Promise((resolve) => {
-    const probe = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close(() => resolve(port));
-    });
-  });
-}
-
 /** An sshd of the test's own, on loopback only, once it listens. */
 async function startServer(scratch: string, port: number): Promise<ChildProcess> {
   const hostKey = join(scratch, 'host-key');
@@ -106,15 +97,4 @@ async function startServer(scratch: string, port: number): Promise<ChildProcess>
   const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', configuration], { stdio: 'ignore' });
   await expect.poll(() => listens(port), { timeout: 30_000 }).toBe(true);
   return child;
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const probe = connect(port, '127.0.0.1');
-    probe.once('connect', () => {
-      probe.destroy();
-      resolve(true);
-    });
-    probe.once('error', () => resolve(false));
-  });
 }

@@ -37,6 +37,15 @@ function kernel(kept?: KeptDescriptors) {
   return { uevents: new Uevents(kept, addon), open, says: (bytes: Uint8Array) => [...open.values()].forEach((hear) => hear(bytes)) };
 }
 
+/** A keeper's side of an agent, and what it was told to keep. */
+const keeping = (held: Map<string, number>, said: string[]): KeptDescriptors => ({
+  take: (name: string) => held.get(name),
+  keep: (name: string, kind: string, note: string, fd: number) => {
+    said.push(`${name} ${kind} ${note}`);
+    held.set(name, fd);
+  },
+}) as unknown as KeptDescriptors;
+
 describe('what the kernel tells of its devices', () => {
   it('is read as names and values, whatever else is in it', () => {
     expect([...ueventFrom(message('add@/devices/x', 'ACTION=add', 'EMPTY=', 'A=b=c', 'no value', '=nameless'))])
@@ -63,13 +72,7 @@ describe('what the kernel tells of its devices', () => {
   it('waits for the next agent where a keeper holds the socket', () => {
     const held = new Map<string, number>([]);
     const said: string[] = [];
-    const kept = {
-      take: (name: string) => held.get(name),
-      keep: (name: string, kind: string, note: string, fd: number) => {
-        said.push(`${name} ${kind} ${note}`);
-        held.set(name, fd);
-      },
-    } as unknown as KeptDescriptors;
+    const kept = keeping(held, said);
 
     kernel(kept).uevents.listen(() => undefined);
     const next = kernel(kept);
@@ -146,13 +149,7 @@ describe('another generation', () => {
   it('is heard by the next agent in the log where a keeper holds the place, and waits for no line of it', () => {
     const held = new Map<string, number>();
     const said: string[] = [];
-    const kept = {
-      take: (name: string) => held.get(name),
-      keep: (name: string, kind: string, note: string, fd: number) => {
-        said.push(`${name} ${kind} ${note}`);
-        held.set(name, fd);
-      },
-    } as unknown as KeptDescriptors;
+    const kept = keeping(held, said);
     const read: number[] = [];
     const addon = { openKernelLog: () => 8, KernelLogReader: class {
       constructor(fd: number) {
