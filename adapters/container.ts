@@ -12,6 +12,7 @@ import { compatibleWith, version } from './config/product.ts';
 import type { Settings } from './config/settings.ts';
 import { activatedTransport, createTransport } from './channels/index.ts';
 import { joinedChannels } from './channels/joined-channels.ts';
+import { keptOfChannel } from './channels/kept-of-channel.ts';
 import { loadPolicy } from './policy/load-policy.ts';
 import * as tokens from './tokens.ts';
 
@@ -70,11 +71,8 @@ const edgesModule = ({ log, stateStore }: AgentContext, transport: ports.Transpo
 export async function createAgent(context: AgentContext): Promise<AgentParts> {
   const { settings, log, activated } = context;
   // A guest in memory is gone with its agent.
-  const keeper = settings.backend === 'fake' || settings.channels.length > 0 ? undefined : context.keeper;
-  const kept = settings.channels.length > 0 ? undefined : context.kept;
-  if (context.kept !== undefined && kept === undefined) {
-    log.warning('a keeper holds one channel: with groups [channel NAME] the agent does not sleep, and what was open or running is lost to the next one when it dies');
-  }
+  const keeper = settings.backend === 'fake' ? undefined : context.keeper;
+  const { kept } = context;
   const policy = await policyAtStart(settings, log);
   const partsOn = async (backend: ports.Backend, transport: ports.Transport): Promise<AgentParts> => {
     for (const line of unheld(policy, backend)) log.warning(line);
@@ -107,7 +105,7 @@ export async function createAgent(context: AgentContext): Promise<AgentParts> {
 }
 
 /** Each is waited for by itself, whatever the first one does: none of them is worth an end of the agent. */
-async function furtherChannels(channels: ports.Channels, { settings, log, furtherChannelIs }: AgentContext): Promise<readonly FurtherTransport[]> {
+async function furtherChannels(channels: ports.Channels, { settings, log, kept, furtherChannelIs }: AgentContext): Promise<readonly FurtherTransport[]> {
   return Promise.all(settings.channels.map(async ({ name, method, path, vsockAllow }) => ({
     name,
     transport: await createTransport(channels, {
@@ -116,6 +114,7 @@ async function furtherChannels(channels: ports.Channels, { settings, log, furthe
       retry: true,
       ...(vsockAllow.length === 0 ? {} : { vsockAllow: vsockAllow.map(Number) }),
       log,
+      kept: kept && keptOfChannel(kept, name),
       ...(furtherChannelIs === undefined ? {} : { channelIs: (state: string) => furtherChannelIs(name, state) }),
     }),
   })));

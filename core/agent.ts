@@ -60,6 +60,8 @@ export class Agent {
   readonly freeze: FreezeController | undefined;
   readonly #main: Served;
   readonly #further: ReadonlyMap<string, Served>;
+  /** Programs of channels that are no more, which go on, and whose results nobody can ask for. */
+  readonly #nobodys: ProcessTable;
   readonly #lists: PolicyLists;
   readonly #sessions = new Set<Session>();
   readonly #generation: GenerationController;
@@ -86,17 +88,17 @@ export class Agent {
       stirred: () => this.#sleep?.stir(),
     });
     const settled = (): void => this.#sleep?.stir();
-    const tables = (): Pick<CommandContext, 'files' | 'processes' | 'programs'> => ({
-      files: new FileHandleTable(backend.fileSystem?.files, stateStore, fileMode),
-      processes: new ProcessTable(backend.processes, backend.clock, settled),
+    const tables = (owner?: string): Pick<CommandContext, 'files' | 'processes' | 'programs'> => ({
+      files: new FileHandleTable(backend.fileSystem?.files, stateStore, fileMode, owner),
+      processes: new ProcessTable(backend.processes, backend.clock, settled, owner),
       programs: new ProgramTable(backend.clock, settled),
     });
     const common = { backend, freeze, generation: this.#generation, log, catalog: this.dispatcher };
     const own = tables();
     this.#main = served({ ...common, channel, ...own });
-    this.#further = new Map(channels.map(({ name, handles }) => [name, served({ ...common, channel: name, ...(handles === 'shared' ? own : tables()) })]));
-    own.files.takeOver();
-    own.processes.takeOver();
+    this.#further = new Map(channels.map(({ name, handles }) => [name, served({ ...common, channel: name, ...(handles === 'shared' ? own : tables(name)) })]));
+    this.#nobodys = new ProcessTable(backend.processes, backend.clock, settled);
+    this.#takeOver(backend);
     if (sleep !== undefined) {
       this.#sleep = new Sleep({
         clock: backend.clock,
@@ -110,6 +112,21 @@ export class Agent {
     }
     const known = new Set(handlers.map(({ schema }) => schema.name));
     for (const name of policy.unknownNames(known)) log.warning(`no command is named '${name}': check block-rpcs and allow-rpcs`);
+  }
+
+  /** What an earlier agent has left belongs to those whose it was, and to nobody else. */
+  #takeOver({ fileSystem, processes }: Backend): void {
+    const of = (owner = ''): CommandContext | undefined => (owner === '' ? this.#main : this.#further.get(owner))?.context;
+    for (const left of fileSystem?.files?.left?.() ?? []) {
+      const context = of(left.owner);
+      if (context === undefined) void Promise.allSettled([left.file.close()]);
+      else context.files.takeOver(left);
+    }
+    for (const process of processes?.left?.() ?? []) {
+      const context = of(process.owner);
+      (context?.processes ?? this.#nobodys).takeOver(process);
+      if (context === undefined) void process.finished.then(() => process.forget?.());
+    }
   }
 
   /** Puts other rules in force behind the lists. What has been judged goes on. */
@@ -135,7 +152,7 @@ export class Agent {
   /** Whether it could end now without anybody missing anything: nothing is half said, open, frozen or remembered. */
   get isQuiet(): boolean {
     const isSilent = [...this.#sessions].every(({ isQuiet }) => isQuiet);
-    return isSilent && this.#generation.isQuiet && this.#autoOnline.isQuiet && this.underWay === 0 && this.#contexts.every(isIdle) && this.freeze?.isQuiet !== false;
+    return isSilent && this.#generation.isQuiet && this.#autoOnline.isQuiet && this.underWay === 0 && this.#nobodys.isQuiet && this.#contexts.every(isIdle) && this.freeze?.isQuiet !== false;
   }
 
   /** Requests that have not been answered, those of hosts that have left among them. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../../core/errors/agent-error.ts';
-import type { Channels, KeptDescriptors, Log, Transport } from '../../core/ports/index.ts';
+import type { Channels, KeptOfChannel, Log, Transport } from '../../core/ports/index.ts';
 import type { ActivatedSocket } from '../linux/channels/socket-activation.ts';
 
 export { activatedSocket, type ActivatedSocket } from '../linux/channels/socket-activation.ts';
@@ -15,7 +15,7 @@ export interface TransportSettings {
   readonly vsockAllow?: readonly number[];
   readonly log: Log;
   /** What outlives the agent, where anything does. */
-  readonly kept?: KeptDescriptors | undefined;
+  readonly kept?: KeptOfChannel | undefined;
   /** With `retry`: told each time that the channel is opened, and why it is not. */
   readonly channelIs?: (state: string) => void;
 }
@@ -55,7 +55,7 @@ export async function createTransport(
 }
 
 /** On the socket of the service manager, which replaces method and path. */
-export async function activatedTransport({ socket }: ActivatedSocket, log: Log, kept?: KeptDescriptors): Promise<Transport> {
+export async function activatedTransport({ socket }: ActivatedSocket, log: Log, kept?: KeptOfChannel): Promise<Transport> {
   const { SocketTransport } = await import('../linux/channels/socket-transport.ts');
   return new SocketTransport(socket, { log, ...(kept === undefined ? {} : { kept }) });
 }

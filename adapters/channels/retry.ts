@@ -46,6 +46,10 @@ export class RetryingTransport implements Transport {
   }
 
   /** A channel that is waited for cannot be. */
+  canHandOver(): boolean {
+    return this.#isOpen && this.#current.canHandOver?.() === true;
+  }
+
   handOver(): boolean {
     if (!this.#isOpen || this.#current.handOver?.() !== true) return false;
     this.#stopped.abort();

@@ -155,8 +155,7 @@ class Life {
     this.#parts = parts;
     makeThreadPool();
     if (process.pid === 1) addon?.reapOrphans();
-    // What an earlier agent had with one channel only is nobody's.
-    if (settings.channels.length > 0) keeper?.dropRest();
+    await keeper?.settle(new Map([['', parts.transport.description], ...(parts.further ?? []).map(({ name, transport }) => [name, transport.description] as const)]));
     await parts.transport.open((connection) => parts.agent.serve(connection));
     // One that hangs in its opening keeps no host of another waiting.
     await within(openingMs, Promise.all((parts.further ?? []).map(({ name, transport }) => transport.open((connection) => parts.agent.serve(connection, name)))));
@@ -217,11 +216,12 @@ class Life {
 
   /** From the first step on that counts nothing is read any more, and from the last one another agent may be there. */
   #sleep(keeper: KeeperSide, legacy: string): boolean {
-    const transport = this.#parts?.transport;
-    if (!keeper.canSleep || transport?.handOver?.() !== true) return false;
+    const transports = this.#transports();
+    if (!keeper.canSleep || !transports.every((transport) => transport.canHandOver?.() === true)) return false;
+    for (const transport of transports) transport.handOver?.();
     this.#store.close();
     keeper.remember('legacy', legacy);
-    keeper.notify(`STATUS=${oneLine(`Asleep; serving ${transport.description}`)}`);
+    keeper.notify(`STATUS=${oneLine(`Asleep; serving ${transports.map(({ description }) => description).join(', ')}`)}`);
     keeper.sleep();
     this.#watch?.end({ kind: 'asleep' });
     return true;

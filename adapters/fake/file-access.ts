@@ -16,16 +16,16 @@ export interface FileAccessOptions {
 export function fakeFileAccess({ tree, who, workingDirectory }: FileAccessOptions): FileAccess {
   const lookUp = (followLast: boolean) => ({ who, followLast, syscall: 'open', from: workingDirectory });
 
-  const kept = new Map<bigint, OpenFile>();
+  const kept = new Map<bigint, LeftFile>();
 
   /** With what the next agent finds: the file as it is, under its handle. */
   const keepable = (file: OpenFile): OpenFile => {
     let as: bigint | undefined;
     const keeping: OpenFile = {
       ...file,
-      keepAs: (handle) => {
+      keepAs: (handle, owner) => {
         as = handle;
-        kept.set(handle, keeping);
+        kept.set(handle, { handle, file: keeping, owner });
       },
       close: async () => {
         if (as !== undefined) kept.delete(as);
@@ -35,7 +35,7 @@ export function fakeFileAccess({ tree, who, workingDirectory }: FileAccessOption
     return keeping;
   };
 
-  const left = (): readonly LeftFile[] => Array.from(kept, ([handle, file]) => ({ handle, file }));
+  const left = (): readonly LeftFile[] => [...kept.values()];
 
   const open = async (path: string, mode: OpenMode): Promise<OpenFile> => keepable(await openNow(path, mode));
 

@@ -232,6 +232,7 @@ export class FakeProcesses implements Processes {
         listener = next;
       },
       finished: finish(),
+      ...(request.owner === undefined ? {} : { owner: request.owner }),
       needsNobody: request.output === 'discard' && request.errors === 'discard' && request.input === undefined,
       forget: () => {
         this.#outliving.delete(pid);

@@ -236,8 +236,12 @@ export class FakeTransport implements Transport {
     return host;
   }
 
+  canHandOver(): boolean {
+    return this.#connected !== undefined && [...this.#hosts].every(({ unreadBytes }) => unreadBytes === 0);
+  }
+
   handOver(): boolean {
-    if (this.#connected === undefined || [...this.#hosts].some(({ unreadBytes }) => unreadBytes > 0)) return false;
+    if (!this.canHandOver()) return false;
     this.abandon();
     return true;
   }

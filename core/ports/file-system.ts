@@ -71,6 +71,8 @@ export interface Place {
 export interface LeftFile {
   readonly handle: bigint;
   readonly file: OpenFile;
+  /** As it was kept with; absent: of nobody in particular. */
+  readonly owner?: string;
 }
 
 /** Where an offset counts from. */
@@ -102,8 +104,8 @@ export interface OpenFile {
    * Windows to the disk, as in qemu-ga 11.1. No error for a file that can only be read.
    */
   flush(): Ready<void>;
-  /** The next agent is to find it under this handle, where anything outlives this one; until it is closed. */
-  keepAs?(handle: bigint): void;
+  /** The next agent is to find it under this handle, and as this owner's, where anything outlives this one; until it is closed. */
+  keepAs?(handle: bigint, owner: string): void;
   /** Gives the file back, whatever happens; throws what close(2) said. The file is unusable afterwards in any case. */
   close(): Promise<void>;
 }

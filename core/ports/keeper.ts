@@ -44,10 +44,13 @@ export interface KeptDescriptors {
   readonly isEnding: boolean;
 }
 
+/** What a channel can keep: under names of its own, whatever other channels there are. */
+export type KeptOfChannel = Omit<KeptDescriptors, 'programs' | 'guard'>;
+
 /** Programs whose end is known whoever is there to see it. Each has a number of its own, for process numbers come again. */
 export interface KeptPrograms {
-  /** Has a child noted, and answers its number. */
-  begin(pid: number): number;
+  /** Has a child noted, and answers its number. `owner`: whose it is, which the next agent is told. */
+  begin(pid: number, owner?: string): number;
   /** This process has seen it end, and is about to reap it: `status` as of waitpid(2). */
   ended(serial: number, status: number): void;
   forget(serial: number): void;
@@ -60,6 +63,7 @@ export interface KeptPrograms {
 export interface LeftProgram {
   readonly serial: number;
   readonly pid: number;
+  readonly owner: string;
   readonly status: number | undefined;
 }
 

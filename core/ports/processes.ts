@@ -44,6 +44,8 @@ export interface SpawnRequest {
   readonly errors: 'discard' | 'capture' | 'merge';
   /** The next agent is to know of it, where anything outlives this one. */
   readonly outlives?: boolean;
+  /** Whose it is, for the agent that finds it. */
+  readonly owner?: string;
 }
 
 export interface LocatedProgram {
@@ -70,6 +72,8 @@ export interface RunningProcess {
   readonly finished: Promise<ProcessEnd>;
   /** There may be no agent for a while: nobody has to read from it or to write to it, and how it ends will be known. */
   readonly needsNobody?: boolean;
+  /** As it was started with, of one that an earlier agent has left; absent: of nobody in particular. */
+  readonly owner?: string;
   /** What is kept of it for a next agent is of no use any more. */
   forget?(): void;
   /** Ends the process and its group at once. Harmless when it is gone. */

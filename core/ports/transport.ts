@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Finding } from './diagnosis.ts';
-import type { KeptDescriptors } from './keeper.ts';
+import type { KeptOfChannel } from './keeper.ts';
 import type { Log } from './log.ts';
 
 /**
@@ -38,7 +38,7 @@ export interface ChannelOptions {
   /** CIDs that may talk on vsock; the host's alone where absent. */
   readonly vsockAllow?: readonly number[];
   /** What outlives the agent, where anything does. */
-  readonly kept?: KeptDescriptors;
+  readonly kept?: KeptOfChannel;
 }
 
 /**
@@ -59,6 +59,8 @@ export interface Transport {
    * an answer waits to be taken, or the channel is not open; nothing has happened then. Absent: it cannot be handed over.
    */
   handOver?(): boolean;
+  /** Whether `handOver` would be possible now: an agent hands over all of its channels, or none. Absent: it cannot be handed over. */
+  canHandOver?(): boolean;
   /** Stops serving, drops connections, removes what `open` created (a socket file). Idempotent. */
   close(): Promise<void>;
 }

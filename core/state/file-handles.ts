@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError } from '../errors/agent-error.ts';
-import type { FileAccess, OpenFile, OpenMode, Place, Ready, StateStore } from '../ports/index.ts';
+import type { FileAccess, LeftFile, OpenFile, OpenMode, Place, Ready, StateStore } from '../ports/index.ts';
 
 /** Files that may be open at a time: a client that loses its handles must not take the guest's descriptors with them. */
 export const MAX_OPEN_FILES = 1024;
@@ -33,22 +33,24 @@ export class FileHandleTable {
   readonly #access: FileAccess | undefined;
   readonly #store: Pick<StateStore, 'reserveHandles'>;
   readonly #permissions: number;
+  readonly #owner: string;
   readonly #entries = new Map<bigint, Entry>();
   #opening = 0;
   #next = 0n;
   #reservedUpTo = 0n;
   #reserving: Promise<void> | undefined;
 
-  /** `permissions`: mode of a file that is created. */
-  constructor(access: FileAccess | undefined, store: Pick<StateStore, 'reserveHandles'>, permissions = 0o644) {
+  /** `permissions`: mode of a file that is created. `owner`: whose the files are, for a next agent. */
+  constructor(access: FileAccess | undefined, store: Pick<StateStore, 'reserveHandles'>, permissions = 0o644, owner = '') {
     this.#access = access;
     this.#store = store;
     this.#permissions = permissions;
+    this.#owner = owner;
   }
 
-  /** Goes on with the files that an earlier agent had open. To be called before any is opened. */
-  takeOver(): void {
-    for (const { handle, file } of this.#access?.left?.() ?? []) this.#entries.set(handle, { handle, file, held: false, waiting: [] });
+  /** Goes on with a file that an earlier agent had open. To be called before any is opened. */
+  takeOver({ handle, file }: Pick<LeftFile, 'handle' | 'file'>): void {
+    this.#entries.set(handle, { handle, file, held: false, waiting: [] });
   }
 
   /** Open files and those that are being opened. */
@@ -81,7 +83,7 @@ export class FileHandleTable {
       }
       const handle = this.#next;
       this.#next += 1n;
-      file.keepAs?.(handle);
+      file.keepAs?.(handle, this.#owner);
       this.#entries.set(handle, { handle, file, held: false, waiting: [] });
       return handle;
     } finally {

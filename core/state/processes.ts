@@ -52,12 +52,14 @@ export class ProcessTable {
   #input = 0;
   #timer: { readonly timer: Timer; readonly at: number } | undefined;
   readonly #settled: () => void;
+  readonly #owner: string;
 
-  /** `settled` is called when a program has ended, and when a result is forgotten. */
-  constructor(processes: Processes | undefined, clock: Clock, settled: () => void = () => undefined) {
+  /** `settled` is called when a program has ended, and when a result is forgotten. `owner`: whose the programs are, for a next agent. */
+  constructor(processes: Processes | undefined, clock: Clock, settled: () => void = () => undefined, owner = '') {
     this.#processes = processes;
     this.#clock = clock;
     this.#settled = settled;
+    this.#owner = owner;
   }
 
   /** Whether another agent can go on with all that there is. */
@@ -68,9 +70,9 @@ export class ProcessTable {
     return this.#starting === 0 && !isSeen && [...this.#running].every(({ process }) => process.needsNobody === true);
   }
 
-  /** Goes on with what an earlier agent has left. To be called before anything is started. */
-  takeOver(): void {
-    for (const process of this.#processes?.left?.() ?? []) this.#track(process);
+  /** Goes on with a program that an earlier agent has left. To be called before anything is started. */
+  takeOver(process: RunningProcess): void {
+    this.#track(process);
   }
 
   /** Processes that run, and results that are kept. */
@@ -96,7 +98,7 @@ export class ProcessTable {
     this.#input += input;
     try {
       const admitted = admit === undefined ? request : await locating(processes, request, admit);
-      const process = await processes.spawn({ ...admitted, outlives: true });
+      const process = await processes.spawn({ ...admitted, outlives: true, owner: this.#owner });
       const read = (): void => {
         this.#input -= input;
       };

@@ -3,14 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { AgentProcess, program, scratchDirectory } from './lib/agent-process.ts';
-import { repository } from './lib/build.ts';
+import { AgentProcess, scratchDirectory } from './lib/agent-process.ts';
 import type { LineClient } from './lib/line-client.ts';
 import { PseudoTerminal } from './lib/pseudo-terminal.ts';
 import { until } from './lib/until.ts';
 
 const hasPython = spawnSync('python3', ['-c', '']).status === 0;
-const keeper = join(repository, 'build/Release/concierge-keeper');
 
 let directory: string;
 let running: AgentProcess[];
@@ -27,10 +25,10 @@ afterEach(async () => {
 const place = (name: string): string => join(directory, name);
 
 /** An agent of a guest in memory, with what the file has besides. */
-async function start(groups: readonly string[], { own = [], command }: { readonly own?: readonly string[]; readonly command?: readonly string[] } = {}): Promise<AgentProcess> {
+async function start(groups: readonly string[], { own = [] }: { readonly own?: readonly string[] } = {}): Promise<AgentProcess> {
   writeFileSync(place('conf'), ['[concierge]', 'backend=fake', `policy-directory=${place('policy.d')}`, ...own, ...groups, ''].join('\n'), { mode: 0o600 });
   mkdirSync(place('policy.d'), { mode: 0o700 });
-  const agent = new AgentProcess({ directory, words: ['-c', place('conf')], ...(command === undefined ? {} : { command }) });
+  const agent = new AgentProcess({ directory, words: ['-c', place('conf')] });
   running.push(agent);
   (await agent.connect()).close();
   return agent;
@@ -144,15 +142,6 @@ describe('an agent with several channels', () => {
 
     expect(await agent.end()).toEqual({ code: 0, signal: null });
     expect(existsSync(place('tools'))).toBe(false);
-  });
-
-  it.skipIf(!existsSync(keeper))('says that a keeper holds none of them, and serves', async () => {
-    const agent = await start(unix('tools'), { command: [keeper, '--', program] });
-    const tools = await agent.connect(place('tools'));
-
-    expect(await ask(tools, 'guest-ping')).toBe('{"return": {}}');
-    expect(agent.stderr).toContain('a keeper holds one channel: with groups [channel NAME] the agent does not sleep');
-    tools.close();
   });
 
   it('does not start with a group that is not understood', async () => {

@@ -2,7 +2,7 @@
 import { closeSync } from 'node:fs';
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
-import type { ChannelOptions, Connection, ConnectionSink, KeptDescriptors, Log, Transport } from '../../../core/ports/index.ts';
+import type { ChannelOptions, Connection, ConnectionSink, KeptOfChannel, Log, Transport } from '../../../core/ports/index.ts';
 import { BackOff } from '../../channels/back-off.ts';
 import { channelAddon } from './channel-binding.ts';
 import { ChannelConnection } from './channel-connection.ts';
@@ -29,7 +29,7 @@ export class IsaSerial implements Transport {
   readonly lost: Promise<Error>;
   readonly #path: string;
   readonly #log: Log;
-  readonly #kept: KeptDescriptors | undefined;
+  readonly #kept: KeptOfChannel | undefined;
   readonly #backOff = new BackOff();
   #setLost: (error: Error) => void = () => {};
   #connection: ChannelConnection | undefined;
@@ -50,9 +50,13 @@ export class IsaSerial implements Transport {
     this.#connect(connected, this.#kept?.take(keptName, this.#path));
   }
 
+  canHandOver(): boolean {
+    return this.#connection?.isIdle === true;
+  }
+
   handOver(): boolean {
-    if (this.#connection?.isIdle !== true) return false;
-    this.#connection.letGo();
+    if (!this.canHandOver()) return false;
+    this.#connection?.letGo();
     return true;
   }
 

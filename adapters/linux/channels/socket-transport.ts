@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, openSync } from 'node:fs';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
-import type { ChannelOptions, Connection, KeptDescriptors, Log, Peer, Transport } from '../../../core/ports/index.ts';
+import type { ChannelOptions, Connection, KeptOfChannel, Log, Peer, Transport } from '../../../core/ports/index.ts';
 import { channelAddon, type NativeListener } from './channel-binding.ts';
 import { ChannelConnection } from './channel-connection.ts';
 
@@ -16,6 +16,8 @@ const EXHAUSTION_REST = 1000;
 const listenerName = 'listener';
 const clientPrefix = 'client-';
 const fileName = 'listener-file';
+/** They come again: what is kept has a name of 47 letters at most, that of its channel among them (kLongestName of the keeper). */
+const highestNumber = 999_999;
 
 /** Of open(2): opens a file, a socket also, without what it is for. The same on every processor that Node runs on. */
 const O_PATH = 0o10000000;
@@ -53,9 +55,11 @@ export class SocketTransport implements Transport {
   readonly #socket: ListeningSocket;
   readonly #log: Log;
   readonly #maximum: number;
-  readonly #kept: KeptDescriptors | undefined;
+  readonly #kept: KeptOfChannel | undefined;
   readonly #clients = new Set<ChannelConnection>();
-  /** Of the clients so far. */
+  /** As which those are kept. */
+  readonly #names = new Set<string>();
+  /** Of the last client. */
   #number = 0;
   #listener: NativeListener | undefined;
   #resting = false;
@@ -100,8 +104,12 @@ export class SocketTransport implements Transport {
   }
 
   /** All of them, or none: a client that waits for the rest of its answer keeps the agent. */
+  canHandOver(): boolean {
+    return this.#listener !== undefined && [...this.#clients].every(({ isIdle }) => isIdle);
+  }
+
   handOver(): boolean {
-    if (this.#listener === undefined || ![...this.#clients].every(({ isIdle }) => isIdle)) return false;
+    if (this.#listener === undefined || !this.canHandOver()) return false;
     this.#stopListening(this.#listener);
     for (const client of this.#clients) client.letGo();
     return true;
@@ -126,21 +134,27 @@ export class SocketTransport implements Transport {
     for (const { name, note, fd } of this.#kept?.takeAll(clientPrefix) ?? []) {
       const [peer = 0, detail = 0] = note.split(',').map(Number);
       this.#number = Math.max(this.#number, Number(name.slice(clientPrefix.length)));
-      this.#serve(fd, name, [peer, detail], connected);
+      if (this.#isRefused(fd, peer, detail)) void this.#kept?.drop(name);
+      else this.#serve(fd, name, [peer, detail], connected);
     }
   }
 
   #accept(fd: number, peer: number, detail: number, connected: (connection: Connection) => void): void {
-    const refusal = this.#socket.refuses?.(peer, detail);
-    if (refusal !== undefined) {
-      closeSync(fd);
-      this.#log.warning(`${this.description}: ${this.#socket.name(peer, detail)} is refused: ${refusal}`);
-      return;
-    }
-    this.#number += 1;
+    if (this.#isRefused(fd, peer, detail)) return;
+    do this.#number = (this.#number % highestNumber) + 1;
+    while (this.#names.has(`${clientPrefix}${this.#number}`));
     const kept = `${clientPrefix}${this.#number}`;
     this.#kept?.keep(kept, 'stream', `${peer},${detail}`, fd);
     this.#serve(fd, kept, [peer, detail], connected);
+  }
+
+  /** Who may come can be told otherwise while an agent sleeps. */
+  #isRefused(fd: number, peer: number, detail: number): boolean {
+    const refusal = this.#socket.refuses?.(peer, detail);
+    if (refusal === undefined) return false;
+    closeSync(fd);
+    this.#log.warning(`${this.description}: ${this.#socket.name(peer, detail)} is refused: ${refusal}`);
+    return true;
   }
 
   #serve(fd: number, kept: string, who: readonly [peer: number, detail: number], connected: (connection: Connection) => void): void {
@@ -150,12 +164,14 @@ export class SocketTransport implements Transport {
       endsWithGeneration: this.#socket.endsWithGeneration === true,
       released: () => {
         this.#clients.delete(client);
+        this.#names.delete(kept);
         void this.#kept?.drop(kept);
         this.#log.debug(() => `${this.description}: ${name} has gone`);
         this.#goOn();
       },
     });
     this.#clients.add(client);
+    this.#names.add(kept);
     this.#log.debug(() => `${this.description}: ${name} is here`);
     if (this.#clients.size >= this.#maximum) {
       this.#log.warning(`${this.description}: ${this.#clients.size} clients are connected, which is the limit; more wait until one leaves`);

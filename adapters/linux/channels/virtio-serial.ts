@@ -2,7 +2,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { AgentError, messageOf, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import { posixErrorOf } from '../../../core/errors/posix-errno.ts';
-import type { ChannelOptions, Connection, KeptDescriptors, Log, Transport } from '../../../core/ports/index.ts';
+import type { ChannelOptions, Connection, KeptOfChannel, Log, Transport } from '../../../core/ports/index.ts';
 import { boundUnit, restartAround } from './bound-unit.ts';
 import { ChannelConnection } from './channel-connection.ts';
 import { deviceHints, openDevice } from './open-device.ts';
@@ -28,7 +28,7 @@ export class VirtioSerial implements Transport {
   readonly lost: Promise<Error>;
   readonly #path: string;
   readonly #log: Log;
-  readonly #kept: KeptDescriptors | undefined;
+  readonly #kept: KeptOfChannel | undefined;
   #setLost: (error: Error) => void = () => {};
   #connection: ChannelConnection | undefined;
   #isReviving = false;
@@ -126,9 +126,13 @@ export class VirtioSerial implements Transport {
     }
   }
 
+  canHandOver(): boolean {
+    return this.#connection?.isIdle === true;
+  }
+
   handOver(): boolean {
-    if (this.#connection?.isIdle !== true) return false;
-    this.#connection.letGo();
+    if (!this.canHandOver()) return false;
+    this.#connection?.letGo();
     return true;
   }
 

@@ -40,9 +40,9 @@ export const linuxFiles = (kept?: KeptDescriptors): FileAccess => ({
     ? {}
     : {
         left: () =>
-          kept.takeAll(keptPrefix).map(({ name, fd }) => {
+          kept.takeAll(keptPrefix).map(({ name, note, fd }) => {
             const handle = BigInt(name.slice(keptPrefix.length));
-            return { handle, file: new LinuxOpenFile((nativeAddon() as FilesAddon).fileOf(fd), kept, handle) };
+            return { handle, file: new LinuxOpenFile((nativeAddon() as FilesAddon).fileOf(fd), kept, handle), owner: note };
           }),
       }),
 

@@ -13,7 +13,7 @@ export interface NativeFile {
   descriptor(): number;
 }
 
-/** As which a file outlives the agent: with its handle behind it. */
+/** As which a file outlives the agent: with its handle behind it, and its owner as the note. */
 export const keptPrefix = 'file-';
 
 /** lseek(2): SEEK_SET, SEEK_CUR, SEEK_END. */
@@ -33,10 +33,10 @@ export class LinuxOpenFile implements OpenFile {
   }
 
   /** The position belongs to what the descriptor refers to, and goes along. */
-  keepAs(handle: bigint): void {
+  keepAs(handle: bigint, owner: string): void {
     if (this.#kept === undefined) return;
     this.#handle = handle;
-    this.#kept.keep(`${keptPrefix}${handle}`, 'plain', '', this.#file.descriptor());
+    this.#kept.keep(`${keptPrefix}${handle}`, 'plain', owner, this.#file.descriptor());
   }
 
   read(into: Uint8Array): Ready<number> {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, fstatSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readlinkSync, readSync, unlinkSync } from 'node:fs';
 import { AgentError } from '../../../core/errors/agent-error.ts';
 import type { KeptDescriptors, KeptPrograms, LeftProgram, TakenDescriptor } from '../../../core/ports/index.ts';
 import { posixErrorOf, posixNumber } from '../../../core/errors/posix-errno.ts';
+import { fileStatus, isSameFile } from '../../channels/file-identity.ts';
+import { type DescribedChannels, isOfChannels } from '../../channels/kept-of-channel.ts';
+import { within } from '../../shared/within.ts';
 import { keeperAddon, type NativeKeeperLink } from './keeper-binding.ts';
 
 /** Of the messages (docs/keeper.md). */
@@ -13,6 +16,9 @@ const patienceMs = 10_000;
 const answerMs = 500;
 /** kLongestNote of native/linux/keeper/holdings.h. */
 const longestNote = 191;
+
+/** As which it is known whose a program is, with that in the note: for as long as the program is known. */
+const ownerName = (serial: number): string => `program-owner-${serial}`;
 
 interface Held {
   readonly note: string;
@@ -34,7 +40,9 @@ export class KeeperSide implements KeptDescriptors {
   readonly #link: NativeKeeperLink;
   readonly #held = new Map<string, Held>();
   readonly #inputs = new Map<string, Uint8Array>();
-  readonly #left = new Map<number, LeftProgram>();
+  readonly #left = new Map<number, Omit<LeftProgram, 'owner'>>();
+  /** Programs with an owner. */
+  readonly #owners = new Set<number>();
   readonly programs: KeptPrograms;
   #lastSerial = 0;
   #onEnded: (serial: number, status: number) => void = () => undefined;
@@ -62,14 +70,21 @@ export class KeeperSide implements KeptDescriptors {
     this.lost = promise;
     this.#lose = resolve;
     this.programs = {
-      begin: (pid) => {
+      begin: (pid, owner = '') => {
         this.#lastSerial += 1;
         this.#say(`program ${this.#lastSerial} ${pid}`);
+        if (owner !== '') {
+          this.#owners.add(this.#lastSerial);
+          this.remember(ownerName(this.#lastSerial), '', owner);
+        }
         return this.#lastSerial;
       },
       ended: (serial, status) => void this.#say(`ended ${serial} ${status}`),
-      forget: (serial) => void this.#say(`forget ${serial}`),
-      left: () => [...this.#left.values()].toSorted((one, other) => one.serial - other.serial),
+      forget: (serial) => {
+        this.#say(`forget ${serial}`);
+        if (this.#owners.delete(serial)) void this.drop(ownerName(serial));
+      },
+      left: () => [...this.#left.values()].toSorted((one, other) => one.serial - other.serial).map((one) => ({ ...one, owner: this.#ownerOf(one.serial) })),
       onEnded: (listener) => {
         this.#onEnded = listener;
       },
@@ -220,6 +235,13 @@ export class KeeperSide implements KeptDescriptors {
     this.#say(`keep ${name} ${kind} ${asNote(note)}`, fd);
   }
 
+  #ownerOf(serial: number): string {
+    const name = ownerName(serial);
+    const owner = this.#held.get(name)?.note ?? '';
+    if (this.recall(name) !== undefined) this.#owners.add(serial);
+    return owner;
+  }
+
   /** What an earlier agent has left under the name is gone. */
   #forget(name: string): void {
     const held = this.#held.get(name);
@@ -251,10 +273,27 @@ export class KeeperSide implements KeptDescriptors {
   }
 
   /** Keeps a text for the next agent. */
-  remember(name: string, text: string): void {
+  remember(name: string, text: string, note = ''): void {
     const fd = keeperAddon().memoryFile(Buffer.from(text), name);
-    this.keep(name, 'plain', '', fd);
+    this.keep(name, 'plain', note, fd);
     closeSync(fd);
+  }
+
+  /**
+   * Lets go of what channels of another configuration have left: before any is opened, for one may lie now where another one lay.
+   * Files of sockets go last, and are gone by then: the child that takes them away has a share of all that is open.
+   */
+  async settle(channels: DescribedChannels): Promise<void> {
+    const others = Array.from(this.#held).filter(([name, { note }]) => !isOfChannels(name, note, channels, asNote));
+    if (others.length === 0) return;
+    const listeners = others.filter(([name]) => name.endsWith('listener')).map(([name]) => `${name}-file`);
+    const files = listeners.flatMap((name) => {
+      const held = this.#held.get(name);
+      return held === undefined ? [] : [{ name, held }];
+    });
+    for (const { held } of files) removeOwnFile(held.fd);
+    const names = [...others.map(([name]) => name).filter((name) => !name.endsWith('-file')), ...files.map(({ name }) => name)];
+    await within(answerMs, Promise.all(names.map((name) => this.drop(name))));
   }
 
   /** What nobody has taken is of no use any more: the configuration is another one. */
@@ -278,5 +317,15 @@ export class KeeperSide implements KeptDescriptors {
   /** The last word before this agent ends for good. */
   end(): void {
     this.#say('end');
+  }
+}
+
+/** The file that a descriptor (`O_PATH`) stands for, if it is still where it was. */
+function removeOwnFile(fd: number): void {
+  try {
+    const path = readlinkSync(`/proc/self/fd/${fd}`);
+    if (isSameFile(fstatSync(fd, { bigint: true }), fileStatus(path))) unlinkSync(path);
+  } catch {
+    // It is gone, or the keeper tries.
   }
 }

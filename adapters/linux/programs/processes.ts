@@ -138,7 +138,7 @@ export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
       },
     };
     if (keeper === undefined) return common;
-    const serial = keeper.programs.begin(started.pid);
+    const serial = keeper.programs.begin(started.pid, request.owner);
     const names = started.descriptors.flatMap((fd, index) => (fd < 0 ? [] : [keptName(serial, index)]));
     started.descriptors.forEach((fd, index) => {
       if (fd >= 0) keeper.keep(keptName(serial, index), 'plain', '', fd);
@@ -190,7 +190,7 @@ function takeOver(kept: KeptDescriptors): readonly RunningProcess[] {
   return kept.programs.left().map((program) => takeOverOne(kept, program, running));
 }
 
-function takeOverOne(kept: KeptDescriptors, { serial, pid, status }: LeftProgram, running: Map<number, (status: number) => void>): RunningProcess {
+function takeOverOne(kept: KeptDescriptors, { serial, pid, owner, status }: LeftProgram, running: Map<number, (status: number) => void>): RunningProcess {
   const descriptors = [-1, -1, -1, -1, -1];
   const taken = kept.takeAll(keptName(serial, 0).slice(0, -1));
   for (const { name, fd } of taken) descriptors[Number(name.at(-1))] = fd;
@@ -210,6 +210,7 @@ function takeOverOne(kept: KeptDescriptors, { serial, pid, status }: LeftProgram
   const endAs = (how: number): void => program.end((how & 0x7f) === 0, (how & 0x7f) === 0 ? (how >> 8) & 0xff : how & 0x7f);
   return {
     pid,
+    owner,
     kill: program.kill,
     discard: (stream) => program.discard(stream === 'output' ? 0 : 1),
     finished: ended.promise,
