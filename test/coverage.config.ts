@@ -25,6 +25,9 @@ export default defineConfig({
     exclude: ['test/unit/freeze/survey.test.ts', 'test/unit/schema/docs-commands.test.ts'],
     // Counted code takes several times as long.
     testTimeout: 180_000,
+    // Tests that draw their input draw the same here each time: what is counted does not depend on luck.
+    env: { CONCIERGE_SEED: '1' },
+    setupFiles: ['test/unit/lib/drawn-alike.ts'],
     coverage: {
       enabled: true,
       include: ['core/**/*.ts'],

@@ -236,6 +236,16 @@ describe('a hook', () => {
     expect(runs).toEqual(['freeze']);
   });
 
+  it('that breaks its contract and throws has failed with its name, and the thaw goes on to the others', async () => {
+    const runs: string[] = [];
+    const good = hook('a', { run: async (phase) => (runs.push(phase), { ok: true, output: '', durationNs: 0n }) });
+    const hooks = await round(good, hook('b', { run: () => Promise.reject(new Error('lost')) }));
+
+    await expect(hooks.freeze()).rejects.toThrow('fsfreeze hook b: lost');
+    expect((await hooks.thaw())?.message).toBe('fsfreeze hook b: lost');
+    expect(runs).toEqual(['freeze', 'thaw']);
+  });
+
   it('that fails without a sentence gets one', async () => {
     const hooks = await round(hook('h', {}, { ok: false }));
 
