@@ -79,9 +79,9 @@ function profilesOf({ profile, method, channels }: PolicySettings): ReadonlyMap<
 }
 
 /** Where there are several channels its default stands at their end, as a rule. */
-function rulesOfProfile({ rules, otherwise, tell = 'log' }: PolicyFile, profile: string, isAlone: boolean): readonly Rule[] {
+function rulesOfProfile({ rules, otherwise, tell = 'log', defaultOrigin = { kind: 'built-in' } }: PolicyFile, profile: string, isAlone: boolean): readonly Rule[] {
   if (isAlone || otherwise === undefined) return rules;
-  return [...rules, { name: `default-of-${profile}`, effect: otherwise, reason: 'no rule fits', tell, origin: { kind: 'built-in' } }];
+  return [...rules, { name: `default-of-${profile}`, effect: otherwise, reason: 'no rule fits', tell, origin: defaultOrigin }];
 }
 
 /** Whether anything can change by reading it again. */
@@ -162,13 +162,14 @@ function demandSound(rules: readonly Rule[]): void {
   }
 }
 
-function defaultOf(files: readonly string[], parsed: readonly PolicyFile[]): Pick<PolicyRules, 'otherwise' | 'tell'> {
-  const said = parsed.flatMap(({ otherwise, tell = 'log' }, index) => (otherwise === undefined ? [] : [{ otherwise, tell, file: files[index] }]));
+function defaultOf(files: readonly string[], parsed: readonly PolicyFile[]): Pick<PolicyRules, 'otherwise' | 'tell' | 'defaultOrigin'> {
+  const said = parsed.flatMap(({ otherwise, tell = 'log', defaultOrigin }, index) => (otherwise === undefined ? [] : [{ otherwise, tell, file: files[index], ...(defaultOrigin && { defaultOrigin }) }]));
   const [first] = said;
   if (first === undefined) return { otherwise: 'allow' };
   const other = said.find(({ otherwise }) => otherwise !== first.otherwise);
   if (other !== undefined) throw AgentError.failed(`${other.file}: the default is ${other.otherwise} here, and ${first.otherwise} in ${first.file}`);
-  return { otherwise: first.otherwise, tell: first.tell };
+  const { file: _, ...stated } = first;
+  return stated;
 }
 
 /** What is opened is told by its real place: a root with links in it is two. */

@@ -3,7 +3,7 @@ import { isMap, isSeq, Lexer, LineCounter, parseDocument, visit, type Alias, typ
 
 import { AgentError } from '../../core/errors/agent-error.ts';
 import { plainPath } from '../../core/errors/plain-path.ts';
-import type { Effect, Rule } from '../../core/policy/rule.ts';
+import type { Effect, Origin, Rule } from '../../core/policy/rule.ts';
 import { commandGroups } from '../../core/schema/command.ts';
 import { listOf, record, required, size, suggestion, text, turned, word, type Shape } from '../shared/yaml-shape.ts';
 
@@ -13,6 +13,8 @@ export interface PolicyFile {
   /** The default, and whether the host is told of it. */
   readonly otherwise?: Effect;
   readonly tell?: Rule['tell'];
+  /** Where the default was written. */
+  readonly defaultOrigin?: Origin;
 }
 
 export interface ParsePolicyOptions {
@@ -79,12 +81,17 @@ const effects = ['allow', 'refuse'] as const;
 const listeners = ['host', 'log'] as const;
 
 function fileShape(file: string, commands: readonly string[]): Shape<PolicyFile> {
-  const whole = record('a policy', { default: word('default', effects), tell: word('listener', listeners), rules: listOf(ruleShape(commands)) });
+  const whole = record('a policy', { default: withLine(word('default', effects)), tell: word('listener', listeners), rules: listOf(ruleShape(commands)) });
   return turned(whole, ({ default: otherwise, tell, rules = [] }) => ({
     rules: rules.map(({ line, ...rule }) => ({ tell: tell ?? 'log', ...rule, origin: { kind: 'file', file, line } })),
-    ...(otherwise !== undefined && { otherwise, tell: tell ?? 'log' }),
+    ...(otherwise !== undefined && { otherwise: otherwise.value, tell: tell ?? 'log', defaultOrigin: { kind: 'file', file, line: otherwise.line, isDefault: true } }),
   }));
 }
+
+const withLine = <T>(shape: Shape<T>): Shape<{ readonly value: T; readonly line: number }> => (node, reading) => {
+  const value = shape(node, reading);
+  return value === undefined ? undefined : { value, line: Number(reading.placeOf(node)) };
+};
 
 type ReadRule = Omit<Rule, 'tell' | 'origin'> & { readonly tell?: Rule['tell']; readonly line: number };
 

@@ -22,7 +22,7 @@ export function doubtsAbout(policy: Policy, schemas: readonly CommandSchema[]): 
   const doubts: Doubt[] = [];
   const decided = new Map<CommandSchema, Decided>(schemas.map((schema) => [schema, { by: new Map() }]));
   for (const rule of policy.rules) {
-    if (rule.origin.kind === 'file') {
+    if (rule.origin.kind === 'file' && rule.origin.isDefault !== true) {
       const sentence = whyDoubted(rule, schemas, decided);
       if (sentence !== undefined) doubts.push({ rule, sentence });
     }

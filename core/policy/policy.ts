@@ -3,7 +3,7 @@ import type { CommandSchema } from '../schema/command.ts';
 import { type Condition, conditionsFor, type Fit } from './conditions.ts';
 import { type Facts, UNOPENED } from './facts.ts';
 import { anyGlob, type Matcher } from './glob.ts';
-import { originText, type Effect, type Rule } from './rule.ts';
+import { originText, type Effect, type Origin, type Rule } from './rule.ts';
 
 /** Names from the configuration and the command line. An empty list is no list. */
 export interface PolicyLists {
@@ -18,6 +18,8 @@ export interface PolicyRules {
   readonly otherwise: Effect;
   /** Whether the host is told where no rule fits. */
   readonly tell?: Rule['tell'];
+  /** Where that was written; absent: nowhere. */
+  readonly defaultOrigin?: Origin;
   /** Names of variables and users are compared without case. */
   readonly caseless?: boolean;
   /** Methods of the channels that have names of their own. */
@@ -70,11 +72,11 @@ export class Policy {
   readonly #plans = new Map<string, Map<CommandSchema, Plan>>();
   readonly #names: ReadonlyMap<Rule, (schema: CommandSchema) => boolean>;
 
-  constructor(lists: PolicyLists, { rules, otherwise, tell = 'log', caseless = false, methods = new Map() }: PolicyRules = { rules: [], otherwise: 'allow' }) {
+  constructor(lists: PolicyLists, { rules, otherwise, tell = 'log', defaultOrigin = { kind: 'built-in' }, caseless = false, methods = new Map() }: PolicyRules = { rules: [], otherwise: 'allow' }) {
     this.#lists = lists;
     this.caseless = caseless;
     this.#methods = methods;
-    this.rules = [...listRules(lists), ...rules, { name: 'default', effect: otherwise, reason: 'no rule fits', tell, origin: { kind: 'built-in' } }];
+    this.rules = [...listRules(lists), ...rules, { name: 'default', effect: otherwise, reason: 'no rule fits', tell, origin: defaultOrigin }];
     this.#names = new Map(this.rules.map((rule) => [rule, naming(rule)]));
   }
 

@@ -53,7 +53,7 @@ export interface Rule {
 
 /** A line of a file, a setting, or the agent itself (a profile, the default). */
 export type Origin =
-  | { readonly kind: 'file'; readonly file: string; readonly line: number }
+  | { readonly kind: 'file'; readonly file: string; readonly line: number; /** Its default: what is left for it may be nothing. */ readonly isDefault?: true }
   | { readonly kind: 'setting' }
   | { readonly kind: 'built-in' };
 

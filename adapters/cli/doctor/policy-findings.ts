@@ -9,7 +9,7 @@ import type { Composition } from '../composition.ts';
 export async function policyFindings(settings: Settings, composition: Pick<Composition, 'loadPolicy'>): Promise<readonly Finding[]> {
   try {
     const { rules: { rules, otherwise }, files, warnings } = await composition.loadPolicy(settings);
-    if (warnings.length > 0) return warnings.map((line) => warning('policy', line, 'concierge-ga policy check tells the same'));
+    if (warnings.length > 0) return warnings.map((line) => warning('policy', line, 'correct what it names, look with concierge-ga policy check, and have the agent read it again by SIGHUP'));
     if (rules.length === 0 && otherwise === 'allow') return [];
     return [good('policy', `profile ${[settings.profile, ...settings.channels.map(({ name, profile }) => `${profile} by ${name}`)].join(', ')}; files of rules: ${files.length === 0 ? 'none' : files.join(', ')}`)];
   } catch (error) {

@@ -182,7 +182,7 @@ function remedies(rules: readonly Weighed[], deciding: Rule | undefined, { rules
   const before = all.find((rule) => rule === deciding);
   return [
     ...near.map(({ rule, against }) => `  widen ${against.join(', ')} of rule ${rule.name} (${originText(rule.origin)})`),
-    ...(before === undefined ? [] : [`  ${near.length === 0 ? '' : 'or '}put a rule that allows it in front of ${before.name}${before.name === 'default' ? ', or set the default to allow' : ` (${originText(before.origin)})`}`]),
+    ...(before === undefined ? [] : [`  ${near.length === 0 ? '' : 'or '}put a rule that allows it in front of ${before.name}${before.name === 'default' ? ', or set the default to allow' : ''}${before.name === 'default' && before.origin.kind !== 'file' ? '' : ` (${originText(before.origin)})`}`]),
   ];
 }
 

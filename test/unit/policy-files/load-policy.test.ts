@@ -44,7 +44,7 @@ describe('files of rules', () => {
     const { rules, files, warnings } = await load();
 
     expect(files.map((file) => file.slice(directory.length + 1))).toEqual(['10-a.yaml', '20-b.yml']);
-    expect(rules).toMatchObject({ otherwise: 'refuse', tell: 'host' });
+    expect(rules).toMatchObject({ otherwise: 'refuse', tell: 'host', defaultOrigin: { kind: 'file', file: join(directory, '10-a.yaml'), line: 2, isDefault: true } });
     expect(rules.rules).toEqual([
       {
         name: 'first', effect: 'allow', commands: ['guest-exec', 'guest-file-*'], groups: ['freeze'], except: ['guest-fstrim'], channels: ['vsock-listen'], reason: 'because', tell: 'host',
@@ -210,6 +210,7 @@ describe('profiles of several channels', () => {
     expect(rules.rules.map(({ name, effect, at, tell }) => [name, effect, at, tell])).toEqual([
       ['mine', 'allow', undefined, 'log'], ['ping', 'allow', ['tools', 'more'], 'host'], ['default-of-strict', 'refuse', ['tools', 'more'], 'host'],
     ]);
+    expect(rules.rules.at(-1)?.origin).toEqual({ kind: 'file', file: join(base, 'profiles/strict.yaml'), line: 1, isDefault: true });
     expect(files).toEqual([join(directory, 'a.yaml'), join(base, 'profiles/strict.yaml')]);
     expect(hasPolicyFiles({ policyDirectory: '', profile: 'full', method: 'virtio-serial', allowRpcs: [], blockRpcs: [], channels: [channel('tools', 'strict')] })).toBe(true);
     await expect(load({ channels: [channel('tools', 'managed')] })).rejects.toThrow('(did you mean the profile manage?)');

@@ -53,6 +53,15 @@ describe('policy explain', () => {
     });
   });
 
+  it('names the line of a default', async () => {
+    write('rules: []\n\ndefault: refuse\n');
+
+    expect(await policy(['explain', 'guest-ping'])).toEqual({
+      out: 'guest-ping by virtio-serial: refused by rule default (a.yaml:3): no rule fits\nTo allow it:\n  put a rule that allows it in front of default, or set the default to allow (a.yaml:3)\n', err: '', status: 1,
+    });
+    expect((await policy(['show'])).out).toContain('default (a.yaml:3): refuse everything');
+  });
+
   it('opens and makes nothing', async () => {
     const made = createFakeMachine({ files: { '/srv/a': 'a' } });
 

@@ -76,6 +76,15 @@ describe('a policy that cannot be used', () => {
   });
 });
 
+describe('the default of a file', () => {
+  it('may be left with nothing', () => {
+    const policy = new Policy(none, { rules: [{ name: 'all', effect: 'refuse', tell: 'log', origin: { kind: 'file', file: 'a.yaml', line: 3 } }], otherwise: 'allow', defaultOrigin: { kind: 'file', file: 'a.yaml', line: 1, isDefault: true } });
+
+    expect(doubtsAbout(policy, schemas)).toEqual([]);
+    expect(policy.rules.at(-1)).toMatchObject({ name: 'default', origin: { file: 'a.yaml', line: 1 } });
+  });
+});
+
 describe('the profiles', () => {
   const allowed = (name: ProfileName): readonly string[] => {
     const policy = new Policy(none, { rules: profiles[name], otherwise: 'allow' });
