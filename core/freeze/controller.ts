@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError, withContext, messageOf } from '../errors/agent-error.ts';
-import type { Timer } from '../ports/clock.ts';
 import type { FreezeEnd, FreezeMarkerData, FreezeSession, FrozenTarget, ThawOutcome } from '../ports/freezing.ts';
 import type { Backend, Ready } from '../ports/index.ts';
 import { nanoseconds, type FreezeContext } from './context.ts';
@@ -13,17 +12,11 @@ import { recoverSession, thawLeftBehind } from './recovery.ts';
 import {
   beginSession, demandSuccess, endOf, newsOf, nothingThawed, settledBy, thawDirectly, thawSession, type BegunFreeze, type SessionThaw,
 } from './session.ts';
-import type { FreezeState, HeldFreeze } from './state.ts';
+import { FreezeStateMachine } from './state-machine.ts';
+import type { HeldFreeze } from './state.ts';
 
 /** How long after the deadline the agent takes the holder of the session for broken. */
 const overdueMs = 5_000;
-
-/** What would not thaw is tried again after so long, and then after twice as long each time. */
-const firstRetryMs = 2_000;
-const longestRetryMs = 60_000;
-
-/** An answer about the state waits for the freeze or thaw that is changing it, whose own limits are shorter mostly. */
-const changeLimitMs = 600_000;
 
 /**
  * Runs a freeze from the first hook to the last of its thaw. The rules:
@@ -43,19 +36,13 @@ const changeLimitMs = 600_000;
  */
 export class FreezeController {
   readonly #context: FreezeContext;
-  #state: FreezeState = { phase: 'thawed', remains: [] };
+  readonly #machine: FreezeStateMachine;
   #turn: Promise<unknown> = Promise.resolve();
   /** Steps that are under way or wait for their turn. */
   #steps = 0;
   #record: FreezeRecord | undefined;
   /** Of an agent before this one. */
   #inherited: FreezeReport | undefined;
-  #ending = false;
-  /** While freezing or thawing: resolves when that is over. */
-  #change: PromiseWithResolvers<void> | undefined;
-  #retry: Timer | undefined;
-  #retryMs = firstRetryMs;
-  #quiet: () => void = () => undefined;
   readonly #told = new Set<string>();
 
   /** The controller of a backend that can freeze; `undefined` for one that can't. */
@@ -66,79 +53,41 @@ export class FreezeController {
 
   constructor(context: FreezeContext) {
     this.#context = context;
+    this.#machine = new FreezeStateMachine(context.clock, () => void this.#inTurn(() => this.#thawAgain()));
   }
 
   /** Whether commands that could touch a disk are refused: from the first hook of a freeze until it is being thawed. */
   get isFrozen(): boolean {
-    return this.#state.phase === 'freezing' || this.#state.phase === 'frozen';
+    return this.#machine.isFrozen;
   }
 
   /** Whether nothing is frozen, on its way, or to be tried again: what only this agent sees to. */
   get isQuiet(): boolean {
-    return this.#state.phase === 'thawed' && this.#state.remains.length === 0;
+    return this.#machine.isQuiet;
   }
 
   /** Calls back whenever it has become quiet again. Once. */
   onQuiet(listener: () => void): void {
-    this.#quiet = listener;
+    this.#machine.onQuiet(listener);
   }
 
   /** While a freeze is being thawed: resolves after its last hook. Commands that could touch a disk wait for it. */
   get thawing(): Promise<void> | undefined {
-    return this.#state.phase === 'thawing' && this.#state.endsFreeze ? this.#change?.promise : undefined;
+    return this.#machine.thawing;
   }
 
-  /**
-   * What the host is told. `frozen` only once everything is: a host that takes its snapshot on this word must not be
-   * early. A deadline that has passed counts although its news are still on their way.
-   */
+  /** What the host is told. */
   get status(): 'thawed' | 'frozen' {
-    const held = this.#held;
-    if (held === undefined) return this.#state.remains.length > 0 && this.#state.phase !== 'freezing' ? 'frozen' : 'thawed';
-    return held.deadline !== undefined && this.#context.clock.monotonic() >= held.deadline ? 'thawed' : 'frozen';
+    return this.#machine.status;
   }
 
   /**
-   * An answer about the state, once no freeze or thaw is changing it any more: a host whose freeze timed out, or that
-   * follows one whose host has gone, must not be told `thawed` by an agent that then freezes.
+   * An answer about the state, once no freeze or thaw is changing it any more.
    *
    * @throws failed error (as a rejection) when that takes too long
    */
   whenSettled<T>(answer: () => T): Ready<T> {
-    const change = this.#state.phase === 'freezing' ? this.#change?.promise : this.thawing;
-    return change === undefined ? answer() : this.#afterChange(change, answer);
-  }
-
-  async #afterChange<T>(change: Promise<void>, answer: () => T): Promise<T> {
-    const late = Promise.withResolvers<'late'>();
-    const timer = this.#context.clock.after(changeLimitMs, () => late.resolve('late'));
-    const came = await Promise.race([change, late.promise]);
-    timer.cancel();
-    if (came === 'late') throw AgentError.failed(`file systems have been on their way between thawed and frozen for ${changeLimitMs / 1000} s`);
-    return answer();
-  }
-
-  #enter(state: FreezeState): void {
-    this.#state = state;
-    this.#retry?.cancel();
-    this.#retry = undefined;
-    if (state.phase === 'freezing' || state.phase === 'thawing') {
-      this.#change ??= Promise.withResolvers();
-      return;
-    }
-    this.#change?.resolve();
-    this.#change = undefined;
-    if (this.isQuiet) this.#quiet();
-    if (state.remains.length === 0) this.#retryMs = firstRetryMs;
-    else if (state.phase === 'thawed' && !this.#ending) this.#retryLater();
-  }
-
-  get #begun(): BegunFreeze | undefined {
-    return 'begun' in this.#state ? this.#state.begun : undefined;
-  }
-
-  get #held(): HeldFreeze | undefined {
-    return 'held' in this.#state ? this.#state.held : undefined;
+    return this.#machine.whenSettled(answer);
   }
 
   /** What the freeze that is on, or else the last one, did. */
@@ -169,7 +118,7 @@ export class FreezeController {
    * @throws command-not-found error while a freeze is on; failed or os error, a whole sentence: then nothing is frozen
    */
   async freeze(mountPoints?: readonly string[]): Promise<number> {
-    if (this.isFrozen || this.#ending) throw refusal();
+    if (this.isFrozen || this.#machine.isEnding) throw refusal();
     return this.#inTurn(() => this.#freeze(mountPoints));
   }
 
@@ -185,7 +134,7 @@ export class FreezeController {
 
   /** Nothing stays frozen when the agent ends; a freeze that is under way is called off. Never rejects. */
   async thawBeforeExit(): Promise<void> {
-    this.#ending = true;
+    this.#machine.end();
     if (this.isQuiet) return;
     this.#context.log.warning('the agent ends: frozen file systems are thawed first');
     const trying = async (step: () => Promise<unknown> | undefined): Promise<void> => {
@@ -196,8 +145,8 @@ export class FreezeController {
       }
     };
     // Where it cannot be called off, the freeze that is under way still undoes itself, and is waited for.
-    await trying(() => this.#begun?.session.thaw());
-    await trying(() => this.#inTurn(async () => (this.#held === undefined && this.#state.remains.length === 0 ? 0 : this.#thaw())));
+    await trying(() => this.#machine.begun?.session.thaw());
+    await trying(() => this.#inTurn(async () => (this.#machine.held === undefined && this.#machine.state.remains.length === 0 ? 0 : this.#thaw())));
   }
 
   /**
@@ -236,7 +185,7 @@ export class FreezeController {
     const { log } = this.#context;
     try {
       const { failure, hookFailure } = await thawLeftBehind(marker, this.#context, record);
-      if (failure !== undefined) this.#enter({ phase: 'thawed', remains: marker.targets });
+      if (failure !== undefined) this.#machine.enter({ phase: 'thawed', remains: marker.targets });
       for (const error of [failure, hookFailure]) if (error !== undefined) log.error(error.message);
     } catch (error) {
       log.error(() => messageOf(error));
@@ -277,15 +226,15 @@ export class FreezeController {
 
   async #freeze(mountPoints: readonly string[] | undefined): Promise<number> {
     const { clock, log } = this.#context;
-    if (this.#state.phase !== 'thawed' || this.#ending) throw refusal();
-    const { remains } = this.#state;
-    this.#enter({ phase: 'freezing', begun: undefined, remains });
+    if (this.#machine.state.phase !== 'thawed' || this.#machine.isEnding) throw refusal();
+    const { remains } = this.#machine.state;
+    this.#machine.enter({ phase: 'freezing', begun: undefined, remains });
     if (remains.length > 0) await this.#thawRemains(remains);
     const record = this.#startRecord();
     let hooks = HookRound.none(record.hooks);
     try {
       hooks = await HookRound.forFreeze(this.#context.hooks, record.hooks);
-      if (!hooks.isEmpty) await writeMarker(this.#context, this.#state.remains, 0n, hooksOnly);
+      if (!hooks.isEmpty) await writeMarker(this.#context, this.#machine.state.remains, 0n, hooksOnly);
       await hooks.freeze();
       const held = await this.#freezeFileSystems(mountPoints, hooks, record);
       if (held !== undefined) {
@@ -312,8 +261,8 @@ export class FreezeController {
     if (begun === undefined) return undefined;
     const { session, targets } = begun;
     this.#remark(session);
-    const { remains } = this.#state;
-    this.#enter({ phase: 'freezing', begun, remains });
+    const { remains } = this.#machine.state;
+    this.#machine.enter({ phase: 'freezing', begun, remains });
     const deadlineAt = settings.deadlineMs === 0 ? 0n : clock.now() + nanoseconds(settings.deadlineMs);
     record.deadlineAt = deadlineAt;
     await writeMarker(this.#context, [...targets, ...remains], deadlineAt, session.recoveryData);
@@ -361,13 +310,13 @@ export class FreezeController {
     const { log } = this.#context;
     const { failure } = await thawDirectly(remains, this.#context);
     if (failure === undefined) {
-      this.#enter({ phase: 'freezing', begun: undefined, remains: [] });
+      this.#machine.enter({ phase: 'freezing', begun: undefined, remains: [] });
       return;
     }
     const mounted = await this.#stillMounted(remains);
     if (mounted.length === 0) return;
     log.error(() => `no freeze while an earlier one is not undone: ${failure.message}`);
-    this.#enter({ phase: 'thawed', remains });
+    this.#machine.enter({ phase: 'thawed', remains });
     throw failure;
   }
 
@@ -387,14 +336,14 @@ export class FreezeController {
   }
 
   #stopIfEnding(): void {
-    if (this.#ending) throw AgentError.failed('the freeze was called off because the agent ends');
+    if (this.#machine.isEnding) throw AgentError.failed('the freeze was called off because the agent ends');
   }
 
   /** Back to thawed, whatever there is to undo. Answers the first failure of a thaw hook. */
   async #undo(hooks: HookRound, failed: boolean): Promise<AgentError | undefined> {
-    const begun = this.#begun;
-    const { remains } = this.#state;
-    this.#enter({ phase: 'freezing', begun: undefined, remains });
+    const begun = this.#machine.begun;
+    const { remains } = this.#machine.state;
+    this.#machine.enter({ phase: 'freezing', begun: undefined, remains });
     const thaw = begun === undefined ? nothingThawed : await thawSession(begun, this.#context);
     await (failed ? hooks.fail() : undefined);
     return this.#finish(hooks, thaw.failure, [...thaw.remains, ...remains]);
@@ -403,13 +352,13 @@ export class FreezeController {
   // -- frozen -----------------------------------------------------------------------------------------------
 
   #hold(held: HeldFreeze): void {
-    this.#enter({ phase: 'frozen', held, remains: this.#state.remains });
+    this.#machine.enter({ phase: 'frozen', held, remains: this.#machine.state.remains });
     void endOf(held.session, this.#context).then((end) => this.#inTurn(() => this.#endedByItself(held, end)));
   }
 
   /** The holder should have thawed by itself and has said nothing: it is stopped, or lost in a way that shows nowhere. */
   #onOverdue(session: FreezeSession): void {
-    const held = this.#held;
+    const held = this.#machine.held;
     if (held?.session !== session) return;
     const { clock, log } = this.#context;
     const sentence = 'the deadline of the freeze passed without a word from its guardian: the agent thaws';
@@ -421,9 +370,9 @@ export class FreezeController {
   // -- thawing ----------------------------------------------------------------------------------------------
 
   async #endedByItself(held: HeldFreeze, end: FreezeEnd): Promise<void> {
-    if (this.#held !== held) return;
-    const { remains } = this.#state;
-    this.#enter({ phase: 'thawing', held, endsFreeze: true, remains });
+    if (this.#machine.held !== held) return;
+    const { remains } = this.#machine.state;
+    this.#machine.enter({ phase: 'thawing', held, endsFreeze: true, remains });
     held.overdue?.cancel();
     held.record.thawed(end.thawed);
     // Everything is thawed already, but for what a lost holder held.
@@ -440,8 +389,8 @@ export class FreezeController {
 
   async #thaw(): Promise<number> {
     const { clock, hooks, log } = this.#context;
-    const held = this.#held;
-    this.#enter({ phase: 'thawing', held, endsFreeze: held !== undefined, remains: this.#state.remains });
+    const held = this.#machine.held;
+    this.#machine.enter({ phase: 'thawing', held, endsFreeze: held !== undefined, remains: this.#machine.state.remains });
     held?.overdue?.cancel();
     const { thawed, failure, remains, end } = await this.#thawFileSystems(held);
     const hookFailure = await this.#finish(held?.hooks ?? await HookRound.forThaw(hooks, []), failure, remains);
@@ -473,7 +422,7 @@ export class FreezeController {
       // What the deadline thawed before this was asked is not this thaw's to count.
       if (outcomes.some(({ thawedAt }) => thawedAt !== undefined && thawedAt < asked)) end = await newsOf(held.session, this.#context);
     }
-    if (this.#state.remains.length > 0) note(await thawDirectly(this.#state.remains, this.#context, record));
+    if (this.#machine.state.remains.length > 0) note(await thawDirectly(this.#machine.state.remains, this.#context, record));
     const settled = settledBy(outcomes);
     try {
       // qemu-ga 11.1 thaws every file system that it lists, by whomever it was frozen.
@@ -509,30 +458,24 @@ export class FreezeController {
     remains: readonly FrozenTarget[],
   ): Promise<AgentError | undefined> {
     const { log } = this.#context;
-    if (this.#state.phase === 'thawing') this.#enter({ ...this.#state, held: undefined, remains });
+    if (this.#machine.state.phase === 'thawing') this.#machine.enter({ ...this.#machine.state, held: undefined, remains });
     log.release();
     // The marker stays as long as something may be frozen, for whoever tries next.
     if (failure !== undefined) log.error(failure.message);
     if (remains.length === 0 && failure === undefined) await forgetMarker(this.#context);
     const hookFailure = await hooks?.thaw();
     if (hookFailure !== undefined) log.warning(hookFailure.message);
-    this.#enter({ phase: 'thawed', remains });
+    this.#machine.enter({ phase: 'thawed', remains });
     return hookFailure;
   }
 
   // -- what would not thaw ----------------------------------------------------------------------------------
 
-  #retryLater(): void {
-    const { clock } = this.#context;
-    this.#retry = clock.after(this.#retryMs, () => void this.#inTurn(() => this.#thawAgain()));
-    this.#retryMs = Math.min(this.#retryMs * 2, longestRetryMs);
-  }
-
   async #thawAgain(): Promise<void> {
     const { log } = this.#context;
-    const { phase, remains } = this.#state;
+    const { phase, remains } = this.#machine.state;
     if (phase !== 'thawed' || remains.length === 0) return;
-    this.#enter({ phase: 'thawing', held: undefined, endsFreeze: false, remains });
+    this.#machine.enter({ phase: 'thawing', held: undefined, endsFreeze: false, remains });
     const { failure } = await thawDirectly(remains, this.#context, this.#record);
     if (failure === undefined) {
       log.warning(() => `what would not thaw is thawed: ${remains.map(({ mountPoint }) => mountPoint).join(', ')}`);
@@ -540,7 +483,7 @@ export class FreezeController {
     } else {
       log.debug(() => `tried again: ${failure.message}`);
     }
-    this.#enter({ phase: 'thawed', remains: failure === undefined ? [] : remains });
+    this.#machine.enter({ phase: 'thawed', remains: failure === undefined ? [] : remains });
   }
 }
 
