@@ -376,11 +376,12 @@ class Watched : public std::enable_shared_from_this<Watched> {
     if (self_ == nullptr || !end_.has_value() || streams_[kOutput].descriptor || streams_[kErrors].descriptor) return;
     const Napi::HandleScope scope(env_);
     const Napi::FunctionReference on_end = std::move(on_end_);
+    const Napi::FunctionReference before_reaping = std::move(before_reaping_);
     const std::shared_ptr<Watched> alive = self_;
     Release();
     const std::vector<napi_value> how{Napi::Boolean::New(env_, end_->exited), Napi::Number::New(env_, end_->status)};
     // Reaped only when it has been noted: were this process to end before, the next parent would be told.
-    CallBack(env_, before_reaping_, {how[0], how[1], Napi::Number::New(env_, left_behind_)});
+    CallBack(env_, before_reaping, {how[0], how[1], Napi::Number::New(env_, left_behind_)});
     if (!taken_over_) ReapChild(pid_);
     CallBack(env_, on_end, {how[0], how[1], Napi::Number::New(env_, left_behind_)});
   }
@@ -391,7 +392,11 @@ class Watched : public std::enable_shared_from_this<Watched> {
     CloseInput();
     for (Polled& stream : streams_) stream.Close();
     for (Descriptor& record : records_) record.Reset();
+    // Whoever was to be called knows the program, and so this: neither would ever be taken for garbage.
     on_output_.Reset();
+    on_end_.Reset();
+    before_reaping_.Reset();
+    left_pipe_gone_.reset();
     handles_->Forget(registration_);
     self_.reset();
   }
