@@ -25,6 +25,9 @@ const onDemand = [
   /^adapters\/cli\/subcommands\/(?!index\.ts$)/,
 ];
 
+/** The one with a code cache. */
+const cached = 'agent.cjs';
+
 const chunkName = (source: string): string => `${source.replace(/^adapters\//, '').replaceAll('/', '-').replace(/\.ts$/, '')}.cjs`;
 
 /** Turns a dynamic import of such a part into one of its file, and notes that the file has to be made. */
@@ -42,7 +45,7 @@ const separately = (parts: Set<string>): Plugin => ({
 });
 
 /** Parts of Node that take milliseconds to load, and that an agent seldom needs: loaded when one of their names is used. */
-const slowBuiltins = /^node:(?:child_process|crypto|fs\/promises|net|timers\/promises)$/;
+const slowBuiltins = /^node:(?:child_process|crypto|fs\/promises|net|timers\/promises|tty)$/;
 
 /** What a file imports by name from a module, types left out. */
 async function importedNames(file: string, module: string): Promise<string[]> {
@@ -67,6 +70,14 @@ const whenUsed: Plugin = {
   },
 };
 
+const withFileUrl = "const __fileUrl = require('node:url').pathToFileURL(__filename).href;";
+
+/**
+ * A function that is given what Node gives a module, as scripts/cached-start.cjs runs it with the code cache: made here, and not around
+ * the text at each start, for that would be another half a megabyte of V8's heap.
+ */
+const asFunction = { banner: { js: `(function (exports, require, module, __filename, __dirname) {${withFileUrl}` }, footer: { js: '})' } };
+
 async function bundle(source: string, outfile: string, parts: Set<string>): Promise<void> {
   await build({
     entryPoints: [join(root, source)],
@@ -80,7 +91,7 @@ async function bundle(source: string, outfile: string, parts: Set<string>): Prom
     minify: true,
     legalComments: 'linked',
     define: { 'import.meta.url': '__fileUrl', 'import.meta.dirname': '__dirname' },
-    banner: { js: "const __fileUrl = require('node:url').pathToFileURL(__filename).href;" },
+    ...(outfile === cached ? asFunction : { banner: { js: withFileUrl } }),
     external: ['koffi'],
     plugins: [separately(parts), whenUsed],
     logLevel: 'warning',
@@ -100,7 +111,7 @@ mkdirSync(dist, { recursive: true });
 // `npm pack` and Node take a folder's type from its package.json.
 writeFileSync(join(dist, 'package.json'), '{ "type": "commonjs" }\n');
 
-const programs: Record<string, string> = { 'agent.cjs': 'adapters/cli/main.ts' };
+const programs: Record<string, string> = { [cached]: 'adapters/cli/main.ts' };
 if (existsSync(join(root, 'client/cli/main.ts'))) programs['ctl.cjs'] = 'client/cli/main.ts';
 await bundleAll(programs);
 
@@ -110,5 +121,5 @@ for (const binary of ['concierge.node', 'concierge-guardian', 'concierge-keeper'
   if (existsSync(built)) copyFileSync(built, join(dist, basename(built)));
 }
 if (process.platform === 'linux' && existsSync(join(dist, 'concierge.node'))) {
-  execFileSync(process.execPath, [join(dirname(import.meta.filename), 'build-code-cache.cjs'), join(dist, 'agent.cjs')], { stdio: 'inherit' });
+  execFileSync(process.execPath, [join(dirname(import.meta.filename), 'build-code-cache.cjs'), join(dist, cached)], { stdio: 'inherit' });
 }

@@ -19,7 +19,7 @@ process.argv = [process.argv[0], file, '-m', 'unix-listen', '-p', socketPath, '-
 // The configuration of the machine that builds is not the one of the machine that runs.
 process.env.QGA_CONF = join(directory, 'none');
 
-const script = new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`, { filename: name });
+const script = new Script(readFileSync(file, 'latin1'), { filename: name });
 script.runInThisContext()({}, createRequire(file), module, file, dirname(file));
 
 // What hosts ask: the code of a command that has run here needs no compiler on its first request. Commands that only look,
@@ -73,8 +73,8 @@ let tries = 0;
       ask();
       return;
     }
-    // As they are when the cache is read: V8 compares them (see adapters/cli/heap.ts).
-    setFlagsFromString('--heap-growing-percent=0');
+    // As the launcher sets it: V8 takes no code that was compiled under other flags. It compares few of them, and this one.
+    setFlagsFromString('--heap-growing-percent=100');
     writeFileSync(join(dirname(file), 'agent.cache'), script.createCachedData());
     finish(0);
   });

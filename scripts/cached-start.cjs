@@ -12,5 +12,5 @@ try {
 } catch {
   // A tree without a cache starts as well, later.
 }
-const script = new Script(`(function (exports, require, module, __filename, __dirname) {${readFileSync(file, 'latin1')}\n})`, { filename: file, cachedData });
+const script = new Script(readFileSync(file, 'latin1'), { filename: file, cachedData });
 script.runInThisContext()({}, require, module, file, __dirname);

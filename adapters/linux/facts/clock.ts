@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { access } from 'node:fs/promises';
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
 import type { Clock, ReferenceClock } from '../../../core/ports/clock.ts';
 import { after } from '../../shared/unreferenced-timer.ts';
+import { exists } from '../kernel-files.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 import { textFromBytes } from '../text.ts';
 import { HeldClock, ptpClocks, type PtpSystem } from './reference-clocks.ts';
@@ -51,7 +51,7 @@ export function linuxClock({ root = '', system = nativeAddon() as NativeAddon & 
       },
     },
     references: {
-      list: async () => [...await ptpClocks(root, system, held), ...await hardwareReference(root, system)],
+      list: async () => [...ptpClocks(root, system, held), ...hardwareReference(root, system)],
       step: async (by) => system.stepWallClock(by),
     },
   };
@@ -61,9 +61,8 @@ export function linuxClock({ root = '', system = nativeAddon() as NativeAddon & 
 const edge = 2_000_000n;
 const second = 1_000_000_000n;
 
-async function hardwareReference(root: string, system: ClockSystem): Promise<readonly ReferenceClock[]> {
-  const there = await Promise.all(hardwareClocks.map((path) => access(root + path).then(() => true, () => false)));
-  const first = hardwareClocks.find((_, index) => there[index]);
+function hardwareReference(root: string, system: ClockSystem): readonly ReferenceClock[] {
+  const first = hardwareClocks.find((path) => exists(root + path));
   if (first === undefined) return [];
   const path = root + first;
   let zone: Promise<boolean> | undefined;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdir, readFile } from 'node:fs/promises';
 import type { ReferenceClock, ReferenceReading } from '../../../core/ports/clock.ts';
+import { attribute, namesInIfAny } from '../kernel-files.ts';
 
 /** The system calls of a PTP clock. */
 export interface PtpSystem {
@@ -48,14 +48,13 @@ const readingOf = ([time, monotonic, within]: PtpReading): ReferenceReading => (
 const ofHypervisors = /^(?:KVM virtual PTP|vmclock\d*|hyperv|ptp_vmw)$/;
 
 /** Looked at for each reading, for a restored guest may have others: those of now. `root` stands before /sys and /dev. */
-export async function ptpClocks(root: string, system: PtpSystem, held: HeldClock): Promise<readonly ReferenceClock[]> {
+export function ptpClocks(root: string, system: PtpSystem, held: HeldClock): readonly ReferenceClock[] {
   const directory = `${root}/sys/class/ptp`;
-  const names = await readdir(directory).catch((): string[] => []);
-  const clocks = await Promise.all(names.filter((name) => /^ptp\d+$/.test(name)).map(async (name) => {
-    const called = (await readFile(`${directory}/${name}/clock_name`, 'latin1').catch(() => '')).trim();
+  const clocks = namesInIfAny(directory).filter((name) => /^ptp\d+$/.test(name)).flatMap((name) => {
+    const called = attribute(`${directory}/${name}/clock_name`) ?? '';
     return ofHypervisors.test(called) ? [{ path: `${root}/dev/${name}`, called }] : [];
-  }));
-  return clocks.flat().toSorted((a, b) => rank(a.called) - rank(b.called)).map(({ path, called }) => ({
+  });
+  return clocks.toSorted((a, b) => rank(a.called) - rank(b.called)).map(({ path, called }) => ({
     name: `${path} (${called})`,
     read: async () => readingOf(await system.readPtpClock(path)),
     glance: () => held.read(path),

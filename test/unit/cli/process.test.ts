@@ -174,7 +174,7 @@ describe('the launcher', () => {
 
     const [words] = launch(join(place, 'bin/concierge-ga'), ['-F', '', 'a b', '$x', '*'], {});
 
-    expect(words).toBe(`<--max-semi-space-size=1><${place}/bin/../dist/concierge-ga.cjs><--argv0=${place}/bin/concierge-ga><-F><><a b><$x><*>`);
+    expect(words).toBe(`<--max-semi-space-size=2><--min-semi-space-size=2><--heap-growing-percent=100><${place}/bin/../dist/concierge-ga.cjs><--argv0=${place}/bin/concierge-ga><-F><><a b><$x><*>`);
   });
 
   it('works through links, relative and absolute, under the name of qemu-ga', () => {
