@@ -42,6 +42,13 @@ export async function channelOf({ flags, subcommand }: CommandLine, environment:
 }
 
 function wayOf(flags: CommandLine['flags'], environment: Environment): readonly [way: string, value: string] {
+  const found = wayNamed(flags, environment);
+  if (found === undefined || found[1] === '') throw new UsageError('say which guest: --socket PATH (or CONCIERGE_SOCKET), --vsock PATH:PORT, --libvirt NAME, --proxmox NODE/VMID, --via COMMAND, or --guest NAME of a list');
+  return found;
+}
+
+/** The one way that a command line means, or else the variables; `undefined` where nothing is said. @throws UsageError where two are named */
+export function wayNamed(flags: CommandLine['flags'], environment: Environment): readonly [way: string, value: string] | undefined {
   const named = ways.filter(([flag]) => flags.has(flag)).map(([flag]) => [flag, flags.get(flag) ?? ''] as const);
   const [, other] = named;
   if (other !== undefined) throw new UsageError(`which guest is meant: ${named.map(([flag]) => `--${flag}`).join(' or ')}?`);
@@ -49,9 +56,7 @@ function wayOf(flags: CommandLine['flags'], environment: Environment): readonly 
     const value = variable === undefined ? undefined : environment[variable];
     return value === undefined || value === '' ? [] : [[flag, value] as const];
   });
-  const found = named[0] ?? set.find(([flag]) => flag === 'via') ?? set[0];
-  if (found === undefined || found[1] === '') throw new UsageError('say which guest: --socket PATH (or CONCIERGE_SOCKET), --vsock PATH:PORT, --libvirt NAME, --proxmox NODE/VMID, --via COMMAND, or --guest NAME of a list');
-  return found;
+  return named[0] ?? set.find(([flag]) => flag === 'via') ?? set[0];
 }
 
 async function byProgram(via: string, limits: ClientOptions): Promise<GuestClient> {

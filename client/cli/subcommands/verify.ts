@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { messageOf } from '../../../core/errors/agent-error.ts';
 import { connectHybridVsock, connectUnix } from '../../connect.ts';
 import type { GuestClient } from '../../guest-client.ts';
+import { wayNamed } from '../channel-of.ts';
 import { jsonText } from '../print-json.ts';
 import { table } from '../table.ts';
 import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
@@ -128,11 +129,13 @@ async function outcomeOf(check: string, step: () => Promise<string>): Promise<Ch
 }
 
 /** The channel without anybody who reads. */
-function rawChannel({ flags }: SubcommandContext): (() => Promise<Duplex>) | undefined {
-  const [, vsock, port] = /^(.+):(\d+)$/.exec(flags.get('vsock') ?? '') ?? [];
-  if (vsock !== undefined) return () => connectHybridVsock(vsock, Number(port));
-  const path = flags.get('socket') ?? process.env['CONCIERGE_SOCKET'];
-  return path === undefined || path === '' ? undefined : () => connectUnix(path);
+function rawChannel({ flags, environment }: SubcommandContext): (() => Promise<Duplex>) | undefined {
+  // A guest of the list is not the one that the environment names.
+  if (['guest', 'all', 'guests'].some((flag) => flags.has(flag))) return undefined;
+  const [way, value = ''] = wayNamed(flags, environment) ?? [];
+  if (way === 'socket') return () => connectUnix(value);
+  const [, vsock, port] = way === 'vsock' ? (/^(.+):(\d+)$/.exec(value) ?? []) : [];
+  return vsock === undefined ? undefined : () => connectHybridVsock(vsock, Number(port));
 }
 
 async function neverRead(stream: Duplex): Promise<void> {

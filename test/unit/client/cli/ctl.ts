@@ -20,6 +20,7 @@ export interface CtlOptions extends FakeGuestOptions {
   /** Standard input is a terminal. */
   readonly typed?: boolean;
   readonly signals?: EventEmitter;
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 const collector = () => {
@@ -39,11 +40,11 @@ export async function ctlOn(guest: FakeGuest, words: readonly string[], options:
 }
 
 /** concierge-ctl with this command line, on whatever guest it connects to. */
-export async function ctlWith(connect: () => Promise<GuestClient>, words: readonly string[], { input = '', watched = false, screen = false, typed = false, signals }: CtlOptions = {}): Promise<Told> {
+export async function ctlWith(connect: () => Promise<GuestClient>, words: readonly string[], { input = '', watched = false, screen = false, typed = false, signals, environment = {} }: CtlOptions = {}): Promise<Told> {
   const [out, err] = [collector(), collector()];
   const status = await runProgram({
     words,
-    environment: {},
+    environment,
     version: '1.2.3',
     stdin: Readable.from(input === '' ? [] : [Buffer.from(input)]),
     stdout: out.stream,
