@@ -27,7 +27,7 @@ export default defineConfig({
         hookTimeout: 60_000,
         globalSetup: 'test/wire/lib/build.ts',
       }),
-      project('vm', { globalSetup: 'test/wire/lib/build.ts', testTimeout: 900_000, hookTimeout: 1_200_000, fileParallelism: false }),
+      project('vm', { globalSetup: ['test/wire/lib/build.ts', 'test/vm/lab/prepare.ts'], testTimeout: 900_000, hookTimeout: 1_200_000, fileParallelism: false }),
       project('package', { testTimeout: 600_000, hookTimeout: 600_000 }),
       project('package-linux', { testTimeout: 120_000, hookTimeout: 900_000, fileParallelism: false }),
       project('systemd', { testTimeout: 180_000, hookTimeout: 900_000, fileParallelism: false }),

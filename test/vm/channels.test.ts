@@ -3,7 +3,8 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { AgentUnit, type Footprint } from './lab/agent-unit.ts';
 import { explainFailures } from './lab/explain.ts';
-import { installPackages, missingForLab } from './lab/host.ts';
+import { installPackages } from './lab/host.ts';
+import { lacking } from './lab/lacking.ts';
 import type { LineSocket } from './lab/line-socket.ts';
 import { AGENT_PORT, Machine } from './lab/machine.ts';
 import { observe } from './lab/observed.ts';
@@ -11,7 +12,7 @@ import { AGENT, agentPayload } from './lab/payload.ts';
 import { random, seed } from './lab/random.ts';
 import { beforeAnnouncement, BUFFERS, wearOut } from './lab/rude-hosts.ts';
 
-const missing = missingForLab();
+const missing = lacking();
 
 describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missing === undefined ? '' : ` (${missing})`}`, () => {
   let machine: Machine;

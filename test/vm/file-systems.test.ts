@@ -6,14 +6,15 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { explainFailures } from './lab/explain.ts';
 import { askKernel, fileSystems, mountAll, SIZE_MEBIBYTES } from './lab/file-systems.ts';
-import { installPackages, missingForLab } from './lab/host.ts';
+import { installPackages } from './lab/host.ts';
+import { lacking } from './lab/lacking.ts';
 import { Machine } from './lab/machine.ts';
 import { observe } from './lab/observed.ts';
 import { AGENT, agentPayload } from './lab/payload.ts';
 
 /** Another image to make: the continuous tests have no time for it. */
 const lacksTime = process.env['CONCIERGE_TEST_VM_FILE_SYSTEMS'] === undefined ? 'needs CONCIERGE_TEST_VM_FILE_SYSTEMS=1' : undefined;
-const missing = missingForLab() ?? lacksTime;
+const missing = lacking('file-systems') ?? lacksTime;
 
 interface Plan {
   readonly levels: readonly (readonly { readonly mountPoint: string }[])[];

@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentUnit } from './lab/agent-unit.ts';
 import { explainFailures } from './lab/explain.ts';
 import { readGuestInfo, sections } from './lab/guest-info.ts';
-import { installPackages, missingForLab, run } from './lab/host.ts';
+import { installPackages, run } from './lab/host.ts';
+import { lacking } from './lab/lacking.ts';
 import { listed, operations, rowsOfDifferences, su } from './lab/host-operations.ts';
 import { Libvirt, type Domain } from './lab/libvirt.ts';
 import { login } from './lab/login.ts';
@@ -15,7 +16,7 @@ import { BOOT_WITHIN } from './lab/machine.ts';
 import { observe } from './lab/observed.ts';
 import { agentPayload } from './lab/payload.ts';
 
-const missing = missingForLab();
+const missing = lacking();
 
 describe.skipIf(missing !== undefined)(`our agent under libvirt${missing === undefined ? '' : ` (${missing})`}`, () => {
   let libvirt: Libvirt;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { missingForLab } from './lab/host.ts';
+import { lacking } from './lab/lacking.ts';
 import { dpkg, guestWithReference, type InstalledGuest } from './lab/installed-guest.ts';
 import type { PatientHost } from './lab/patient-host.ts';
 
-const missing = missingForLab();
+const missing = lacking();
 
 /**
  * Writes again and again to the file system that is frozen, and to /run/beats each time when it has come through. It forks

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { missingForLab } from './lab/host.ts';
+import { lacking } from './lab/lacking.ts';
 import { dpkg, guestWithReference, type InstalledGuest } from './lab/installed-guest.ts';
 import { AGENT_PORT } from './lab/machine.ts';
 import { PatientHost } from './lab/patient-host.ts';
 import { wearOut } from './lab/rude-hosts.ts';
 
-const missing = missingForLab();
+const missing = lacking();
 
 /** What the machine has, but for what package managers and the journal write for themselves. */
 const inventory = `{

@@ -6,7 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readOnly, unlisted, type Answer, type Ask } from '../wire/lib/beside.ts';
 import { AgentUnit } from './lab/agent-unit.ts';
 import { explainFailures } from './lab/explain.ts';
-import { installPackages, missingForLab } from './lab/host.ts';
+import { installPackages } from './lab/host.ts';
+import { lacking } from './lab/lacking.ts';
 import { LineSocket } from './lab/line-socket.ts';
 import { login } from './lab/login.ts';
 import { AGENT_PORT, Machine } from './lab/machine.ts';
@@ -14,7 +15,7 @@ import { isWatched, observe } from './lab/observed.ts';
 import { guest } from './lab/pair.ts';
 import { agentPayload } from './lab/payload.ts';
 
-const missing = missingForLab();
+const missing = lacking();
 
 /** The port of ours: the reference has the one that is known. */
 const OUR_PORT = 'lab.concierge.0';

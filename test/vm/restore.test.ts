@@ -2,12 +2,13 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AgentUnit } from './lab/agent-unit.ts';
 import { explainFailures } from './lab/explain.ts';
-import { installPackages, missingForLab } from './lab/host.ts';
+import { installPackages } from './lab/host.ts';
+import { lacking } from './lab/lacking.ts';
 import type { LineSocket } from './lab/line-socket.ts';
 import { Machine } from './lab/machine.ts';
 import { agentPayload } from './lab/payload.ts';
 
-const missing = missingForLab();
+const missing = lacking();
 const hour = 3600;
 /** What the clock may be off by, in seconds, and what more where it counts in whole ones, as a hardware clock does. */
 const exact = 0.1;

@@ -7,13 +7,14 @@ import { connectHybridVsock } from '../../client/connect.ts';
 import { GuestClient } from '../../client/guest-client.ts';
 import { AgentUnit } from './lab/agent-unit.ts';
 import { explainFailures } from './lab/explain.ts';
-import { installPackages, missingForLab } from './lab/host.ts';
+import { installPackages } from './lab/host.ts';
+import { lacking } from './lab/lacking.ts';
 import { Machine } from './lab/machine.ts';
 import { AGENT, agentPayload } from './lab/payload.ts';
 import { random, seed } from './lab/random.ts';
 import { GUEST_CID, kernelHasVhostVsock, VsockHost } from './lab/vsock-host.ts';
 
-const missing = missingForLab();
+const missing = lacking();
 
 const PORT = 1024;
 /** For connections and answers: emulated, and perhaps beside other work. */

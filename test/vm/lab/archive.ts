@@ -40,7 +40,8 @@ export async function aptOf(suite: string): Promise<NodeJS.ProcessEnv> {
     'APT::Sandbox::User': 'root', 'Acquire::Languages': 'none',
   };
   writeFileSync(environment.APT_CONFIG, Object.entries(settings).map(([name, value]) => `${name} "${value}";\n`).join(''));
-  await run('apt-get', ['update', '-qq'], { env: environment });
+  // Without this word it has succeeded where it has fetched nothing.
+  await run('apt-get', ['update', '-qq', '--error-on=any'], { env: environment });
   writeFileSync(join(folder, 'updated'), '');
   return environment;
 }

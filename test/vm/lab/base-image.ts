@@ -68,7 +68,7 @@ async function make(work: string, kind: Kind): Promise<void> {
 async function debootstrap(root: string, kind: Kind): Promise<void> {
   const sources = await sourcesOf(...new Set([base, suite]));
   const packages = [...recipe.guestPackages, ...kinds[kind].packages].map((name) => (base === suite || name !== 'qemu-guest-agent' ? name : `${name}/${suite}`));
-  await run('mmdebstrap', ['--mode=root', '--variant=minbase', '--quiet', `--include=${packages.join(',')}`, base, root, ...sources]);
+  await run('mmdebstrap', ['--mode=root', '--variant=minbase', `--include=${packages.join(',')}`, base, root, ...sources]);
 }
 
 async function fetchKernel(work: string, kind: Kind): Promise<void> {

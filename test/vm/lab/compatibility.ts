@@ -61,6 +61,12 @@ Hosts: ${Object.entries(hosts).map(([name, { what }]) => `\`${name}\` is ${what}
 Guests: ${Object.entries(guests).map(([name, { what }]) => `\`${name}\` is ${what}`).join('; ')}.
 The machines are emulated (TCG). The continuous tests run all files on the first pair; the others are run by hand:
 \`node test/vm/matrix.ts --pairs=trixie-backports+7.3 --files=channels,libvirt\`.
+A host or a guest that cannot be downloaded skips the suite, and each file of it says why; in the continuous tests (\`CI\` is set) that is a failure.
+
+No guest is of another distribution: Debian's archive (12, 13 and backports, looked at on 2026-11-30) has what makes one, but nothing to make it of. \`mmdebstrap\` and \`debootstrap\`
+make Ubuntu (its keys are in Debian 13's \`ubuntu-keyring\`) or Devuan from their mirrors, \`dnf\`, \`zypper\`, \`rinse\` and \`mkosi\` make Fedora and openSUSE, \`pacman-package-manager\` and
+\`arch-install-scripts\` Arch Linux (keys in \`archlinux-keyring\`), \`nix-bin\` NixOS; each of them fetches all packages from that distribution's own servers. \`apk-tools\` and
+\`xbps\` (Alpine, Void) are not in the archive at all.
 
 ## What was run
 

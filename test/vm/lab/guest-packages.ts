@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
+import { cache } from './archive.ts';
 import { run } from './host.ts';
 
 const repository = resolve(import.meta.dirname, '../../..');
@@ -22,16 +23,30 @@ export async function guestPackages({ newer = false } = {}): Promise<GuestPackag
   mkdirSync(payload, { recursive: true });
   await run(process.execPath, [join(repository, 'scripts/package.ts'), '--no-build', '--quick', `--output=${payload}`, '--format=deb'], { cwd: repository });
   const ours = theOne(/^concierge-ga_/);
-  // apt's own user cannot write below the cache of root.
-  await run('apt-get', ['download', '-q', '-o', 'APT::Sandbox::User=root', 'qemu-guest-agent'], { cwd: payload });
-  const reference = theOne(/^qemu-guest-agent_/);
+  const fetched = await referencePackage();
+  const reference = join(payload, basename(fetched));
+  copyFileSync(fetched, reference);
   return { payload, ours: inGuest(ours), reference: inGuest(reference), ...(newer && { newer: inGuest(await successor(ours)) }) };
 }
 
-function theOne(pattern: RegExp): string {
-  const name = readdirSync(payload).find((entry) => pattern.test(entry));
-  if (name === undefined) throw new Error(`there is no package ${pattern} in ${payload}`);
-  return join(payload, name);
+/** Debian's own of this machine's release, fetched once. */
+export async function referencePackage(): Promise<string> {
+  const place = join(cache, 'reference-package');
+  if (!existsSync(place)) {
+    const making = `${place}.making`;
+    rmSync(making, { recursive: true, force: true });
+    mkdirSync(making, { recursive: true });
+    // apt's own user cannot write below the cache of root.
+    await run('apt-get', ['download', '-q', '-o', 'APT::Sandbox::User=root', 'qemu-guest-agent'], { cwd: making });
+    renameSync(making, place);
+  }
+  return theOne(/^qemu-guest-agent_/, place);
+}
+
+function theOne(pattern: RegExp, directory = payload): string {
+  const name = readdirSync(directory).find((entry) => pattern.test(entry));
+  if (name === undefined) throw new Error(`there is no package ${pattern} in ${directory}`);
+  return join(directory, name);
 }
 
 const inGuest = (file: string): string => `/payload/${basename(file)}`;

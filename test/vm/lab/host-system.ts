@@ -19,9 +19,9 @@ export async function hostSystem(name: HostName = host): Promise<string | undefi
   writeFileSync(sources, (await sourcesOf(...new Set(['trixie', suite]))).map((line) => `${line}\n`).join(''));
   const making = `${root}.making`;
   rmSync(making, { recursive: true, force: true });
-  await run('mmdebstrap', ['--mode=root', '--variant=minbase', '--quiet', 'trixie', making, sources]);
+  await run('mmdebstrap', ['--mode=root', '--variant=minbase', 'trixie', making, sources]);
   const install = `DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -t ${suite}`;
-  await run('chroot', [making, 'sh', '-c', `apt-get update -qq && ${install} libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients && ${install} qemu-system-x86 qemu-utils`]);
+  await run('chroot', [making, 'sh', '-c', `apt-get update -qq --error-on=any && ${install} libvirt-daemon libvirt-daemon-driver-qemu libvirt-clients && ${install} qemu-system-x86 qemu-utils`]);
   await run('chroot', [making, 'apt-get', 'clean']);
   renameSync(making, root);
   return root;
