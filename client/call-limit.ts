@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ClientError } from './client-error.ts';
+import { secondsText } from './seconds-text.ts';
 
 /** Time limit and cancellation of one call, the wait for its turn not included. */
 export class CallLimit implements Disposable {
@@ -15,7 +16,7 @@ export class CallLimit implements Disposable {
   constructor(timeoutMs: number, signal: AbortSignal | undefined) {
     this.timeoutMs = timeoutMs;
     this.#signal = signal;
-    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(new ClientError('timeout', `no answer within ${timeoutMs} ms`)), timeoutMs);
+    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#expire(new ClientError('timeout', `no answer within ${secondsText(timeoutMs)}`)), timeoutMs);
     if (signal?.aborted === true) this.#abort();
     else signal?.addEventListener('abort', this.#abort, { once: true });
   }

@@ -666,6 +666,11 @@ export interface Commands {
       /** It is ended when it has run for so long: SIGTERM, and SIGKILL 5 seconds later. */
       readonly 'time-limit-ms'?: bigint | number;
       /**
+       * It is hung up, SIGHUP first and SIGKILL 5 seconds later, when no exec-exchange has been made for so long: for hosts whose
+       * connection is not their own, and that may be killed.
+       */
+      readonly 'unattended-limit-ms'?: bigint | number;
+      /**
        * `wait` (default): a program that writes faster than hosts read has to wait; `latest`: it goes on, and the last `keep-bytes` are
        * kept.
        */

@@ -5,6 +5,7 @@ import { connect as connectSocket, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { ClientError, type ClientErrorKind } from './client-error.ts';
+import { secondsText } from './seconds-text.ts';
 
 export interface ConnectOptions {
   /** Milliseconds until the channel must be open; default 5 000. */
@@ -92,7 +93,7 @@ export function connectUnix(path: string, { timeoutMs = 5_000, signal }: Connect
       reject(error);
     };
     const onAbort = (): void => give(new ClientError('aborted', `connecting to ${path} was given up`));
-    const timer = setTimeout(() => give(new ClientError('timeout', `${path} did not open in ${timeoutMs} ms`)), timeoutMs);
+    const timer = setTimeout(() => give(new ClientError('timeout', `${path} did not open within ${secondsText(timeoutMs)}`)), timeoutMs);
     const settle = (): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);

@@ -6,6 +6,7 @@ import { ClientError } from './client-error.ts';
 import { GrowingPause } from './growing-pause.ts';
 import { withBytes, type CallOptions, type GuestClient, type Output } from './guest-client.ts';
 import { decodedPieces } from './guest-file.ts';
+import { secondsText } from './seconds-text.ts';
 
 export interface ExecOptions extends CallOptions {
   readonly arguments?: readonly string[];
@@ -57,7 +58,7 @@ export async function exec(client: GuestClient, path: string, options: ExecOptio
       };
     }
     const left = until - performance.now();
-    if (left <= 0) throw new ClientError('timeout', `${path} (process ${pid}) has not ended within ${options.withinMs} ms`, { pid });
+    if (left <= 0) throw new ClientError('timeout', `${path} (process ${pid}) has not ended within ${secondsText(options.withinMs ?? 0)}`, { pid });
     await pause.wait(left);
   }
 }

@@ -7,6 +7,7 @@ import { ClientError } from './client-error.ts';
 import { GrowingPause } from './growing-pause.ts';
 import type { CallOptions, GuestClient } from './guest-client.ts';
 import { GuestFile, type FilePiece } from './guest-file.ts';
+import { secondsText } from './seconds-text.ts';
 
 export interface FileOptions extends CallOptions {
   /** Bytes per request, 1 to 48 MiB; more than 7.5 MiB fails through libvirt. Default: `pieceBytes` of the client. */
@@ -48,7 +49,7 @@ export async function* piecesOf(client: GuestClient, path: string, options: Piec
         pause.restart();
       } else if (!piece.isLast) {
         silentSince ??= performance.now();
-        if (performance.now() - silentSince >= silentMs) throw new ClientError('timeout', `${path}: the guest says that there is more, and has sent nothing for ${silentMs} ms`);
+        if (performance.now() - silentSince >= silentMs) throw new ClientError('timeout', `${path}: the guest says that there is more, and has sent nothing for ${secondsText(silentMs)}`);
         await pause.wait(silentMs);
       }
       if (!piece.isLast) next = file.read(size, options);

@@ -19,6 +19,8 @@ const LONG_WAIT_MS = 10_000;
 const SHARED_WAIT_MS = 200;
 /** Answers that may be lost in a row. */
 const MOST_LOST = 3;
+/** How often it is asked for within the time after which an agent hangs it up. */
+const ASKED_FOR = 4;
 /** Typed before the program has taken it. */
 const TYPED_AHEAD = USUAL_PIECE;
 
@@ -49,6 +51,7 @@ export interface ProcessShape {
   readonly resumeForMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly killSignal: string | number;
+  readonly unattendedLimitMs?: number | undefined;
 }
 
 export interface GuestProcessEvents {
@@ -174,7 +177,7 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
     count(talksWith, 1);
     try {
       while (!this.#isOver && !place.isOver) {
-        if (this.#full.size > 0 && !this.#hasInput && this.#ahead === undefined) await this.#wake.wait();
+        if (this.#full.size > 0 && !this.#hasInput && this.#ahead === undefined) await this.#wake.wait(this.#restMs);
         if (this.#isOver) break;
         const isQuiet = await this.#exchange(place);
         if (this.#client !== talksWith) {
@@ -193,6 +196,12 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
 
   get #isGivenUp(): boolean {
     return this.#shape.signal?.aborted === true;
+  }
+
+  /** How long the agent need not be asked: for ever, unless it hangs up what nobody asks for. */
+  get #restMs(): number | undefined {
+    const { unattendedLimitMs } = this.#shape;
+    return unattendedLimitMs === undefined ? undefined : unattendedLimitMs / ASKED_FOR;
   }
 
   get #hasInput(): boolean {

@@ -31,6 +31,11 @@ export interface ProgramOptions extends ConversationOptions {
   /** Milliseconds after which the agent ends it: SIGTERM, 5 s later SIGKILL. */
   readonly timeLimitMs?: number;
   /**
+   * Milliseconds, from 1000 on, after which the agent hangs it up when it was not asked for: a host that was killed, where the connection does not tell
+   * of that. As long as this conversation lasts it is asked for often enough.
+   */
+  readonly unattendedLimitMs?: number;
+  /**
    * True: it goes on when the connection is gone. Default: true with `reconnect`, and where the client has no connection of its own
    * (`GuestClient.isOwnConnection`), else false: the agent would hang it up at the next command.
    */
@@ -83,7 +88,7 @@ export function attach(client: GuestClient, program: bigint, options: Conversati
 }
 
 function start(client: GuestClient, path: string, args: readonly string[], options: ProgramOptions, streams: Pick<ProcessShape, 'stdin' | 'stdout' | 'stderr' | 'isTerminal'>, own: object): GuestProcess {
-  const { env, cwd, user, groups, timeLimitMs, detached = options.reconnect !== undefined || !client.isOwnConnection } = options;
+  const { env, cwd, user, groups, timeLimitMs, unattendedLimitMs, detached = options.reconnect !== undefined || !client.isOwnConnection } = options;
   const request = {
     path,
     ...(args.length === 0 ? {} : { arg: args }),
@@ -92,10 +97,11 @@ function start(client: GuestClient, path: string, args: readonly string[], optio
     ...(user === undefined ? {} : { user }),
     ...(groups === undefined ? {} : { groups }),
     ...(timeLimitMs === undefined ? {} : { 'time-limit-ms': Math.ceil(timeLimitMs) }),
+    ...(unattendedLimitMs === undefined ? {} : { 'unattended-limit-ms': Math.ceil(unattendedLimitMs) }),
     lifetime: detached ? 'detached' : 'connection',
     ...own,
   } as const;
-  const shape = { ...shapeOf(options), ...streams, isNew: true };
+  const shape = { ...shapeOf(options), ...streams, isNew: true, unattendedLimitMs };
   return new GuestProcess(client, shape, async () => {
     try {
       return await client.execute(START, request, shape.call);

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { PassThrough, type Readable, type Transform, type Writable } from 'node:stream';
+import { Transform, type Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import { messageOf } from '../../core/errors/agent-error.ts';
@@ -13,9 +13,11 @@ import { ClientError } from '../client-error.ts';
 import type { GuestClient } from '../guest-client.ts';
 import type { GuestProcess } from '../guest-process.ts';
 import { spawn } from '../spawn.ts';
+import type { MostBytes } from './most-bytes.ts';
 import { onPath } from './on-path.ts';
 import { TarGuard } from './tar-guard.ts';
 import type { SubcommandContext } from './terminal.ts';
+import { unpacking, whyNotRead, whyNotWritten } from './tree-failures.ts';
 
 /** Is told how many bytes have been moved. */
 type Moved = (bytes: number) => void;
@@ -36,6 +38,11 @@ const CHANGED = 1;
 const NO_PROGRAM = 127;
 /** Bytes of what a program complains of. */
 const MOST_COMPLAINTS = 64 * 1024;
+/**
+ * Milliseconds after which tar in the guest ends that nobody asks for: where requests come one by one (libvirt), an agent does not learn that the host which
+ * sent them was killed.
+ */
+export const UNATTENDED_MS = 120_000;
 
 /**
  * Unpacks below a name of its own, so that the folder appears when all of it is there. $1 whereto, $2 the folder's name, $3 the ending of the name
@@ -44,19 +51,19 @@ const MOST_COMPLAINTS = 64 * 1024;
 const UNPACK = `
 to=$1
 if [ -d "$to" ]; then to=\${to%/}/$2; fi
-if [ -e "$to" ] || [ -L "$to" ]; then echo "$to is there already" >&2; exit 3; fi
+if [ -e "$to" ] || [ -L "$to" ]; then echo "$to is there already" >&2; exit ${unpacking.isThere}; fi
 command -v tar >/dev/null || exit ${NO_PROGRAM}
 temporary=$(dirname -- "$to")/.concierge-$3
 trap 'rm -rf -- "$temporary"' EXIT
 trap 'exit 1' HUP INT TERM
-mkdir -m 700 -- "$temporary" || exit 4
-tar -x -p $4 -f - -C "$temporary" || exit 5
-mv -- "$temporary" "$to" || exit 6
+mkdir -m 700 -- "$temporary" || exit ${unpacking.noFolder}
+tar -x -p $4 -f - -C "$temporary" || exit ${unpacking.notUnpacked}
+mv -- "$temporary" "$to" || exit ${unpacking.notNamed}
 trap - EXIT
 `;
 
 /** A folder of the guest with all that is in it. */
-export async function downloadTree(context: SubcommandContext, path: string, to: string, signal: AbortSignal, moved: Moved): Promise<TreeCopied> {
+export async function downloadTree(context: SubcommandContext, path: string, to: string, signal: AbortSignal, moved: Moved, most?: MostBytes): Promise<TreeCopied> {
   const { client, flags, complain } = context;
   const place = resolve((await isDirectory(to)) ? join(to, basename(path.replace(/\/+$/, ''))) : to);
   if (await isThere(place)) throw new Error(`${place} is there already`);
@@ -65,7 +72,7 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
   await onPath(place, 'written', mkdir(temporary, { mode: 0o700 }));
   let isWhole = true;
   try {
-    const guest = spawn(client, 'tar', ['-c', ...(there === 'GNU' ? ['--format=posix', '--sparse'] : []), '-f', '-', '-C', path, '.'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const guest = spawn(client, 'tar', ['-c', ...(there === 'GNU' ? ['--format=posix', '--sparse'] : []), '-f', '-', '-C', path, '.'], { stdio: ['ignore', 'pipe', 'pipe'], unattendedLimitMs: UNATTENDED_MS });
     const here = spawnHere('tar', ['-x', '-p', ...(process.getuid?.() === 0 ? ['--numeric-owner'] : []), '-f', '-', '-C', temporary], { stdio: ['pipe', 'ignore', 'pipe'] });
     const ends = [endOf(guest), endOfChild(here)] as const;
     const later: string[] = [];
@@ -78,7 +85,7 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
         complain(`concierge-ctl: ${name} was left out: ${why}\n`);
       },
     });
-    const broken = await move([guest.stdout as Readable, guard, counting(moved), here.stdin], signal, true);
+    const broken = await move([guest.stdout as Readable, guard, counting(moved, most), here.stdin], signal, true);
     if (broken !== undefined) {
       guest.kill('SIGKILL');
       here.kill('SIGKILL');
@@ -88,8 +95,8 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
     if (broken !== undefined && (signal.aborted || (isOurs(broken) && !guard.brokeOff))) throw givenUp(signal, broken);
     // Of an archive that breaks off, tar here says nothing new.
     if (!guard.brokeOff) later.forEach(complain);
-    if (guestStatus > CHANGED) throw new Error(`${path} cannot be read: the guest's tar ended with status ${guestStatus}`);
-    if (status !== 0 || broken !== undefined) throw guard.brokeOff && broken !== undefined ? broken : new Error(`${place} cannot be written: tar ended with status ${status}`);
+    if (guestStatus > CHANGED) throw new Error(whyNotRead(path, 'in the guest', guestStatus));
+    if (status !== 0 || broken !== undefined) throw guard.brokeOff && broken !== undefined ? broken : new Error(`${place} cannot be written: tar here could not unpack all that came (status ${status})`);
     await rename(temporary, place);
     return { to: place, isWhole: isWhole && guestStatus === 0 };
   } finally {
@@ -103,7 +110,8 @@ export async function uploadTree(context: SubcommandContext, from: string, to: s
   const [there, own] = await Promise.all([kindInGuest(client), kindHere()]);
   const format = own === 'other' ? [] : there === 'GNU' ? ['--format=posix', '--sparse'] : ['--format=gnu'];
   let isWhole = true;
-  const guest = spawn(client, 'sh', ['-c', UNPACK, 'sh', to === '' ? '.' : to, basename(resolve(from)), randomBytes(6).toString('hex'), there === 'GNU' ? '--numeric-owner' : ''], { stdio: ['pipe', 'ignore', 'pipe'] });
+  const ownName = basename(resolve(from));
+  const guest = spawn(client, 'sh', ['-c', UNPACK, 'sh', to === '' ? '.' : to, ownName, randomBytes(6).toString('hex'), there === 'GNU' ? '--numeric-owner' : ''], { stdio: ['pipe', 'ignore', 'pipe'], unattendedLimitMs: UNATTENDED_MS });
   const here = spawnHere('tar', ['-c', ...format, '-f', '-', '-C', from, '.'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ends = [endOf(guest), endOfChild(here)] as const;
   const complaints = [hear(guest.stderr, 'the guest', complain), hear(here.stderr, 'tar', complain)];
@@ -125,8 +133,8 @@ export async function uploadTree(context: SubcommandContext, from: string, to: s
   await Promise.all(complaints);
   if (broken !== undefined && (signal.aborted || isOurs(broken))) throw givenUp(signal, broken);
   if (guestStatus === NO_PROGRAM) throw new Error(noTar);
-  if (status > CHANGED) throw new Error(`${from} cannot be read: tar ended with status ${status}`);
-  if (guestStatus !== 0) throw new Error(`${to} cannot be written in the guest: its tar ended with status ${guestStatus}`);
+  if (status > CHANGED) throw new Error(whyNotRead(from, 'here', status));
+  if (guestStatus !== 0) throw new Error(whyNotWritten(to, ownName, guestStatus));
   return { to, isWhole: isWhole && status === 0 };
 }
 
@@ -193,7 +201,17 @@ async function hear(from: Readable | null, whose: string, complain: (text: strin
   if (line !== '') complain(`${whose}: ${line}\n`);
 }
 
-const counting = (moved: Moved): Transform => new PassThrough().on('data', (chunk: Buffer) => moved(chunk.length));
+const counting = (moved: Moved, most?: MostBytes): Transform => new Transform({
+  transform: (chunk: Buffer, _encoding, done) => {
+    try {
+      most?.take(chunk.length);
+      moved(chunk.length);
+      done(null, chunk);
+    } catch (error) {
+      done(error as Error);
+    }
+  },
+});
 
 /** Answers what went wrong. @param ends the last one is ended, too */
 async function move(streams: readonly [Readable, TarGuard, Transform, Writable], signal: AbortSignal, ends: boolean): Promise<Error | undefined> {

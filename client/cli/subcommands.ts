@@ -80,6 +80,7 @@ export const subcommands: readonly SubcommandEntry[] = [
     flags: [
       { name: 'mode', placeholder: 'OCTAL', doc: 'Mode of the file here, such as 600.' },
       { name: 'force', doc: 'Replace a file here without asking.' },
+      { name: 'max-size', placeholder: 'BYTES', doc: 'End a copy out of the guest that becomes larger, such as 500M or 2G; no bound without.' },
       { name: 'recursive', letter: 'r', doc: 'Copy a folder with all that is in it.' },
       { name: 'any-links', doc: 'With -r: also links of the guest that lead out of the folder.' },
       { name: 'devices', doc: 'With -r: also device files.' },

@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 
 import { ClientError } from '../client-error.ts';
 import type { ConnectOptions } from '../connect.ts';
+import { secondsText } from '../seconds-text.ts';
 import type { SingleCommands } from '../single-commands.ts';
 import { openLibvirtStream } from './libvirt-stream.ts';
 import { libvirtPlace } from './libvirt-uri.ts';
@@ -56,7 +57,7 @@ export class Libvirt implements Disposable {
     const libvirt = new Libvirt((onEvent) => new Rpc(stream, { onEvent, describe }));
     const limit = new AbortController();
     const giveUp = (): void => limit.abort(new ClientError('aborted', 'connecting with libvirt was given up', { cause: signal?.reason }));
-    const timer = setTimeout(() => limit.abort(new ClientError('timeout', `the libvirt daemon did not greet within ${within} ms`)), within);
+    const timer = setTimeout(() => limit.abort(new ClientError('timeout', `the libvirt daemon did not greet within ${secondsText(within)}`)), within);
     signal?.addEventListener('abort', giveUp, { once: true });
     try {
       await libvirt.#greet(place.name, readOnly, limit.signal);

@@ -26,6 +26,9 @@ const MAX_SIGNAL = 64;
 /** A timer of Node has no more. */
 const MAX_TIME_LIMIT_MS = 2 ** 31 - 1;
 
+/** A host that polls has to have its turn. */
+const MIN_UNATTENDED_MS = 1000;
+
 const inRange = (name: string, value: bigint, least: number, most: number): number => {
   if (value < BigInt(least) || value > BigInt(most)) throw AgentError.failed(`value '${value}' is invalid for argument ${name}: from ${least} to ${most}`);
   return Number(value);
@@ -48,12 +51,13 @@ export const execStart = handler(conciergeExecStart, async ({ backend, programs,
   const size = terminal === undefined ? undefined : sizeOf(terminal.rows, terminal.columns, 'terminal.');
   const keepBytes = inRange('keep-bytes', args['keep-bytes'] ?? BigInt(USUAL_PIECE), 1, MAX_PIECE);
   const limitMs = maybe('time-limit-ms', args['time-limit-ms'], 1, MAX_TIME_LIMIT_MS);
+  const unattendedMs = maybe('unattended-limit-ms', args['unattended-limit-ms'], MIN_UNATTENDED_MS, MAX_TIME_LIMIT_MS);
   if (size !== undefined && interactive.terminals === undefined) throw AgentError.failed('this backend has no terminals');
 
   // Arguments may hold passwords: the program alone is named.
   log.account(() => `${conciergeExecStart.name} called: "${path}"${user === undefined ? '' : ` as ${user}`}`);
   const facts = {
-    path, user, size, lifetime, limitMs,
+    path, user, size, lifetime, limitMs, unattendedMs,
     latest: keep === 'latest' ? keepBytes : undefined,
     hasInput: request.stdin === 'open',
     merged: request.errors === 'merge',
@@ -140,6 +144,7 @@ function inputOf(given: Base64Argument | undefined): Uint8Array {
 
 export const execExchange = handler(conciergeExecExchange, ({ backend, programs }, args, caller) => {
   const program = programs.find(args.program);
+  program.attended();
   const wait = inRange('wait-ms', args['wait-ms'] ?? BigInt(USUAL_WAIT_MS), 0, MAX_WAIT_MS);
   const bytes = inputOf(args.input);
   if (bytes.length > MAX_PIECE) throw AgentError.failed(`value '${bytes.length}' is invalid for argument input: at most ${MAX_PIECE} bytes`);
@@ -151,6 +156,7 @@ export const execExchange = handler(conciergeExecExchange, ({ backend, programs 
     isForInput: args['wait-for'] === 'input',
   });
   const answer = () => {
+    program.attended();
     if (exchange.tellsAll) programs.noteSeen(program);
     return exchange.answer();
   };

@@ -44,6 +44,7 @@ export const conciergeExecStart = command({
     output: optional(enumOf('ExecOutput', ['separated', 'merged']), '`separated` (default): standard error by itself; `merged`: as a part of standard output, in the order of writing.'),
     terminal: optional(programTerminal, 'It gets a terminal of this size as its controlling one; output is merged then, and input open.'),
     'time-limit-ms': optional(int, 'It is ended when it has run for so long: SIGTERM, and SIGKILL 5 seconds later.'),
+    'unattended-limit-ms': optional(int, 'It is hung up, SIGHUP first and SIGKILL 5 seconds later, when no exec-exchange has been made for so long: for hosts whose connection is not their own, and that may be killed.'),
     keep: optional(keepMode, '`wait` (default): a program that writes faster than hosts read has to wait; `latest`: it goes on, and the last `keep-bytes` are kept.'),
     'keep-bytes': optional(int, 'With `latest`: bytes of each stream, from 1 to 1048576; default 65536.'),
     lifetime: optional(lifetime, '`detached` (default): it goes on when its host leaves; `connection`: it is hung up then, SIGHUP first and SIGKILL 5 seconds later.'),

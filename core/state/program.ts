@@ -20,6 +20,8 @@ export interface ProgramFacts {
   readonly lifetime: 'detached' | 'connection';
   /** Milliseconds that it may run; absent: as long as it likes. */
   readonly limitMs: number | undefined;
+  /** Milliseconds that it may run without an exchange; absent: as long as it likes. */
+  readonly unattendedMs: number | undefined;
   readonly hasInput: boolean;
   readonly merged: boolean;
   /** Nanoseconds since 1970. */
@@ -63,6 +65,7 @@ export class HostedProgram {
   #inputClosed: boolean;
   #limit: Timer | undefined;
   #grace: Timer | undefined;
+  #unattended: Timer | undefined;
   #told: Told = { outputEnded: false, errorsEnded: false, inputEnded: false, exited: false };
   #draining = false;
 
@@ -90,6 +93,7 @@ export class HostedProgram {
         this.#endBy('TERM');
       });
     }
+    this.attended();
     // Against the contract it may reject: how it ended is not known then.
     this.over = running.finished.catch((): ProcessEnd => ({ exitCode: 255 })).then((end) => {
       this.#ended(end);
@@ -144,6 +148,18 @@ export class HostedProgram {
   whenChanged(listener: () => void): () => void {
     this.#waiting.add(listener);
     return () => void this.#waiting.delete(listener);
+  }
+
+  /** A host has asked: the time in which the next one has to begins anew. */
+  attended(): void {
+    const { unattendedMs } = this.facts;
+    if (unattendedMs === undefined || this.#end !== undefined) return;
+    this.#unattended?.cancel();
+    this.#unattended = this.#clock.after(unattendedMs, () => {
+      // An exchange may wait for longer than that.
+      if (this.#waiting.size > 0) this.attended();
+      else this.hangUp();
+    });
   }
 
   /** @throws AgentError for input that would leave a gap, comes behind the end, or is none of this program's affair */
@@ -229,6 +245,7 @@ export class HostedProgram {
     this.#end = end;
     this.#inputClosed = true;
     this.#limit?.cancel();
+    this.#unattended?.cancel();
     this.#grace?.cancel();
     this.#changed();
   }

@@ -14,6 +14,7 @@ import type { GuestClient } from '../../guest-client.ts';
 import { jsonText } from '../print-json.ts';
 import { Progress } from '../progress.ts';
 import { openPlace, type FileToBe } from '../file-to-be.ts';
+import { MostBytes } from '../most-bytes.ts';
 import { onPath } from '../on-path.ts';
 import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
 import { untilSignal } from '../signals.ts';
@@ -36,6 +37,7 @@ export const run: RunSubcommand = async (context) => {
   const fromGuest = from.startsWith(prefix);
   if (fromGuest === to.startsWith(prefix)) throw new UsageError(`exactly one side is in the guest: write it ${prefix}PATH`);
   if (context.flags.has('mode') && (!fromGuest || to === '-')) throw new UsageError('--mode is for a file here: the protocol cannot set that of one in the guest');
+  if (context.flags.has('max-size') && !fromGuest) throw new UsageError('--max-size is for what comes from the guest');
   if (context.json && to === '-') throw new UsageError('--json and the contents of the file cannot both go to standard output');
   const isTree = context.flags.has('recursive') && (fromGuest || (await isDirectory(from)));
   if (!isTree) return await untilSignal(context.signals ?? process, (signal) => copyUntil(signal, context, from, to, fromGuest));
@@ -68,7 +70,7 @@ async function copyTree(signal: AbortSignal, context: SubcommandContext, from: s
     progress?.moved(count);
   };
   try {
-    const { isWhole } = fromGuest ? await downloadTree(context, from.slice(prefix.length), to, signal, moved) : await uploadTree(context, from, to.slice(prefix.length), signal, moved);
+    const { isWhole } = fromGuest ? await downloadTree(context, from.slice(prefix.length), to, signal, moved, mostOf(context)) : await uploadTree(context, from, to.slice(prefix.length), signal, moved);
     if (context.json) context.print(`${jsonText({ from, to, bytes, whole: isWhole })}\n`);
     return isWhole ? 0 : 1;
   } finally {
@@ -92,7 +94,9 @@ async function download(context: SubcommandContext, path: string, to: string, si
   // A guest that says for ever that there is more must not keep a script for ever.
   const timeout = flags.get('timeout');
   const silentMs = timeout === undefined ? 5_000 : Number(timeout) * 1000;
-  const pieces = hintingAtFolders(piecesOf(client, path, { signal, ...(silentMs > 0 ? { silentMs } : {}) }));
+  const most = mostOf(context);
+  const all = hintingAtFolders(piecesOf(client, path, { signal, ...(silentMs > 0 ? { silentMs } : {}) }));
+  const pieces = most === undefined ? all : upTo(most, all);
   if (to === '-') return { size, run: (moved) => toStream(pieces, stdout, isScreen, moved) };
   // Nothing is truncated here before the guest has opened the file and read from it.
   const first = await pieces.next();
@@ -105,6 +109,19 @@ async function download(context: SubcommandContext, path: string, to: string, si
     throw error;
   }
   return { size, run: (moved) => toFile(first, pieces, sink, to, moved) };
+}
+
+/** `--max-size`. @throws UsageError */
+function mostOf({ flags }: SubcommandContext): MostBytes | undefined {
+  const given = flags.get('max-size');
+  return given === undefined ? undefined : new MostBytes(given);
+}
+
+async function* upTo(most: MostBytes, pieces: AsyncGenerator<FilePiece, void, void>): AsyncGenerator<FilePiece, void, void> {
+  for await (const piece of pieces) {
+    most.take(piece.length);
+    yield piece;
+  }
 }
 
 /** Agents pass on what read(2) says of a folder. */

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, closeSync, ftruncateSync, linkSync, lstatSync, lutimesSync, mkdirSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, utimesSync, writeFileSync, writeSync } from 'node:fs';
+import { EventEmitter } from 'node:events';
 import { platform, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { connectUnix, GuestClient } from '../../../client/index.ts';
+import { UNATTENDED_MS } from '../../../client/cli/copy-tree.ts';
+import { ClientError, connectUnix, GuestClient, jsonReplacer } from '../../../client/index.ts';
 import { ctlWith, type Told } from '../../unit/client/cli/ctl.ts';
 import { AgentProcess } from '../../wire/lib/agent-process.ts';
 
@@ -84,6 +86,7 @@ describe.skipIf(platform() !== 'linux')('a folder that is copied with all that i
     const again = await cp('-r', join(directory, 'source'), `guest:${join(directory, 'into')}`);
     expect(again.status).not.toBe(0);
     expect(again.err).toContain(`${join(directory, 'into', 'source')} is there already`);
+    expect(again.err).toMatch(/\/into cannot be written in the guest: it is there already, or is a folder that has source in it, and nothing is replaced\n$/);
     const back = await cp('-r', `guest:${join(directory, 'source')}`, join(directory, 'into'));
     expect(back.status).not.toBe(0);
     expect(back.err).toContain(`${join(directory, 'into', 'source')} is there already`);
@@ -128,6 +131,78 @@ describe.skipIf(platform() !== 'linux')('a folder that is copied with all that i
     expect(lstatSync(join(directory, 'with', 'null')).isCharacterDevice()).toBe(true);
   });
 
+  /** A guest whose tar has no end, and a folder to read from it. */
+  async function endless(): Promise<string> {
+    await agent.stop();
+    const bin = join(directory, 'bin');
+    mkdirSync(bin);
+    // A hole is read as zeros.
+    writeFileSync(join(bin, 'tar'), '#!/bin/sh\nfor one do shift; [ "$one" = --sparse ] || set -- "$@" "$one"; done\nPATH=/usr/bin:/bin exec tar "$@"\n', { mode: 0o755 });
+    mkdirSync(join(directory, 'source'));
+    const hole = openSync(join(directory, 'source', 'hole'), 'w');
+    ftruncateSync(hole, 2 ** 40);
+    closeSync(hole);
+    agent = await AgentProcess.start({ environment: { PATH: `${bin}:${process.env['PATH'] ?? ''}` } });
+    return join(directory, 'source');
+  }
+
+  /** Nothing that the agent was asked for runs any more. */
+  async function nothingRuns(): Promise<void> {
+    using client = new GuestClient(await connectUnix(agent.socket));
+    await vi.waitFor(async () => expect((await client.execute('__org.concierge_exec-list')).filter(({ exited }) => !exited)).toEqual([]), { timeout: 30_000 });
+  }
+
+  it('takes no more than it is told to from a guest that sends for ever', async () => {
+    const source = await endless();
+
+    const told = await cp('-r', '--max-size', '3M', `guest:${source}`, join(directory, 'there'));
+
+    expect(told).toEqual({ status: 1, out: '', err: 'concierge-ctl: the guest sends more than --max-size 3M\n' });
+    await nothingRuns();
+    expect(readdirSync(directory).toSorted()).toEqual(['bin', 'source']);
+  });
+
+  it('given up by Ctrl-C while a guest sends for ever, leaves nothing behind, here or there', async () => {
+    const source = await endless();
+    const signals = new EventEmitter();
+
+    const copying = ctlWith(async () => new GuestClient(await connectUnix(agent.socket)), ['cp', '-r', `guest:${source}`, join(directory, 'there')], { signals });
+    await vi.waitFor(() => {
+      const [temporary = 'none'] = readdirSync(directory).filter((name) => name.startsWith('.there.'));
+      expect(lstatSync(join(directory, temporary, 'hole')).size).toBeGreaterThan(1024 * 1024);
+    }, { timeout: 30_000 });
+    signals.emit('SIGINT');
+
+    expect(await copying).toMatchObject({ status: 130, err: 'concierge-ctl: the copy was given up\n' });
+    await nothingRuns();
+    expect(readdirSync(directory).toSorted()).toEqual(['bin', 'source']);
+  });
+
+  it.each(['up', 'down'])('ends in the guest when the host was killed and its requests came one by one: %s', async (way) => {
+    mkdirSync(join(directory, 'source'));
+    writeFileSync(join(directory, 'source', 'large'), Buffer.alloc(8 * 1024 * 1024, 'a'));
+    let isKilled = false;
+    let exchanges = 0;
+    /** As virsh passes a request on; of a host that is there no more nothing comes. */
+    const single = async (): Promise<GuestClient> => new GuestClient({
+      ask: async (request) => {
+        if (request.includes('exec-exchange') && request.includes(way === 'up' ? '"input"' : 'errors-offset') && (exchanges += 1) > 4) isKilled = true;
+        if (isKilled) throw new ClientError('refused', 'the host was killed');
+        using line = new GuestClient(await connectUnix(agent.socket));
+        const { execute, arguments: args } = JSON.parse(request.replace(`"unattended-limit-ms":${UNATTENDED_MS}`, '"unattended-limit-ms":1000')) as { execute: string; arguments: object };
+        return JSON.stringify({ return: await line.executeRaw(execute, JSON.stringify(args)) }, jsonReplacer);
+      },
+      writeBytes: 64 * 1024,
+    });
+    const [from, to] = way === 'up' ? [join(directory, 'source'), `guest:${join(directory, 'there')}`] : [`guest:${join(directory, 'source')}`, join(directory, 'there')];
+
+    const told = await ctlWith(single, ['cp', '-r', from, to]);
+
+    expect(told).toMatchObject({ status: 1, err: expect.stringContaining('the host was killed') });
+    await nothingRuns();
+    await vi.waitFor(() => expect(readdirSync(directory)).toEqual(['source']), { timeout: 30_000 });
+  });
+
   it('says what is missing: the folder, the place, tar in the guest', async () => {
     mkdirSync(join(directory, 'source'));
     const none = await cp('-r', 'guest:/nowhere/at/all', join(directory, 'x'));
@@ -142,8 +217,8 @@ describe.skipIf(platform() !== 'linux')('a folder that is copied with all that i
     const noTar = await cp('-r', join(directory, 'source'), `guest:${join(directory, 'y')}`);
 
     expect(none.status).not.toBe(0);
-    expect(none.err).toMatch(/the guest: tar: \/nowhere\/at\/all: .*No such file or directory\n[^]*\/nowhere\/at\/all cannot be read: the guest's tar ended with status 2/);
-    expect(noPlace.err).toMatch(/the guest: mkdir: [^]*\/nowhere\/at\/all\/x cannot be written in the guest/);
+    expect(none.err).toMatch(/the guest: tar: \/nowhere\/at\/all: .*No such file or directory\n[^]*\/nowhere\/at\/all cannot be read in the guest: tar there gave up \(status 2\)\n$/);
+    expect(noPlace.err).toMatch(/the guest: mkdir: [^]*\/nowhere\/at\/all\/x cannot be written in the guest: no folder can be made where it belongs\n$/);
     expect(noTar.err).toContain('the guest has no tar, which cp -r needs');
     expect(noTar.status).not.toBe(0);
     expect(readdirSync(directory).toSorted()).toEqual(['bin', 'source']);

@@ -149,7 +149,7 @@ describe('a libvirt daemon', () => {
   it('is not waited for without end', async () => {
     const { uri } = await start({ instead: () => '' });
 
-    await expect(Libvirt.connect({ uri, timeoutMs: 50 })).rejects.toMatchObject({ kind: 'timeout', message: 'the libvirt daemon did not greet within 50 ms' });
+    await expect(Libvirt.connect({ uri, timeoutMs: 50 })).rejects.toMatchObject({ kind: 'timeout', message: 'the libvirt daemon did not greet within 0.05 s' });
     await expect(Libvirt.connect({ uri, signal: AbortSignal.timeout(50) })).rejects.toMatchObject({ kind: 'aborted' });
   });
 

@@ -392,6 +392,24 @@ describe('backpressure', () => {
     child.detach();
   });
 
+  it('keeps a program that has to be asked for, though nobody reads what it writes', async () => {
+    const way = passedOn(await guestWith());
+    const requests: string[] = [];
+    let heard: () => void = () => undefined;
+    using client = new GuestClient({ ...way, ask: (request, ...more) => (requests.push(request), heard(), way.ask(request, ...more)) });
+    const child = spawn(client, 'yes', [], { unattendedLimitMs: 1000 });
+    const reader = child.stdout![Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    await reader.next();
+
+    // Those take nothing, and keep it alive.
+    const asking = () => requests.filter((request) => /exec-exchange.*"size":1[,}]/.test(request)).length;
+    while (asking() < 3) await new Promise<void>((resolve) => { heard = resolve; });
+
+    expect(requests[0]).toContain('"unattended-limit-ms":1000');
+    expect(await client.execute('__org.concierge_exec-list')).toMatchObject([{ exited: false }]);
+    child.detach();
+  });
+
   it('tells how much is lost of a program that does not wait', async () => {
     const guest = await guestWith(async ({ print, read }) => {
       print('0123456789');

@@ -80,7 +80,7 @@ describe('frozen', () => {
 
   it.each([
     ['nobody is there', (): GuestClient => new GuestClient({ ask: () => Promise.reject(new ClientError('closed', 'Domain not found')) }), 'Domain not found'],
-    ['nobody answers', (): GuestClient => new GuestClient(scriptedAgent({ synchronizes: () => false }).host, { timeoutMs: 20 }), 'no answer within 20 ms'],
+    ['nobody answers', (): GuestClient => new GuestClient(scriptedAgent({ synchronizes: () => false }).host, { timeoutMs: 20 }), 'no answer within 0.02 s'],
   ])('runs nothing where %s, and does not say that the guest may be frozen', async (_, open, why) => {
     expect(await ctlWith(async () => open(), sh(mark()))).toEqual({ status: 125, out: '', err: expect.stringMatching(new RegExp(`^concierge-ctl: ${why}`)) });
     expect(ran()).toBe(false);

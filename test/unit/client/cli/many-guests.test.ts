@@ -242,7 +242,7 @@ describe('a libvirt daemon that does not say which domains it has', () => {
     clearInterval(asking);
     await double.stop();
 
-    expect(told).toMatchObject({ status: 4, err: expect.stringContaining('no answer within 100 ms') });
+    expect(told).toMatchObject({ status: 4, err: expect.stringContaining('no answer within 0.1 s') });
   });
 });
 

@@ -356,6 +356,20 @@ describe('cp', () => {
     expect(guest.machine.faults.calls.filter((call) => call.startsWith('fileSystem.files.openFile.close'))).toHaveLength(1);
   });
 
+  it.each([['4M', 1, 'concierge-ctl: the guest sends more than --max-size 4M\n', []], ['6M', 0, '', ['there']], ['6291456', 0, '', ['there']], ['6291455', 1, 'concierge-ctl: the guest sends more than --max-size 6291455\n', []]])('takes no more than --max-size %s', async (most, status, err, left) => {
+    const guest = await createFakeGuest({}, { realTime: true });
+    guest.machine.files.write('/data/long', Buffer.alloc(6 * 1024 * 1024, 'a'));
+
+    const told = await ctlOn(guest, ['cp', '--max-size', most, 'guest:/data/long', join(directory, 'there')]);
+
+    expect([told, await readdir(directory)]).toEqual([{ status, out: '', err }, left]);
+  });
+
+  it('knows what a --max-size is, and for what', async () => {
+    expect(await ctl(['cp', '--max-size', '1.5G', 'guest:/a', 'b'])).toMatchObject({ status: 2, err: expect.stringContaining("--max-size takes a number of bytes, or as 500M or 2G, not '1.5G'") });
+    expect(await ctl(['cp', '--max-size', '1G', 'b', 'guest:/a'])).toMatchObject({ status: 2, err: expect.stringContaining('--max-size is for what comes from the guest') });
+  });
+
   it('asks before it replaces a file, where somebody can be asked', async () => {
     const there = join(directory, 'there');
     await writeFile(there, 'precious');
@@ -383,7 +397,7 @@ describe('cp', () => {
     const answers: Readonly<Record<string, string>> = { 'guest-file-open': '7', 'guest-file-read': '{"count": 0, "buf-b64": "", "eof": false}', 'guest-file-close': '{}' };
     const client = async () => new GuestClient(scriptedAgent({ answer: (name, id) => `{"return": ${answers[name]}${id}}\n` }).host);
 
-    expect(await ctlWith(client, ['cp', '--timeout', '0.02', 'guest:/x', join(directory, 'x')])).toMatchObject({ status: 4, err: expect.stringContaining('has sent nothing for 20 ms') });
+    expect(await ctlWith(client, ['cp', '--timeout', '0.02', 'guest:/x', join(directory, 'x')])).toMatchObject({ status: 4, err: expect.stringContaining('has sent nothing for 0.02 s') });
     expect(await readdir(directory)).toEqual([]);
   });
 

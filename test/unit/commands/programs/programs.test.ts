@@ -73,6 +73,7 @@ describe('exec-start', () => {
     [{ path: '/bin/cat', groups: ['a\0'] }, "Parameter 'groups[0]' contains a zero byte"],
     [{ path: '/bin/cat', 'working-directory': '\0' }, "Parameter 'working-directory' contains a zero byte"],
     [{ path: '/bin/cat', 'keep-bytes': 0 }, "value '0' is invalid for argument keep-bytes: from 1 to 1048576"],
+    [{ path: '/bin/cat', 'unattended-limit-ms': 999 }, "value '999' is invalid for argument unattended-limit-ms: from 1000 to 2147483647"],
     [{ path: '/bin/cat', 'time-limit-ms': 0 }, "value '0' is invalid for argument time-limit-ms: from 1 to 2147483647"],
   ])('refuses %j', async (args, desc) => {
     const { say, machine } = conversing();
@@ -132,6 +133,54 @@ describe('a program with a time limit', () => {
     expect(meanwhile.exited).toBe(false);
     expect(await now(rude)).toMatchObject({ exited: true, signal: 9, 'timed-out': true });
     expect(await now(quick)).not.toHaveProperty('timed-out');
+  });
+});
+
+describe('a program that has to be asked for', () => {
+  it('is hung up when no host has asked for so long, whatever else was asked', async () => {
+    const { start, now, say, machine } = conversing();
+    const forgotten = await start('/bin/cat', { stdin: 'open', 'unattended-limit-ms': 10_000 });
+    const asked = await start('/bin/cat', { stdin: 'open', 'unattended-limit-ms': 10_000 });
+    const free = await start('/bin/cat', { stdin: 'open' });
+
+    await machine.clock.advance(9_999);
+    expect(await now(asked)).toMatchObject({ exited: false });
+    await say('list');
+    await machine.clock.advance(1);
+
+    expect(await now(forgotten)).toMatchObject({ exited: true, signal: 1 });
+    expect([await now(asked), await now(free)]).toMatchObject([{ exited: false }, { exited: false }]);
+    await machine.clock.advance(10_000);
+    expect([await now(asked), await now(free)]).toMatchObject([{ exited: true, signal: 1 }, { exited: false }]);
+  });
+
+  it('goes on while an exchange waits, and for so long after its answer', async () => {
+    const { start, now, say, machine } = conversing();
+    const program = await start('/bin/cat', { stdin: 'open', 'unattended-limit-ms': 1000 });
+
+    const waiting = say('exchange', { program, 'output-offset': 0, 'wait-ms': 10_000 });
+    await machine.clock.advance(9_999);
+    const during = JSON.parse(await say('list')) as unknown;
+    await machine.clock.advance(1);
+    await waiting;
+    await machine.clock.advance(999);
+    const after = JSON.parse(await say('list')) as unknown;
+    await machine.clock.advance(1);
+
+    expect([during, after]).toMatchObject([[{ exited: false }], [{ exited: false }]]);
+    expect(await now(program)).toMatchObject({ exited: true, signal: 1 });
+  });
+
+  it('is ended by force where it ignores that', async () => {
+    const { start, say, machine } = conversing();
+    const program = await start('/bin/stubborn', { stdin: 'open', 'unattended-limit-ms': 1000 });
+
+    await machine.clock.advance(1000);
+    const meanwhile = JSON.parse(await say('list')) as unknown;
+    await machine.clock.advance(END_GRACE_MS);
+
+    expect(meanwhile).toMatchObject([{ program, exited: false }]);
+    expect(JSON.parse(await say('list'))).toMatchObject([{ program, exited: true, signal: 9 }]);
   });
 });
 
@@ -332,7 +381,7 @@ describe('what is left of a program', () => {
       pid: 1, read: () => 0, write: () => undefined, endInput: () => undefined, onReady: () => undefined,
       finished: Promise.reject(new Error('broken')), signal: () => undefined, kill: () => undefined, release: () => undefined,
     };
-    const facts = { path: 'x', user: undefined, size: undefined, latest: undefined, lifetime: 'detached', limitMs: undefined, hasInput: true, merged: false } as const;
+    const facts = { path: 'x', user: undefined, size: undefined, latest: undefined, lifetime: 'detached', limitMs: undefined, unattendedMs: undefined, hasInput: true, merged: false } as const;
 
     const program = await table.start(facts, async () => ({ running: broken, terminal: undefined }));
     await settled();
