@@ -1,32 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError, osCode, withContext } from '../../../core/errors/agent-error.ts';
-import type { Clock, ReferenceClock } from '../../../core/ports/clock.ts';
+import type { Clock } from '../../../core/ports/clock.ts';
 import { after } from '../../shared/unreferenced-timer.ts';
-import { exists } from '../kernel-files.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 import { textFromBytes } from '../text.ts';
+import { type ClockFields, type HardwareClockSystem, hardwareClocks, hardwareReference, nanosecondsOf } from './hardware-reference.ts';
 import { HeldClock, ptpClocks, type PtpSystem } from './reference-clocks.ts';
 
-/** Year, month from 0, day, hour, minute, second, in whatever zone the clock runs. */
-export type ClockFields = readonly [year: number, month: number, day: number, hour: number, minute: number, second: number];
-
 /** The system calls of this port. */
-export interface ClockSystem extends Pick<NativeAddon, 'readFile'>, PtpSystem {
+export interface ClockSystem extends Pick<NativeAddon, 'readFile'>, PtpSystem, HardwareClockSystem {
   wallClock(): bigint;
-  /** CLOCK_BOOTTIME. */
-  bootClock(): bigint;
   setWallClock(time: bigint): void;
   /** By so many nanoseconds. */
   stepWallClock(by: bigint): void;
-  /** Answers at once, somewhere in the second. */
-  glanceAtHardwareClock(path: string): Promise<ClockFields>;
-  /** Answers when a second begins, which may take one. */
-  readHardwareClock(path: string): Promise<ClockFields>;
   writeHardwareClock(path: string, fields: ClockFields): Promise<void>;
 }
 
-/** Where hwclock(8) looks, in its order. */
-const hardwareClocks = ['/dev/rtc0', '/dev/rtc', '/dev/misc/rtc'] as const;
 const absent: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENODEV', 'ENXIO', 'ENOTDIR']);
 
 /** The clocks of this machine. `root` stands before /dev and /etc: '' for the running system. */
@@ -51,34 +40,11 @@ export function linuxClock({ root = '', system = nativeAddon() as NativeAddon & 
       },
     },
     references: {
-      list: async () => [...ptpClocks(root, system, held), ...hardwareReference(root, system)],
+      list: async () => [...ptpClocks(root, system, held), ...hardwareReference(root, system, () => runsInLocalTime(root, system))],
       step: async (by) => system.stepWallClock(by),
     },
   };
 }
-
-/** Read at the edge of a second, which is looked for every two milliseconds. */
-const edge = 2_000_000n;
-const second = 1_000_000_000n;
-
-function hardwareReference(root: string, system: ClockSystem): readonly ReferenceClock[] {
-  const first = hardwareClocks.find((path) => exists(root + path));
-  if (first === undefined) return [];
-  const path = root + first;
-  let zone: Promise<boolean> | undefined;
-  return [{
-    name: path,
-    read: async (how) => {
-      // Once: whoever reads it before a request touches no file.
-      zone ??= runsInLocalTime(root, system);
-      const local = await zone;
-      const fields = await (how === 'exactly' ? system.readHardwareClock(path) : system.glanceAtHardwareClock(path));
-      return { time: nanosecondsOf(fields, local), monotonic: system.bootClock(), within: how === 'exactly' ? edge : second };
-    },
-  }];
-}
-
-const nanosecondsOf = (fields: ClockFields, local: boolean): bigint => BigInt(local ? new Date(...fields).getTime() : Date.UTC(...fields)) * 1_000_000n;
 
 const setFromHardwareFailure = (error: unknown): AgentError =>
   AgentError.failed(withContext('failed to set system time from hardware clock', error).message, error);

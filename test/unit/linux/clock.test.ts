@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
 import { scratchDirectory } from './support/scratch.ts';
-import { type ClockFields, type ClockSystem, linuxClock } from '../../../adapters/linux/facts/clock.ts';
+import { type ClockSystem, linuxClock } from '../../../adapters/linux/facts/clock.ts';
+import { type ClockFields, hardwareReference } from '../../../adapters/linux/facts/hardware-reference.ts';
 
 interface Machine extends ClockSystem {
   /** Paths of PTP clocks that are open. */
@@ -277,6 +278,55 @@ describe('the clocks that go on while the guest stands still', () => {
     there.length = 0;
     expect(() => other?.glance?.()).toThrow('No such file or directory');
     expect(system.held).toEqual([]);
+  });
+
+  /** The hardware clock of a PC, of which sysfs says these things in turn, the last for ever. */
+  function inSysfs(system: Machine, said: readonly (string | undefined)[], { driver = 'rtc_cmos 00:05', local = false } = {}) {
+    const root = clocks({}, ['dev/rtc0']);
+    const left = [...said];
+    const look = (path: string): string | undefined => {
+      if (path === `${root}/sys/class/rtc/rtc0/name`) return driver;
+      expect(path).toBe(`${root}/sys/class/rtc/rtc0/since_epoch`);
+      return left.length > 1 ? left.shift() : left[0];
+    };
+    const [rtc] = hardwareReference(root, system, async () => local, look);
+    return { rtc };
+  }
+
+  it('have a hardware clock that is read without its device, and at once, where its driver takes no time', async () => {
+    const { rtc } = inSysfs(machine({ clocks: [] }), ['1893553445']);
+
+    const reading = { time: 1_893_553_445_000_000_000n, monotonic: 42n, within: 1_000_000_000n };
+    expect(await rtc?.read('at once')).toEqual(reading);
+    expect(rtc?.glance?.()).toEqual(reading);
+  });
+
+  it('have one in local time whose fields sysfs takes for those of UTC', async () => {
+    const { rtc } = inSysfs(machine(), [String(Date.UTC(2030, 0, 2, 3, 4, 5) / 1000)], { local: true });
+
+    expect((await rtc?.read('at once'))?.time).toBe(BigInt(new Date(2030, 0, 2, 3, 4, 5).getTime()) * 1_000_000n);
+  });
+
+  const busy: Machine = { ...machine(), readHardwareClock: () => Promise.reject(posixError('EBUSY', { syscall: 'open' })) };
+
+  it('have one that is read exactly while somebody holds its device', async () => {
+    const { rtc } = inSysfs(busy, ['1893553445', '1893553445', '1893553445', '1893553446']);
+
+    expect(await rtc?.read('exactly')).toEqual({ time: 1_893_553_446_000_000_000n, monotonic: 42n, within: 2_000_000n });
+  });
+
+  it.each([[['rubbish']], [['']], [[undefined]]])('fail where sysfs says %j', async (said) => {
+    const { rtc } = inSysfs(machine(), said);
+
+    expect(() => rtc?.glance?.()).toThrow('No such device');
+    await expect(rtc?.read('at once')).rejects.toMatchObject({ os: { code: 'ENODEV' } });
+  });
+
+  it('are read by the device where the driver may take long', async () => {
+    const { rtc } = inSysfs(busy, ['1893553445'], { driver: 'rtc-ds1307 1-0068' });
+
+    expect(Object.keys(rtc ?? {})).toEqual(['name', 'read']);
+    await expect(rtc?.read('exactly')).rejects.toMatchObject({ os: { code: 'EBUSY' } });
   });
 
   it('tell the zone of a hardware clock once', async () => {
