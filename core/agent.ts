@@ -71,7 +71,7 @@ export class Agent {
     ended: (session) => void this.#sessions.delete(session),
     stirred: () => this.#sleep?.stir(),
     hostCame: () => this.#generation.hostCame(),
-    requestCame: () => this.#generation.requestCame(),
+    requestCame: (isFirst) => this.#generation.requestCame(isFirst),
     settling: () => this.#generation.settling,
   };
 

@@ -16,8 +16,8 @@ export interface SessionOwner {
   stirred(): void;
   /** Another host than before says its first word. */
   hostCame(): void;
-  /** Before anything that a host says is looked at. */
-  requestCame(): void;
+  /** Before anything that a host says is looked at. `isFirst`: this may be another host than the one before. */
+  requestCame(isFirst: boolean): void;
   /** While the guest is put right after a restore: nothing is answered before it resolves. It never rejects. */
   settling(): Promise<void> | undefined;
 }
@@ -42,6 +42,8 @@ export class Session implements ConnectionSink {
   #closed = false;
   /** A host that has said nothing yet, where the guest may have been restored before it came. */
   #isNew = false;
+  /** No host was there for a moment: the next word may be that of another one. */
+  #wasMissed = false;
   /** Another one when the host changes: what was begun for an earlier one is not sent to this one. */
   #host: PresentHost;
   /** Nothing is read from the host. */
@@ -86,7 +88,8 @@ export class Session implements ConnectionSink {
   data(chunk: Uint8Array): void {
     this.#owner.stirred();
     this.#greet();
-    this.#owner.requestCame();
+    this.#owner.requestCame(this.#wasMissed);
+    this.#wasMissed = false;
     this.#decoder.feed(chunk);
     if (this.#waiting === undefined) this.#answerAll();
     else this.#hearMore();
@@ -101,6 +104,10 @@ export class Session implements ConnectionSink {
 
   drained(): void {
     this.#room?.();
+  }
+
+  hostMissed(): void {
+    this.#wasMissed = true;
   }
 
   hostChanged(seen?: true): void {

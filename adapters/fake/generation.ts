@@ -21,23 +21,26 @@ export class FakeGeneration implements Generation {
   readonly #clock: FakeClock;
   readonly #listeners = new Set<(news: GenerationNews) => void>();
   /** What has been said, and is heard when somebody looks. */
-  #unheard: GenerationNews | undefined;
+  readonly #marks: GenerationNews[] = [];
 
   constructor(hooks: readonly GenerationHookDescription[], clock: FakeClock) {
     this.installed = [...hooks];
     this.#clock = clock;
   }
 
-  async watch(listener: (news: GenerationNews) => void): Promise<GenerationWatch> {
+  async watch(listener: (news: GenerationNews) => void, since?: string): Promise<GenerationWatch> {
     // Each watch is one of its own, also of the same listener.
     const call = (news: GenerationNews): void => listener(news);
     this.#listeners.add(call);
+    let heard = since === undefined ? this.#marks.length : Number(since);
     return {
       look: () => {
-        const news = this.#unheard;
-        this.#unheard = undefined;
-        if (news !== undefined) this.announce(news);
+        if (!this.#listeners.has(call)) return;
+        const news = this.#marks.slice(heard);
+        heard = this.#marks.length;
+        for (const one of news) call(one);
       },
+      heard: () => String(heard),
       stop: () => void this.#listeners.delete(call),
     };
   }
@@ -59,7 +62,7 @@ export class FakeGeneration implements Generation {
 
   /** The same where the system tells of it only to who looks. */
   mark(news: GenerationNews): void {
-    this.#unheard = news;
+    this.#marks.push(news);
   }
 
   async hooks(): Promise<readonly GenerationHook[]> {

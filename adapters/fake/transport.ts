@@ -106,6 +106,11 @@ export class FakeHostEnd {
     this.#sink?.hostChanged(seen);
   }
 
+  /** The host is away for a moment, as when another one takes its place on a port at once. Nothing is lost. */
+  miss(): void {
+    this.#sink?.hostMissed?.();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

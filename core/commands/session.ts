@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { guestInfo, guestPing, guestSync, guestSyncDelimited } from '../schema/session.ts';
-import { handler } from './command.ts';
+import { handler, type CommandContext } from './command.ts';
 
-export const syncDelimited = handler(guestSyncDelimited, (_context, { id }) => id);
+/** What a host says first: it is answered when the guest's clock is right. */
+const synchronize = ({ generation }: CommandContext, id: bigint): bigint | Promise<bigint> => {
+  const settling = generation.hostSynchronized();
+  return settling === undefined ? id : settling.then(() => id);
+};
 
-export const sync = handler(guestSync, (_context, { id }) => id);
+export const syncDelimited = handler(guestSyncDelimited, (context, { id }) => synchronize(context, id));
+
+export const sync = handler(guestSync, (context, { id }) => synchronize(context, id));
 
 /** Says nothing in the accounting log: hosts ping all day. */
 export const ping = handler(guestPing, () => undefined);

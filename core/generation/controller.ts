@@ -25,6 +25,8 @@ export interface GenerationContext {
 export interface GenerationLegacy {
   readonly report: GenerationReport;
   readonly clocks: ClockDistances | undefined;
+  /** How far the hypervisor has been listened to. */
+  readonly heard?: string | undefined;
 }
 
 interface DueCheck {
@@ -40,16 +42,20 @@ interface DueCheck {
  *    clocks take to be read, which is bounded; hooks hold up nothing.
  * 3. A freeze that was on is thawed: what it was for is in the snapshot, its host is another one or none, and the hooks write to disks.
  * 4. Once each: two announcements are two generations, one after the other. In a storm of them one waits at most, for the last of all.
- * 5. Whoever asks has the right time, also where the kernel has not said anything yet: before a request that comes after a pause one
- *    clock is looked at.
+ * 5. Whoever asks has the right time, also where the kernel has not said anything yet: before a request that comes after a pause, and
+ *    before the first of a host that has come, one clock is looked at.
  */
 export class GenerationController {
   readonly #context: GenerationContext;
   readonly #standstill: Standstill;
   #report: GenerationReport = { number: 0, hooks: [], 'hooks-under-way': false };
   #watch: GenerationWatch | undefined;
+  /** Up to where the agent before this one has listened. */
+  #since: string | undefined;
   #stopped = false;
   #settling: Promise<void> | undefined;
+  /** Before the last input of any host was looked at, a clock was. */
+  #hasLooked = false;
   /** The look at the clock that has not begun yet. */
   #dueCheck: DueCheck | undefined;
   /** The generation whose hooks wait for those of another one. */
@@ -67,9 +73,11 @@ export class GenerationController {
     const { backend, log } = this.#context;
     try {
       const { generation } = backend;
-      const watch = await generation?.watch((news) => this.#heard(generation, news));
+      const watch = await generation?.watch((news) => this.#heard(generation, news), this.#since);
       if (this.#stopped) watch?.stop();
       else this.#watch = watch;
+      // Said while nobody listened.
+      this.#watch?.look?.();
     } catch (error) {
       log.warning(() => `a restore of this guest cannot be heard of: ${messageOf(error)}`);
     }
@@ -95,14 +103,24 @@ export class GenerationController {
     this.#suspect('host');
   }
 
-  /** Before each request, so that nothing is answered by a clock that has stood still. */
-  requestCame(): void {
+  /** Before each request, so that nothing is answered by a clock that has stood still. `isFirst`: its host may be another one than before. */
+  requestCame(isFirst: boolean): void {
     this.#watch?.look?.();
     if (this.#context.settings.limitMs === 0) return;
     // A snapshot is taken while everything is frozen, mostly, and right behind the request that froze it.
-    const suspected = this.#standstill.isSuspected(this.#context.freeze?.isFrozen === true);
-    if (suspected === false) return;
-    this.#check('request', async () => (suspected === true || (await suspected())) && this.#standstill.hasBeen());
+    const suspected = this.#standstill.isSuspected(isFirst || this.#context.freeze?.isFrozen === true);
+    this.#hasLooked = suspected !== undefined;
+    if (suspected === undefined || suspected === false) return;
+    this.#check(isFirst ? 'host' : 'request', async () => (suspected === true || (await suspected())) && this.#standstill.hasBeen());
+  }
+
+  /**
+   * A host synchronizes, as each does that has just come: a port need not have told of that, where the one before was connected at the time of
+   * the snapshot. So a clock is looked at, unless that was done for this very input. Resolves when it is right; never rejects.
+   */
+  hostSynchronized(): Promise<void> | undefined {
+    if (!this.#hasLooked) this.requestCame(true);
+    return this.#settling;
   }
 
   report(): GenerationReport {
@@ -110,7 +128,7 @@ export class GenerationController {
   }
 
   get legacy(): GenerationLegacy {
-    return { report: this.#report, clocks: this.#standstill.last };
+    return { report: this.#report, clocks: this.#standstill.last, heard: this.#watch?.heard?.() };
   }
 
   /** Goes on from an agent that went to sleep: the guest may have been restored meanwhile. */
@@ -118,6 +136,7 @@ export class GenerationController {
     if (legacy === undefined) return;
     this.#report = legacy.report;
     this.#standstill.inherit(legacy.clocks);
+    this.#since = legacy.heard;
     this.hostCame();
   }
 

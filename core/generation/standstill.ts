@@ -67,16 +67,16 @@ export class Standstill {
   }
 
   /**
-   * Before a request is answered: whether a look at all clocks is due, or how that is found out where it takes longer. Costs next to
-   * nothing while requests come one after the other, and after a pause, or always where that is asked for, one look at the clock of the last
-   * time. Never throws or rejects.
+   * Before a request is answered: whether a look at all clocks is due, or how that is found out where it takes longer; `undefined`
+   * where nothing was looked at. Costs next to nothing while requests come one after the other, and after a pause, or always where that is
+   * asked for, one look at the clock of the last time. Never throws or rejects.
    */
-  isSuspected(always: boolean): boolean | (() => Promise<boolean>) {
+  isSuspected(always: boolean): boolean | (() => Promise<boolean>) | undefined {
     const best = this.#best;
-    if (best === undefined) return false;
+    if (best === undefined) return undefined;
     const now = this.#clock.monotonic();
     const isQuick = best.glance !== undefined && !this.#isSlow;
-    if (!always && now - this.#lookedAt < (isQuick ? pause : longPause)) return false;
+    if (!always && now - this.#lookedAt < (isQuick ? pause : longPause)) return undefined;
     this.#lookedAt = now;
     try {
       const reading = isQuick ? best.glance?.() : undefined;

@@ -8,11 +8,12 @@ import type { HookOutcome } from './hooks.ts';
 export interface Generation {
   /**
    * Listens from now on, and calls back once for each time that it is said. Costs nothing while nothing is said, and keeps no
-   * process alive.
+   * process alive. `since`: what an earlier watch answered to `heard`, in another process perhaps; what has been said from then on is found
+   * by the first look.
    *
    * @throws failed or os error where this system cannot hear it
    */
-  watch(listener: (news: GenerationNews) => void): Promise<GenerationWatch>;
+  watch(listener: (news: GenerationNews) => void, since?: string): Promise<GenerationWatch>;
   /** Programs of the administrator that run then, in their order. Looked for anew each time. */
   hooks(): Promise<readonly GenerationHook[]>;
 }
@@ -23,6 +24,8 @@ export type GenerationNews = 'generation' | 'disruption';
 export interface GenerationWatch {
   /** Looks whether it has been said already, and calls back then: so cheap that it is done before each request. Never throws. Absent: that cannot be. */
   look?(): void;
+  /** How far has been listened, for a watch to begin there. Absent: what is said while nobody listens is not found by a look. */
+  heard?(): string | undefined;
   /** Nothing is called back any more. Idempotent. */
   stop(): void;
 }

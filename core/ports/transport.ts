@@ -76,6 +76,8 @@ export interface ConnectionSink {
    * `seen`: the system has said so. Else it may be the same host that begins another request, which is as good.
    */
   hostChanged(seen?: true): void;
+  /** No host was there for a moment: who says the next word may be another one, or the same. What is unfinished stays. */
+  hostMissed?(): void;
   /** No more will come. Nothing is called afterwards. */
   closed(): void;
 }

@@ -47,6 +47,7 @@ class Channel {
     kEnded = 3,        // nothing more will come; value: errno, 0 for the end of file
     kReleased = 4,     // the descriptor is closed; always last, unless close() or destroy() said so already
     kStuck = 5,        // a port has taken nothing for long, and will not before its device is reset; once
+    kDataAfterMiss = 6  // the same as kData, from a port that has been without a host since
   };
 
   // `write` answers false from here on.

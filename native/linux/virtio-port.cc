@@ -65,11 +65,12 @@ void VirtioPort::Read() {
   for (int reads = kReadsPerTurn; reads > 0; reads--) {
     const ssize_t count = ReadInbox();
     if (count > 0) {
+      const Event event = host_ == Host::kMissed ? kDataAfterMiss : kData;
       host_ = Host::kPresent;
       if (stall_turns_due_ == 0) stall_turns_due_ = queue_.empty() ? kStallTurns : kLongStallTurns;
       uv_timer_stop(grace_.get());
       if (blocked()) WatchForStall();
-      Emit(kData, static_cast<uint32_t>(count));
+      Emit(event, static_cast<uint32_t>(count));
       if (!open()) return;
       // No event tells again of a host that had gone before this was read.
       if (!reading()) return hung_up_ ? LookWhileBusy() : void();

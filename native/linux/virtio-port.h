@@ -13,11 +13,11 @@ namespace concierge {
 // The host. A hang-up is not the end: what the next host sends is not held up by the control message that announces it.
 // So a host is given a grace period before it counts as gone.
 //
-//   Host     | read(2) answers data | hang-up                      | grace period ends, hung up     | … not hung up
-//   ---------+----------------------+------------------------------+--------------------------------+---------------
-//   kPresent | –                    | kMissed, grace period begins | kGone, output dropped, kHostChanged | kPresent
-//   kMissed  | kPresent, grace ends | – (grace period goes on)     | the same                       | kMissed
-//   kGone    | kPresent             | –                            | –                              | –
+//   Host     | read(2) answers data           | hang-up                      | grace period ends, hung up          | … not hung up
+//   ---------+--------------------------------+------------------------------+-------------------------------------+---------------
+//   kPresent | kData                          | kMissed, grace period begins | kGone, output dropped, kHostChanged | kPresent
+//   kMissed  | kDataAfterMiss: kPresent, grace ends | – (grace period goes on) | the same                           | kMissed
+//   kGone    | kData: kPresent                | –                            | –                                   | –
 //
 // While a request is worked on nothing is read: input behind a hang-up (a contested port) begins a grace period too, and
 // a request that outlives it is taken for that of a host which has gone: kHostChanged, and the host stays kPresent.

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <iterator>
 #include <optional>
 
 #include "addon.h"
@@ -48,12 +49,12 @@ struct Marks {
   uint64_t generation;
 };
 
-// `new VmclockPage(fd)`, which keeps no descriptor. Throws EINVAL for what is none.
+// `new VmclockPage(fd, since?)`, which keeps no descriptor; `since` are marks of an earlier one. Throws EINVAL for what is none.
 class VmclockPage final : public Napi::ObjectWrap<VmclockPage> {
  public:
   static Napi::Function Define(Napi::Env env) {
     return DefineClass(env, "VmclockPage",
-                       {InstanceMethod<&VmclockPage::Look>("look"), InstanceMethod<&VmclockPage::Notifies>("notifies"),
+                       {InstanceMethod<&VmclockPage::Look>("look"), InstanceMethod<&VmclockPage::MarksSeen>("marks"), InstanceMethod<&VmclockPage::Notifies>("notifies"),
                         InstanceMethod<&VmclockPage::Close>("close")});
   }
 
@@ -64,6 +65,7 @@ class VmclockPage final : public Napi::ObjectWrap<VmclockPage> {
     const std::optional<Marks> marks = Read();
     if (le32toh(page_->magic) == kMagic && le32toh(page_->size) >= sizeof(Page) && marks) {
       last_ = *marks;
+      if (info[1].IsArray()) last_ = MarksOf(info[1].As<Napi::Array>());
       return;
     }
     Unmap();
@@ -89,6 +91,23 @@ class VmclockPage final : public Napi::ObjectWrap<VmclockPage> {
       }
     }
     return Napi::Number::New(info.Env(), news);
+  }
+
+  // [disruption marker, flags, generation counter] of the last look.
+  Napi::Value MarksSeen(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    const uint64_t values[] = {last_.disruption, last_.flags, last_.generation};
+    Napi::Array marks = Napi::Array::New(env, std::size(values));
+    for (uint32_t index = 0; index < std::size(values); index++) marks.Set(index, Napi::BigInt::New(env, values[index]));
+    return marks;
+  }
+
+  static Marks MarksOf(const Napi::Array& given) {
+    const auto value = [&](uint32_t index) {
+      bool lossless;
+      return given.Get(index).As<Napi::BigInt>().Uint64Value(&lossless);
+    };
+    return {value(0), value(1), value(2)};
   }
 
   // Whether a descriptor of it becomes readable when it changes.

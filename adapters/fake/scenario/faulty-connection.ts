@@ -51,6 +51,7 @@ export class FaultyConnection implements Connection {
         this.#forget();
         sink.hostChanged(seen);
       },
+      hostMissed: () => sink.hostMissed?.(),
       closed: () => this.#end(),
     });
   }

@@ -18,7 +18,7 @@ export interface LinuxGenerationOptions {
   /** What outlives the agent. */
   readonly kept?: KeptDescriptors | undefined;
   /** The page of a VMClock, where there is one. */
-  readonly vmclock?: (listener: (news: GenerationNews) => void) => VmclockWatch | undefined;
+  readonly vmclock?: (listener: (news: GenerationNews) => void, since?: string) => VmclockWatch | undefined;
   readonly processes?: Processes;
 }
 
@@ -28,7 +28,7 @@ export interface LinuxGenerationOptions {
  * several ways says it once: the way that is ahead of all others is news.
  */
 export const linuxGeneration = ({ directory, timeLimitMs, uevents, kept, log = kernelLog(kept), vmclock = watchVmclock, processes }: LinuxGenerationOptions): Generation => ({
-  async watch(listener) {
+  async watch(listener, since) {
     const heard = { uevents: 0, log: 0, vmclock: 0 };
     let told = 0;
     const hear = (by: keyof typeof heard): void => {
@@ -46,11 +46,13 @@ export const linuxGeneration = ({ directory, timeLimitMs, uevents, kept, log = k
     const page = vmclock((news) => {
       if (news === 'generation') hear('vmclock');
       else listener(news);
-    });
+    }, since);
     return {
       look: () => {
         if (stops.length > 0) page?.look();
       },
+      // A socket and a descriptor that are kept know of themselves how far they were read.
+      heard: () => page?.heard(),
       stop: () => {
         if (stops.length > 0) page?.stop();
         stops.splice(0).forEach((stop) => stop?.());

@@ -55,6 +55,6 @@ export interface SocketDescription {
 }
 
 /** Events of `NativeChannel`, in the order of `Channel::Event` in native/linux/channel.h. */
-export const channelEvent = { data: 0, drained: 1, hostChanged: 2, ended: 3, released: 4, stuck: 5 } as const;
+export const channelEvent = { data: 0, drained: 1, hostChanged: 2, ended: 3, released: 4, stuck: 5, dataAfterMiss: 6 } as const;
 
 export const channelAddon = (): ChannelAddon => nativeAddon() as NativeAddon & ChannelAddon;

@@ -136,6 +136,10 @@ export class ChannelConnection implements Connection {
     else if (this.#closed) return;
     else if (event === channelEvent.drained) this.#sink?.drained();
     else if (event === channelEvent.hostChanged) this.#hostChanged();
+    else if (event === channelEvent.dataAfterMiss) {
+      this.#sink?.hostMissed?.();
+      this.#received(value);
+    }
     else if (event === channelEvent.stuck) this.#owner.stuck?.();
     else if (event === channelEvent.ended) {
       this.#end();

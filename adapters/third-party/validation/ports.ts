@@ -204,7 +204,7 @@ export const portMethods: Readonly<Record<CapabilityGroup, Readonly<Record<strin
   },
   hotplug: { watch: { answer: withMethods('stop'), objects: { stop: answers(nothing) } } },
   generation: {
-    watch: { answer: withMethods('stop'), objects: { stop: answers(nothing), look: answers(nothing) } },
+    watch: { answer: withMethods('stop'), objects: { stop: answers(nothing), look: answers(nothing), heard: answers(orUndefined(text)) } },
     hooks: {
       answer: listOf(withMethods('run')),
       objects: { run: answers(hookOutcome) },

@@ -50,9 +50,13 @@ function hypervisorWrites(fields: Fields): void {
 
 function mapped(fields: Fields) {
   writeFileSync(path, page(fields));
+  return mappedAsItIs();
+}
+
+function mappedAsItIs(...since: ConstructorParameters<VmclockAddon['VmclockPage']> extends [unknown, ...infer Rest] ? Rest : never) {
   const fd = addon.openVmclock(path);
   try {
-    return new addon.VmclockPage(fd);
+    return new addon.VmclockPage(fd, ...since);
   } finally {
     closeSync(fd);
   }
@@ -69,6 +73,22 @@ describe('the page of a VMClock', () => {
     expect([clock.look(), clock.look()]).toEqual([2, 0]);
     clock.close();
     expect(clock.look()).toBe(0);
+  });
+
+  it('tells another watch what has changed since the one before it looked', () => {
+    const first = mapped({ marker: 7n, flags: counts, generation: 2n ** 64n - 1n });
+    const since = first.marks();
+    first.close();
+    expect(since).toEqual([7n, counts, 2n ** 64n - 1n]);
+
+    const same = mappedAsItIs(since);
+    expect(same.look()).toBe(0);
+    same.close();
+    hypervisorWrites({ sequence: 4, marker: 8n, flags: counts, generation: 0n });
+    const next = mappedAsItIs(since);
+    expect([next.look(), next.look()]).toEqual([2, 0]);
+    expect(next.marks()).toEqual([8n, counts, 0n]);
+    next.close();
   });
 
   it('counts no generations where the hypervisor does not', () => {

@@ -37,6 +37,7 @@ function listen(fd: number): { connection: ChannelConnection; happened: string[]
     data: (chunk) => happened.push(Buffer.from(chunk).toString()),
     drained: () => happened.push('(drained)'),
     hostChanged: () => happened.push('(host changed)'),
+    hostMissed: () => happened.push('(host missed)'),
     closed: () => happened.push('(closed)'),
   });
   return { connection, happened };
@@ -77,6 +78,26 @@ describe('a port', () => {
     await until(() => happened.length === 4);
 
     expect(happened).toEqual(['half a req', '(host changed)', 'whole', '(host changed)']);
+    connection.destroy();
+  });
+
+  it('tells of a host that comes as soon as another has left that it may be another one, with its first word', async () => {
+    const { path, fd } = fifoPort();
+    const { connection, happened } = listen(fd);
+    const first = host(path);
+    writeSync(first, 'one');
+    await until(() => happened.includes('one'));
+
+    closeSync(first);
+    await loopTurns(10);
+    const second = host(path);
+    writeSync(second, 'two');
+    await until(() => happened.includes('two'));
+    writeSync(second, 'three');
+    await until(() => happened.includes('three'));
+
+    expect(happened).toEqual(['one', '(host missed)', 'two', 'three']);
+    closeSync(second);
     connection.destroy();
   });
 
@@ -238,7 +259,7 @@ describe('a port', () => {
     connection.resume();
 
     await until(() => happened.includes('another'));
-    expect(happened).toEqual(['request', 'another']);
+    expect(happened).toEqual(['request', '(host missed)', 'another']);
     closeSync(second);
     connection.destroy();
   });

@@ -104,6 +104,23 @@ describe('an agent goes to sleep', () => {
     expect(await ask('__org.concierge_generation')).toMatchObject({ number: 2 });
   });
 
+  it('and the next one finds the generation that only a page tells of, before it answers', async () => {
+    machine.generation.installed.push({ name: 'id' });
+    machine.generation.mark('generation');
+    await ask('guest-ping');
+    await settled();
+    await pass(afterMs);
+    expect(keeper.isAsleep).toBe(true);
+    machine.clock.standStill(3_600_000);
+    machine.generation.mark('generation');
+
+    expect(await ask('guest-get-time')).toBe(Number(machine.clock.hardware()));
+
+    await settled();
+    expect(await ask('__org.concierge_generation')).toMatchObject({ number: 2, hooks: [{ name: 'id', ok: true }] });
+    expect(machine.generation.runs.map(({ from, to }) => [from, to])).toEqual([[0, 1], [1, 2]]);
+  });
+
   it('again and again', async () => {
     for (let turn = 1; turn <= 20; turn++) {
       await pass(afterMs);

@@ -211,6 +211,24 @@ describe('a guest that is restored', () => {
     expect(log.lines.map(({ text }) => text)).toContain('the freeze that was on is over: the host that it was for is that of another generation');
   });
 
+  it('is thawed first where it was just being frozen, too', async () => {
+    const { machine, host, log } = await restoredGuest({ machine: { generationHooks: [{ name: 'id' }] } });
+    const held = machine.faults.inject({ port: 'kernel', method: 'fifreeze', on: '/boot', hang: true });
+    host.send(request('guest-fsfreeze-freeze'));
+    await settled();
+
+    machine.generation.restored(hour);
+    await settled();
+    expect(hooksOf(machine)).toEqual([]);
+    held.release();
+    await machine.clock.advance(1000);
+
+    expect(await host.nextLine()).toContain('return');
+    expect(machine.fileSystems.frozen).toEqual([]);
+    expect(hooksOf(machine)).toEqual(['id 0 1']);
+    expect(log.lines.map(({ text }) => text)).toContain('the freeze that was on is over: the host that it was for is that of another generation');
+  });
+
   it('runs its hooks where the thaw fails, too', async () => {
     const { machine, ask, log } = await restoredGuest({ machine: { generationHooks: [{ name: 'id' }] } });
     await ask('guest-fsfreeze-freeze');

@@ -107,6 +107,66 @@ describe('a request that is in the port already when the guest goes on', () => {
   });
 });
 
+describe('a host that comes after a restore of which nobody has heard, a moment after the last look', () => {
+  it.each([
+    ['guest-sync', rtcAlone], ['guest-sync-delimited', rtcAlone], ['guest-sync', {}], ['guest-sync-delimited', {}],
+  ])('has the right time when its %s is answered', async (execute, machineOptions) => {
+    const { machine, host } = await restoredGuest({ machine: machineOptions });
+
+    machine.clock.standStill(hour);
+    host.send(request(execute, { id: 7 }) + request('guest-get-time'));
+
+    expect((await host.nextLine()).replace('\u00FF', '')).toBe('{"return": 7}');
+    expect(machine.clock.now()).toBe(start + BigInt(hour) * nsPerMs);
+    expect(await host.nextLine()).toBe(`{"return": ${at(hour)}}`);
+  });
+
+  it.each([['the hypervisor\'s clock', {}], ['a hardware clock', rtcAlone]])('has the right time without one, by %s, where the port was without a host for a moment', async (_, machineOptions) => {
+    const { machine, host, ask } = await restoredGuest({ machine: machineOptions });
+
+    machine.clock.standStill(hour);
+    host.miss();
+
+    expect(await ask('guest-get-time')).toBe(at(hour));
+  });
+
+  it('is told of in the report as the one for whom the clock was set', async () => {
+    const { machine, host, ask, report } = await restoredGuest();
+
+    machine.clock.standStill(hour);
+    host.miss();
+    await ask('guest-get-time');
+
+    expect(await report()).toMatchObject({ number: 0, clock: { result: 'stepped', occasion: 'host' } });
+  });
+
+  it('is not another one with its second request', async () => {
+    const { machine, host, ask } = await restoredGuest({ machine: rtcAlone });
+    host.miss();
+    await ask('guest-ping');
+
+    machine.clock.standStill(hour);
+
+    expect(await ask('guest-get-time')).toBe(at(0));
+  });
+
+  it('costs one look for its guest-sync, however long ago the last one was, and none where the clock is never to be stepped', async () => {
+    const { machine, ask, reads } = await watchedGuest((backend) => ({ read: right(backend) }));
+    const never = await restoredGuest({ machine: rtcAlone, limitMs: 0 });
+    await machine.clock.advance(1000);
+    reads.length = 0;
+
+    await ask('guest-sync', { id: 1 });
+    expect(reads).toEqual(['at once']);
+    await ask('guest-sync', { id: 1 });
+    expect(reads).toEqual(['at once', 'at once']);
+
+    never.machine.clock.standStill(hour);
+    await never.ask('guest-sync', { id: 1 });
+    expect(never.machine.clock.now()).toBe(start);
+  });
+});
+
 describe('a clock that is looked at before requests', () => {
   it('is not looked at while they come in quick succession, nor while none comes', async () => {
     const { machine, ask, reads } = await watchedGuest((backend) => {

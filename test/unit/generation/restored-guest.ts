@@ -40,8 +40,8 @@ export async function restoredGuest({ machine: description = {}, backend: change
   agent.ready();
   await settled();
   const host = transport.connect();
-  const ask = async (execute: string): Promise<unknown> => {
-    host.send(request(execute));
+  const ask = async (execute: string, parameters?: object): Promise<unknown> => {
+    host.send(request(execute, parameters));
     return (JSON.parse(await host.nextLine()) as { return?: unknown }).return;
   };
   return { machine, log, agent, transport, host, ask, report: async () => (await ask('__org.concierge_generation')) as Report };

@@ -174,6 +174,7 @@ describe('another generation', () => {
     const ended: string[] = [];
     const watch = await linuxGeneration({ directory: '', timeLimitMs: 0, uevents, log: () => undefined, vmclock: (listener) => ({
       look: () => marks.splice(0).forEach((news) => listener(news)),
+      heard: () => '3 256 1',
       stop: () => ended.push('vmclock'),
     }) }).watch((news) => heard.push(news));
 
@@ -181,6 +182,7 @@ describe('another generation', () => {
     watch.look?.();
     says(vmgenid);
     watch.look?.();
+    expect(watch.heard?.()).toBe('3 256 1');
     watch.stop();
     watch.stop();
     marks.push('generation');
@@ -219,20 +221,22 @@ describe('another generation', () => {
 
 describe('the page of a VMClock', () => {
   /** One in memory; its descriptor is that of nothing. */
-  function pageOf({ notifies = false, isNone = false, isAbsent = false } = {}) {
-    const state = { marks: [] as number[], isMapped: false, isRead: false, hear: (): void => undefined };
+  function pageOf({ notifies = false, isNone = false, isAbsent = false, since = '' } = {}) {
+    const state = { since: [] as unknown[], marks: [] as number[], isMapped: false, isRead: false, hear: (): void => undefined };
     const addon: VmclockAddon = {
       openVmclock: () => {
         if (isAbsent) throw posixError('ENOENT');
         return openSync('/dev/null', 'r');
       },
       VmclockPage: class {
-        constructor() {
+        constructor(_fd: number, from?: readonly bigint[]) {
           if (isNone) throw posixError('EINVAL');
+          state.since.push(from);
           state.isMapped = true;
         }
 
         look = (): number => state.marks.shift() ?? 0;
+        marks = () => [3n, 256n, 1n] as const;
         notifies = (): boolean => notifies;
         close = (): void => {
           state.isMapped = false;
@@ -253,7 +257,7 @@ describe('the page of a VMClock', () => {
       },
     };
     const heard: string[] = [];
-    return { state, heard, watch: watchVmclock((news) => heard.push(news), addon) };
+    return { state, heard, watch: watchVmclock((news) => heard.push(news), since, addon) };
   }
 
   it('tells who looks what has changed', () => {
@@ -276,6 +280,13 @@ describe('the page of a VMClock', () => {
 
     watch?.stop();
     expect([state.isMapped, state.isRead]).toEqual([false, false]);
+  });
+
+  it.each([['3 256 1', [3n, 256n, 1n]], ['', undefined], ['of another version', undefined]])('is watched from where another watch has heard %j', (since, marks) => {
+    const { state, watch } = pageOf({ since });
+
+    expect([state.since, watch?.heard()]).toEqual([[marks], '3 256 1']);
+    watch?.stop();
   });
 
   it.each([['there is none', { isAbsent: true }], ['it is no such page', { isNone: true }]])('is not watched where %s', (_, options) => {
