@@ -177,6 +177,8 @@ async function runAgent(
     return { status: await startInBackground(activated !== undefined, (text) => complain(text.startsWith(`${program}: `) ? text.slice(program.length + 2) : text)) };
   }
   const isService = process.env['NOTIFY_SOCKET'] !== undefined;
+  // Of the unit, and on the command line by now: no matter of what the agent starts.
+  delete process.env['CONCIERGE_GA_OPTIONS'];
   const [{ run }, { serviceNotifier }, addon] = await Promise.all([import('./run.ts'), import('./service-manager.ts'), processAddon()]);
   if (settings.daemon && keeper === undefined && background === undefined) {
     throw AgentError.failed(`the option -d is for the service manager: use '${program} service start', or leave it out to run in this console`);

@@ -87,10 +87,15 @@ reload_rules() {
 	if command -v udevadm >/dev/null 2>&1; then udevadm control --reload || :; fi
 }
 
+# Whether the process of a service is a keeper: another drop-in may start the agent without one.
+has_keeper() {
+	main=$(systemctl show "$1" --property=MainPID 2>/dev/null) && read -r name <"/proc/${main#*=}/comm" && [ "$name" = concierge-keepe ]
+}
+
 # Under a keeper (keeper.conf) a running service is not stopped: the keeper takes over from itself, and this very script may run
 # through the agent.
 renew() {
-	if systemctl show "$1" --property=ExecReload 2>/dev/null | grep -q -e '-USR2' && systemctl --quiet is-active "$1"; then
+	if systemctl show "$1" --property=ExecReload 2>/dev/null | grep -q -e '-USR2' && systemctl --quiet is-active "$1" && has_keeper "$1"; then
 		service reload "$1" || :
 	else
 		service restart "$1" || :

@@ -240,7 +240,7 @@ describe.skipIf(needs !== '')(`a package on Debian${needs}`, () => {
 
     expect(installation.status, installation.text).toBe(0);
     expect(calls.indexOf('stop qemu-guest-agent.service')).toBeLessThan(calls.indexOf('restart concierge-ga.service'));
-    expect(unit).toContain('ExecStart=/opt/agent/lib/concierge-ga/bin/concierge-ga\n');
+    expect(unit).toContain('ExecStart=/opt/agent/lib/concierge-ga/bin/concierge-ga $CONCIERGE_GA_OPTIONS\n');
     expect(upgrade.text).toContain('Concierge Guest Agent ');
     expect(removal.status, removal.text).toBe(0);
     expect(guest.systemctlCalls().at(-1)).toBe('start qemu-guest-agent.service');

@@ -67,10 +67,11 @@ describe.skipIf(needs !== '')(`the sandbox of each profile, in a booted systemd$
     const [answer] = ask([{ execute: 'guest-get-fsinfo' }]);
     return ((answer as { return: readonly { mountpoint: string }[] }).return).map(({ mountpoint }) => mountpoint).toSorted();
   };
-  const use = (profile: Profile | undefined): void => {
+  const use = (profile: Profile | undefined, ...more: readonly string[]): void => {
+    const files = [...(profile === undefined ? [] : [`profile-${profile}.conf`]), ...more];
     box.must(`rm -rf ${dropIns} && mkdir -p ${dropIns}
-      ${profile === undefined ? '' : `cp /usr/share/concierge-ga/systemd/profile-${profile}.conf ${dropIns}/`}
-      systemctl daemon-reload && systemctl restart concierge-ga`);
+      ${files.map((file) => `cp /usr/share/concierge-ga/systemd/${file} ${dropIns}/`).join('\n')}
+      systemctl daemon-reload && systemctl reset-failed concierge-ga; systemctl restart concierge-ga`);
   };
 
   beforeAll(async () => {
@@ -92,7 +93,7 @@ describe.skipIf(needs !== '')(`the sandbox of each profile, in a booted systemd$
       done
       mkdir -p /data /later && mount "$device" /data && losetup -d "$device" && echo "$device" >/root/device
       useradd --create-home bob && install -d -o bob -g bob -m 700 ~bob/.ssh && install -o bob -g bob -m 600 /dev/null ~bob/.ssh/authorized_keys`);
-    box.write('/etc/concierge-ga/concierge-ga.conf', `[general]\nmethod=unix-listen\npath=${socket}\nstatedir=/run/concierge-ga\n`);
+    box.write('/etc/concierge-ga/concierge-ga.conf', `[general]\nmethod=unix-listen\npath=${socket}\nstatedir=/run/concierge-ga\n[concierge]\nsleep-after=1\n`);
     box.plugPort('qemu-guest-agent.service');
     box.must(`dpkg -i ${box.bring(packages['deb'] ?? '')} 2>&1`);
   });
@@ -115,6 +116,39 @@ describe.skipIf(needs !== '')(`the sandbox of each profile, in a booted systemd$
     console.log(`systemd-analyze security of ${profile}: ${exposure}, ${names.length} commands`);
     expect(exposure).toBeLessThanOrEqual(bound);
     expect(Object.values(without).filter((answer) => !answer.startsWith('error')).length).toBeGreaterThan(names.length / 2);
+  });
+
+  it.each(Object.keys(bounds) as readonly Profile[])('of %s does the same with a keeper, which is inside of it: awake, from its sleep, and after a death', (profile) => {
+    const names = allowed(profile);
+    use(profile);
+    const without = results(names);
+
+    use(profile, 'keeper.conf');
+
+    const keeper = box.must('systemctl show -P MainPID concierge-ga');
+    const agent = `cat /proc/${keeper}/task/${keeper}/children`;
+    const until = (condition: string): string => box.must(`for i in $(seq 900); do if ${condition}; then exit 0; fi; sleep 0.1; done; exit 1`);
+    expect(box.must(`readlink /proc/${keeper}/exe`)).toBe('/usr/lib/concierge-ga/dist/concierge-keeper');
+    expect(box.must(`grep -E '^(Seccomp|NoNewPrivs):' /proc/${keeper}/status | tr -d '\\t'`)).toBe('NoNewPrivs:1\nSeccomp:2');
+    expect(results(names)).toEqual(without);
+    until(`[ -z "$(${agent})" ]`);
+    expect(results(names)).toEqual(without);
+    box.must(`kill -KILL $(${agent}) || true; systemctl reload concierge-ga`);
+    expect(results(names)).toEqual(without);
+    expect(ask([{ execute: 'guest-exec', arguments: { path: '/bin/true' } }])[0]).toMatchObject({ error: { desc: expect.stringContaining(`the profile ${profile}`) } });
+    expect(box.must('systemctl show -P MainPID concierge-ga')).toBe(keeper);
+  });
+
+  it('is not ended by a reload where another drop-in has started the agent without its keeper', () => {
+    box.must(`rm -rf ${dropIns} && mkdir -p ${dropIns} && cp /usr/share/concierge-ga/systemd/keeper.conf ${dropIns}/
+      printf '[Service]\\nExecStart=\\nExecStart=/usr/lib/concierge-ga/bin/concierge-ga\\n' >${dropIns}/mine.conf
+      systemctl daemon-reload && systemctl restart concierge-ga`);
+    const pid = box.must('systemctl show -P MainPID concierge-ga');
+
+    box.must('systemctl reload concierge-ga');
+
+    expect(ask([{ execute: 'guest-ping' }])).toEqual([{ return: {} }]);
+    expect(box.must('systemctl show -P MainPID concierge-ga')).toBe(pid);
   });
 
   it('of backup and manage freezes and thaws a file system indeed', () => {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { lacking } from './lab/lacking.ts';
 import { dpkg, guestWithReference, type InstalledGuest } from './lab/installed-guest.ts';
+import { dropKeeper, serverName, serverProgram, useKeeper } from './lab/keeper.ts';
 import { AGENT_PORT } from './lab/machine.ts';
 import { PatientHost } from './lab/patient-host.ts';
 import { wearOut } from './lab/rude-hosts.ts';
@@ -40,6 +41,7 @@ describe.skipIf(missing !== undefined)(`our package in a machine${missing === un
     guest = await guestWithReference();
     host = guest.host;
     await run(`mkdir /run/test && ${inventory} >/run/test/begin`);
+    await run(useKeeper());
     exposure = { reference: await exposureOf('qemu-guest-agent.service') };
   }, 1_800_000);
   afterAll(async () => guest?.machine.destroy());
@@ -52,7 +54,7 @@ describe.skipIf(missing !== undefined)(`our package in a machine${missing === un
     await host.answered();
 
     expect(said).toContain('will remove qemu-guest-agent in favour of concierge-ga');
-    expect(await server()).toBe('/usr/lib/concierge-ga/runtime/node');
+    expect(await server()).toBe(serverProgram);
     expect(await run('systemctl is-active concierge-ga qemu-guest-agent')).toBe('active\nactive');
     expect(await property('Id', 'qemu-guest-agent')).toBe('concierge-ga.service');
     expect(await run('cat /proc/sys/kernel/random/boot_id')).toBe(boot);
@@ -90,7 +92,7 @@ describe.skipIf(missing !== undefined)(`our package in a machine${missing === un
     const samePort = await guest.machine.shell.try('concierge-ga -c /run/test/empty.conf -t /run/test/other', 300_000);
 
     expect(sameState).toEqual({ status: 1, output: expect.stringContaining(`another agent (process ${pid}) uses the state directory /run/concierge-ga`) });
-    expect(samePort).toEqual({ status: 1, output: expect.stringContaining(`Device or resource busy (process ${pid} (concierge-ga) has it open: only one agent can, stop the other)`) });
+    expect(samePort).toEqual({ status: 1, output: expect.stringContaining(`Device or resource busy (process ${pid} (${serverName}) has it open: only one agent can, stop the other)`) });
     await host.answered();
   });
 
@@ -215,6 +217,7 @@ describe.skipIf(missing !== undefined)(`our package in a machine${missing === un
   it('leaves nothing but its configuration when it is removed', async () => {
     await run('touch /etc/concierge-ga/fsfreeze-hook.d/50-mine && mkdir -p /etc/systemd/system/concierge-ga.service.d');
 
+    await run(dropKeeper);
     await run(dpkg('--remove concierge-ga'));
 
     const left = (await changes('concierge-ga')).filter((line) => line.startsWith('>'));

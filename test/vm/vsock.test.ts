@@ -8,6 +8,7 @@ import { GuestClient } from '../../client/guest-client.ts';
 import { AgentUnit } from './lab/agent-unit.ts';
 import { explainFailures } from './lab/explain.ts';
 import { installPackages } from './lab/host.ts';
+import { agentCommand } from './lab/keeper.ts';
 import { lacking } from './lab/lacking.ts';
 import { Machine } from './lab/machine.ts';
 import { AGENT, agentPayload } from './lab/payload.ts';
@@ -245,7 +246,7 @@ describe.skipIf(missing !== undefined)(`our agent on vsock in a machine${missing
 
   it('is started by a socket of systemd, and answers who woke it', async () => {
     await machine.shell.run(
-      `systemd-run --quiet --unit=woken --socket-property=ListenStream=vsock::${PORT + 2} --property=StandardError=journal ${AGENT} -t /run/woken`,
+      `systemd-run --quiet --unit=woken --socket-property=ListenStream=vsock::${PORT + 2} --property=StandardError=journal ${agentCommand} -t /run/woken`,
     );
 
     const before = await machine.shell.run('systemctl is-active woken || true');

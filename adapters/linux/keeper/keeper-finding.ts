@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readlinkSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readlinkSync, readSync, statSync } from 'node:fs';
 import { good, warning } from '../../../core/diagnosis/finding.ts';
 import type { Finding } from '../../../core/ports/diagnosis.ts';
 import { latin1Text, namesInIfAny } from '../kernel-files.ts';
@@ -19,6 +19,9 @@ interface Status {
   readonly ended: number;
 }
 
+/** It is half a kibibyte (native/linux/keeper/status_file.cc). */
+const mostStatus = 4096;
+
 const linkText = (path: string): string => {
   try {
     return readlinkSync(path);
@@ -28,16 +31,41 @@ const linkText = (path: string): string => {
   }
 };
 
+/** Whether a process is root's or this user's. Another user may call a program, and what it has open, whatever they like. */
+function isTrusted(path: string): boolean {
+  try {
+    return [0, process.geteuid?.()].includes(statSync(path).uid);
+  } catch {
+    return false;
+  }
+}
+
 /** Processes that are keepers, by the file that they run; a guardian that was forked from one has another name. */
 const keepers = (root: string): readonly string[] =>
   namesInIfAny(`${root}/proc`).filter((name) =>
-    /^\d+$/.test(name) && /\/concierge-keeper(?: \(deleted\))?$/.test(linkText(`${root}/proc/${name}/exe`)) && latin1Text(`${root}/proc/${name}/comm`)?.startsWith('concierge-keepe') === true);
+    /^\d+$/.test(name) && isTrusted(`${root}/proc/${name}`) && /\/concierge-keeper(?: \(deleted\))?$/.test(linkText(`${root}/proc/${name}/exe`)) && latin1Text(`${root}/proc/${name}/comm`)?.startsWith('concierge-keepe') === true);
 
 function statusOf(root: string, pid: string): Status | undefined {
   const directory = `${root}/proc/${pid}/fd`;
   const fd = namesInIfAny(directory).find((name) => linkText(`${directory}/${name}`).endsWith('/memfd:keeper-status (deleted)'));
-  const text = fd === undefined ? undefined : latin1Text(`${directory}/${fd}`);
+  const text = fd === undefined ? undefined : shortFile(`${directory}/${fd}`);
   return text === undefined ? undefined : parse(text);
+}
+
+/** A file in memory of a page at most; nothing else is waited for or read to its end. */
+function shortFile(path: string): string | undefined {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const bytes = Buffer.alloc(mostStatus);
+      return fstatSync(fd).isFile() ? bytes.toString('latin1', 0, readSync(fd, bytes, 0, mostStatus, 0)) : undefined;
+    } finally {
+      closeSync(fd);
+    }
+  } catch {
+    // It has ended meanwhile.
+    return undefined;
+  }
 }
 
 function parse(text: string): Status | undefined {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { GuestShell } from './guest-shell.ts';
-import { AGENT } from './payload.ts';
+import { agentCommand } from './keeper.ts';
 
 /** What a process holds, and how often the kernel has given it a processor. */
 export interface Footprint {
@@ -11,7 +11,7 @@ export interface Footprint {
   readonly switches: number;
 }
 
-/** The payload's agent as a unit of the guest's systemd, with a state directory of its own. */
+/** The payload's agent as a unit of the guest's systemd, with a state directory of its own. Where it has a keeper, that is its main process. */
 export class AgentUnit {
   readonly name: string;
   readonly #shell: GuestShell;
@@ -26,7 +26,7 @@ export class AgentUnit {
     const wanted = ['Type=notify', 'TimeoutStartSec=infinity', 'StandardError=journal', ...properties].map((one) => `--property=${one}`).join(' ');
     await shell.run(
       `systemctl reset-failed --quiet ${name} 2>/dev/null
-      systemd-run --quiet --unit=${name} ${wanted} ${AGENT} -t /run/${name} ${flags} || { journalctl -q -o cat -u ${name} | tail -n 20; exit 1; }`,
+      systemd-run --quiet --unit=${name} ${wanted} ${agentCommand} -t /run/${name} ${flags} || { journalctl -q -o cat -u ${name} | tail -n 20; exit 1; }`,
     );
     return new AgentUnit(shell, name);
   }
