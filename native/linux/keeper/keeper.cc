@@ -80,6 +80,8 @@ void Keeper::Serve() {
   while (!finished_) {
     epoll_event events[kEvents];
     const int count = epoll_wait(epoll_.get(), events, kEvents, -1);
+    // EINTR, of a stop and of strace(1): nothing has happened.
+    if (count < 0) continue;
     for (int index = 0; index < count && !finished_; index++) OnEvent(events[index]);
     if (has_left_) EndIfOver();
     Publish(doing_);

@@ -12,9 +12,9 @@ let impostors: ChildProcess[] = [];
 const directories: string[] = [];
 
 afterEach(async () => {
-  for (const impostor of impostors) {
-    const gone = once(impostor, 'exit');
-    impostor.kill('SIGKILL');
+  for (const one of impostors) {
+    const gone = once(one, 'exit');
+    one.kill('SIGKILL');
     await gone;
   }
   impostors = [];
