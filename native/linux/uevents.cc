@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ namespace {
 
 // UEVENT_BUFFER_SIZE and the header of the kernel are less.
 constexpr size_t kLongestMessage = 8 * 1024;
+// A module of memory is added as hundreds of blocks, a message each, and an agent that sleeps takes a tenth of a second to wake. Only what
+// waits takes memory.
+constexpr int kQueue = 16 * 1024 * 1024;
 // The kernel's own group; udev sends to another.
 constexpr uint32_t kKernelGroup = 1;
 
@@ -65,6 +69,8 @@ Napi::Value OpenUevents(const Napi::CallbackInfo& info) {
   auto filter = kWanted;
   const sock_fprog program = {static_cast<unsigned short>(filter.size()), filter.data()};
   if (setsockopt(netlink.get(), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) < 0) throw SystemError("setsockopt");
+  // Beyond the limit for all of net.core.rmem_max, or else up to it.
+  if (setsockopt(netlink.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kQueue, sizeof kQueue) < 0) setsockopt(netlink.get(), SOL_SOCKET, SO_RCVBUF, &kQueue, sizeof kQueue);
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
   address.nl_groups = kKernelGroup;
@@ -100,9 +106,7 @@ class KernelReader : public Napi::ObjectWrap<Reader> {
       poll_.Close();
       fd_.Reset();
     });
-    uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* handle, int, int) {
-      static_cast<Reader*>(static_cast<KernelReader*>(handle->data))->Receive();
-    });
+    Watch();
   }
 
   ~KernelReader() override {
@@ -134,7 +138,24 @@ class KernelReader : public Napi::ObjectWrap<Reader> {
     }
   }
 
+  // After a read that answered `count`: whether there is more to come. ENOBUFS of a socket and EPIPE of the log say that some are lost.
+  static bool IsAlive(ssize_t count) { return count > 0 || (count < 0 && (WouldBlock(errno) || errno == ENOBUFS || errno == EPIPE)); }
+  static bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
+
  private:
+  void Watch() {
+    if (!fd_) return;
+    uv_poll_start(poll_.get(), UV_READABLE, [](uv_poll_t* handle, int status, int) { static_cast<KernelReader*>(handle->data)->OnPoll(status); });
+  }
+
+  // Where messages were lost the descriptor reports an error, and libuv watches it no more. The read has taken that report.
+  void OnPoll(int status) {
+    const Napi::HandleScope scope(this->Env());
+    [[maybe_unused]] const Napi::Value self = this->Value();  // not collected before this has returned
+    const bool is_alive = static_cast<Reader*>(this)->Receive();
+    if (status < 0 && is_alive) Watch();
+  }
+
   const std::shared_ptr<LoopHandles> handles_;
   LoopHandles::Registration registration_;
   Descriptor fd_;
@@ -149,8 +170,8 @@ class UeventReader final : public KernelReader<UeventReader> {
   Napi::Value Close(const Napi::CallbackInfo& info) { return CloseIt(info); }
   static Napi::Function Define(Napi::Env env) { return DefineClass(env, "UeventReader", {InstanceMethod<&UeventReader::Close>("close")}); }
 
-  // One at a time: the rest is still there in the loop's next turn.
-  void Receive() {
+  // One at a time: the rest is still there in the loop's next turn. Answers whether there may be more.
+  bool Receive() {
     std::array<char, kLongestMessage> bytes;
     sockaddr_nl sender{};
     iovec part = {bytes.data(), bytes.size()};
@@ -160,11 +181,10 @@ class UeventReader final : public KernelReader<UeventReader> {
     message.msg_iov = &part;
     message.msg_iovlen = 1;
     const ssize_t count = Retry([&] { return recvmsg(fd(), &message, 0); });
-    // ENOBUFS: more came than there was room for, and what came is still there.
-    if (count <= 0 || (message.msg_flags & MSG_TRUNC) != 0) return;
-    // The kernel alone has this number; a program may send to the group, too, if it is root's.
-    if (sender.nl_pid != 0) return;
-    Tell({bytes.data(), static_cast<size_t>(count)});
+    if (count <= 0) return IsAlive(count);
+    // The kernel alone has the number 0; a program may send to the group, too, if it is root's.
+    if ((message.msg_flags & MSG_TRUNC) == 0 && sender.nl_pid == 0) Tell({bytes.data(), static_cast<size_t>(count)});
+    return true;
   }
 };
 
@@ -180,17 +200,19 @@ class KernelLogReader final : public KernelReader<KernelLogReader> {
     return DefineClass(env, "KernelLogReader", {InstanceMethod<&KernelLogReader::Close>("close")});
   }
 
-  // So many at once: the rest is still there in the loop's next turn. A read gives one record, and EPIPE for those that are lost.
-  void Receive() {
+  // So many at once: the rest is still there in the loop's next turn. A read gives one record, and EPIPE once for those that are lost.
+  bool Receive() {
     std::array<char, kLongestMessage> bytes;
     for (int records = 0; records < 64; records++) {
       const ssize_t count = Retry([&] { return read(fd(), bytes.data(), bytes.size()); });
-      if (count <= 0) return;
+      if (count < 0 && errno == EPIPE) continue;
+      if (count <= 0) return IsAlive(count);
       const std::string_view record(bytes.data(), static_cast<size_t>(count));
       if (!IsOfKernel(record) || record.find(kFork) == std::string_view::npos) continue;
       Tell(record);
-      return;
+      break;
     }
+    return true;
   }
 
  private:
@@ -206,9 +228,11 @@ class VmclockReader final : public KernelReader<VmclockReader> {
   static Napi::Function Define(Napi::Env env) { return DefineClass(env, "VmclockReader", {InstanceMethod<&VmclockReader::Close>("close")}); }
 
   // The driver tells of a page as long as it has not been read as it is now.
-  void Receive() {
+  bool Receive() {
     std::array<char, 4096> page;
-    if (Retry([&] { return pread(fd(), page.data(), page.size(), 0); }) > 0) Tell({});
+    const ssize_t count = Retry([&] { return pread(fd(), page.data(), page.size(), 0); });
+    if (count > 0) Tell({});
+    return IsAlive(count);
   }
 };
 
