@@ -5,6 +5,7 @@ import { AgentUnit, type Footprint } from './lab/agent-unit.ts';
 import { explainFailures } from './lab/explain.ts';
 import { installPackages } from './lab/host.ts';
 import { lacking } from './lab/lacking.ts';
+import { kept } from './lab/keeper.ts';
 import type { LineSocket } from './lab/line-socket.ts';
 import { AGENT_PORT, Machine } from './lab/machine.ts';
 import { observe } from './lab/observed.ts';
@@ -151,10 +152,17 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
     }
   }
 
-  async function plugInAgain(): Promise<void> {
+  async function unplug(): Promise<void> {
     await machine.qmp.execute('device_del', { id: 'agentport' });
     await machine.qmp.event('DEVICE_DELETED');
-    await machine.qmp.execute('device_add', { driver: 'virtserialport', bus: 'ports.0', nr: 1, chardev: 'agent', id: 'agentport', name: AGENT_PORT });
+  }
+
+  const plugIn = (): Promise<unknown> =>
+    machine.qmp.execute('device_add', { driver: 'virtserialport', bus: 'ports.0', nr: 1, chardev: 'agent', id: 'agentport', name: AGENT_PORT });
+
+  async function plugInAgain(): Promise<void> {
+    await unplug();
+    await plugIn();
   }
 
   it.each([
@@ -296,6 +304,28 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
 
     expect(await ask(host, '{"execute":"guest-sync","arguments":{"id":5}}')).toEqual({ return: 5 });
     host.close();
+  });
+
+  it('serves its line while the port of its other channel is unplugged, in its sleep where it has a keeper, and both when it is back', async () => {
+    await machine.shell.run(`systemctl stop serial 2>/dev/null; printf '[channel line]\\nmethod=isa-serial\\npath=/dev/ttyS1\\nprofile=observe\\n' >/run/several.conf`);
+    if ((await machine.shell.try(`test -e /dev/virtio-ports/${AGENT_PORT}`)).status !== 0) await plugIn();
+    const several = await AgentUnit.start(machine.shell, 'several', '-v --retry-path -c /run/several.conf');
+    const [port, line] = [await machine.agent(), await machine.serial()];
+    expect(await ask(port, '{"execute":"guest-sync","arguments":{"id":6}}')).toEqual({ return: 6 });
+    expect(await ask(line, '{"execute":"guest-sync","arguments":{"id":7}}')).toEqual({ return: 7 });
+    if (kept) await machine.shell.until('journalctl -q -o cat -u several | grep -q "debug: asleep"');
+
+    await unplug();
+
+    expect(await ask(line, '{"execute":"guest-sync","arguments":{"id":8}}')).toEqual({ return: 8 });
+    port.close();
+    await plugIn();
+    const again = await machine.agent();
+    await synchronize(again, 9);
+    expect(await ask(line, '{"execute":"guest-exec","arguments":{"path":"/bin/true"}}')).toMatchObject({ error: { class: 'CommandNotFound' } });
+    expect(await ask(again, '{"execute":"guest-exec","arguments":{"path":"/bin/true"}}')).toMatchObject({ return: { pid: expect.any(Number) as number } });
+    for (const host of [again, line]) host.close();
+    await several.stop();
   });
 
   it('refuses everybody but the host on vsock', async () => {

@@ -40,7 +40,7 @@ export const linuxFiles = (kept?: KeptDescriptors): FileAccess => ({
     ? {}
     : {
         left: () =>
-          kept.takeAll(keptPrefix).map(({ name, note, fd }) => {
+          kept.takeAll(keptPrefix).filter(({ name }) => /^\d+$/.test(name.slice(keptPrefix.length))).map(({ name, note, fd }) => {
             const handle = BigInt(name.slice(keptPrefix.length));
             return { handle, file: new LinuxOpenFile((nativeAddon() as FilesAddon).fileOf(fd), kept, handle), owner: note };
           }),

@@ -39,6 +39,8 @@ export class KeeperSide implements KeptDescriptors {
   readonly lost: Promise<void>;
   readonly #link: NativeKeeperLink;
   readonly #held = new Map<string, Held>();
+  /** What came without its descriptor, for which this process has no number left. */
+  readonly #missing: string[] = [];
   readonly #inputs = new Map<string, Uint8Array>();
   readonly #left = new Map<number, Omit<LeftProgram, 'owner'>>();
   /** Programs with an owner. */
@@ -91,6 +93,8 @@ export class KeeperSide implements KeptDescriptors {
     };
     this.reason = this.#hearAll(version);
     this.#say(`agent ${protocol} ${version}`);
+    for (const name of this.#missing) this.#say(`drop ${name}`);
+    if (this.#missing.length > 0) this.#fail(`${this.#missing.length} of what the keeper holds cannot be had (no descriptor is free), and is lost`);
     this.#link.listen(() => this.#hear());
   }
 
@@ -104,7 +108,8 @@ export class KeeperSide implements KeptDescriptors {
         if (first !== protocol) throw this.#otherVersion(version, second);
         this.#isOfOurMake = second === version;
         reason = rest.join(' ');
-      } else if (word === 'held') this.#held.set(first, { note: rest.join(' '), fd: message.fd });
+      } else if (word === 'held' && message.fd < 0) this.#missing.push(first);
+      else if (word === 'held') this.#held.set(first, { note: rest.join(' '), fd: message.fd });
       else if (word === 'input') this.#heardInput(message.text);
       else if (word === 'program' || word === 'ended') this.#heardProgram(Number(first), Number(second), word === 'ended' ? Number(rest[0]) : undefined);
       else if (word === 'go') break;

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { program, scratchDirectory } from '../../wire/lib/agent-process.ts';
-import { ask, endAll, keptAgent } from './kept-agent.ts';
+import { agentOf, ask, endAll, keptAgent } from './kept-agent.ts';
+import { keeperPath } from './keeper-lab.ts';
 
 const nobody = 65_534;
 
@@ -61,6 +62,62 @@ describe('doctor', () => {
     const findings = JSON.parse(stdout.toString()) as readonly { readonly subject: string; readonly detail: string }[];
     expect(findings.some(({ subject }) => subject === 'keeper')).toBe(true);
     expect(findings.filter(({ detail }) => detail.includes(`process ${pid}`))).toEqual([]);
+  });
+});
+
+describe('an agent', () => {
+  /** Said by a keeper before `go`; what the agent says until it serves, and how it ended when its keeper was gone. */
+  const told = (...says: readonly string[]): { readonly serves: boolean; readonly text: string } => {
+    const directory = scratchDirectory();
+    directories.push(directory);
+    const script = `import os, socket, subprocess, sys
+ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+for text in sys.argv[2:]: ours.send(text.encode("latin-1"))
+agent = subprocess.Popen([sys.argv[1], "-m", "unix-listen", "-p", "${directory}/s", "-t", "${directory}"], pass_fds=[theirs.fileno()], env={**os.environ, "CONCIERGE_GA_KEEPER": str(theirs.fileno())})
+theirs.close()
+while True:
+    said = ours.recv(8192)
+    print(said)
+    if not said or said.startswith(b"notify READY"): break
+ours.close()
+print(agent.wait())`;
+    const { stdout, stderr } = spawnSync('python3', ['-c', script, program, 'keeper 1 9 start', ...says, 'go'], { timeout: 60_000, env: { ...process.env, QGA_CONF: '/nowhere' } });
+    const text = stdout.toString() + stderr.toString();
+    return { serves: text.includes('READY=1'), text };
+  };
+
+  it.each(['listener', 'configuration', 'legacy', 'file-12', 'file-x', 'program-5-0', 'program-owner-5', 'uevents', 'kernel-log', 'waste-3-0', 'client-1'])(
+    'serves though its keeper holds "%s" and it has no descriptor for that, and has it dropped',
+    (name) => {
+      const { serves, text } = told(`held ${name} plain `);
+
+      expect(text).toContain(`b'drop ${name}'`);
+      expect(text).toContain('1 of what the keeper holds cannot be had');
+      expect(serves, text).toBe(true);
+    },
+  );
+
+  it.each([['numbers', 'program 99999999999999999999 -5', 'ended 5 x y', 'program', 'ended 6'], ['input of nothing', 'input port\nabc', 'input \n'], ['words', 'unheard of', '', ' ', 'dropped', 'guardian 9 -9']])(
+    'serves though its keeper says %s that mean nothing',
+    (_what, ...says) => {
+      expect(told(...says.filter((text) => text !== '')).serves).toBe(true);
+    },
+  );
+
+  it('goes on with all that was open when its descriptors were used up, and the next one too', async () => {
+    const keeper = await keptAgent({ command: ['prlimit', '--nofile=100:100', keeperPath, '--', program], words: ['--sleep-after=0'] });
+    const host = await keeper.connect();
+    const handles: unknown[] = [];
+    for (let handle = await ask(host, 'guest-file-open', { path: '/proc/version' }); typeof handle === 'number'; handle = await ask(host, 'guest-file-open', { path: '/proc/version' })) handles.push(handle);
+    expect(handles.length).toBeGreaterThan(20);
+    const before = agentOf(keeper) as number;
+
+    process.kill(before, 'SIGKILL');
+
+    for (const handle of handles) expect(await ask(host, 'guest-file-read', { handle, count: 5 })).toMatchObject({ count: 5 });
+    expect(agentOf(keeper)).not.toBe(before);
+    for (const handle of handles) expect(await ask(host, 'guest-file-close', { handle })).toEqual({});
+    host.close();
   });
 });
 
