@@ -7,17 +7,22 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as wait } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 
 import { runProgram } from '../../client/cli/program.ts';
-import { byCommand, exec, GuestClient, Libvirt, libvirtAgent, readFile, terminal, withFrozen, writeFile, type AgentEvent, type GuestProcess } from '../../client/index.ts';
+import { byCommand, exec, GuestClient, Libvirt, libvirtAgent, readFile, terminal, withFrozen, writeFile, type AgentEvent } from '../../client/index.ts';
 import { AgentUnit } from './lab/agent-unit.ts';
 import { explainFailures } from './lab/explain.ts';
-import { installPackages, missingForLab } from './lab/host.ts';
+import { installPackages } from './lab/host.ts';
+import { lacking } from './lab/lacking.ts';
+import { libvirtRows, type HostSide, type LibvirtRow, type Told } from './lab/libvirt-rows.ts';
 import { Libvirt as Daemon, type Domain } from './lab/libvirt.ts';
+import { screenOf, type OnTerminal } from './lab/on-terminal.ts';
 import { agentPayload } from './lab/payload.ts';
+import { terminalPackages } from './lab/terminal-packages.ts';
+import { conversesWith, terminalPrograms, userOfSudo } from './lab/terminal-programs.ts';
 
-const missing = missingForLab();
+const missing = lacking();
 /** libvirt's own first wait is five seconds, which an emulated guest on a busy machine may miss. */
 const PATIENT = 120_000;
 const SETUP = 600_000;
@@ -26,17 +31,11 @@ const bare = (name: string, channel: string): string => `<domain type='qemu'><na
   <os><type arch='x86_64' machine='pc'>hvm</type></os><devices>${channel}<memballoon model='none'/></devices></domain>`;
 const channel = "<channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>";
 
-/** What a terminal has shown, a character for each byte, and a wait for more of it, from where the last wait has ended. */
-function shown(child: GuestProcess): { until: (words: string) => Promise<void> } {
-  let [all, seen] = ['', 0];
-  child.stdout?.on('data', (chunk: Buffer) => (all += chunk.toString('latin1')));
-  return {
-    until: async (words) => {
-      await expect.poll(() => all.slice(seen), { timeout: PATIENT }).toContain(words);
-      seen = all.indexOf(words, seen) + words.length;
-    },
-  };
-}
+const hasTerminals = process.env['CONCIERGE_TEST_VM_TERMINALS'] === '1';
+
+/** Rows of the table for this agent, each with the name of a test. */
+const rowsOf = (agent: LibvirtRow['agent']): [string, LibvirtRow][] =>
+  Object.entries(libvirtRows).flatMap(([name, rows]) => rows.filter((row) => row.agent === agent).map((row, index): [string, LibvirtRow] => [index === 0 ? name : `${name} (${index + 1})`, row]));
 
 describe.skipIf(missing !== undefined)(`the client with libvirt${missing === undefined ? '' : ` (${missing})`}`, () => {
   let daemon: Daemon;
@@ -47,13 +46,26 @@ describe.skipIf(missing !== undefined)(`the client with libvirt${missing === und
   const events: AgentEvent[] = [];
   const over = (name: string, timeoutMs = PATIENT): GuestClient => new GuestClient(libvirtAgent(name, { libvirt }), { timeoutMs });
 
-  async function ctl(...words: readonly string[]): Promise<{ readonly status: number; readonly text: string }> {
+  const toGuest = (words: readonly string[], stdin: Readable, stdout: PassThrough, isTyped = false): Promise<number> =>
+    runProgram({ words: ['--libvirt', 'guest', '--timeout', '120', ...words], environment: {}, version: '', stdin, stdout, stderr: stdout, isWatched: false, isTyped, isScreen: isTyped });
+
+  async function ctl(words: readonly string[], input?: string): Promise<Told> {
     const stdout = new PassThrough();
-    const stdin = new Readable({ read: () => undefined });
-    const status = await runProgram({ words: ['--libvirt', 'guest', '--timeout', '120', ...words], environment: {}, version: '', stdin, stdout, stderr: stdout, isWatched: false });
-    stdout.end();
-    return { status, text: (await buffer(stdout)).toString() };
+    const [status, text] = await Promise.all([
+      toGuest(words, input === undefined ? new Readable({ read: () => undefined }) : Readable.from([Buffer.from(input)]), stdout).finally(() => stdout.end()),
+      buffer(stdout),
+    ]);
+    return { status, text: text.toString() };
   }
+
+  function onTerminal(words: readonly string[]): OnTerminal {
+    const [keys, stdout] = [new PassThrough(), new PassThrough()];
+    return { ...screenOf(stdout, PATIENT), type: (typed) => void keys.write(typed), ended: toGuest(words, keys, stdout, true) };
+  }
+
+  const eventually: HostSide['eventually'] = async (assertion) => {
+    await vi.waitFor(assertion, { timeout: PATIENT, interval: 200 });
+  };
 
   async function onceAnswered(of = client): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
@@ -70,7 +82,10 @@ describe.skipIf(missing !== undefined)(`the client with libvirt${missing === und
     await installPackages();
     directory = mkdtempSync(join(tmpdir(), 'concierge-libvirt-client-'));
     daemon = await Daemon.start();
-    guest = await daemon.domain('guest', { payload: await agentPayload() });
+    const payload = await agentPayload();
+    const installing = hasTerminals ? await terminalPackages(payload) : undefined;
+    guest = await daemon.domain('guest', { payload });
+    if (installing !== undefined) await guest.shell.run(`${installing} && ${userOfSudo}`);
     for (const [name, device, verb] of [['silent', channel, 'create'], ['without', '', 'create'], ['off', channel, 'define']] as const) {
       writeFileSync(join(directory, `${name}.xml`), bare(name, device));
       await daemon.virsh(verb, join(directory, `${name}.xml`));
@@ -122,10 +137,8 @@ describe.skipIf(missing !== undefined)(`the client with libvirt${missing === und
     expect(await client.execute('guest-fsfreeze-status')).toBe('thawed');
   });
 
-  it.each([['info'], ['fs'], ['net'], ['users'], ['os'], ['status'], ['freeze', '--dry-run'], ['frozen', '--', 'true'], ['exec', '--', 'true'], ['raw', 'guest-ping'], ['thaw'],
-    ['trim'], ['metrics'], ['wait', '--for', 'agent'], ['cp', 'guest:/etc/hostname', '-'],
-  ])('does %s by concierge-ctl', async (...words) => {
-    expect(await ctl(...words)).toMatchObject({ status: 0 });
+  it.each(rowsOf('any'))('does %s by concierge-ctl', async (_name, { shows }) => {
+    await shows({ ctl, onTerminal, directory, eventually });
   });
 
   describe('where the guest has our own agent', () => {
@@ -142,19 +155,31 @@ describe.skipIf(missing !== undefined)(`the client with libvirt${missing === und
       await onceAnswered();
     }, SETUP);
 
-    it.each([['ps'], ['exec', '-i', '--', 'true'], ['cp', '-r', 'guest:/etc/default', 'COPY']])('does %s by concierge-ctl', async (...words) => {
-      expect(await ctl(...words.map((word) => (word === 'COPY' ? join(directory, 'default') : word)))).toMatchObject({ status: 0 });
+    it.each(rowsOf('ours'))('does %s by concierge-ctl', async (_name, { shows }) => {
+      await shows({ ctl, onTerminal, directory, eventually });
     });
 
-    // Opt-in: a conversation of many steps with an emulated guest.
-    it.skipIf(process.env['CONCIERGE_TEST_VM_TERMINALS'] !== '1').each([
+    const ways: [string, () => GuestClient][] = [
       ['libvirt', () => over('guest')],
       ['virsh qemu-agent-command', () => new GuestClient(byCommand(['virsh', '-c', 'qemu:///system', 'qemu-agent-command', '--timeout', '120', 'guest']), { timeoutMs: PATIENT })],
-    ])('has a shell on a terminal by %s: its size, Ctrl-C, Ctrl-Z, Ctrl-\\, UTF-8 and all 256 bytes (needs CONCIERGE_TEST_VM_TERMINALS=1)', async (_name, open) => {
+    ];
+
+    it.skipIf(!hasTerminals).each(ways.flatMap(([name, open]) => Object.keys(terminalPrograms).map((program) => [program, name, open] as const)))(
+      'has %s on a terminal by %s (needs CONCIERGE_TEST_VM_TERMINALS=1)',
+      async (program, _name, open) => {
+        using own = open();
+        await guest.shell.run('rm -f /tmp/edited');
+        const row = terminalPrograms[program];
+        if (row !== undefined) await conversesWith(own, row, PATIENT);
+      },
+    );
+
+    // Opt-in: a conversation of many steps with an emulated guest.
+    it.skipIf(!hasTerminals).each(ways)('has a shell on a terminal by %s: its size, Ctrl-C, Ctrl-Z, Ctrl-\\, UTF-8 and all 256 bytes (needs CONCIERGE_TEST_VM_TERMINALS=1)', async (_name, open) => {
       using own = open();
       const size = { rows: 24, columns: 80 };
       const shell = terminal(own, '/bin/bash', ['--norc', '--noprofile', '--noediting', '-i'], { ...size, env: { PS1: '> ', HISTFILE: undefined } });
-      const screen = shown(shell);
+      const screen = screenOf(shell.stdout, PATIENT);
       const type = (keys: string): void => void shell.stdin?.write(keys);
 
       await screen.until('> ');
@@ -190,7 +215,7 @@ describe.skipIf(missing !== undefined)(`the client with libvirt${missing === und
 
       const bytes = Buffer.from(Array.from({ length: 1024 }, (_, index) => index & 0xff));
       const echo = terminal(own, '/bin/sh', ['-c', `stty raw -echo; echo ready; exec head -c ${bytes.length}`], size);
-      const raw = shown(echo);
+      const raw = screenOf(echo.stdout, PATIENT);
       await raw.until('ready\n');
       echo.stdin?.write(bytes);
       await raw.until(bytes.toString('latin1'));
