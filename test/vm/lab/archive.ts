@@ -27,13 +27,14 @@ async function mirrorOf(pattern: RegExp): Promise<string> {
   return site;
 }
 
-/** apt with the sources of a suite that leaves this machine's own as it is: the environment of its programs. */
-export async function aptOf(suite: string): Promise<NodeJS.ProcessEnv> {
-  const folder = join(cache, `apt-${suite}`);
+/** apt with the sources of suites that leaves this machine's own as it is: the environment of its programs. */
+export async function aptOf(...given: readonly string[]): Promise<NodeJS.ProcessEnv> {
+  const suites = [...new Set(given)];
+  const folder = join(cache, `apt-${suites.join('+')}`);
   const environment = { ...process.env, APT_CONFIG: join(folder, 'apt.conf') };
   if (existsSync(join(folder, 'updated'))) return environment;
   for (const name of ['etc/apt.conf.d', 'etc/preferences.d', 'state/lists/partial', 'cache/archives/partial']) mkdirSync(join(folder, name), { recursive: true });
-  writeFileSync(join(folder, 'etc/sources.list'), (await sourcesOf(suite)).map((line) => `${line}\n`).join(''));
+  writeFileSync(join(folder, 'etc/sources.list'), (await sourcesOf(...suites)).map((line) => `${line}\n`).join(''));
   const settings = {
     'Dir::Etc': join(folder, 'etc'), 'Dir::Etc::SourceParts': '-', 'Dir::State': join(folder, 'state'), 'Dir::Cache': join(folder, 'cache'),
     // apt's own user cannot write below the folders of root.

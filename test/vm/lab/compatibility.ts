@@ -59,7 +59,7 @@ export function compatibilityPage(results: readonly Result[]): string {
 What the suite of virtual machines (\`test/vm\`) has shown with releases of QEMU and libvirt on the host, and of Debian and its kernels in the guest.
 Hosts: ${Object.entries(hosts).map(([name, { what }]) => `\`${name}\` is ${what}`).join('; ')}.
 Guests: ${Object.entries(guests).map(([name, { what }]) => `\`${name}\` is ${what}`).join('; ')}.
-The machines are emulated (TCG). The continuous tests run all files on the first pair; the others are run by hand:
+The machines are emulated (TCG). The continuous tests run all files on the first pair, and \`test/vm/newest.test.ts\` (a freeze, the worn port) on the last; the others are run by hand:
 \`node test/vm/matrix.ts --pairs=trixie-backports+7.3 --files=channels,libvirt\`.
 A host or a guest that cannot be downloaded skips the suite, and each file of it says why; in the continuous tests (\`CI\` is set) that is a failure.
 

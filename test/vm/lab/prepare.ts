@@ -3,7 +3,7 @@
 import type { TestProject } from 'vitest/node';
 import { baseImage, type Kind } from './base-image.ts';
 import { referencePackage } from './guest-packages.ts';
-import { hostSystem } from './host-system.ts';
+import { qemuSystem } from './host-system.ts';
 import { installPackages, missingForLab } from './host.ts';
 import type { Lacking } from './lacking.ts';
 import { guest, guests, host, hosts } from './pair.ts';
@@ -18,7 +18,7 @@ async function lacking(): Promise<Lacking> {
   if (missing !== undefined) return { base: missing, 'file-systems': missing };
   const steps: readonly (readonly [what: string, kinds: readonly Kind[], step: () => Promise<unknown>])[] = [
     ["the lab's packages", ['base', 'file-systems'], installPackages],
-    [`the host ${host} (${hosts[host].what})`, ['base', 'file-systems'], hostSystem],
+    [`the host ${host} (${hosts[host].what})`, ['base', 'file-systems'], qemuSystem],
     [`the guest ${guest} (${guests[guest].what})`, ['base'], baseImage],
     ['the qemu-guest-agent of this release', ['base'], referencePackage],
     ...(process.env['CONCIERGE_TEST_VM_FILE_SYSTEMS'] === undefined ? [] : [[`the guest ${guest} with all file systems`, ['file-systems'], () => baseImage('file-systems')] as const]),
