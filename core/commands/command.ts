@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 
 import type { Caller } from '../state/caller.ts';
-import { AgentError } from '../errors/agent-error.ts';
+import { AgentError, withContext } from '../errors/agent-error.ts';
 import type { FreezeController } from '../freeze/controller.ts';
 import type { GenerationController } from '../generation/controller.ts';
 import type { Capability } from '../ports/capabilities.ts';
@@ -120,4 +120,20 @@ export const handler = <C extends CommandSchema>(
 export function available<T>(group: T | undefined, name: Capability): T {
   if (group === undefined) throw new AgentError('command-not-found', `This backend has no ${name}`);
   return group;
+}
+
+/**
+ * What a port knows, told as an answer: at once where the port has not to wait for it, so that such a question costs no promise. `failing`:
+ * the words in front of its error.
+ */
+export function told<T, R>(failing: string, ask: () => Ready<T>, tell: (value: T) => R): Ready<R> {
+  const failed = (error: unknown): never => {
+    throw withContext(failing, error);
+  };
+  try {
+    const value = ask();
+    return value instanceof Promise ? value.then(tell).catch(failed) : tell(value);
+  } catch (error) {
+    return failed(error);
+  }
 }

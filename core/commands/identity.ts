@@ -4,25 +4,20 @@ import type { UserSession } from '../ports/index.ts';
 import {
   guestGetDevices, guestGetDriverPackages, guestGetDriverServices, guestGetHostName, guestGetOsinfo, guestGetTimezone, guestGetUsers,
 } from '../schema/identity.ts';
-import { available, handler } from './command.ts';
+import { available, handler, told } from './command.ts';
 import { present } from './present.ts';
 
-export const getHostName = handler(guestGetHostName, async ({ backend }) => {
-  try {
-    return { 'host-name': await available(backend.host?.hostName, 'host.hostName').get() };
-  } catch (error) {
-    throw withContext('cannot get hostname', error);
-  }
-});
+export const getHostName = handler(guestGetHostName, ({ backend }) => told(
+  'cannot get hostname',
+  () => available(backend.host?.hostName, 'host.hostName').get(),
+  (name) => ({ 'host-name': name }),
+));
 
-export const getUsers = handler(guestGetUsers, async ({ backend }) => {
-  try {
-    const sessions = await available(backend.accounts?.sessions, 'accounts.sessions').list();
-    return firstSessions(sessions).map(({ user, loginTime, domain }) => present({ user, 'login-time': loginTime, domain }));
-  } catch (error) {
-    throw withContext('failed to list users', error);
-  }
-});
+export const getUsers = handler(guestGetUsers, ({ backend }) => told(
+  'failed to list users',
+  () => available(backend.accounts?.sessions, 'accounts.sessions').list(),
+  (sessions) => firstSessions(sessions).map(({ user, loginTime, domain }) => present({ user, 'login-time': loginTime, domain })),
+));
 
 /** Each user once, in the order in which they turn up, with the earliest login. Users of two domains are two. */
 function firstSessions(sessions: readonly UserSession[]): readonly UserSession[] {
@@ -35,34 +30,28 @@ function firstSessions(sessions: readonly UserSession[]): readonly UserSession[]
   return [...first.values()];
 }
 
-export const getTimezone = handler(guestGetTimezone, async ({ backend }) => {
-  try {
-    const { offset, zone } = await available(backend.host?.timeZone, 'host.timeZone').get();
-    return present({ offset, zone });
-  } catch (error) {
-    throw withContext("Couldn't retrieve local timezone", error);
-  }
-});
+export const getTimezone = handler(guestGetTimezone, ({ backend }) => told(
+  "Couldn't retrieve local timezone",
+  () => available(backend.host?.timeZone, 'host.timeZone').get(),
+  ({ offset, zone }) => present({ offset, zone }),
+));
 
-export const getOsinfo = handler(guestGetOsinfo, async ({ backend }) => {
-  try {
-    const os = await available(backend.host?.osInformation, 'host.osInformation').get();
-    return present({
-      'kernel-release': os.kernelRelease,
-      'kernel-version': os.kernelVersion,
-      machine: os.machine,
-      id: os.id,
-      name: os.name,
-      'pretty-name': os.prettyName,
-      version: os.version,
-      'version-id': os.versionId,
-      variant: os.variant,
-      'variant-id': os.variantId,
-    });
-  } catch (error) {
-    throw withContext('uname failed', error);
-  }
-});
+export const getOsinfo = handler(guestGetOsinfo, ({ backend }) => told(
+  'uname failed',
+  () => available(backend.host?.osInformation, 'host.osInformation').get(),
+  (os) => present({
+    'kernel-release': os.kernelRelease,
+    'kernel-version': os.kernelVersion,
+    machine: os.machine,
+    id: os.id,
+    name: os.name,
+    'pretty-name': os.prettyName,
+    version: os.version,
+    'version-id': os.versionId,
+    variant: os.variant,
+    'variant-id': os.variantId,
+  }),
+));
 
 export const getDevices = handler(guestGetDevices, async ({ backend }) => {
   try {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../errors/agent-error.ts';
 import { guestGetMemoryBlockInfo, guestGetMemoryBlocks, guestSetMemoryBlocks } from '../schema/memory.ts';
-import { available, handler } from './command.ts';
+import { available, handler, told } from './command.ts';
 import { Switched } from './switched.ts';
 
 export const getMemoryBlocks = handler(guestGetMemoryBlocks, async ({ backend }) => {
@@ -27,10 +27,8 @@ export const setMemoryBlocks = handler(guestSetMemoryBlocks, async ({ backend, l
   return outcomes;
 });
 
-export const getMemoryBlockInfo = handler(guestGetMemoryBlockInfo, async ({ backend }) => {
-  try {
-    return { size: await available(backend.memory?.blocks, 'memory.blocks').blockSize() };
-  } catch (error) {
-    throw withContext('failed to read the size of memory blocks', error);
-  }
-});
+export const getMemoryBlockInfo = handler(guestGetMemoryBlockInfo, ({ backend }) => told(
+  'failed to read the size of memory blocks',
+  () => available(backend.memory?.blocks, 'memory.blocks').blockSize(),
+  (size) => ({ size }),
+));

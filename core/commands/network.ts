@@ -2,7 +2,7 @@
 import { withContext } from '../errors/agent-error.ts';
 import type { InterfaceStatistics, Ipv4Route, Ipv6Route, NetworkInterface, NetworkRoute } from '../ports/index.ts';
 import { guestNetworkGetInterfaces, guestNetworkGetRoute } from '../schema/network.ts';
-import { available, handler } from './command.ts';
+import { available, handler, told } from './command.ts';
 import { present } from './present.ts';
 
 export const getInterfaces = handler(guestNetworkGetInterfaces, async ({ backend }) => {
@@ -37,14 +37,11 @@ const counters = (statistics: InterfaceStatistics) => ({
   'tx-dropped': statistics.txDropped,
 });
 
-export const getRoute = handler(guestNetworkGetRoute, async ({ backend }) => {
-  try {
-    const routes = await available(backend.network?.routes, 'network.routes').list();
-    return routes.map((route) => (route.version === 4 ? ipv4Route(route) : ipv6Route(route)));
-  } catch (error) {
-    throw withContext('failed to list routes', error);
-  }
-});
+export const getRoute = handler(guestNetworkGetRoute, ({ backend }) => told(
+  'failed to list routes',
+  () => available(backend.network?.routes, 'network.routes').list(),
+  (routes) => routes.map((route) => (route.version === 4 ? ipv4Route(route) : ipv6Route(route))),
+));
 
 /** As an unsigned number: the kernel prints 32 bits, and qemu-ga 11.1 makes 0x80200001 a number of 64 bits. */
 const flagBits = (flags: number): number => flags >>> 0;

@@ -3,18 +3,15 @@ import { withContext } from '../errors/agent-error.ts';
 import {
   guestGetCpustats, guestGetLoad, guestGetVcpus, guestSetVcpus,
 } from '../schema/processors.ts';
-import { available, handler } from './command.ts';
+import { available, handler, told } from './command.ts';
 import { present } from './present.ts';
 import { Switched } from './switched.ts';
 
-export const getVcpus = handler(guestGetVcpus, async ({ backend }) => {
-  try {
-    const processors = await available(backend.processors?.online, 'processors.online').list();
-    return processors.map(({ logicalId, online, canOffline }) => ({ 'logical-id': logicalId, online, 'can-offline': canOffline }));
-  } catch (error) {
-    throw withContext('failed to list logical processors', error);
-  }
-});
+export const getVcpus = handler(guestGetVcpus, ({ backend }) => told(
+  'failed to list logical processors',
+  () => available(backend.processors?.online, 'processors.online').list(),
+  (processors) => processors.map(({ logicalId, online, canOffline }) => ({ 'logical-id': logicalId, online, 'can-offline': canOffline })),
+));
 
 /** One after the other; an error is told only where nothing was done before it, else how far it went. */
 export const setVcpus = handler(guestSetVcpus, async ({ backend, log }, { vcpus }) => {
@@ -38,20 +35,14 @@ export const setVcpus = handler(guestSetVcpus, async ({ backend, log }, { vcpus 
   return done;
 });
 
-export const getCpustats = handler(guestGetCpustats, async ({ backend }) => {
-  try {
-    const processors = await available(backend.processors?.statistics, 'processors.statistics').list();
-    return processors.map(({ guestNice, ...counters }) => present({ type: 'linux', ...counters, guestnice: guestNice }));
-  } catch (error) {
-    throw withContext('failed to read processor statistics', error);
-  }
-});
+export const getCpustats = handler(guestGetCpustats, ({ backend }) => told(
+  'failed to read processor statistics',
+  () => available(backend.processors?.statistics, 'processors.statistics').list(),
+  (processors) => processors.map(({ guestNice, ...counters }) => present({ type: 'linux', ...counters, guestnice: guestNice })),
+));
 
-export const getLoad = handler(guestGetLoad, async ({ backend }) => {
-  try {
-    const [load1m, load5m, load15m] = await available(backend.processors?.load, 'processors.load').average();
-    return { load1m, load5m, load15m };
-  } catch (error) {
-    throw withContext('cannot query load average', error);
-  }
-});
+export const getLoad = handler(guestGetLoad, ({ backend }) => told(
+  'cannot query load average',
+  () => available(backend.processors?.load, 'processors.load').average(),
+  ([load1m, load5m, load15m]) => ({ load1m, load5m, load15m }),
+));

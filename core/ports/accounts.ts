@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Ready } from './file-system.ts';
+
 /** People and their credentials. */
 export interface Accounts {
   readonly sessions?: {
     /** Who is logged in: one entry per session, in the system's order. Empty where the system keeps no record. */
-    list(): Promise<readonly UserSession[]>;
+    list(): Ready<readonly UserSession[]>;
   };
   readonly passwords?: {
     /**

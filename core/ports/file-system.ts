@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Freezing } from './freezing.ts';
 
-/** A value now, where it is certain that nothing had to be waited for; else a promise of it. */
+/** A value now, where it is certain that nothing had to be waited for; else a promise of it. An error is thrown or rejects, likewise. */
 export type Ready<T> = T | Promise<T>;
 
 /**

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Ready } from './file-system.ts';
+
 /** What this guest says of itself. */
 export interface Host {
   readonly hostName?: {
     /** The kernel's host name (NetBIOS name on Windows), asked afresh. */
-    get(): Promise<string>;
+    get(): Ready<string>;
   };
   readonly timeZone?: {
     /** Seconds east of UTC now, daylight saving included, and the abbreviation in force. */
-    get(): Promise<{ readonly offset: number; readonly zone?: string }>;
+    get(): Ready<{ readonly offset: number; readonly zone?: string }>;
   };
   readonly osInformation?: {
-    get(): Promise<OsInformation>;
+    get(): Ready<OsInformation>;
   };
   readonly devices?: {
     /** Drivers of paravirtual devices (Windows). */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Ready } from './file-system.ts';
+
 /** Memory blocks that can be taken off line. */
 export interface Memory {
   readonly blocks?: {
     /** By index. Empty where the system has no such notion. @throws failed error when the list cannot be read */
     list(): Promise<readonly MemoryBlock[]>;
     /** Size of one block in bytes. */
-    blockSize(): Promise<bigint>;
+    blockSize(): Ready<bigint>;
     readonly switching?: {
       /**
        * Brings a block up or down. Never throws: what went wrong is the answer. `zone`: where a block that comes up is to be one that

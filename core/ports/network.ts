@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Ready } from './file-system.ts';
+
 /** Addresses, links and routes of the guest. */
 export interface Network {
   readonly interfaces?: {
@@ -7,7 +9,7 @@ export interface Network {
   };
   readonly routes?: {
     /** IPv4 routes, then IPv6; a family that the guest does not have contributes none. */
-    list(): Promise<readonly NetworkRoute[]>;
+    list(): Ready<readonly NetworkRoute[]>;
   };
 }
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Ready } from './file-system.ts';
+
 /** Virtual processors. */
 export interface Processors {
   readonly online?: {
     /** Every logical processor, by id. */
-    list(): Promise<readonly LogicalProcessor[]>;
+    list(): Ready<readonly LogicalProcessor[]>;
     /** Absent where processors cannot be switched. */
     readonly switching?: {
       /**
@@ -15,11 +17,11 @@ export interface Processors {
   };
   readonly statistics?: {
     /** One entry per online processor, in the system's order. */
-    list(): Promise<readonly ProcessorStatistics[]>;
+    list(): Ready<readonly ProcessorStatistics[]>;
   };
   readonly load?: {
     /** Averages over 1, 5 and 15 minutes. */
-    average(): Promise<readonly [number, number, number]>;
+    average(): Ready<readonly [number, number, number]>;
   };
 }
 

@@ -109,11 +109,13 @@ export class JsonDecoder {
   /** Copies what is unread, where the caller needs its memory back while a request is executed. */
   retain(): void {
     if (this.#retained) return;
+    this.#retained = true;
+    // All is read, mostly: nothing has to be copied.
+    if (this.#at === this.#chunk.length && this.#waiting.length === 0) return;
     this.#offset += this.#at;
     this.#chunk = Buffer.concat([this.#chunk.subarray(this.#at), ...this.#waiting]);
     this.#at = 0;
     this.#waiting = [];
-    this.#retained = true;
   }
 
   /** Forgets everything unfinished: the connection changed hands. */

@@ -57,6 +57,10 @@ function doubleText(value: number): string {
   const magnitude = Math.abs(value);
   if (magnitude === Infinity) return `${sign}inf`;
   if (magnitude === 0) return `${sign}0`;
+  // Without a 5 for its 18th digit it is no tie, and JavaScript rounds as C does.
+  if (magnitude >= 1e-4 && magnitude < 1e16 && !magnitude.toPrecision(DIGITS + 1).endsWith('5')) {
+    return sign + magnitude.toPrecision(DIGITS).replace(/\.?0+$/, '');
+  }
 
   const { digits, exponent } = decimal(magnitude);
   if (exponent < -4 || exponent >= DIGITS) {

@@ -23,7 +23,7 @@ export const linuxAccounts = ({ root, passwords, sshKeys, groups }: AccountsPart
 
 /** Who is logged in: utmp, or logind where utmp is missing or knows nobody. */
 export const linuxSessions = (root: string): NonNullable<Accounts['sessions']> => ({
-  list: async () => {
+  list: () => {
     const recorded = utmpSessions(root);
     return recorded.length > 0 ? recorded : logindSessions(root);
   },

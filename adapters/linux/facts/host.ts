@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { hostname, machine, release, version } from 'node:os';
 
-import type { Host, OsInformation } from '../../../core/ports/index.ts';
+import type { Host, OsInformation, Ready } from '../../../core/ports/index.ts';
+import { next } from '../../shared/ready.ts';
 import { attribute, failedBecause } from '../kernel-files.ts';
 import { parseOsRelease } from './os-release.ts';
 import { RememberedFiles, type ReadFile, type StampFile } from '../remembered-file.ts';
@@ -31,7 +32,7 @@ export function linuxHost({ root, readFile, readStart, environment = process.env
   const zones = new RememberedFiles({ readFile, parse: (bytes) => bytes, limit: zoneFileLimit, ...(stamp === undefined ? {} : { stamp }) });
   return {
     hostName: {
-      get: async () => {
+      get: () => {
         try {
           return hostNameBelow(root) ?? hostname();
         } catch (error) {
@@ -40,13 +41,16 @@ export function linuxHost({ root, readFile, readStart, environment = process.env
       },
     },
     timeZone: {
-      get: async () => {
-        const { offset, zone } = await localTimeAt({ root, environment, readFile: (path) => zones.get(path) }, now());
-        return zone === '' ? { offset } : { offset, zone };
-      },
+      get: () => next(
+        localTimeAt({ root, environment, readFile: (path) => zones.get(path) }, now()),
+        ({ offset, zone }) => (zone === '' ? { offset } : { offset, zone }),
+      ),
     },
     osInformation: {
-      get: async () => ({ ...kernelInformation(root), ...(await distributionBelow(root, environment['QGA_OS_RELEASE'], releases)) }),
+      get: () => {
+        const kernel = kernelInformation(root);
+        return next(distributionBelow(root, environment['QGA_OS_RELEASE'], releases), (its) => ({ ...kernel, ...its }));
+      },
     },
   };
 }
@@ -75,15 +79,13 @@ function wholeLines(bytes: Uint8Array): string {
 type Distribution = Partial<OsInformation>;
 
 /** The file that `QGA_OS_RELEASE` names, else the two of os-release(5); empty where none can be read. */
-async function distributionBelow(root: string, named: string | undefined, releases: RememberedFiles<Distribution>): Promise<Distribution> {
-  for (const path of named === undefined ? ['/etc/os-release', '/usr/lib/os-release'] : [named]) {
-    try {
-      return await releases.get(root + path);
-    } catch {
-      // The next one.
-    }
-  }
-  return {};
+function distributionBelow(root: string, named: string | undefined, releases: RememberedFiles<Distribution>): Ready<Distribution> {
+  const firstOf = ([path, ...others]: readonly string[]): Ready<Distribution> => {
+    if (path === undefined) return {};
+    const found = releases.get(root + path);
+    return found instanceof Promise ? found.catch(() => firstOf(others)) : found;
+  };
+  return firstOf(named === undefined ? ['/etc/os-release', '/usr/lib/os-release'] : [named]);
 }
 
 const members = {

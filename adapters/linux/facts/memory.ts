@@ -21,7 +21,7 @@ export function linuxMemory(root: string, writeAttribute: WriteAttribute): Memor
   return {
     blocks: {
       list: () => blocks(root),
-      blockSize: async () => blockSize(root),
+      blockSize: () => blockSize(root),
       switching: {
         async set(physIndex, online, zone) {
           await othersTurn();

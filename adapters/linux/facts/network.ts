@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { withContext } from '../../../core/errors/agent-error.ts';
 import type { InterfaceStatistics, IpAddress, Network, NetworkInterface, NetworkRoute } from '../../../core/ports/network.ts';
+import type { Ready } from '../../../core/ports/index.ts';
+import { next } from '../../shared/ready.ts';
 import { ipv4Text, ipv6Text } from './ip-text.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 import { type Link, type LinkAddress, linkAddresses, links } from './netlink.ts';
@@ -26,12 +28,10 @@ export function linuxNetwork(root = ''): Network {
       },
     },
     routes: {
-      async list() {
-        return [
-          ...(await routesOf(root, '/proc/net/route', parseIpv4Routes)),
-          ...(await routesOf(root, '/proc/net/ipv6_route', parseIpv6Routes)),
-        ];
-      },
+      list: () => next(
+        routesOf(root, '/proc/net/route', parseIpv4Routes),
+        (first) => next(routesOf(root, '/proc/net/ipv6_route', parseIpv6Routes), (second) => [...first, ...second]),
+      ),
     },
   };
 }
@@ -90,9 +90,13 @@ function statisticsOf(counters: readonly bigint[]): InterfaceStatistics | undefi
 }
 
 /** A family that the guest does not have has no file, and contributes none. A list of a million lines is read elsewhere than here. */
-async function routesOf(root: string, path: string, parse: (text: string) => NetworkRoute[]): Promise<NetworkRoute[]> {
+function routesOf(root: string, path: string, parse: (text: string) => NetworkRoute[]): Ready<NetworkRoute[]> {
   const text = shortText(root + path);
   if (text !== undefined) return text === null ? [] : parse(text);
+  return longRoutesOf(root, path, parse);
+}
+
+async function longRoutesOf(root: string, path: string, parse: (text: string) => NetworkRoute[]): Promise<NetworkRoute[]> {
   try {
     return parse(textFromBytes(await nativeAddon().readFile(root + path, routeFileLimit)));
   } catch (error) {

@@ -18,7 +18,7 @@ export function linuxProcessors(root: string, writeAttribute: WriteAttribute): P
   const othersTurn = turns(processorsPerTurn);
   return {
     online: {
-      list: async () => processorNumbers(root).flatMap((id) => processor(root, id) ?? []),
+      list: () => processorNumbers(root).flatMap((id) => processor(root, id) ?? []),
       switching: {
         async set(logicalId, online) {
           await othersTurn();
@@ -27,7 +27,7 @@ export function linuxProcessors(root: string, writeAttribute: WriteAttribute): P
       },
     },
     statistics: {
-      list: async () => {
+      list: () => {
         try {
           return parseProcessorStatistics(readText(`${root}/proc/stat`));
         } catch (error) {
@@ -36,7 +36,7 @@ export function linuxProcessors(root: string, writeAttribute: WriteAttribute): P
       },
     },
     load: {
-      average: async () => {
+      average: () => {
         try {
           return parseLoad(readText(`${root}/proc/loadavg`));
         } catch (error) {

@@ -88,7 +88,7 @@ describe('processors', () => {
     using guest = layOut(fourProcessors);
     writeFileSync(`${guest.root}/sys/devices/system/cpu/cpu1/online`, '');
 
-    await expect(onlineOf(guest).list()).rejects.toThrow('pread("/sys/devices/system/cpu/cpu1//online"): unexpected EOF');
+    await expect(async () => onlineOf(guest).list()).rejects.toThrow('pread("/sys/devices/system/cpu/cpu1//online"): unexpected EOF');
   });
 
   it('that are unplugged between being listed and being looked at are left out', async () => {
@@ -100,7 +100,7 @@ describe('processors', () => {
   it('without the directory are an error that names it', async () => {
     using guest = layOut('/sys/');
 
-    await expect(onlineOf(guest).list()).rejects.toThrow('failed to list entries: /sys/devices/system/cpu: No such file or directory');
+    await expect(async () => onlineOf(guest).list()).rejects.toThrow('failed to list entries: /sys/devices/system/cpu: No such file or directory');
   });
 
   it('have statistics and load below the root', async () => {
@@ -115,8 +115,8 @@ describe('processors', () => {
     using guest = layOut('/proc/');
     const { statistics, load } = linuxProcessors(guest.root, write);
 
-    await expect(statistics?.list()).rejects.toThrow("Could not open '/proc/stat': No such file or directory");
-    await expect(load?.average()).rejects.toThrow('cannot query load average: No such file or directory');
+    await expect(async () => statistics?.list()).rejects.toThrow("Could not open '/proc/stat': No such file or directory");
+    await expect(async () => load?.average()).rejects.toThrow('cannot query load average: No such file or directory');
   });
 });
 
@@ -156,7 +156,7 @@ describe('memory blocks', () => {
     using bare = layOut('/sys/');
 
     expect(await blocksOf(guest).blockSize()).toBe(134_217_728n);
-    await expect(blocksOf(bare).blockSize()).rejects.toThrow('open("/sys/devices/system/memory/"): No such file or directory');
+    await expect(async () => blocksOf(bare).blockSize()).rejects.toThrow('open("/sys/devices/system/memory/"): No such file or directory');
   });
 
   it('are switched by words, and only when it changes something', async () => {

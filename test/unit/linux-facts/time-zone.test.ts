@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
+import type { Ready } from '../../../core/ports/index.ts';
 import { parsePosixTimeZone, posixTimeAt, type LocalTime } from '../../../adapters/linux/facts/posix-time-zone.ts';
 import { localTimeAt, type TimeZoneSources } from '../../../adapters/linux/facts/time-zone.ts';
 import { tzifTimeAt } from '../../../adapters/linux/facts/tzif.ts';
@@ -147,7 +148,7 @@ describe('the local time zone', () => {
     ['/opt/zones/Here', tzif({ times: [], types: [{ offset: 60, zone: 'HERE' }] })], ['/usr/share/zoneinfo/Broken', Buffer.from('nonsense')],
   ]);
   const readFile: TimeZoneSources['readFile'] = async (path) => files.get(path) ?? Promise.reject(new Error('ENOENT'));
-  const zoneWith = (environment: Record<string, string>, read = readFile): Promise<LocalTime> =>
+  const zoneWith = (environment: Record<string, string>, read = readFile): Ready<LocalTime> =>
     localTimeAt({ root: '', environment, readFile: read }, seconds('2020-07-01T00:00:00Z'));
 
   it('is that of /etc/localtime', async () => {
