@@ -31,9 +31,9 @@ export function linuxClock({ root = '', system = nativeAddon() as NativeAddon & 
         await setHardwareClock(root, system);
       },
       async setFromHardware() {
-        const [local, fields] = await readHardwareClock(root, system);
+        const time = await readHardwareClock(root, system);
         try {
-          system.setWallClock(nanosecondsOf(fields, local));
+          system.setWallClock(time);
         } catch (error) {
           throw setFromHardwareFailure(error);
         }
@@ -60,11 +60,15 @@ async function setHardwareClock(root: string, system: ClockSystem): Promise<void
   }
 }
 
-async function readHardwareClock(root: string, system: ClockSystem): Promise<readonly [local: boolean, fields: ClockFields]> {
+/** At the edge of one of its seconds. */
+async function readHardwareClock(root: string, system: ClockSystem): Promise<bigint> {
   try {
     const local = await runsInLocalTime(root, system);
-    return [local, await withHardwareClock(root, (path) => system.readHardwareClock(path))];
+    return nanosecondsOf(await withHardwareClock(root, (path) => system.readHardwareClock(path)), local);
   } catch (error) {
+    // Held open by somebody else, chronyd perhaps: then it is told by sysfs, where that is quick.
+    const [elsewhere] = osCode(error) === 'EBUSY' ? hardwareReference(root, system, () => runsInLocalTime(root, system)) : [];
+    if (elsewhere?.glance !== undefined) return (await elsewhere.read('exactly')).time;
     if (absent.has(osCode(error))) {
       throw AgentError.failed(`failed to set system time from hardware clock: this machine has none (looked for ${hardwareClocks.join(', ')})`, error);
     }

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { posixError, type PosixCode } from '../../../core/errors/posix-errno.ts';
-import { scratchDirectory } from './support/scratch.ts';
+import { scratchDirectory, tree } from './support/scratch.ts';
 import { type ClockSystem, linuxClock } from '../../../adapters/linux/facts/clock.ts';
 import { type ClockFields, hardwareReference } from '../../../adapters/linux/facts/hardware-reference.ts';
 
@@ -170,11 +170,33 @@ describe('taking the time from the hardware clock', () => {
   });
 
   it('fails with a reason where it may not be read or the wall clock not be set', async () => {
-    const busy = linuxClock({ system: machine({ refuseHardware: 'EBUSY' }) }).setting?.setFromHardware();
+    const root = scratchDirectory();
+    const busy = linuxClock({ root, system: machine({ clocks: [join(root, 'dev/rtc0')], refuseHardware: 'EBUSY' }) }).setting?.setFromHardware();
     const forbidden = linuxClock({ system: machine({ refuseWall: 'EPERM' }) }).setting?.setFromHardware();
 
     await expect(busy).rejects.toMatchObject({ message: 'failed to set system time from hardware clock: Device or resource busy' });
     await expect(forbidden).rejects.toMatchObject({ message: 'failed to set system time from hardware clock: Operation not permitted' });
+  });
+});
+
+describe('a hardware clock that somebody else holds open', () => {
+  it('is taken from sysfs, at the edge of a second', async () => {
+    const root = scratchDirectory();
+    tree(root, { 'dev/rtc0': '', 'sys/class/rtc/rtc0/name': 'rtc_cmos 00:05\n', 'sys/class/rtc/rtc0/since_epoch': '1893553445\n' });
+    const system = machine({ clocks: [join(root, 'dev/rtc0')], refuseHardware: 'EBUSY' });
+    const state = { isSet: false };
+
+    const setting = linuxClock({ root, system }).setting?.setFromHardware().then(() => {
+      state.isSet = true;
+    });
+    for (let second = 1_893_553_446; !state.isSet; second += 1) {
+      writeFileSync(join(root, 'sys/class/rtc/rtc0/since_epoch'), `${second}\n`);
+      // oxlint-disable-next-line no-await-in-loop -- its seconds go on while it is read
+      await new Promise((resolve) => void setTimeout(resolve, 1));
+    }
+
+    await setting;
+    expect(system.wall).toBeGreaterThan(1_893_553_445_000_000_000n);
   });
 });
 
