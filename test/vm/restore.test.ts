@@ -59,7 +59,7 @@ describe.skipIf(missing !== undefined)(`a guest that is restored${missing === un
     await machine.shell.run('sleep 2');
     await machine.save('once');
     await ask(host, 'guest-ping');
-    await machine.save('just asked');
+    await machine.save('just-asked');
   });
   explainFailures(() => machine);
   afterAll(async () => machine?.destroy());
@@ -158,7 +158,7 @@ describe.skipIf(missing !== undefined)(`a guest that is restored${missing === un
   });
 
   it('has the right time for a host that begins with guest-sync, however shortly before its snapshot it was asked', async () => {
-    await goOn(twin('1'), 'just asked', '{"execute": "guest-sync", "arguments": {"id": 1}}');
+    await goOn(twin('1'), 'just-asked', '{"execute": "guest-sync", "arguments": {"id": 1}}');
   });
 
   it('does nothing twice where a rule of udev does the same', async () => {
