@@ -88,6 +88,15 @@ export const subcommands: readonly SubcommandEntry[] = [
     words: 2, load: () => import('./subcommands/cp.ts'),
   },
   {
+    name: 'tunnel', usage: '[BIND:]PORT:HOST:HOSTPORT...', summary: 'Passes connections with ports of this host on to what the guest reaches, until a signal ends it.',
+    details: [
+      'It listens at the loopback address, or at BIND (* is all), and the guest connects to HOST:HOSTPORT for each connection, as ssh -L has it. PORT 0 is any',
+      'that is free. The guest needs perl, python3, socat or busybox, and an agent that talks with programs while they run.',
+      '  concierge-ctl tunnel 8080:localhost:80 5432:db:5432',
+    ].join('\n'),
+    flags: [], words: Infinity, load: () => import('./subcommands/tunnel.ts'),
+  },
+  {
     name: 'wait', usage: '[--for agent,ip,time] [--within SECONDS]', summary: 'Waits until the agent answers, the guest has an address, its clock is right.',
     details: 'An address is one that others could reach, neither loopback nor link-local; all of them are printed. A clock is right that differs by less than 5 s\nfrom that of this host. Exit status 4 where it is not so within --within.',
     flags: [{ name: 'for', placeholder: 'agent,ip,time', doc: 'What to wait for; the agent without.' }, { name: 'within', placeholder: 'SECONDS', doc: 'How long; 300 without.' }],
