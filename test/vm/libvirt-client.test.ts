@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The client's own libvirt RPC against a real daemon and a real guest. */
+import { EventEmitter, once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -61,6 +62,16 @@ describe.skipIf(missing !== undefined)(`the client with libvirt${missing === und
   function onTerminal(words: readonly string[]): OnTerminal {
     const [keys, stdout] = [new PassThrough(), new PassThrough()];
     return { ...screenOf(stdout, PATIENT), type: (typed) => void keys.write(typed), ended: toGuest(words, keys, stdout, true) };
+  }
+
+  async function tunnel(to: string): Promise<{ port: number; end: () => Promise<number> }> {
+    const [signals, stdout] = [new EventEmitter(), new PassThrough()];
+    const ended = runProgram({
+      words: ['--libvirt', 'guest', '--timeout', '120', '--json', 'tunnel', `0:${to}`], environment: {}, version: '', stdin: new PassThrough(), stdout, stderr: new PassThrough().resume(), isWatched: false, signals,
+    });
+    const [line] = (await Promise.race([once(stdout, 'data'), ended.then((status) => { throw new Error(`the tunnel ended with ${status}`); })])) as [Buffer];
+    const [, port] = /:(\d+)$/.exec((JSON.parse(line.toString()) as { listen: string }).listen) ?? [];
+    return { port: Number(port), end: () => (signals.emit('SIGINT'), ended) };
   }
 
   const eventually: HostSide['eventually'] = async (assertion) => {
@@ -138,7 +149,7 @@ describe.skipIf(missing !== undefined)(`the client with libvirt${missing === und
   });
 
   it.each(rowsOf('any'))('does %s by concierge-ctl', async (_name, { shows }) => {
-    await shows({ ctl, onTerminal, directory, eventually });
+    await shows({ ctl, onTerminal, tunnel, directory, eventually });
   });
 
   describe('where the guest has our own agent', () => {
@@ -156,7 +167,7 @@ describe.skipIf(missing !== undefined)(`the client with libvirt${missing === und
     }, SETUP);
 
     it.each(rowsOf('ours'))('does %s by concierge-ctl', async (_name, { shows }) => {
-      await shows({ ctl, onTerminal, directory, eventually });
+      await shows({ ctl, onTerminal, tunnel, directory, eventually });
     });
 
     const ways: [string, () => GuestClient][] = [

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What `concierge-ctl --libvirt` is shown to do with a real daemon and a real guest, for each subcommand that there is. */
 import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { text as allOf } from 'node:stream/consumers';
 import { expect } from 'vitest';
 import type { OnTerminal } from './on-terminal.ts';
 
@@ -15,6 +17,8 @@ export interface HostSide {
   readonly ctl: (words: readonly string[], input?: string) => Promise<Told>;
   /** The same on a terminal. */
   readonly onTerminal: (words: readonly string[]) => OnTerminal;
+  /** `tunnel` to this place, and the port of this host that leads there. */
+  readonly tunnel: (to: string) => Promise<{ readonly port: number; readonly end: () => Promise<number> }>;
   /** A folder of this host. */
   readonly directory: string;
   /** Asserts until it holds, for a guest that is emulated. */
@@ -37,6 +41,9 @@ const printing = (words: readonly string[], text: RegExp, input?: string) => asy
 };
 
 const START = '__org.concierge_exec-start';
+
+/** A server that answers what it was told, when all of it was. */
+const echoing = 'use Socket; socket(S, AF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1); bind(S, pack_sockaddr_in(8099, INADDR_LOOPBACK)) or die; listen(S, 5); while (accept(C, S)) { print C (<C>); close C }';
 
 /** A program that says something and goes on; resolves to its number. */
 async function started({ ctl, eventually }: HostSide, says: string): Promise<string> {
@@ -114,6 +121,29 @@ export const libvirtRows: Readonly<Record<string, readonly LibvirtRow[]>> = {
       expect(await followed).toEqual({ status: 128 + 15, text: 'kept\n' });
     },
   }],
+  tunnel: [
+    {
+      agent: 'any',
+      shows: async ({ ctl }) => {
+        expect(await ctl(['tunnel', '0:localhost:80'])).toEqual({ status: 1, text: expect.stringContaining('the agent cannot talk with programs while they run') });
+      },
+    },
+    {
+      agent: 'ours',
+      shows: async (host) => {
+        const { text: answer } = await host.ctl(['raw', START, JSON.stringify({ path: 'perl', arg: ['-e', echoing], lifetime: 'detached' })]);
+        const { port, end } = await host.tunnel('127.0.0.1:8099');
+        // The server in the guest may not listen yet: then there is no answer.
+        await host.eventually(async () => {
+          const near = connect(port, '127.0.0.1').on('error', () => undefined);
+          near.end('there and back');
+          expect(await allOf(near)).toBe('there and back');
+        });
+        expect(await end()).toBe(0);
+        await endsOf(host, /"program": ?(\d+)/.exec(answer)?.[1] ?? '');
+      },
+    },
+  ],
   cp: [
     prints(['cp', 'guest:/etc/hostname', '-'], /^guest\n$/),
     {
