@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../core/errors/agent-error.ts';
+import { unlessAborted } from './call-limit.ts';
 import { ClientError, type ClientErrorKind } from './client-error.ts';
 import type { GuestClient } from './guest-client.ts';
 import { ProcessSignals, withFrozen, type FrozenGuest, type FrozenOptions } from './with-frozen.ts';
@@ -28,16 +29,20 @@ export interface AllFrozen {
   readonly signal: AbortSignal;
 }
 
+/** Milliseconds for the freeze of each: as long as one does not answer, those that are frozen stand still. */
+const FREEZE_MS = 60_000;
+
 /** What weighs most comes first: a guest that may be frozen still, a copy that is not consistent. */
 const gravest: readonly ClientErrorKind[] = ['left-frozen', 'hold-lost'];
 
 /**
  * Freezes several guests, does the work while all of them are frozen, and thaws all in every case: all or nothing. They are frozen side by
- * side, and thawed side by side.
+ * side when all of them answer, and thawed side by side; all are as soon as one of them could not be frozen within `freezeTimeoutMs`, here by default a
+ * minute.
  *
  * @throws ClientError as `withFrozen`, naming the guests: also where one alone could not be frozen or did not hold
  */
-export async function withAllFrozen<T>(guests: readonly GuestToFreeze[], work: (all: AllFrozen) => Promise<T>, options: Omit<FrozenOptions, 'reconnect'> = {}): Promise<{ readonly result: T; readonly held: readonly Held[] }> {
+export async function withAllFrozen<T>(guests: readonly GuestToFreeze[], work: (all: AllFrozen) => Promise<T>, options: Omit<FrozenOptions, 'reconnect' | 'beforeFreeze' | 'freezeFailed'> = {}): Promise<{ readonly result: T; readonly held: readonly Held[] }> {
   const { signal, handleSignals = true } = options;
   if (signal?.aborted === true) throw new ClientError('aborted', 'the freeze was given up before it began', { cause: signal.reason });
   const giveUp = new AbortController();
@@ -66,6 +71,15 @@ async function hold<T>(guests: readonly GuestToFreeze[], work: (all: AllFrozen) 
   };
   // Nobody would arrive.
   if (guests.length === 0) arrived();
+  // Who does not listen is known before anybody stands still.
+  let listening = 0;
+  let allListen: () => void = () => undefined;
+  const untilAllListen = new Promise<void>((settle) => (allListen = settle));
+  const beforeFreeze = (): Promise<void> => {
+    listening += 1;
+    if (listening === guests.length) allListen();
+    return unlessAborted(untilAllListen, options.signal, 'the freeze was given up');
+  };
   const outcomes = await Promise.allSettled(guests.map(async ({ name, client, reconnect }): Promise<Held> => {
     let since = 0;
     try {
@@ -75,7 +89,7 @@ async function hold<T>(guests: readonly GuestToFreeze[], work: (all: AllFrozen) 
         arrived();
         await done;
         return guest.count;
-      }, { ...options, ...(reconnect === undefined ? {} : { reconnect }) });
+      }, { freezeTimeoutMs: FREEZE_MS, ...options, beforeFreeze, freezeFailed: (error) => giveUp.abort(error), ...(reconnect === undefined ? {} : { reconnect }) });
       return { name, count, ms: performance.now() - since };
     } catch (error) {
       // The others wait for one that never comes, or for work that is worth nothing.

@@ -12,6 +12,10 @@ export interface FrozenOptions {
   readonly mountPoints?: readonly string[];
   /** Milliseconds for the freeze itself: flushing can take long. Default 10 minutes, as Proxmox VE has it. */
   readonly freezeTimeoutMs?: number;
+  /** Awaited when the agent has answered that it listens, before it is told to freeze. */
+  readonly beforeFreeze?: () => Promise<void>;
+  /** Told as soon as the freeze has failed, before a thaw makes sure that nothing of it is left, which may take long. */
+  readonly freezeFailed?: (error: unknown) => void;
   /** Milliseconds for the thaw. Default 3 minutes. */
   readonly thawTimeoutMs?: number;
   /**
@@ -130,11 +134,13 @@ class Hold {
     const call = { timeoutMs: freezeTimeoutMs, signal: this.#gaveUp };
     // Whoever is not there, or does not listen, has frozen nothing; that is known within the time of any other answer.
     await this.#client.synchronize({ signal: this.#gaveUp });
+    await this.#options.beforeFreeze?.();
     try {
       return mountPoints === undefined
         ? await this.#client.execute('guest-fsfreeze-freeze', {}, call)
         : await this.#client.execute('guest-fsfreeze-freeze-list', { mountpoints: mountPoints }, call);
     } catch (error) {
+      this.#options.freezeFailed?.(error);
       // A refusal has frozen nothing; after anything else nobody knows.
       if (!ClientError.is(error) || error.kind !== 'refused') await this.#thaw(error);
       throw error;

@@ -14,7 +14,7 @@ export const subcommands: readonly SubcommandEntry[] = [
     details: 'What is frozen stays so until `concierge-ctl thaw`, or the deadline of the guest; all that writes there waits. A dry run asks Concierge\'s agent for\nits plan; of any other agent it lists the file systems with a device of their own.', many: 'each', load: () => import('./subcommands/freeze.ts'),
   },
   {
-    name: 'frozen', usage: '[--only MOUNTPOINT,...] [--timeout SECONDS] -- COMMAND [ARGUMENT...]', summary: 'Freezes, runs a command of this host, and thaws in any case.',
+    name: 'frozen', usage: '[--only MOUNTPOINT,...] [--timeout SECONDS] [--freeze-within SECONDS] -- COMMAND [ARGUMENT...]', summary: 'Freezes, runs a command of this host, and thaws in any case.',
     details: [
       'The guest is thawed when the command has ended, when the freeze or the command fails, when --timeout is over, and on SIGINT, SIGTERM and',
       'SIGHUP; if this program is killed, the guest thaws by its own deadline. Exit status: that of the command, where all was frozen from its',
@@ -28,7 +28,8 @@ export const subcommands: readonly SubcommandEntry[] = [
     ].join('\n'),
     flags: [
       { name: 'only', placeholder: 'MOUNTPOINT,...', doc: 'Freeze only what is mounted there.' },
-      { name: 'timeout', placeholder: 'SECONDS', doc: 'How long all of it may take. A command that is not done then is ended.' },
+      { name: 'timeout', placeholder: 'SECONDS', doc: 'How long all of it may take, the freeze too. A command that is not done then is ended. No bound without.' },
+      { name: 'freeze-within', placeholder: 'SECONDS', doc: 'How long a guest may take to freeze; 600 without, and 60 where several are frozen: the others stand still meanwhile.' },
     ],
     words: Infinity, many: 'together', load: () => import('./subcommands/frozen.ts'),
   },

@@ -33,7 +33,7 @@ const endWithinMs = 10_000;
 type Told = Pick<SubcommandContext, 'words' | 'flags' | 'complain' | 'signals'>;
 
 /** Freezes, does the work, thaws: one guest or many. */
-type Freeze = (work: () => Promise<number>, options: { readonly signal: AbortSignal; readonly handleSignals: false; readonly mountPoints?: readonly string[] }) => Promise<number>;
+type Freeze = (work: () => Promise<number>, options: { readonly signal: AbortSignal; readonly handleSignals: false; readonly mountPoints?: readonly string[]; readonly freezeTimeoutMs?: number }) => Promise<number>;
 
 /** `frozen [--timeout SECONDS] -- COMMAND [ARGUMENT...]`: runs a command of the host while the guest is frozen. */
 export const run: RunSubcommand = (context) => around(context, (work, options) => {
@@ -77,6 +77,8 @@ async function around({ words, flags, complain, signals = process }: Told, freez
   if (program === undefined) throw new UsageError('say what is to be done meanwhile: concierge-ctl frozen -- COMMAND [ARGUMENT...]');
   const timeout = flags.get('timeout');
   if (timeout !== undefined && !/^\d+(\.\d+)?$/.test(timeout)) throw new UsageError(`--timeout takes a number of seconds, not '${timeout}'`);
+  const freezeWithin = flags.get('freeze-within');
+  if (freezeWithin !== undefined && (!/^\d+(\.\d+)?$/.test(freezeWithin) || Number(freezeWithin) === 0)) throw new UsageError(`--freeze-within takes a number of seconds, not '${freezeWithin}'`);
   const only = flags.get('only')?.split(',').filter((one) => one !== '');
   const giveUp = new AbortController();
   const command = new Command(program, rest);
@@ -93,7 +95,7 @@ async function around({ words, flags, complain, signals = process }: Told, freez
     return await freeze(async () => {
       status = await command.run();
       return status;
-    }, { signal: giveUp.signal, handleSignals: false, ...(only === undefined ? {} : { mountPoints: only }) });
+    }, { signal: giveUp.signal, handleSignals: false, ...(only === undefined ? {} : { mountPoints: only }), ...(freezeWithin === undefined ? {} : { freezeTimeoutMs: Number(freezeWithin) * 1000 }) });
   } catch (error) {
     // What copies is worth nothing any more: of several guests one may be thawed while others are waited for.
     command.tellToEnd('SIGTERM');

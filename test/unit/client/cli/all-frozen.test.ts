@@ -4,9 +4,10 @@ import { EventEmitter, once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { connectUnix, GuestClient, withAllFrozen, type GuestToFreeze } from '../../../../client/index.ts';
+import { scriptedAgent } from '../scripted-agent.ts';
 import { FakeGuests } from './fake-guests.ts';
 
 let fake: FakeGuests;
@@ -103,6 +104,22 @@ describe('frozen with several guests', () => {
     await thawed();
   });
 
+  it('thaws all when one has not answered the freeze within --freeze-within', async () => {
+    fake = await FakeGuests.of({ a: {}, b: { timeline: [{ on: 'guest-fsfreeze-freeze', do: 'answer-lost' }] } });
+
+    const told = await fake.ctl(['--all', 'frozen', '--freeze-within', '3', '--', 'touch', mark()]);
+
+    expect(told).toMatchObject({ status: 125, err: 'concierge-ctl: b: no answer within 3 s\n' });
+    expect(existsSync(mark())).toBe(false);
+    await expect.poll(frozenIn).toEqual([0, 0]);
+  });
+
+  it.each(['0', 'soon', '-1'])('knows no --freeze-within of %s', async (given) => {
+    fake = await FakeGuests.of({ a: {} });
+
+    expect(await fake.ctl(['--all', 'frozen', `--freeze-within=${given}`, '--', 'true'])).toMatchObject({ status: 2, err: expect.stringContaining('--freeze-within takes a number of seconds') });
+  });
+
   it('leaves the thaw of all to their deadlines when it is killed', async () => {
     fake = await FakeGuests.of({ a: {}, b: {}, c: {} }, '', false);
     const child = spawn(process.execPath, [join(import.meta.dirname, '../../../../client/cli/main.ts'), '--all', 'frozen', '--', '/bin/sh', '-c', 'kill -KILL $PPID'], {
@@ -141,6 +158,35 @@ describe('withAllFrozen', () => {
     expect(result).toEqual([['a', 4n], ['b', 4n], ['c', 4n]]);
     expect(held.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
     await thawed();
+  });
+
+  it('thaws the others at once where one does not answer the freeze, however long its own thaw takes', async () => {
+    fake = await three();
+    const stuck = scriptedAgent();
+    const asked: string[] = [];
+    const thawing = (async () => {
+      while (asked.at(-1) !== 'guest-fsfreeze-thaw') asked.push(await stuck.nextRequest());
+    })();
+    let isOver = false;
+    const work = vi.fn(() => Promise.resolve());
+    const holding = withAllFrozen([...(await guests()), { name: 'stuck', client: new GuestClient(stuck.host) }], work, { freezeTimeoutMs: 2000 }).finally(() => (isOver = true));
+    holding.catch(() => undefined);
+
+    await thawing;
+    await thawed();
+
+    expect([isOver, asked]).toEqual([false, ['guest-fsfreeze-freeze', 'guest-fsfreeze-thaw']]);
+    stuck.hangUp();
+    await expect(holding).rejects.toMatchObject({ kind: 'left-frozen', message: expect.stringMatching(/^stuck: the guest may still be frozen/) });
+    expect(work).not.toHaveBeenCalled();
+  });
+
+  it('freezes nobody where one does not listen', async () => {
+    fake = await three();
+    const deaf = new GuestClient(scriptedAgent({ synchronizes: () => false }).host, { timeoutMs: 20 });
+
+    await expect(withAllFrozen([...(await guests()), { name: 'deaf', client: deaf }], () => Promise.resolve())).rejects.toMatchObject({ kind: 'timeout', message: 'deaf: no answer within 0.02 s' });
+    for (const guest of fake.guests.values()) expect(guest.log.texts('account')).toEqual([]);
   });
 
   it('fails as the work failed', async () => {
