@@ -12,6 +12,7 @@ import { Session, type SessionOwner } from './session.ts';
 import { Sleep } from './sleep.ts';
 import { FileHandleTable } from './state/file-handles.ts';
 import { ProcessTable } from './state/processes.ts';
+import { readLeft } from './state/program-stand.ts';
 import { ProgramTable } from './state/programs.ts';
 
 export interface AgentOptions {
@@ -67,12 +68,16 @@ export class Agent {
   readonly #generation: GenerationController;
   readonly #autoOnline: AutoOnline;
   readonly #sleep: Sleep | undefined;
+  readonly #keeper: Keeper | undefined;
+  /** Another agent is to follow as soon as this one is quiet. */
+  #isRenewing = false;
   readonly #owner: SessionOwner = {
     ended: (session) => void this.#sessions.delete(session),
     stirred: () => this.#sleep?.stir(),
     hostCame: () => this.#generation.hostCame(),
     requestCame: (isFirst) => this.#generation.requestCame(isFirst),
     settling: () => this.#generation.settling,
+    isHurried: () => this.#isRenewing,
   };
 
   constructor({ backend, handlers, freeze, log, stateStore, lists, policy: rules, channel = '', channels = [], audit, version, fileMode, generationSettings, autoOnline, sleep }: AgentOptions) {
@@ -91,7 +96,7 @@ export class Agent {
     const tables = (owner?: string): Pick<CommandContext, 'files' | 'processes' | 'programs'> => ({
       files: new FileHandleTable(backend.fileSystem?.files, stateStore, fileMode, owner),
       processes: new ProcessTable(backend.processes, backend.clock, settled, owner),
-      programs: new ProgramTable(backend.clock, settled),
+      programs: new ProgramTable(backend.clock, settled, owner),
     });
     const common = { backend, freeze, generation: this.#generation, log, catalog: this.dispatcher };
     const own = tables();
@@ -99,6 +104,7 @@ export class Agent {
     this.#further = new Map(channels.map(({ name, handles }) => [name, served({ ...common, channel: name, ...(handles === 'shared' ? own : tables(name)) })]));
     this.#nobodys = new ProcessTable(backend.processes, backend.clock, settled);
     this.#takeOver(backend);
+    this.#keeper = sleep?.keeper;
     if (sleep !== undefined) {
       this.#sleep = new Sleep({
         clock: backend.clock,
@@ -107,7 +113,7 @@ export class Agent {
         fallAsleep: () => this.#fallAsleep(sleep.keeper),
       });
       freeze?.onQuiet(() => this.#sleep?.stir());
-      sleep.keeper.onRenewal?.(() => this.#sleep?.hurry());
+      sleep.keeper.onRenewal?.(() => this.#makeRoom());
       this.#inherit(sleep.keeper.legacy);
     }
     const known = new Set(handlers.map(({ schema }) => schema.name));
@@ -127,6 +133,19 @@ export class Agent {
       (context?.processes ?? this.#nobodys).takeOver(process);
       if (context === undefined) void process.finished.then(() => process.forget?.());
     }
+    for (const left of processes?.interactive?.left?.() ?? []) {
+      const program = readLeft(left);
+      const programs = of(program?.owner)?.programs;
+      if (program === undefined || programs === undefined) left.drop();
+      else programs.takeOver(left, program);
+    }
+  }
+
+  /** For the next agent, which is as good as this one. */
+  #makeRoom(): void {
+    this.#isRenewing = true;
+    for (const session of this.#sessions) session.hurry();
+    this.#sleep?.hurry();
   }
 
   /** Puts other rules in force behind the lists. What has been judged goes on. */
@@ -144,6 +163,7 @@ export class Agent {
 
   /** The channel is open: from now on it may go to sleep. */
   ready(): void {
+    for (const { programs } of this.#contexts) programs.hangUpLeft();
     this.#sleep?.stir();
     void this.#generation.begin();
     void this.#autoOnline.begin();
@@ -152,7 +172,11 @@ export class Agent {
   /** Whether it could end now without anybody missing anything: nothing is half said, open, frozen or remembered. */
   get isQuiet(): boolean {
     const isSilent = [...this.#sessions].every(({ isQuiet }) => isQuiet);
-    return isSilent && this.#generation.isQuiet && this.#autoOnline.isQuiet && this.underWay === 0 && this.#nobodys.isQuiet && this.#contexts.every(isIdle) && this.freeze?.isQuiet !== false;
+    return isSilent && this.#generation.isQuiet && this.#autoOnline.isQuiet && this.underWay === 0 && this.#nobodys.isQuiet && this.#contexts.every((context) => this.#isIdle(context)) && this.freeze?.isQuiet !== false;
+  }
+
+  #isIdle({ files, processes, programs }: CommandContext): boolean {
+    return files.size === 0 && (this.#isRenewing ? programs.canHandOver : programs.isQuiet) && processes.isQuiet;
   }
 
   /** Requests that have not been answered, those of hosts that have left among them. */
@@ -200,11 +224,10 @@ export class Agent {
     this.#stopListening();
     await this.freeze?.thawBeforeExit();
     for (const session of this.#sessions) session.close();
-    for (const { programs } of this.#contexts) programs.hangUpAll();
+    const isLast = this.#keeper?.isEnding !== false;
+    for (const { programs } of this.#contexts) programs.stop(isLast);
     await Promise.all([...new Set(this.#contexts.map(({ files }) => files))].map((files) => files.closeAll()));
   }
 }
 
 const served = (context: Omit<CommandContext, 'load'>): Served => ({ context: { ...context, load: { underWay: 0 } }, budget: new InputBudget() });
-
-const isIdle = ({ files, processes, programs }: CommandContext): boolean => files.size === 0 && programs.size === 0 && processes.isQuiet;

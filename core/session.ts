@@ -18,6 +18,8 @@ export interface SessionOwner {
   hostCame(): void;
   /** Before anything that a host says is looked at. `isFirst`: this may be another host than the one before. */
   requestCame(isFirst: boolean): void;
+  /** Another agent is to follow: nothing waits for news. */
+  isHurried(): boolean;
   /** While the guest is put right after a restore: nothing is answered before it resolves. It never rejects. */
   settling(): Promise<void> | undefined;
 }
@@ -54,19 +56,30 @@ export class Session implements ConnectionSink {
 
   constructor(connection: Connection, dispatcher: Dispatcher, context: CommandContext, budget: InputBudget, owner: SessionOwner) {
     this.#connection = connection;
-    this.#host = new PresentHost(connection.peer);
     this.#dispatcher = dispatcher;
     this.#decoder = new JsonDecoder({ base64Members: dispatcher.base64Members });
     this.#context = context;
     this.#log = context.log;
     this.#budget = budget;
     this.#owner = owner;
+    this.#host = this.#presentHost();
   }
 
   start(): void {
     // The host of a port is told of by `hostChanged`.
     this.#isNew = this.endsWithGeneration;
+    this.#context.programs.cameBack(this.#host);
     this.#connection.start(this);
+  }
+
+  #presentHost(): PresentHost {
+    const { peer, keptAs } = this.#connection;
+    return new PresentHost(peer, keptAs === undefined ? undefined : `${this.#context.channel}/${keptAs}`);
+  }
+
+  /** Another agent is to follow: what waits for news is answered. */
+  hurry(): void {
+    this.#host.saysMore();
   }
 
   /** Whether its host is gone when the guest is restored. */
@@ -114,7 +127,7 @@ export class Session implements ConnectionSink {
     // That it has left is told of, mostly, and not that the next one is here.
     this.#isNew ||= seen === true;
     const host = this.#host;
-    this.#host = new PresentHost(this.#connection.peer);
+    this.#host = this.#presentHost();
     const waiting = this.#giveUp();
     this.#forget();
     this.#room?.();
@@ -211,6 +224,7 @@ export class Session implements ConnectionSink {
 
   #wait(waiting: Promise<void>): void {
     this.#waiting = waiting;
+    if (this.#owner.isHurried()) this.#host.saysMore();
     if (this.#host.isAwaited && !this.#decoder.holdsMore) this.#decoder.next();
     else {
       this.#pause();

@@ -211,7 +211,14 @@ class Life {
 
   #asPort(keeper: KeeperSide): Keeper {
     const legacy = keeper.recall('legacy');
-    return { ...(legacy === undefined ? {} : { legacy }), sleep: (text) => this.#sleep(keeper, text), onRenewal: (listener) => keeper.onRenewal(listener) };
+    return {
+      ...(legacy === undefined ? {} : { legacy }),
+      sleep: (text) => this.#sleep(keeper, text),
+      get isEnding() {
+        return keeper.isEnding;
+      },
+      onRenewal: (listener) => keeper.onRenewal(listener),
+    };
   }
 
   /** From the first step on that counts nothing is read any more, and from the last one another agent may be there. */

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers';
 
 import { AgentError } from '../../core/errors/agent-error.ts';
 import { posixError } from '../../core/errors/posix-errno.ts';
-import type { InteractiveProgram, InteractivePrograms, ProcessEnd, ProgramRequest, ProgramStream, TerminalProgram, TerminalSize } from '../../core/ports/index.ts';
+import type { InteractiveProgram, InteractivePrograms, KeptConversation, LeftConversation, ProcessEnd, ProgramRequest, ProgramStream, TerminalProgram, TerminalSize } from '../../core/ports/index.ts';
 import type { UserDescription } from './accounts.ts';
 import { settled, type FakeClock } from './clock.ts';
 import { FakeTerminal } from './fake-terminal.ts';
@@ -32,10 +32,113 @@ export interface InteractiveOptions {
 }
 
 /** The programs of the fake that are conversed with: the same functions, with streams. */
-export const fakeInteractive = (options: InteractiveOptions): Required<InteractivePrograms> => ({
-  start: async (request) => new FakeProgram(options, request, undefined),
-  terminals: { start: async (request, size) => new FakeProgram(options, request, size) },
-});
+export function fakeInteractive(options: InteractiveOptions): Required<InteractivePrograms> {
+  const outliving = new Set<LeftConversation>();
+  const start = async (request: ProgramRequest, size?: TerminalSize): Promise<TerminalProgram> => {
+    const program = new FakeProgram(options, request, size);
+    if (request.outlives === undefined) return program;
+    const kept = keptFake(program, request.outlives, () => void outliving.delete(kept));
+    outliving.add(kept);
+    return kept.program;
+  };
+  return { start, terminals: { start }, left: () => [...outliving] };
+}
+
+/** A program as this agent and the next ones have it: what was read of it can be read again. */
+function keptFake(program: FakeProgram, outlives: string, gone: () => void): LeftConversation & { readonly program: TerminalProgram } {
+  const records = { output: new FakeRecord(), errors: new FakeRecord() };
+  let [note, written, isWhole] = ['', 0, true];
+  const kept: KeptConversation = {
+    get isWhole() {
+      return isWhole;
+    },
+    note: (text) => {
+      note = text;
+    },
+    forget: (stream, offset) => records[stream].forget(offset),
+    drop: () => {
+      isWhole = false;
+      gone();
+    },
+  };
+  const read = (stream: ProgramStream, into: Uint8Array): number | undefined => {
+    const again = records[stream].next(into);
+    if (again > 0) return again;
+    const count = program.read(stream, into);
+    if (count !== undefined) records[stream].add(into.slice(0, count));
+    return count;
+  };
+  const write = (bytes: Uint8Array): number | undefined => {
+    const count = program.write(bytes);
+    written += count ?? 0;
+    return count;
+  };
+  const whole: TerminalProgram = {
+    pid: program.pid,
+    finished: program.finished,
+    kept, read, write,
+    endInput: () => program.endInput(),
+    onReady: (listener) => program.onReady(listener),
+    signal: (signal) => program.signal(signal),
+    resize: (size) => program.resize(size),
+    kill: () => program.kill(),
+    release: () => program.release(),
+  };
+  return {
+    program: whole,
+    outlives,
+    get note() {
+      return note;
+    },
+    get read() {
+      return { output: records.output.end, errors: records.errors.end };
+    },
+    get written() {
+      return written;
+    },
+    resume: (from) => {
+      records.output.again(from.output);
+      records.errors.again(from.errors);
+      return whole;
+    },
+    drop: () => {
+      kept.drop();
+      program.signal('HUP');
+    },
+  };
+}
+
+/** What was read of a stream and is kept. */
+class FakeRecord {
+  #bytes = Buffer.alloc(0);
+  /** Of its first byte in the stream. */
+  #start = 0;
+  #next = 0;
+
+  get end(): number {
+    return this.#start + this.#bytes.length;
+  }
+
+  add(bytes: Uint8Array): void {
+    this.#bytes = Buffer.concat([this.#bytes, bytes]);
+    this.#next = this.end;
+  }
+
+  again(from: number): void {
+    this.#next = from;
+  }
+
+  next(into: Uint8Array): number {
+    const count = this.#bytes.copy(into, 0, this.#next - this.#start);
+    this.#next += count;
+    return count;
+  }
+
+  forget(before: number): void {
+    this.#bytes = this.#bytes.subarray(before - this.#start);
+    this.#start = before;
+  }
+}
 
 /** Bytes on their way, a pipe's worth; told once when there are some again, or room. */
 class FakePipe {

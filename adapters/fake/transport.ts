@@ -18,6 +18,8 @@ export class FakeHostEnd {
   readonly received: string[] = [];
   /** Whether the agent's end outlives this one when the guest is restored, as on vsock. */
   readonly endsWithGeneration: boolean;
+  /** By which agents know it again. */
+  readonly keptAs: string;
   readonly #highWater: number;
   readonly #waiting: ((line: string | undefined) => void)[] = [];
   readonly #arriving: Uint8Array[] = [];
@@ -35,8 +37,9 @@ export class FakeHostEnd {
   readonly #stirred: () => void;
 
   /** `stirred` is called when there is something for an agent to read and none that reads. */
-  constructor(highWater: number, stirred: () => void, endsWithGeneration: boolean) {
+  constructor(highWater: number, stirred: () => void, endsWithGeneration: boolean, keptAs: string) {
     this.endsWithGeneration = endsWithGeneration;
+    this.keptAs = keptAs;
     this.#highWater = highWater;
     this.#stirred = stirred;
   }
@@ -129,6 +132,7 @@ export class FakeHostEnd {
     const end = this.#end;
     return {
       endsWithGeneration: this.endsWithGeneration,
+      keptAs: this.keptAs,
       start: (sink) => end.start(sink),
       write: (data) => !mine() || end.write(data),
       pause: () => (mine() ? end.pause() : undefined),
@@ -211,6 +215,7 @@ export class FakeTransport implements Transport {
   /** Called when a host says something, or comes, while no agent serves. */
   onInput: (() => void) | undefined;
   #isHandedOver = false;
+  #count = 0;
   #connected: ((connection: Connection) => void) | undefined;
 
   constructor(options: FakeTransportOptions = {}) {
@@ -234,7 +239,8 @@ export class FakeTransport implements Transport {
   /** A host comes; one that comes while an agent has handed the transport over waits for the next. @throws Error while it is not open */
   connect({ endsWithGeneration = false }: { readonly endsWithGeneration?: boolean } = {}): FakeHostEnd {
     if (this.#connected === undefined && !this.#isHandedOver) throw new Error('the transport is not open: no agent serves it');
-    const host = new FakeHostEnd(this.#highWater, () => this.onInput?.(), endsWithGeneration);
+    const host = new FakeHostEnd(this.#highWater, () => this.onInput?.(), endsWithGeneration, `host-${this.#count}`);
+    this.#count += 1;
     this.#hosts.add(host);
     if (this.#connected === undefined) this.onInput?.();
     else this.#connected(host.connection());

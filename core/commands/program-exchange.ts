@@ -49,8 +49,7 @@ export class Exchange {
     this.#program = program;
     this.#request = request;
     this.#inputOffset = request.input.offset ?? program.accepted;
-    if (request.outputOffset !== undefined) output.forgetBefore(request.outputOffset);
-    if (request.errorsOffset !== undefined) errors.forgetBefore(request.errorsOffset);
+    program.forgetBefore(request.outputOffset, request.errorsOffset);
   }
 
   /** Whether the answer holds all there is, of a program that is over. */

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Caller } from '../state/caller.ts';
 import { AgentError, withContext } from '../errors/agent-error.ts';
 import type { InteractivePrograms, Processes, ProgramRequest } from '../ports/index.ts';
 import type { ArgumentsOf } from '../schema/command.ts';
@@ -58,13 +57,14 @@ export const execStart = handler(conciergeExecStart, async ({ backend, programs,
   log.account(() => `${conciergeExecStart.name} called: "${path}"${user === undefined ? '' : ` as ${user}`}`);
   const facts = {
     path, user, size, lifetime, limitMs, unattendedMs,
+    connection: caller.connection,
     latest: keep === 'latest' ? keepBytes : undefined,
     hasInput: request.stdin === 'open',
     merged: request.errors === 'merge',
   };
   const admitted = admission === undefined ? request : await admitting(available(backend.processes, 'processes'), request, admission);
   const program = await start(programs, facts, interactive, admitted);
-  if (lifetime === 'connection') tie(program, caller);
+  if (lifetime === 'connection') programs.tie(program, caller);
   return { program: program.facts.number, pid: program.pid };
 });
 
@@ -107,9 +107,10 @@ async function admitting(processes: Pick<Processes, 'locate'>, request: ProgramR
 /** Starts it, with what the host asked for in front of what the system says. */
 async function start(programs: ProgramTable, facts: Parameters<ProgramTable['start']>[0], interactive: InteractivePrograms, request: ProgramRequest): Promise<HostedProgram> {
   try {
-    return await programs.start(facts, async () => {
-      if (facts.size === undefined || interactive.terminals === undefined) return { running: await interactive.start(request), terminal: undefined };
-      const terminal = await interactive.terminals.start(request, facts.size);
+    return await programs.start(facts, async (outlives) => {
+      const kept = { ...request, outlives };
+      if (facts.size === undefined || interactive.terminals === undefined) return { running: await interactive.start(kept), terminal: undefined };
+      const terminal = await interactive.terminals.start(kept, facts.size);
       return { running: terminal, terminal };
     });
   } catch (error) {
@@ -123,15 +124,6 @@ function refusal({ path, workingDirectory, user }: ProgramRequest, error: unknow
   if (os.syscall === 'chdir') return withContext(`failed to enter the directory '${workingDirectory}'`, error);
   if (os.syscall?.startsWith('set') === true) return withContext(user === undefined ? 'failed to set the groups' : `failed to become the user '${user}'`, error);
   return new AgentError('os', `Failed to execute child process “${path}” (${os.osText})`, { os, cause: error });
-}
-
-/** The program goes when its host does; one that has left before it runs, too. */
-function tie(program: HostedProgram, caller: Caller): void {
-  if (caller.isGone) {
-    program.hangUp();
-    return;
-  }
-  void program.over.then(caller.whenGone(() => program.hangUp()));
 }
 
 /** What a long text was decoded into is given back at once: the input may have to wait. */

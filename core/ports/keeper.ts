@@ -12,6 +12,8 @@ export interface Keeper {
    * the next one. False: not now, for there are answers that wait to be taken, or it cannot be done; nothing has happened then.
    */
   sleep(legacy: string): boolean;
+  /** Whether nobody comes after this agent. */
+  readonly isEnding?: boolean;
   /** Calls back when the agent is to make room for the next one, an update of it, as soon as it is quiet. Once. */
   onRenewal?(listener: () => void): void;
 }
@@ -56,7 +58,7 @@ export interface KeptPrograms {
   forget(serial: number): void;
   /** Those that earlier agents have begun and not forgotten; with a `status` where they have ended. */
   left(): readonly LeftProgram[];
-  /** Calls back when one of those ends. */
+  /** Calls back when one of those ends, each listener. */
   onEnded(listener: (serial: number, status: number) => void): void;
 }
 

@@ -18,6 +18,11 @@ export interface InteractivePrograms {
      */
     start(request: ProgramRequest, size: TerminalSize): Promise<TerminalProgram>;
   };
+  /**
+   * Programs that earlier agents have started with `outlives` and not dropped, in the order of their starts. Called once, before
+   * the first start. Absent: nothing outlives an agent here.
+   */
+  left?(): readonly LeftConversation[];
 }
 
 export interface ProgramRequest {
@@ -38,6 +43,8 @@ export interface ProgramRequest {
   readonly stdin: 'none' | 'open';
   /** `merge`: into standard output, in the order in which it was written. */
   readonly errors: 'capture' | 'merge';
+  /** What the next agent is told of it, where anything outlives this one; absent: it is to know nothing. */
+  readonly outlives?: string;
 }
 
 /** Both from 1 to 10 000. */
@@ -83,6 +90,39 @@ export interface InteractiveProgram {
   kill(): void;
   /** Nobody wants to read any more: what others write to its streams is thrown away. Called once, after its end. */
   release(): void;
+  /** Of a program that was started with `outlives`, where anything outlives the agent. */
+  readonly kept?: KeptConversation;
+}
+
+/**
+ * What is kept of a program for the next agent: the program, how it ends, its streams as they are, and what was read of them or written
+ * to them. Each byte is in one place whenever this agent ends: with the program, or in what was read or written.
+ */
+export interface KeptConversation {
+  /** False: the next agent cannot go on with it after all. */
+  readonly isWhole: boolean;
+  /** Replaces what the next agent is told of how it stands, at most 1 KiB of ASCII. In one step: it is told this or what was noted before. */
+  note(text: string): void;
+  /** What was read of a stream before an offset is not delivered again. To be noted first. */
+  forget(stream: ProgramStream, offset: number): void;
+  /** The next agent is to know nothing of it. Harmless when repeated. */
+  drop(): void;
+}
+
+/** A program that an earlier agent has started. */
+export interface LeftConversation {
+  /** As it was started with. */
+  readonly outlives: string;
+  /** As noted last; empty where nothing was. */
+  readonly note: string;
+  /** Offset behind what was read of each stream. */
+  readonly read: Readonly<Record<ProgramStream, number>>;
+  /** Bytes that were written. Where `endInput` has come so far that it must not be called again, it is more than that. */
+  readonly written: number;
+  /** Goes on with it: what was read is delivered again from these offsets on. */
+  resume(from: Readonly<Record<ProgramStream, number>>): TerminalProgram;
+  /** Instead: hangs it up, as without anything that outlives an agent. */
+  drop(): void;
 }
 
 export interface TerminalProgram extends InteractiveProgram {

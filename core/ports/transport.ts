@@ -93,6 +93,8 @@ export interface Connection {
    * with the host of now.
    */
   readonly endsWithGeneration?: boolean;
+  /** By which the next agent knows this connection again, where it outlives this one. No other of the channel has it meanwhile. */
+  readonly keptAs?: string | undefined;
   /** Begins delivery. Called once, by the session. */
   start(sink: ConnectionSink): void;
   /**

@@ -5,6 +5,8 @@ import type { Peer } from '../ports/index.ts';
 export interface Caller {
   /** Who it is, where the system tells. */
   readonly peer?: Peer | undefined;
+  /** By which the next agent knows its connection again; absent: not at all. */
+  readonly connection?: string | undefined;
   /** It has left: its connection is closed, or another host has it now. */
   readonly isGone: boolean;
   /** Calls back once when it leaves. Answers how not to be called any more. */
@@ -19,12 +21,14 @@ export interface Caller {
 /** One host on one connection, as its session knows it. */
 export class PresentHost implements Caller {
   readonly peer: Peer | undefined;
+  readonly connection: string | undefined;
   #isGone = false;
   #leaving: Set<() => void> | undefined;
   #waiting: (() => void) | undefined;
 
-  constructor(peer?: Peer) {
+  constructor(peer?: Peer, connection?: string) {
     this.peer = peer;
+    this.connection = connection;
   }
 
   get isGone(): boolean {

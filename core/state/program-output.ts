@@ -25,12 +25,14 @@ export class ProgramOutput {
   #start = 0;
   #end = 0;
   /** Of the byte at `#start` in all that was written. */
-  #offset = 0;
+  #offset: number;
   #ended = false;
 
-  constructor(name: string, budget: ByteBudget) {
+  /** `offset`: of the first byte that is read. */
+  constructor(name: string, budget: ByteBudget, offset = 0) {
     this.#name = name;
     this.#budget = budget;
+    this.#offset = offset;
   }
 
   /** Offset of the oldest byte that is kept. */

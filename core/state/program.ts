@@ -1,32 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { AgentError, osCode } from '../errors/agent-error.ts';
-import type { Clock, InteractiveProgram, ProcessEnd, ProgramStream, TerminalProgram, TerminalSize, Timer } from '../ports/index.ts';
+import type { Clock, InteractiveProgram, LeftConversation, ProcessEnd, ProgramStream, TerminalProgram, TerminalSize, Timer } from '../ports/index.ts';
 import { ByteBudget } from './byte-budget.ts';
 import { ProgramOutput, type ReadStream } from './program-output.ts';
+import { type ProgramFacts, type ProgramStand, writeStand } from './program-stand.ts';
 
 /** How long a program that was asked to end may take. */
 export const END_GRACE_MS = 5000;
 /** Pieces of output that are read and dropped in one turn. */
 const PIECES_PER_TURN = 16;
 
-/** What a program was started as. */
-export interface ProgramFacts {
-  readonly number: number;
-  readonly path: string;
-  readonly user: string | undefined;
-  readonly size: TerminalSize | undefined;
-  /** Bytes of each stream that are kept while the program goes on; absent: it waits for its host. */
-  readonly latest: number | undefined;
-  readonly lifetime: 'detached' | 'connection';
-  /** Milliseconds that it may run; absent: as long as it likes. */
-  readonly limitMs: number | undefined;
-  /** Milliseconds that it may run without an exchange; absent: as long as it likes. */
-  readonly unattendedMs: number | undefined;
-  readonly hasInput: boolean;
-  readonly merged: boolean;
-  /** Nanoseconds since 1970. */
-  readonly startedAt: bigint;
-}
+const NS_PER_MS = 1_000_000n;
 
 export interface ProgramInput {
   readonly bytes: Uint8Array;
@@ -41,6 +25,11 @@ interface Told {
   errorsEnded: boolean;
   inputEnded: boolean;
   exited: boolean;
+}
+
+/** Where an earlier agent was with it. */
+export interface EarlierStand extends Pick<LeftConversation, 'read' | 'written'> {
+  readonly stand: ProgramStand;
 }
 
 /** A program that hosts converse with, running or ended. */
@@ -68,8 +57,12 @@ export class HostedProgram {
   #unattended: Timer | undefined;
   #told: Told = { outputEnded: false, errorsEnded: false, inputEnded: false, exited: false };
   #draining = false;
+  /** Input was passed over. */
+  #hasPassed = false;
+  #killAt: number | undefined;
+  #isSeen = false;
 
-  constructor(facts: ProgramFacts, running: InteractiveProgram, terminal: TerminalProgram | undefined, clock: Clock, budget: ByteBudget, ended: (program: HostedProgram) => void) {
+  constructor(facts: ProgramFacts, running: InteractiveProgram, terminal: TerminalProgram | undefined, clock: Clock, budget: ByteBudget, ended: (program: HostedProgram) => void, earlier?: EarlierStand) {
     this.facts = facts;
     this.#running = running;
     this.#terminal = terminal;
@@ -77,8 +70,8 @@ export class HostedProgram {
     this.#size = facts.size;
     this.#inputClosed = !facts.hasInput;
     const own = facts.latest === undefined ? budget : new ByteBudget(2 * facts.latest);
-    this.output = new ProgramOutput('output', own);
-    this.errors = new ProgramOutput('errors', own);
+    this.output = new ProgramOutput('output', own, earlier?.stand.output);
+    this.errors = new ProgramOutput('errors', own, earlier?.stand.errors);
     if (facts.merged) {
       this.errors.close();
       this.#told.errorsEnded = true;
@@ -86,9 +79,10 @@ export class HostedProgram {
     this.#told.inputEnded = this.#inputClosed;
     this.#reads = { output: (into) => running.read('output', into), errors: (into) => running.read('errors', into) };
     running.onReady((what) => this.#ready(what));
+    if (earlier !== undefined) this.#goOnFrom(earlier);
     if (facts.latest !== undefined) this.#drain();
-    if (facts.limitMs !== undefined) {
-      this.#limit = clock.after(facts.limitMs, () => {
+    if (facts.limitAt !== undefined && !this.#timedOut) {
+      this.#limit = clock.after(Math.max(0, facts.limitAt - this.#now()), () => {
         this.#timedOut = true;
         this.#endBy('TERM');
       });
@@ -101,8 +95,46 @@ export class HostedProgram {
     });
   }
 
+  /** What was read comes first: a host may ask for output from there on. */
+  #goOnFrom({ stand, read, written }: EarlierStand): void {
+    const { inputEnd, passed = 0, killAt } = stand;
+    this.#size = stand.size;
+    this.#timedOut = stand.timedOut;
+    this.#isSeen = stand.seen;
+    this.#hasPassed = passed > 0;
+    this.#inputClosed ||= this.#hasPassed;
+    this.#inputEnd = inputEnd;
+    this.#accepted = inputEnd ?? Math.max(written, passed);
+    this.output.fill(this.#reads.output, read.output - stand.output);
+    this.errors.fill(this.#reads.errors, read.errors - stand.errors);
+    if (inputEnd !== undefined && written <= inputEnd) this.#running.endInput();
+    if (killAt !== undefined) this.#killAfter(killAt - this.#now());
+  }
+
   get pid(): number {
     return this.#running.pid;
+  }
+
+  /** Whether another agent can go on with it. */
+  get isKept(): boolean {
+    return this.#running.kept?.isWhole === true;
+  }
+
+  /** Whether there may be no agent for a while: it waits for its readers, and nothing has to be done at any time. */
+  get needsNobody(): boolean {
+    if (this.#end !== undefined) return !this.#isSeen;
+    const { latest, lifetime, limitAt, unattendedMs } = this.facts;
+    return latest === undefined && lifetime === 'detached' && (limitAt ?? unattendedMs ?? this.#killAt) === undefined;
+  }
+
+  /** A host knows all there is to know of it. */
+  get isSeen(): boolean {
+    return this.#isSeen;
+  }
+
+  noteSeen(): void {
+    this.#isSeen = true;
+    this.#note();
   }
 
   get size(): TerminalSize | undefined {
@@ -178,13 +210,27 @@ export class HostedProgram {
       if (taken === undefined) this.#inputClosed = true;
       else this.#accepted += taken;
     }
-    if (this.#inputClosed) this.#accepted = Math.max(this.#accepted, target);
+    if (this.#inputClosed && this.#accepted < target) {
+      this.#accepted = target;
+      this.#hasPassed = true;
+      this.#note();
+    }
     if (this.#accepted < target) return this.#inputEnd !== undefined;
     if (isEnd && this.#inputEnd === undefined) {
       this.#inputEnd = this.#accepted;
+      this.#note();
       this.#running.endInput();
     }
     return true;
+  }
+
+  /** Hosts have what comes before these offsets, which were checked. */
+  forgetBefore(output: number | undefined, errors: number | undefined): void {
+    if ((output ?? 0) <= this.output.offset && (errors ?? 0) <= this.errors.offset) return;
+    if (output !== undefined) this.output.forgetBefore(output);
+    if (errors !== undefined) this.errors.forgetBefore(errors);
+    this.#note();
+    this.#giveBack();
   }
 
   /** Reads until `size` bytes are kept of each stream, as far as they are there. */
@@ -211,6 +257,7 @@ export class HostedProgram {
     this.#demandRunning();
     this.#terminal.resize(size);
     this.#size = size;
+    this.#note();
   }
 
   /** Its host has gone, and it is to go, too. */
@@ -218,10 +265,16 @@ export class HostedProgram {
     this.#endBy('HUP');
   }
 
+  /** The next agent is to know nothing of it. */
+  drop(): void {
+    this.#running.kept?.drop();
+  }
+
   /** Nothing of it is wanted any more. Only of one that has ended. */
   release(): void {
     this.output.release();
     this.errors.release();
+    this.drop();
     this.#running.release();
   }
 
@@ -234,7 +287,32 @@ export class HostedProgram {
         // It has ended, or what it became is not ours to signal; what follows takes care of either.
       }
     }
-    this.#grace = this.#clock.after(END_GRACE_MS, () => this.#running.kill());
+    this.#killAfter(END_GRACE_MS);
+    this.#note();
+  }
+
+  #killAfter(ms: number): void {
+    this.#killAt = this.#now() + ms;
+    this.#grace = this.#clock.after(Math.max(0, ms), () => this.#running.kill());
+  }
+
+  #now(): number {
+    return Number(this.#clock.monotonic() / NS_PER_MS);
+  }
+
+  /** For the next agent, before anything that rests on it is done. */
+  #note(): void {
+    this.#running.kept?.note(writeStand({
+      output: this.output.offset, errors: this.errors.offset,
+      passed: this.#hasPassed ? this.#accepted : undefined,
+      inputEnd: this.#inputEnd, size: this.#size, timedOut: this.#timedOut, killAt: this.#killAt, seen: this.#isSeen,
+    }));
+  }
+
+  /** What was noted to be forgotten. */
+  #giveBack(): void {
+    this.#running.kept?.forget('output', this.output.offset);
+    this.#running.kept?.forget('errors', this.errors.offset);
   }
 
   #demandRunning(): void {
@@ -258,10 +336,15 @@ export class HostedProgram {
   #drain(): void {
     if (this.#draining) return;
     const keep = this.facts.latest as number;
+    const before = this.output.offset + this.errors.offset;
     const isDry = [
       this.output.drain(this.#reads.output, keep, PIECES_PER_TURN),
       this.errors.drain(this.#reads.errors, keep, PIECES_PER_TURN),
     ].every(Boolean);
+    if (this.output.offset + this.errors.offset > before) {
+      this.#note();
+      this.#giveBack();
+    }
     if (isDry) return;
     // Others get their turn.
     this.#draining = true;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // Programs that are conversed with, on pipes or on a terminal. Nothing is read before somebody asks: what nobody asks for stays in
-// the pipe or the terminal. Who was told that there is nothing is called once when there is something.
+// the pipe or the terminal. Who was told that there is nothing is called once when there is something. With records, the next agent can go on.
 
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "addon.h"
+#include "conversation-record.h"
 #include "descriptor.h"
 #include "own-children.h"
 #include "program-start.h"
@@ -26,6 +28,10 @@
 // Newer than the oldest headers that this is built with.
 #ifndef TIOCGPTPEER
 #define TIOCGPTPEER _IO('T', 0x41)
+#endif
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
 #endif
 
 extern char** environ;
@@ -41,6 +47,11 @@ constexpr int kLargePipe = 1024 * 1024;
 constexpr uint64_t kGraceMs = 100;
 
 enum Way : uint32_t { kOutputWay = 0, kErrorsWay = 1, kInputWay = 2 };
+// Besides the ways, of what is to be looked at: one of them was closed by itself.
+constexpr uint32_t kClosed = 3;
+
+// What the next agent needs, in the order in which it is handed over.
+enum Place : uint32_t { kOutputPlace, kErrorsPlace, kInputPlace, kOutputRecord, kErrorsRecord, kInputRecord, kOutOf, kInto, kProcessPlace, kPlaces };
 
 struct End {
   Descriptor descriptor;
@@ -61,6 +72,7 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
       : env_(env),
         handles_(AddonData::Of(env).handles),
         pid_(started.pid),
+        exit_is_process_(started.exit_is_process),
         on_ready_(Napi::Persistent(on_ready)),
         on_end_(Napi::Persistent(on_end)) {
     exit_.descriptor = std::move(started.exit);
@@ -84,12 +96,68 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
     uv_poll_start(poll, UV_READABLE, [](uv_poll_t* handle, int, int) { static_cast<Interactive*>(handle->data)->Exited(); });
   }
 
+  // Before anything is read or written. Where it cannot be done, the next agent will know nothing of the program.
+  void Record() {
+    bool all = input_record_.Make();
+    for (const Way way : {kOutputWay, kErrorsWay}) all = all && (!ends_[way].descriptor || records_[way].Make(on_terminal_));
+    if (all) return;
+    records_ = {};
+    input_record_ = {};
+  }
+
+  // In place of Begin: one that an earlier agent has started, from these offsets on. How it ends is told by `EndAs`.
+  void Resume(off_t output, off_t errors) {
+    self_ = shared_from_this();
+    registration_ = handles_->OnEnd([this] { Release(); });
+    records_[kOutputWay].DeliverFrom(output);
+    records_[kErrorsWay].DeliverFrom(errors);
+    last_byte_ = input_record_.Last();
+  }
+
+  void TakeOver(std::array<Descriptor, kPlaces>& kept) {
+    taken_over_ = true;
+    records_[kOutputWay].Adopt(std::move(kept[kOutputRecord]), std::move(kept[kOutOf]), std::move(kept[kInto]));
+    records_[kErrorsWay].Adopt(std::move(kept[kErrorsRecord]), {}, {});
+    input_record_.Adopt(std::move(kept[kInputRecord]));
+  }
+
+  std::array<int, kPlaces> places() const {
+    std::array<int, kPlaces> places;
+    places.fill(-1);
+    if (!input_record_.exists()) return places;
+    places[kOutputPlace] = ends_[kOutputWay].descriptor.get();
+    places[kErrorsPlace] = ends_[kErrorsWay].descriptor.get();
+    // The same terminal, else.
+    if (!on_terminal_) places[kInputPlace] = ends_[kInputWay].descriptor.get();
+    places[kOutputRecord] = records_[kOutputWay].file();
+    places[kErrorsRecord] = records_[kErrorsWay].file();
+    places[kInputRecord] = input_record_.file();
+    places[kOutOf] = records_[kOutputWay].out_of();
+    places[kInto] = records_[kOutputWay].into();
+    if (exit_is_process_) places[kProcessPlace] = exit_.descriptor.get();
+    return places;
+  }
+
+  // A bit for each way that is open, and one where the records are of no use any more.
+  uint32_t state() const {
+    uint32_t open = 0;
+    for (const Way way : {kOutputWay, kErrorsWay, kInputWay}) open |= ends_[way].descriptor ? 1u << way : 0;
+    const bool is_broken = records_[kOutputWay].is_broken() || records_[kErrorsWay].is_broken() || input_record_.is_broken();
+    return open | (is_broken ? 1u << kClosed : 0);
+  }
+
+  off_t recorded(Way way) const { return records_[way].exists() ? records_[way].end() : 0; }
+  off_t accepted() const { return input_record_.exists() ? input_record_.accepted() : 0; }
+  void Forget(Way way, off_t before) { records_[way].Forget(before); }
+
   // −1: nothing there now.
   ssize_t Read(Way way, char* into, size_t size) {
     End& end = ends_[way];
-    if (!end.descriptor || size == 0) return 0;
-    if (size > kUsualPipe && !on_terminal_ && !std::exchange(end.enlarged, true)) fcntl(end.descriptor.get(), F_SETPIPE_SZ, kLargePipe);
-    const ssize_t count = Retry([&] { return read(end.descriptor.get(), into, size); });
+    OutputRecord& record = records_[way];
+    if ((!end.descriptor && !record.HasMore()) || size == 0) return 0;
+    if (end.descriptor && size > kUsualPipe && !on_terminal_ && !std::exchange(end.enlarged, true)) fcntl(end.descriptor.get(), F_SETPIPE_SZ, kLargePipe);
+    const int from = end.descriptor.get();
+    const ssize_t count = record.exists() ? record.Take(from, into, size) : Retry([&] { return read(from, into, size); });
     if (count > 0) return count;
     if (count < 0 && errno == EAGAIN && !hung_up_) {
       Arm(way, UV_READABLE);
@@ -103,6 +171,8 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
       is_drained_ = true;
     } else {
       end.Close();
+      // The same terminal: whoever has its other end is hung up when both are closed.
+      if (on_terminal_) ends_[kInputWay].Close();
     }
     return 0;
   }
@@ -113,7 +183,9 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
     if (!end.descriptor || has_exited_) return -1;
     size_t written = 0;
     while (written < size) {
-      const ssize_t count = Retry([&] { return write(end.descriptor.get(), bytes + written, size - written); });
+      const int to = end.descriptor.get();
+      const ssize_t count = input_record_.exists() ? input_record_.Give(to, !on_terminal_, bytes + written, size - written)
+                                                   : Retry([&] { return write(to, bytes + written, size - written); });
       if (count < 0 && errno == EAGAIN) {
         Arm(kInputWay, UV_WRITABLE);
         break;
@@ -137,14 +209,14 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
   }
 
   void Signal(int signal, bool group) {
-    if (has_exited_) throw SystemError(ESRCH, "kill");
+    if (has_exited_ || !IsThere()) throw SystemError(ESRCH, "kill");
     if (kill(group ? -pid_ : pid_, signal) < 0) throw SystemError("kill");
     const pid_t foreground = group ? Foreground() : 0;
     if (foreground > 0 && foreground != pid_) kill(-foreground, signal);
   }
 
   void Kill() {
-    if (has_exited_) return;
+    if (has_exited_ || !IsThere()) return;
     const pid_t foreground = Foreground();
     if (foreground > 0) kill(-foreground, SIGKILL);
     kill(-pid_, SIGKILL);
@@ -170,9 +242,20 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
     return left;
   }
 
+  // Somebody else is its parent, and tells.
+  void EndAs(bool exited, int status) {
+    if (self_ != nullptr && !has_exited_) Ended({exited, status});
+  }
+
   pid_t pid() const { return pid_; }
 
  private:
+  // Whose number is it? As long as this is the parent it is reserved; else somebody may have taken its end a moment ago.
+  bool IsThere() const {
+    if (!taken_over_ || !exit_is_process_ || !exit_.descriptor) return true;
+    return syscall(SYS_pidfd_send_signal, exit_.descriptor.get(), 0, nullptr, 0) == 0;
+  }
+
   uv_poll_t* NewPoll(End& end) {
     auto* poll = new uv_poll_t;
     if (uv_poll_init(handles_->loop(), poll, end.descriptor.get()) < 0) {
@@ -206,15 +289,19 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
 
   void Exited() {
     const std::optional<ChildEnd> end = EndOfChild(pid_);
-    if (!end.has_value()) return;
+    if (end.has_value()) Ended(*end);
+  }
+
+  void Ended(ChildEnd end) {
     has_exited_ = true;
     exit_.Close();
     if (!on_terminal_) ends_[kInputWay].Close();
-    ReapChild(pid_);
     if (on_terminal_) HangUpWithin();
     const std::shared_ptr<Interactive> alive = self_;
     const Napi::HandleScope scope(env_);
-    CallBack(env_, on_end_, {Napi::Boolean::New(env_, end->exited), Napi::Number::New(env_, end->status)});
+    CallBack(env_, on_end_, {Napi::Boolean::New(env_, end.exited), Napi::Number::New(env_, end.status)});
+    // Only when it has been noted: were this process to end before, the next parent would be told.
+    if (!taken_over_) ReapChild(pid_);
   }
 
   // A pseudo-terminal is not hung up when its session loses its leader: our end is told nothing as long as anybody has the other one
@@ -231,8 +318,14 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
           self->timer_.Close();
           self->hung_up_ = true;
           End& output = self->ends_[kOutputWay];
-          if (self->is_drained_) output.Close();
-          if (output.armed) Ready<kOutputWay>(output.poll.get(), 0, 0);
+          const bool was_armed = output.armed;
+          if (was_armed) Ready<kOutputWay>(output.poll.get(), 0, 0);
+          if (was_armed || !self->is_drained_) return;
+          output.Close();
+          self->ends_[kInputWay].Close();
+          const std::shared_ptr<Interactive> alive = self->self_;
+          const Napi::HandleScope scope(self->env_);
+          CallBack(self->env_, self->on_ready_, {Napi::Number::New(self->env_, kClosed)});
         },
         kGraceMs, 0);
   }
@@ -245,19 +338,26 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
   }
 
   // Twice within a line: the first one only hands over what was typed of it (termios(3)).
-  void TypeEndOfFile(int terminal) const {
+  void TypeEndOfFile(int terminal) {
     struct termios settings;
-    if (tcgetattr(terminal, &settings) < 0 || (settings.c_lflag & ICANON) == 0) return;
+    if (tcgetattr(terminal, &settings) < 0 || (settings.c_lflag & ICANON) == 0) {
+      if (input_record_.exists()) input_record_.PassOver(1);
+      return;
+    }
     const char character = static_cast<char>(settings.c_cc[VEOF]);
     const bool at_start = last_byte_ == '\n' || last_byte_ == '\r' || last_byte_ == character;
     const char keys[2] = {character, character};
-    [[maybe_unused]] const ssize_t count = write(terminal, keys, at_start ? 1 : 2);
+    const size_t size = at_start ? 1 : 2;
+    // Behind the input: the record has them too, so that nobody types them again.
+    [[maybe_unused]] const ssize_t count = input_record_.exists() ? input_record_.Give(terminal, false, keys, size) : write(terminal, keys, size);
   }
 
   void Release() {
     timer_.Close();
     exit_.Close();
     for (End& end : ends_) end.Close();
+    records_ = {};
+    input_record_ = {};
     if (self_ == nullptr) return;
     on_ready_.Reset();
     on_end_.Reset();
@@ -268,10 +368,14 @@ class Interactive : public std::enable_shared_from_this<Interactive> {
   const Napi::Env env_;
   const std::shared_ptr<LoopHandles> handles_;
   const pid_t pid_;
+  const bool exit_is_process_;
   Napi::FunctionReference on_ready_;
   Napi::FunctionReference on_end_;
   End exit_;
   std::array<End, 3> ends_;
+  std::array<OutputRecord, 2> records_;
+  InputRecord input_record_;
+  bool taken_over_ = false;
   bool on_terminal_ = false;
   bool hung_up_ = false;
   // Its terminal has been read to the end.
@@ -376,11 +480,54 @@ Napi::Object Handle(Napi::Env env, const std::shared_ptr<Interactive>& program) 
                for (uint32_t index = 0; index < left.size(); index++) result.Set(index, Napi::Number::New(info.Env(), left[index]));
                return result;
              }));
+  result.Set("state", Napi::Function::New(env, [program](const Napi::CallbackInfo& info) -> Napi::Value { return Napi::Number::New(info.Env(), program->state()); }));
+  result.Set("forget", Napi::Function::New(env, [program](const Napi::CallbackInfo& info) {
+               program->Forget(static_cast<Way>(info[0].As<Napi::Number>().Uint32Value()), info[1].As<Napi::Number>().Int64Value());
+             }));
+  const std::array<int, kPlaces> places = program->places();
+  Napi::Array numbers = Napi::Array::New(env, places.size());
+  for (uint32_t index = 0; index < places.size(); index++) numbers.Set(index, Napi::Number::New(env, places[index]));
+  result.Set("descriptors", numbers);
+  return result;
+}
+
+// (pid, descriptors as of `Handle`, on a terminal, onReady, onEnd) → the same with { recorded: [output, errors], accepted, resume, end }.
+// Owns the descriptors. `resume(output, errors)` says from which offsets on output is told, `end(exited, status)` how it has ended.
+Napi::Value TakeOver(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto given = info[1].As<Napi::Array>();
+  std::array<Descriptor, kPlaces> kept;
+  for (uint32_t index = 0; index < kPlaces; index++) kept[index].Reset(given.Get(index).As<Napi::Number>().Int32Value());
+  StartedProgram started;
+  Descriptor terminal;
+  started.pid = info[0].As<Napi::Number>().Int32Value();
+  started.exit = std::move(kept[kProcessPlace]);
+  started.exit_is_process = static_cast<bool>(started.exit);
+  if (info[2].ToBoolean()) {
+    terminal = std::move(kept[kOutputPlace]);
+  } else {
+    started.streams[kOutput] = std::move(kept[kOutputPlace]);
+    started.streams[kErrors] = std::move(kept[kErrorsPlace]);
+    started.input = std::move(kept[kInputPlace]);
+  }
+  auto program = std::make_shared<Interactive>(env, std::move(started), std::move(terminal), info[3].As<Napi::Function>(), info[4].As<Napi::Function>());
+  program->TakeOver(kept);
+  Napi::Object result = Handle(env, program);
+  Napi::Array recorded = Napi::Array::New(env, 2);
+  for (const Way way : {kOutputWay, kErrorsWay}) recorded.Set(way, Napi::Number::New(env, static_cast<double>(program->recorded(way))));
+  result.Set("recorded", recorded);
+  result.Set("accepted", Napi::Number::New(env, static_cast<double>(program->accepted())));
+  result.Set("resume", Napi::Function::New(env, [program](const Napi::CallbackInfo& info) {
+               program->Resume(info[0].As<Napi::Number>().Int64Value(), info[1].As<Napi::Number>().Int64Value());
+             }));
+  result.Set("end", Napi::Function::New(env, [program](const Napi::CallbackInfo& info) {
+               program->EndAs(info[0].ToBoolean(), info[1].As<Napi::Number>().Int32Value());
+             }));
   return result;
 }
 
 // (path, arguments, changes, directory | undefined, [uid, gid, ...groups] | undefined, hasInput, merged, [rows, columns] | undefined,
-// onReady, onEnd) → Promise<{ pid, read, write, endInput, signal, resize, kill, letGo }>
+// onReady, onEnd, records) → Promise<{ pid, read, write, endInput, signal, resize, kill, letGo, state, forget, descriptors }>
 Napi::Value StartInteractive(const Napi::CallbackInfo& info) {
   ProgramRequest request;
   request.path = SystemString(info[0]);
@@ -419,8 +566,9 @@ Napi::Value StartInteractive(const Napi::CallbackInfo& info) {
     started.terminal = std::move(terminal.master);
     return started;
   };
-  auto finish = [on_ready = Napi::Persistent(info[8].As<Napi::Function>()), on_end = Napi::Persistent(info[9].As<Napi::Function>())](Napi::Env env, Started& started) {
+  auto finish = [records = info[10].ToBoolean().Value(), on_ready = Napi::Persistent(info[8].As<Napi::Function>()), on_end = Napi::Persistent(info[9].As<Napi::Function>())](Napi::Env env, Started& started) {
     auto program = std::make_shared<Interactive>(env, std::move(started.program), std::move(started.terminal), on_ready.Value(), on_end.Value());
+    if (records) program->Record();
     program->Begin();
     return Handle(env, program);
   };
@@ -429,6 +577,7 @@ Napi::Value StartInteractive(const Napi::CallbackInfo& info) {
 
 const Part part([](Napi::Env env, Napi::Object exports) {
   exports.Set("startInteractive", Napi::Function::New(env, Guarded<StartInteractive>));
+  exports.Set("takeOverInteractive", Napi::Function::New(env, Guarded<TakeOver>));
 });
 
 }  // namespace

@@ -19,6 +19,8 @@ export interface ConnectionOwner {
   readonly peer?: Peer;
   /** Whether its other end is gone when the guest is restored. */
   readonly endsWithGeneration?: boolean;
+  /** By which the next agent knows the connection again. */
+  readonly keptAs?: string | undefined;
   /** No more input will come; `errno` says why, 0 at the end of the stream. Not called after `close`. */
   ended?(errno: number): void;
   /** A port takes nothing for a host that is there, and will not before its device is reset. Once. */
@@ -55,6 +57,10 @@ export class ChannelConnection implements Connection {
       if (event === channelEvent.data) this.#received(value);
       else this.#happened(event, value);
     });
+  }
+
+  get keptAs(): string | undefined {
+    return this.#owner.keptAs;
   }
 
   get endsWithGeneration(): boolean {

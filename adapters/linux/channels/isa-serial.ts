@@ -71,6 +71,7 @@ export class IsaSerial implements Transport {
     const fd = left ?? openRaw(this.#path);
     if (left === undefined) this.#kept?.keep(keptName, 'stream', this.#path, fd);
     const connection = new ChannelConnection(fd, 'stream', {
+      keptAs: keptName,
       ended: (errno) => {
         void this.#kept?.drop(keptName);
         this.#hungUp(errno, connected);
@@ -119,6 +120,7 @@ function openRaw(path: string): number {
 /** The connection, with a word at each chunk from the host: a line that lives may be opened again at once. */
 function heard(connection: Connection, listener: () => void): Connection {
   return {
+    keptAs: connection.keptAs,
     start: (sink: ConnectionSink) =>
       connection.start({
         data: (chunk) => {

@@ -162,6 +162,7 @@ export class SocketTransport implements Transport {
     const client: ChannelConnection = new ChannelConnection(fd, 'stream', {
       peer: this.#socket.peer(...who),
       endsWithGeneration: this.#socket.endsWithGeneration === true,
+      keptAs: kept,
       released: () => {
         this.#clients.delete(client);
         this.#names.delete(kept);

@@ -54,6 +54,7 @@ export class VirtioSerial implements Transport {
   #channelOn(fd: number, first: Uint8Array | undefined): ChannelConnection {
     try {
       const owner = {
+        keptAs: keptName,
         // ENODEV: unplugged.
         ended: (errno: number) => {
           void this.#kept?.drop(keptName);

@@ -47,7 +47,7 @@ export class KeeperSide implements KeptDescriptors {
   readonly #owners = new Set<number>();
   readonly programs: KeptPrograms;
   #lastSerial = 0;
-  #onEnded: (serial: number, status: number) => void = () => undefined;
+  readonly #onEnded: ((serial: number, status: number) => void)[] = [];
   #isRenewed = false;
   #renewal: (() => void) | undefined;
   /** By number, each told its process number or a negative errno. */
@@ -59,6 +59,7 @@ export class KeeperSide implements KeptDescriptors {
   readonly #complain: (line: string) => void;
   #isReliable = true;
   #isEnding = false;
+  #isGone = false;
 
   /**
    * Hears what there is. `version`: of the agent. `complain`: for the log, once there is one.
@@ -88,7 +89,7 @@ export class KeeperSide implements KeptDescriptors {
       },
       left: () => [...this.#left.values()].toSorted((one, other) => one.serial - other.serial).map((one) => ({ ...one, owner: this.#ownerOf(one.serial) })),
       onEnded: (listener) => {
-        this.#onEnded = listener;
+        this.#onEnded.push(listener);
       },
     };
     this.reason = this.#hearAll(version);
@@ -144,7 +145,7 @@ export class KeeperSide implements KeptDescriptors {
     const left = this.#left.get(serial);
     // Nobody may have asked yet.
     if (left !== undefined) this.#left.set(serial, { ...left, status });
-    this.#onEnded(serial, status);
+    for (const listener of this.#onEnded) listener(serial, status);
   }
 
   #heardProgram(serial: number, pid: number, status: number | undefined): void {
@@ -158,6 +159,7 @@ export class KeeperSide implements KeptDescriptors {
       if (message === undefined) return;
       if (message === null) {
         this.#link.close();
+        this.#isGone = true;
         for (const { resolve } of this.#drops.values()) resolve();
         this.#lose();
         return;
@@ -188,8 +190,8 @@ export class KeeperSide implements KeptDescriptors {
 
   /** Asked for when the agent ends by a signal: the keeper says so before it passes one on. */
   get isEnding(): boolean {
-    this.#hear();
-    return this.#isEnding;
+    if (!this.#isGone) this.#hear();
+    return this.#isEnding || this.#isGone;
   }
 
   /** What one of another version says is not understood here, and after an update it is one. */

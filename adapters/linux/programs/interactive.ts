@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Buffer } from 'node:buffer';
-import { constants } from 'node:os';
 
 import { AgentError } from '../../../core/errors/agent-error.ts';
-import { posixError } from '../../../core/errors/posix-errno.ts';
-import type { ProcessEnd } from '../../../core/ports/process-end.ts';
-import type { InteractiveProgram, ProgramRequest, ProgramStream, TerminalProgram, TerminalSize } from '../../../core/ports/programs.ts';
-import { type NativeAddon, nativeAddon } from '../native.ts';
+import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
+import type { InteractiveProgram, ProgramRequest, TerminalProgram, TerminalSize } from '../../../core/ports/programs.ts';
+import { nativeAddon } from '../native.ts';
+import { conversed, type ConversationAddon, KeptProgram, type NativeProgram, programOf } from './conversation.ts';
 
-interface InteractiveAddon extends NativeAddon {
+interface InteractiveAddon extends ConversationAddon {
   /**
    * Resolves once the program runs. `changes` of the environment are `NAME=VALUE` or `NAME`; `identity` is uid, gid and the
    * supplementary groups. `onReady` gets 0 for output, 1 for errors, 2 for input, once after each time that there was nothing or
-   * no room; `onEnd` when it has ended.
+   * no room, and 3 when one was closed by itself; `onEnd` comes when it has ended, before its number is free. With `records`, what is
+   * read and written is recorded.
    */
   startInteractive(
     path: string,
@@ -25,11 +25,10 @@ interface InteractiveAddon extends NativeAddon {
     size: readonly [rows: number, columns: number] | undefined,
     onReady: (what: number) => void,
     onEnd: (exited: boolean, status: number) => void,
+    records: boolean,
   ): Promise<NativeProgram>;
   /** A user's ids by name, or this process's own; `groups` by name instead of the user's. */
   lookupIdentity(user: string | undefined, groups: readonly string[] | undefined): Promise<LookedUp | Unknown>;
-  /** See processes.ts. */
-  takeLeftPipe(fd: number): void;
 }
 
 interface LookedUp {
@@ -45,35 +44,16 @@ interface Unknown {
   readonly unknownGroup?: string;
 }
 
-interface NativeProgram {
-  readonly pid: number;
-  /** −1: nothing there now. */
-  readonly read: (stream: number, into: Uint8Array) => number;
-  /** −1: nobody reads any more. */
-  readonly write: (bytes: Uint8Array) => number;
-  readonly endInput: () => void;
-  readonly signal: (signal: number, group: boolean) => void;
-  readonly resize: (rows: number, columns: number) => void;
-  readonly kill: () => void;
-  /** Nothing is told any more. Answers the pipes that others may still write to, which are the caller's then. */
-  readonly letGo: () => readonly number[];
-}
+/** Where `kept` is given, the next agent can go on with a program that is to outlive this one. */
+export const startOnPipes = (request: ProgramRequest, kept?: KeptDescriptors): Promise<InteractiveProgram> => start(request, undefined, kept);
 
-const ways = ['output', 'errors', 'input'] as const;
+export const startOnTerminal = (request: ProgramRequest, size: TerminalSize, kept?: KeptDescriptors): Promise<TerminalProgram> => start(request, size, kept);
 
-/** Signals by their names, as this kernel numbers them. */
-const signals: Readonly<Record<string, number | undefined>> = constants.signals;
-
-export const startOnPipes = (request: ProgramRequest): Promise<InteractiveProgram> => start(request, undefined);
-
-export const startOnTerminal = (request: ProgramRequest, size: TerminalSize): Promise<TerminalProgram> => start(request, size);
-
-async function start(request: ProgramRequest, size: TerminalSize | undefined): Promise<TerminalProgram> {
+async function start(request: ProgramRequest, size: TerminalSize | undefined, kept: KeptDescriptors | undefined): Promise<TerminalProgram> {
   const addon = nativeAddon() as InteractiveAddon;
   const { identity, variables } = await identityOf(addon, request);
-  const ended = Promise.withResolvers<ProcessEnd>();
-  let listener: (what: ProgramStream | 'input') => void = () => undefined;
-  const program = await addon.startInteractive(
+  const one = conversed();
+  const native = await addon.startInteractive(
     request.path,
     request.arguments,
     [...variables, ...request.environmentChanges],
@@ -82,33 +62,13 @@ async function start(request: ProgramRequest, size: TerminalSize | undefined): P
     request.stdin === 'open',
     request.errors === 'merge',
     size && [size.rows, size.columns],
-    (what) => listener(ways[what] ?? 'output'),
-    (exited, status) => ended.resolve(exited ? { exitCode: status } : { signal: status }),
+    one.onReady,
+    one.onEnd,
+    kept !== undefined && request.outlives !== undefined,
   );
-  return {
-    pid: program.pid,
-    read: (stream, into) => negativeIsNone(program.read(stream === 'output' ? 0 : 1, into)),
-    write: (bytes) => negativeIsNone(program.write(bytes)),
-    endInput: program.endInput,
-    onReady: (given) => {
-      listener = given;
-    },
-    finished: ended.promise,
-    signal: (signal, group) => {
-      const number = typeof signal === 'number' ? signal : signals[`SIG${signal}`];
-      if (number === undefined) throw posixError('EINVAL', { syscall: 'kill' });
-      program.signal(number, group);
-    },
-    kill: program.kill,
-    // What others still write goes nowhere, and they go on.
-    release: () => {
-      for (const fd of program.letGo()) addon.takeLeftPipe(fd);
-    },
-    resize: ({ rows, columns }) => program.resize(rows, columns),
-  };
+  if (kept !== undefined && request.outlives !== undefined) one.kept = KeptProgram.begin(kept, native, request.outlives);
+  return programOf(native, one);
 }
-
-const negativeIsNone = (count: number): number | undefined => (count < 0 ? undefined : count);
 
 interface IdentityOf {
   readonly identity: readonly number[] | undefined;

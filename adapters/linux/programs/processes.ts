@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { KeptDescriptors, LeftProgram } from '../../../core/ports/keeper.ts';
 import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../../core/ports/processes.ts';
+import { leftConversations, takeConversations } from './conversation.ts';
 import { locateProgram } from './locate.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
 
@@ -102,8 +103,9 @@ export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
 
   // Loaded when somebody converses with a program.
   interactive: {
-    start: async (request) => (await import('./interactive.ts')).startOnPipes(request),
-    terminals: { start: async (request, size) => (await import('./interactive.ts')).startOnTerminal(request, size) },
+    start: async (request) => (await import('./interactive.ts')).startOnPipes(request, kept),
+    terminals: { start: async (request, size) => (await import('./interactive.ts')).startOnTerminal(request, size, kept) },
+    ...(kept === undefined ? {} : { left: () => leftConversations(kept, leftOf(kept).conversations) }),
   },
 
   async spawn(request: LinuxSpawnRequest): Promise<LinuxProcess> {
@@ -182,12 +184,30 @@ function giveUpPipes(kept: KeptDescriptors, serial: number, descriptors: Descrip
   }
 }
 
+interface Left {
+  readonly programs: readonly LeftProgram[];
+  readonly conversations: ReturnType<typeof takeConversations>;
+}
+
+const known = new WeakMap<KeptDescriptors, Left>();
+
+/** Told apart, whoever comes first: the programs of guest-exec and those that are conversed with. */
+function leftOf(kept: KeptDescriptors): Left {
+  const before = known.get(kept);
+  if (before !== undefined) return before;
+  const all = kept.programs.left();
+  const conversations = takeConversations(kept, all);
+  const left = { conversations, programs: all.filter(({ serial }) => !conversations.has(serial)) };
+  known.set(kept, left);
+  return left;
+}
+
 /** What earlier agents have started and not forgotten. */
 function takeOver(kept: KeptDescriptors): readonly RunningProcess[] {
   for (const { name, fd } of kept.takeAll(wastePrefix)) (nativeAddon() as ProcessesAddon).takeLeftPipe(fd, () => void kept.drop(name));
   const running = new Map<number, (status: number) => void>();
   kept.programs.onEnded((serial, status) => running.get(serial)?.(status));
-  return kept.programs.left().map((program) => takeOverOne(kept, program, running));
+  return leftOf(kept).programs.map((program) => takeOverOne(kept, program, running));
 }
 
 function takeOverOne(kept: KeptDescriptors, { serial, pid, owner, status }: LeftProgram, running: Map<number, (status: number) => void>): RunningProcess {

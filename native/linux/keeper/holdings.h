@@ -22,7 +22,7 @@ bool ParseKind(const char* word, Kind& kind);
 bool ParseKind(int number, Kind& kind);
 const char* Name(Kind kind);
 
-// Five for each program that runs, two for each that has ended, the files of hosts, clients.
+// Five for each program that runs, two for each that has ended, eight for one that is conversed with, the files of hosts, clients.
 constexpr size_t kMostHeld = 8192;
 constexpr size_t kLongestName = 47;
 constexpr size_t kLongestNote = 191;

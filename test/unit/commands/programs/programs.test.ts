@@ -381,7 +381,7 @@ describe('what is left of a program', () => {
       pid: 1, read: () => 0, write: () => undefined, endInput: () => undefined, onReady: () => undefined,
       finished: Promise.reject(new Error('broken')), signal: () => undefined, kill: () => undefined, release: () => undefined,
     };
-    const facts = { path: 'x', user: undefined, size: undefined, latest: undefined, lifetime: 'detached', limitMs: undefined, unattendedMs: undefined, hasInput: true, merged: false } as const;
+    const facts = { path: 'x', user: undefined, size: undefined, latest: undefined, lifetime: 'detached', connection: undefined, limitMs: undefined, unattendedMs: undefined, hasInput: true, merged: false } as const;
 
     const program = await table.start(facts, async () => ({ running: broken, terminal: undefined }));
     await settled();
@@ -419,7 +419,7 @@ describe('an agent', () => {
     const program = await start('/bin/cat', { stdin: 'open' });
     const size = context.programs.size;
 
-    context.programs.hangUpAll();
+    context.programs.stop(true);
     await settled();
 
     expect(size).toBe(1);
