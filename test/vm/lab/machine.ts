@@ -48,7 +48,8 @@ export class Machine {
   readonly shell: GuestShell;
   readonly #process: ChildProcess;
   readonly #words: (devices: readonly string[]) => Promise<readonly string[]>;
-  readonly #hosts = new Set<LineSocket>();
+  /** The latest of each socket. */
+  readonly #hosts = new Map<string, LineSocket>();
 
   private constructor(directory: string, process: ChildProcess, qmp: Qmp, shell: GuestShell, words: (devices: readonly string[]) => Promise<readonly string[]>) {
     this.#words = words;
@@ -113,14 +114,15 @@ export class Machine {
 
   /** Closes what tests have left open. */
   leave(): void {
-    for (const host of this.#hosts) host.close();
+    for (const host of this.#hosts.values()) host.close();
     this.#hosts.clear();
   }
 
   async #host(name: string): Promise<LineSocket> {
-    this.leave();
+    // Of this socket alone: the others may have hosts of their own.
+    this.#hosts.get(name)?.close();
     const host = await LineSocket.connect(join(this.directory, `${name}.sock`));
-    this.#hosts.add(host);
+    this.#hosts.set(name, host);
     return host;
   }
 
