@@ -1079,7 +1079,7 @@ export interface GuestMemoryBlockInfo {
 export interface GuestExecStatus {
   /** Whether it has ended. The other members are there only then. */
   readonly exited: boolean;
-  /** Its exit status, where it ended by itself. */
+  /** Its exit status, where it ended by itself. Neither this nor `signal`: nobody can tell how it ended. */
   readonly exitcode?: bigint;
   /** The signal that ended it, or on Windows the exception code. */
   readonly signal?: bigint;

@@ -63,18 +63,27 @@ export const execStatus = handler(guestExecStatus, ({ processes, log }, { pid })
   if (process === undefined) throw AgentError.failed(`PID ${pid} does not exist`);
   const { end } = process;
   if (end === undefined) return { exited: false };
-  log.account(() => `guest-exec-status called, pid: ${pid}: ${'signal' in end ? `signal ${end.signal}` : `exit code ${end.exitCode}`}`);
+  log.account(() => `guest-exec-status called, pid: ${pid}: ${wordsOf(end)}`);
   const captured = process.output.length + process.errors.length;
   if (captured === 0) return { ...endOf(end), exited: true };
   const pieces = statusText(process, end);
   return new PreparedAnswer(captured <= WHOLE_ANSWER ? [...pieces].join('') : asynchronously(pieces));
 });
 
-const endOf = (end: ProcessEnd): { readonly exitcode: number } | { readonly signal: number } =>
-  ('signal' in end ? { signal: end.signal } : { exitcode: end.exitCode });
+/** Neither member where nobody can tell: qemu-ga, too, has both as optional ones. */
+function endOf(end: ProcessEnd | 'unknown'): { readonly exitcode?: number; readonly signal?: number } {
+  if (end === 'unknown') return {};
+  return 'signal' in end ? { signal: end.signal } : { exitcode: end.exitCode };
+}
+
+function wordsOf(end: ProcessEnd | 'unknown'): string {
+  const { exitcode, signal } = endOf(end);
+  if (signal !== undefined) return `signal ${signal}`;
+  return exitcode === undefined ? 'ended' : `exit code ${exitcode}`;
+}
 
 /** The answer as GuestExecStatus is printed, with the data in pieces: 32 MiB of it would be 43 MiB of text. */
-function* statusText({ output, errors }: TrackedProcess, end: ProcessEnd): Generator<string | Base64Piece> {
+function* statusText({ output, errors }: TrackedProcess, end: ProcessEnd | 'unknown'): Generator<string | Base64Piece> {
   let separator = '{';
   const member = (text: string): string => {
     const whole = separator + text;
@@ -90,11 +99,12 @@ function* statusText({ output, errors }: TrackedProcess, end: ProcessEnd): Gener
   const truncated = (name: string, captured: CapturedOutput): string =>
     (captured.length === 0 ? '' : member(`"${name}": ${captured.truncated}`));
 
-  if ('exitCode' in end) yield member(`"exitcode": ${end.exitCode}`);
+  const { exitcode, signal } = endOf(end);
+  if (exitcode !== undefined) yield member(`"exitcode": ${exitcode}`);
   yield* data('err-data', errors);
   yield* data('out-data', output);
   yield truncated('err-truncated', errors);
-  if ('signal' in end) yield member(`"signal": ${end.signal}`);
+  if (signal !== undefined) yield member(`"signal": ${signal}`);
   yield truncated('out-truncated', output);
   yield member('"exited": true}');
 }

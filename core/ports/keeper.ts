@@ -56,9 +56,9 @@ export interface KeptPrograms {
   /** This process has seen it end, and is about to reap it: `status` as of waitpid(2). */
   ended(serial: number, status: number): void;
   forget(serial: number): void;
-  /** Those that earlier agents have begun and not forgotten; with a `status` where they have ended. */
+  /** Those that earlier agents have begun and not forgotten; with a `status` where they have ended, as `onEnded` has it. */
   left(): readonly LeftProgram[];
-  /** Calls back when one of those ends, each listener. */
+  /** Calls back when one of those ends, each listener; with a negative `status` where nobody can tell how. */
   onEnded(listener: (serial: number, status: number) => void): void;
 }
 

@@ -67,7 +67,7 @@ export interface RunningProcess {
   /**
    * Settles when the process has ended *and* its captured output is complete, or a short grace period after its end
    * where another process still holds a pipe open. Nothing is delivered afterwards; what the others write is read and
-   * thrown away, so that they go on. Never rejects.
+   * thrown away, so that they go on. Rejects where it has ended and nobody can tell how: only one of `left`.
    */
   readonly finished: Promise<ProcessEnd>;
   /** There may be no agent for a while: nobody has to read from it or to write to it, and how it ends will be known. */

@@ -6,7 +6,7 @@ export const guestExecStatusResult = struct(
   'GuestExecStatus',
   {
     exited: required(bool, 'Whether it has ended. The other members are there only then.'),
-    exitcode: optional(int, 'Its exit status, where it ended by itself.'),
+    exitcode: optional(int, 'Its exit status, where it ended by itself. Neither this nor `signal`: nobody can tell how it ended.'),
     signal: optional(int, 'The signal that ended it, or on Windows the exception code.'),
     'out-data': optional(base64, 'What it wrote to standard output, in base64; absent where that is nothing.'),
     'err-data': optional(base64, 'What it wrote to standard error, in base64; absent where that is nothing.'),

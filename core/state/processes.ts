@@ -22,13 +22,13 @@ export interface TrackedProcess {
   readonly pid: number;
   readonly output: CapturedOutput;
   readonly errors: CapturedOutput;
-  /** Absent while it runs. */
-  readonly end: ProcessEnd | undefined;
+  /** Absent while it runs; `unknown`: nobody can tell how it has ended. */
+  readonly end: ProcessEnd | 'unknown' | undefined;
 }
 
 interface Entry extends TrackedProcess {
   readonly process: RunningProcess;
-  end: ProcessEnd | undefined;
+  end: ProcessEnd | 'unknown' | undefined;
   seen: boolean;
   /** When it is forgotten, in milliseconds of the monotonic clock. */
   expiresAt: number;
@@ -148,23 +148,14 @@ export class ProcessTable {
       entry[stream].append(bytes);
       if (entry[stream].truncated) process.discard?.(stream);
     });
-    process.finished.then(
-      (end) => {
-        this.#running.delete(entry);
-        entry.end = end;
-        entry.expiresAt = this.#now() + UNSEEN_RESULT_MS;
-        this.#finished.add(entry);
-        if (this.#finished.size > MAX_FINISHED) this.#forgetOne();
-        this.#settled();
-      },
-      // Against the contract. How it ended is not known, and a host that asks is told of no such process.
-      () => {
-        this.#running.delete(entry);
-        entry.process.forget?.();
-        this.#kept -= entry.output.length + entry.errors.length;
-        this.#settled();
-      },
-    );
+    void process.finished.catch((): 'unknown' => 'unknown').then((end) => {
+      this.#running.delete(entry);
+      entry.end = end;
+      entry.expiresAt = this.#now() + UNSEEN_RESULT_MS;
+      this.#finished.add(entry);
+      if (this.#finished.size > MAX_FINISHED) this.#forgetOne();
+      this.#settled();
+    });
     return process.pid;
   }
 

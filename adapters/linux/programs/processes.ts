@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { AgentError } from '../../../core/errors/agent-error.ts';
 import type { KeptDescriptors, LeftProgram } from '../../../core/ports/keeper.ts';
 import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../../core/ports/processes.ts';
 import { leftConversations, takeConversations } from './conversation.ts';
@@ -223,11 +224,16 @@ function takeOverOne(kept: KeptDescriptors, { serial, pid, owner, status }: Left
     (stream, bytes) => listener?.(streamOf(stream), bytes),
     (exited, how, leftBehind) => {
       giveUpPipes(kept, serial, descriptors, leftBehind);
-      ended.resolve(endOf(exited, how));
+      if (isUnknown) ended.reject(AgentError.failed(`nobody can tell how process ${pid} has ended`));
+      else ended.resolve(endOf(exited, how));
     },
     (stream) => void kept.drop(wasteName(serial, stream)),
   );
-  const endAs = (how: number): void => program.end((how & 0x7f) === 0, (how & 0x7f) === 0 ? (how >> 8) & 0xff : how & 0x7f);
+  let isUnknown = false;
+  const endAs = (how: number): void => {
+    isUnknown = how < 0;
+    program.end((how & 0x7f) === 0, (how & 0x7f) === 0 ? (how >> 8) & 0xff : how & 0x7f);
+  };
   return {
     pid,
     owner,

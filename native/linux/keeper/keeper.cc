@@ -120,6 +120,8 @@ void Keeper::OnEvent(const epoll_event& event) {
     waiting_.Wakes(datum, event.events);
     return;
   }
+  uint64_t serial;
+  if (IsOfLost(datum, serial)) return OnLost(holdings_.at(datum - Waiting::kChannel), serial, event.events);
   // Others of the same look may have been of a time before an agent was woken.
   if (asleep_ && !awaited_ && !ending_ && waiting_.Wakes(datum, event.events)) Wake();
 }
@@ -283,6 +285,8 @@ pid_t Keeper::RemoveFiles(const Held* only) {
 void Keeper::LetGo(Held& held) {
   RemoveFiles(&held);
   if (asleep_) waiting_.Forget(held);
+  // A program that is waited for itself (WatchLost): an agent has another descriptor of it, with which it would stay in the set.
+  if (IsOfProgram(held.name)) epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, held.descriptor, nullptr);
 }
 
 // -- another keeper in the place of this one --------------------------------------------------------------
@@ -387,9 +391,11 @@ bool Keeper::TellOf(size_t index, bool input) {
 bool Keeper::TellOf(const Program& program) {
   if (!program.used() || !agent_) return true;
   char text[96];
-  const int size = program.ended
+  int size = program.ended
       ? snprintf(text, sizeof text, "ended %llu %d %d", static_cast<unsigned long long>(program.serial), program.pid, program.status)
       : snprintf(text, sizeof text, "program %llu %d", static_cast<unsigned long long>(program.serial), program.pid);
+  // For another keeper.
+  if (has_left_ && !program.ended && program.elsewhere > 0) size += snprintf(text + size, sizeof text - static_cast<size_t>(size), " %d", program.elsewhere);
   return Send(agent_.get(), text, static_cast<size_t>(size)) || errno != EAGAIN;
 }
 

@@ -61,6 +61,11 @@ class Keeper {
   bool IsEarlierKeeper(uint32_t datum);
   void OnEarlierKeeper(uint32_t datum);
   void WatchEarlierKeepers();
+  void Unwatch(Held& held);
+  bool IsKept(int keeper);
+  void WatchLost();
+  bool IsOfLost(uint32_t datum, uint64_t& serial);
+  void OnLost(Held& held, uint64_t serial, uint32_t events);
 
   // -- what is said
   void Publish(const char* what);

@@ -12,22 +12,35 @@ Program* Programs::Find(uint64_t serial) {
   return nullptr;
 }
 
+void Programs::AreOf(int keeper) {
+  for (size_t index = 0; index < end_; index++) {
+    if (programs_[index].used() && programs_[index].elsewhere == kSomeKeeper) programs_[index].elsewhere = keeper;
+  }
+}
+
+bool Programs::HasOf(int keeper) const {
+  for (size_t index = 0; index < end_; index++) {
+    if (programs_[index].used() && programs_[index].elsewhere == keeper) return true;
+  }
+  return false;
+}
+
 bool Programs::HasChild() const {
   for (size_t index = 0; index < end_; index++) {
     const Program& program = programs_[index];
-    if (program.used() && !program.ended && !program.elsewhere) return true;
+    if (program.used() && !program.ended && program.elsewhere == 0) return true;
   }
   return false;
 }
 
 bool Programs::HasElsewhere() const {
   for (size_t index = 0; index < end_; index++) {
-    if (programs_[index].used() && programs_[index].elsewhere) return true;
+    if (programs_[index].used() && programs_[index].elsewhere != 0) return true;
   }
   return false;
 }
 
-int Programs::Add(uint64_t serial, pid_t pid, bool elsewhere) {
+int Programs::Add(uint64_t serial, pid_t pid, int elsewhere) {
   if (serial == 0 || pid <= 0) return EINVAL;
   if (Find(serial) != nullptr) return EEXIST;
   size_t index = 0;
@@ -48,7 +61,7 @@ bool Programs::End(uint64_t serial, int status) {
 
 const Program* Programs::EndElsewhere(uint64_t serial, int status) {
   const Program* program = Find(serial);
-  if (program == nullptr || !program->elsewhere || program->ended) return nullptr;
+  if (program == nullptr || program->elsewhere == 0 || program->ended) return nullptr;
   End(serial, status);
   return program;
 }
@@ -61,7 +74,7 @@ void Programs::Forget(uint64_t serial) {
 const Program* Programs::Reaped(pid_t pid, int status) {
   for (size_t index = 0; index < end_; index++) {
     Program& program = programs_[index];
-    if (!program.used() || program.ended || program.elsewhere || program.pid != pid) continue;
+    if (!program.used() || program.ended || program.elsewhere != 0 || program.pid != pid) continue;
     program.ended = true;
     program.status = status;
     return &program;

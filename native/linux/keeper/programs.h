@@ -13,13 +13,18 @@ namespace concierge::keeper {
 // More than an agent keeps, running and ended.
 constexpr size_t kMostPrograms = 2048;
 
+// Of `Program::elsewhere`: an earlier keeper that is not known by its number.
+constexpr int kSomeKeeper = -1;
+// Of `Program::status`: nobody can tell how it has ended.
+constexpr int kUnknownStatus = -1;
+
 struct Program {
   // The agent's name for it; 0: unused. Process numbers come again, these do not.
   uint64_t serial;
   pid_t pid;
   bool ended;
-  bool elsewhere;  // not a child of this keeper: an earlier one tells of its end
-  int status;      // as of waitpid(2)
+  int elsewhere;  // not 0: no child of this keeper; the earlier one of this number (`before-NUMBER`) tells of its end
+  int status;     // as of waitpid(2), or kUnknownStatus
 
   bool used() const { return serial != 0; }
 };
@@ -30,7 +35,10 @@ class Programs {
   const Program& at(size_t index) const { return programs_[index]; }
 
   // 0 or an errno.
-  int Add(uint64_t serial, pid_t pid, bool elsewhere = false);
+  int Add(uint64_t serial, pid_t pid, int elsewhere = 0);
+  // Those of some keeper, until now, are those of this one.
+  void AreOf(int keeper);
+  bool HasOf(int keeper) const;
   // False: there is none.
   bool End(uint64_t serial, int status);
   void Forget(uint64_t serial);

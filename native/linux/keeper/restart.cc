@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,6 +33,20 @@ constexpr int kTellingMs = 5000;
 
 // A service manager that does not let go of this process for so long has not taken another one for it.
 constexpr int64_t kLeavingMs = 20'000;
+
+// As which an agent has what stands for the process of a program held.
+constexpr char kProcessName[] = "program-%llu-4";
+
+// struct pidfd_info of linux/pidfd.h, newer than the oldest headers that this is built with; the first 64 bytes are for ever.
+struct ProcessInfo {
+  uint64_t mask;
+  uint64_t others[6];
+  uint32_t other;
+  int32_t exit_code;  // as of waitpid(2)
+};
+static_assert(sizeof(ProcessInfo) == 64);
+constexpr unsigned long kGetInfo = _IOWR(0xFF, 11, ProcessInfo);  // PIDFD_GET_INFO
+constexpr uint64_t kInfoOfEnd = 1 << 3;                             // PIDFD_INFO_EXIT, of Linux 6.15: once it has been reaped
 
 bool Is(const char* text, const char* from, const char* to) {
   return strlen(text) == static_cast<size_t>(to - from) && strncmp(text, from, static_cast<size_t>(to - from)) == 0;
@@ -124,7 +139,7 @@ void Keeper::OnSuccessor() {
     greeted_ = true;
     Pause(-1);
     for (size_t index = 0; index < holdings_.end(); index++) {
-      if (holdings_.at(index).used()) holdings_.Drop(holdings_.at(index));
+      if (holdings_.at(index).used()) Unwatch(holdings_.at(index));
     }
   }
   agent_.Reset();
@@ -146,7 +161,7 @@ void Keeper::Drain() {
       fcntl(held.descriptor, F_SETFL, fcntl(held.descriptor, F_GETFL) | O_NONBLOCK);
       held.kind = Kind::kWaste;
     } else {
-      holdings_.Drop(held);
+      Unwatch(held);
     }
   }
   waiting_.Begin();
@@ -164,7 +179,10 @@ void Keeper::Succeed() {
   if (!TakeOver(socket)) return manager_.Say("what runs since before the restart is not known");
   Send(socket.get(), "agent 1", 7);
   char name[16];
-  for (int number = 1; snprintf(name, sizeof name, "before-%d", number) > 0 && holdings_.Find(name) != nullptr;) number++;
+  int number = 1;
+  // Nor that of one that was killed.
+  while (snprintf(name, sizeof name, "before-%d", number) > 0 && (holdings_.Find(name) != nullptr || programs_.HasOf(number))) number++;
+  programs_.AreOf(number);
   holdings_.Keep(name, Kind::kKeeper, "", static_cast<Descriptor&&>(socket));
   WatchEarlierKeepers();
 }
@@ -190,7 +208,10 @@ bool Keeper::TakeOver(const Descriptor& socket) {
     } else if (strcmp(word, "program") == 0 || strcmp(word, "ended") == 0) {
       const bool ended = word[0] == 'e';
       const uint64_t serial = strtoull(NextWord(&rest), nullptr, 10);
-      programs_.Add(serial, static_cast<pid_t>(strtol(NextWord(&rest), nullptr, 10)), true);
+      const auto pid = static_cast<pid_t>(strtol(NextWord(&rest), nullptr, 10));
+      // No number of a keeper: a child of the one that says this.
+      const int keeper = ended ? 0 : static_cast<int>(strtol(NextWord(&rest), nullptr, 10));
+      programs_.Add(serial, pid, keeper > 0 ? keeper : kSomeKeeper);
       if (ended) programs_.EndElsewhere(serial, static_cast<int>(strtol(NextWord(&rest), nullptr, 10)));
     }
   }
@@ -204,12 +225,18 @@ bool Keeper::IsEarlierKeeper(uint32_t datum) {
 void Keeper::OnEarlierKeeper(uint32_t datum) {
   Held& held = holdings_.at(datum - Waiting::kChannel);
   // Left to the next one, whose parent of programs it is then.
-  if (has_left_) return;
+  if (has_left_) {
+    epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, held.descriptor, nullptr);
+    return;
+  }
   for (;;) {
     const Received received = Receive(held.descriptor, packet_, kLargestPacket);
     if (received.size < 0 && errno == EAGAIN) return;
     if (received.size < 0 && errno == ECONNRESET) continue;
-    if (received.size <= 0) return holdings_.Drop(held);
+    if (received.size <= 0) {
+      Unwatch(held);
+      return WatchLost();
+    }
     char* rest = packet_;
     if (strcmp(NextWord(&rest), "ended") != 0) continue;
     const uint64_t serial = strtoull(NextWord(&rest), nullptr, 10);
@@ -217,6 +244,12 @@ void Keeper::OnEarlierKeeper(uint32_t datum) {
     const Program* program = programs_.EndElsewhere(serial, static_cast<int>(strtol(NextWord(&rest), nullptr, 10)));
     if (program != nullptr && IsHeard()) TellOf(*program);
   }
+}
+
+// Another keeper may have it still: then it would stay in the set of this one, hung up and told of for ever.
+void Keeper::Unwatch(Held& held) {
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, held.descriptor, nullptr);
+  holdings_.Drop(held);
 }
 
 void Keeper::WatchEarlierKeepers() {
@@ -228,6 +261,66 @@ void Keeper::WatchEarlierKeepers() {
     event.data.u32 = Waiting::kChannel + static_cast<uint32_t>(index);
     epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, held.descriptor, &event);
   }
+  WatchLost();
+}
+
+// -- programs of one that was killed ----------------------------------------------------------------------
+
+bool Keeper::IsKept(int keeper) {
+  char name[16];
+  snprintf(name, sizeof name, "before-%d", keeper);
+  if (keeper != kSomeKeeper) return holdings_.Find(name) != nullptr;
+  for (size_t index = 0; index < holdings_.end(); index++) {
+    if (holdings_.at(index).used() && holdings_.at(index).kind == Kind::kKeeper) return true;
+  }
+  return false;
+}
+
+// Their parent has gone with nothing said of their end. What stands for the process tells that it has ended (pidfd_open(2)).
+void Keeper::WatchLost() {
+  for (size_t index = 0; index < programs_.end(); index++) {
+    const Program& program = programs_.at(index);
+    if (!program.used() || program.ended || program.elsewhere == 0 || IsKept(program.elsewhere)) continue;
+    char name[kLongestName + 1];
+    snprintf(name, sizeof name, kProcessName, static_cast<unsigned long long>(program.serial));
+    const Held* held = holdings_.Find(name);
+    if (held == nullptr) continue;
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLONESHOT;
+    event.data.u32 = Waiting::kChannel + static_cast<uint32_t>(held - &holdings_.at(0));
+    epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, held->descriptor, &event);
+  }
+}
+
+bool Keeper::IsOfLost(uint32_t datum, uint64_t& serial) {
+  const size_t index = datum - Waiting::kChannel;
+  if (datum < Waiting::kChannel || index >= holdings_.end() || !holdings_.at(index).used()) return false;
+  unsigned long long number;
+  char name[kLongestName + 1];
+  if (sscanf(holdings_.at(index).name, kProcessName, &number) != 1) return false;
+  snprintf(name, sizeof name, kProcessName, number);
+  serial = number;
+  return strcmp(holdings_.at(index).name, name) == 0;
+}
+
+void Keeper::OnLost(Held& held, uint64_t serial, uint32_t events) {
+  // An event of a moment ago may be of what had this place before.
+  pollfd polled{held.descriptor, POLLIN, 0};
+  if (has_left_ || poll(&polled, 1, 0) <= 0) return;
+  ProcessInfo info{};
+  info.mask = kInfoOfEnd;
+  const bool answers = ioctl(held.descriptor, kGetInfo, &info) == 0;
+  const bool tells = answers && (info.mask & kInfoOfEnd) != 0;
+  if (answers && !tells && (events & EPOLLHUP) == 0) {
+    // Its parent of now has not reaped it yet: before that the kernel does not tell.
+    epoll_event event{};
+    event.events = EPOLLONESHOT;
+    event.data.u32 = Waiting::kChannel + static_cast<uint32_t>(&held - &holdings_.at(0));
+    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, held.descriptor, &event);
+    return;
+  }
+  const Program* program = programs_.EndElsewhere(serial, tells ? info.exit_code : kUnknownStatus);
+  if (program != nullptr && IsHeard()) TellOf(*program);
 }
 
 }  // namespace concierge::keeper

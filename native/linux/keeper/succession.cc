@@ -17,6 +17,18 @@ constexpr char kVariable[] = "CONCIERGE_KEEPER_STATE";
 // Of a program.
 constexpr int kHasEnded = 1;
 constexpr int kElsewhere = 2;
+// Above these: the number of the keeper that it is a child of, 0 where that is not known.
+constexpr int kKeeperShift = 8;
+
+int Flags(const Program& program) {
+  const int keeper = program.elsewhere > 0 ? program.elsewhere << kKeeperShift : 0;
+  return (program.ended ? kHasEnded : 0) | (program.elsewhere != 0 ? kElsewhere : 0) | keeper;
+}
+
+int ElsewhereOf(int flags) {
+  if ((flags & kElsewhere) == 0) return 0;
+  return (flags >> kKeeperShift) == 0 ? kSomeKeeper : flags >> kKeeperShift;
+}
 
 void SetStaying(int descriptor, bool stays) {
   if (descriptor >= 0) fcntl(descriptor, F_SETFD, stays ? 0 : FD_CLOEXEC);
@@ -53,7 +65,7 @@ bool Parse(char* text, char* end, Reign& reign, Holdings& holdings, Programs& pr
     size_t input;
     char name[kLongestName + 1];
     unsigned long long serial;
-    int pid, ended, status;
+    int pid, flags, status;
     if (sscanf(line, "held %d %d %zu %47s%n", &number, &kind_number, &input, name, &note_at) == 4 && line[note_at] == ' ' && ParseKind(kind_number, kind)) {
       // One blank, and no more: a blank in a format is any number of them (scanf(3)).
       const char* note = line + note_at + 1;
@@ -64,9 +76,9 @@ bool Parse(char* text, char* end, Reign& reign, Holdings& holdings, Programs& pr
       memcpy(place->bytes, text, input);
       place->size = input;
       text += input;
-    } else if (sscanf(line, "program %llu %d %d %d", &serial, &pid, &ended, &status) == 4) {
-      if (programs.Add(serial, pid, (ended & kElsewhere) != 0) != 0) return false;
-      if ((ended & kHasEnded) != 0) programs.End(serial, status);
+    } else if (sscanf(line, "program %llu %d %d %d", &serial, &pid, &flags, &status) == 4) {
+      if (programs.Add(serial, pid, ElsewhereOf(flags)) != 0) return false;
+      if ((flags & kHasEnded) != 0) programs.End(serial, status);
     } else {
       return false;
     }
@@ -98,7 +110,7 @@ Descriptor Bequeath(const Reign& reign, Holdings& holdings, const Programs& prog
   for (size_t index = 0; index < programs.end() && good; index++) {
     const Program& program = programs.at(index);
     if (!program.used()) continue;
-    size = snprintf(line, sizeof line, "program %llu %d %d %d\n", static_cast<unsigned long long>(program.serial), program.pid, (program.ended ? kHasEnded : 0) | (program.elsewhere ? kElsewhere : 0), program.status);
+    size = snprintf(line, sizeof line, "program %llu %d %d %d\n", static_cast<unsigned long long>(program.serial), program.pid, Flags(program), program.status);
     good = WriteAll(file.get(), line, static_cast<size_t>(size));
   }
   if (!good || !WriteAll(file.get(), "end\n", 4)) return Descriptor();

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type ChildProcess } from 'node:child_process';
+import { execFileSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { release } from 'node:os';
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../../unit/transport/until.ts';
 import { KeeperLab, type ScriptedAgent } from './keeper-lab.ts';
+
+/** Whether the kernel tells others than the parent how a process has ended: Linux 6.15 (PIDFD_INFO_EXIT). */
+const tellsEnds = ((major, minor) => major > 6 || (major === 6 && minor >= 15))(...(release().split('.').map(Number) as [number, number]));
 
 interface Told {
   readonly said?: Readonly<Record<string, string>>;
@@ -123,6 +128,81 @@ describe('a keeper of a service that is started anew', () => {
     runs.end();
   });
 
+  /** Two keepers that have stayed behind for a program each, and a third; then one of the first two is killed. */
+  async function withOneKilled(which: 0 | 1, ...given: readonly (readonly ['process' | 'fifo', string])[]) {
+    const first = await next();
+    const programs = [await program(first.agent, 1)];
+    const keep = async (agent: ScriptedAgent, serial: number): Promise<void> => {
+      const [how = 'process', path = String(programs.at(-1)?.pid)] = given[serial - 1] ?? [];
+      await agent.send(`keep program-${serial}-4 plain x`, [how, path]);
+    };
+    await keep(first.agent, 1);
+    order('restart');
+    const second = await next();
+    programs.push(await program(second.agent, 2));
+    await keep(second.agent, 2);
+    order('restart');
+    const third = await next();
+    const killed = ofStart()[which] as number;
+    process.kill(killed, 'SIGKILL');
+    await until(() => !isThere(killed));
+    // The keeper has had its turn.
+    await third.agent.send('drop nothing');
+    expect(await third.agent.heard()).toBe('dropped nothing');
+    return { agent: third.agent, programs };
+  }
+
+  it.skipIf(!tellsEnds).each([0, 1] as const)('hears of the kernel how a program of one that was killed has ended (of keeper %i)', async (which) => {
+    const { agent, programs } = await withOneKilled(which);
+
+    programs[which]?.end();
+    expect(await agent.heard()).toBe(`ended ${which + 1} ${programs[which]?.pid} ${6 << 8}`);
+
+    programs[1 - which]?.end();
+    expect(await agent.heard()).toBe(`ended ${2 - which} ${programs[1 - which]?.pid} ${6 << 8}`);
+  });
+
+  it.each([0, 1] as const)('has nothing to do, and neither has another one, when one has been killed (keeper %i)', async (which) => {
+    await withOneKilled(which);
+
+    for (const keeper of ofStart().filter(isThere)) {
+      // It writes down what it does whenever it wakes up.
+      await expect.poll(async () => {
+        const before = writesOf(keeper);
+        await setTimeout(200);
+        return writesOf(keeper) - before;
+      }, { timeout: 20_000 }).toBe(0);
+    }
+  });
+
+  it('says of a program of one that was killed that nobody can tell how it has ended', async () => {
+    // Stands for the process and, as before Linux 6.15, tells no more than that there is something.
+    const fifo = lab.path('fifo');
+    execFileSync('mkfifo', [fifo]);
+    const { agent, programs } = await withOneKilled(0, ['fifo', fifo]);
+
+    const writer = openSync(fifo, 'r+');
+    writeSync(writer, 'x');
+    try {
+      expect(await agent.heard()).toBe(`ended 1 ${programs[0]?.pid} -1`);
+    } finally {
+      closeSync(writer);
+      programs[0]?.end();
+    }
+    programs[1]?.end();
+    expect(await agent.heard()).toBe(`ended 2 ${programs[1]?.pid} ${6 << 8}`);
+  });
+
+  it.skipIf(!tellsEnds)('tells the next keeper, too, which programs are of one that was killed', async () => {
+    const { programs } = await withOneKilled(0);
+
+    order('restart');
+    const { agent } = await next();
+    programs[0]?.end();
+
+    expect(await agent.heard()).toBe(`ended 1 ${programs[0]?.pid} ${6 << 8}`);
+  });
+
   it('is not followed when the service is stopped: then it reads what programs write until they have ended', async () => {
     const { agent } = await next();
     agent.order({ do: 'program', script: `${waits(lab.path('go'))}; head -c 300000 /dev/zero && echo $? >${lab.path('went-on')}`, output: true });
@@ -162,6 +242,9 @@ function isThere(pid: number): boolean {
     return false;
   }
 }
+
+/** How often it has written something (proc_pid_io(5)). */
+const writesOf = (pid: number): number => Number(/^syscw: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, 'latin1'))?.[1]);
 
 function end(pid: number): void {
   try {

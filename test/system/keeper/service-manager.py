@@ -20,6 +20,7 @@ notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notify.bind(path)
 stored = {}
 main = [0]
+own = set()
 # A socket of activation, whose name comes first.
 activation = os.memfd_create("activation")
 
@@ -43,6 +44,7 @@ def start():
             NOTIFY_SOCKET=path, SYSTEMD_EXEC_PID=me, FDSTORE="1", LISTEN_PID=me, LISTEN_FDS=str(len(given)), LISTEN_FDNAMES=":".join(given)
         )
         os.execv(words[0], words)
+    own.add(pid)
     main[0] = pid
     say(started=pid)
 
@@ -60,6 +62,7 @@ def listen():
             os.close(stored.pop(fields["FDNAME"]))
         if "MAINPID" in fields:
             main[0] = int(fields["MAINPID"])
+            own.add(main[0])
         say(said=fields)
         for number in numbers:
             os.close(number)
@@ -73,6 +76,15 @@ def end():
             return say(ended=pid, status=status)
 
 
+def reap(*_):
+    # What is left of a service without a parent.
+    with open(f"/proc/self/task/{os.getpid()}/children") as children:
+        for pid in children.read().split():
+            if int(pid) not in own:
+                os.waitpid(int(pid), os.WNOHANG)
+
+
+signal.signal(signal.SIGCHLD, reap)
 start()
 threading.Thread(target=listen, daemon=True).start()
 for line in sys.stdin:

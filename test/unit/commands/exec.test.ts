@@ -6,6 +6,7 @@ import type { ProgramFunction } from '../../../adapters/fake/programs.ts';
 import { nobody } from '../../../core/state/caller.ts';
 import { execStatus } from '../../../core/commands/exec.ts';
 import type { PreparedAnswer } from '../../../core/commands/command.ts';
+import type { RunningProcess } from '../../../core/ports/processes.ts';
 import { contextOf, exchange, guest, piecesOf } from './support/exchange.ts';
 
 const withProgram = (program: ProgramFunction) => guest({ files: { '/bin/program': { program } } });
@@ -106,6 +107,23 @@ describe('guest-exec-status', () => {
     const args = { path: '/bin/program', 'capture-output': true, 'input-data': 'bGluZTEKbGluZTIA/w==' };
 
     expect(await run(withProgram(program), args)).toBe(expected);
+  });
+
+  it('says no more than that it has ended, and what it wrote, where nobody can tell how', async () => {
+    const unknown = (pid: number, output: string): RunningProcess => ({
+      pid,
+      onOutput: (listener) => listener('output', Buffer.from(output)),
+      finished: Promise.reject(new Error('nobody can tell')),
+      kill: () => undefined,
+    });
+    const context = contextOf({});
+    context.processes.takeOver(unknown(1, 'hi\n'));
+    context.processes.takeOver(unknown(2, ''));
+    await settled();
+
+    expect(await exchange(context, 'guest-exec-status', '{"pid": 1}')).toBe('{"out-data": "aGkK", "out-truncated": false, "exited": true}');
+    expect(await exchange(context, 'guest-exec-status', '{"pid": 2}')).toBe('{"exited": true}');
+    expect(context.log.texts()).toEqual(['guest-exec-status called, pid: 1: ended', 'guest-exec-status called, pid: 2: ended']);
   });
 
   it('says only that it runs while it does', async () => {

@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { ProcessEnd, SpawnRequest } from '../../../core/ports/processes.ts';
-import { processes } from '../../../adapters/linux/programs/processes.ts';
+import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
+import type { ProcessEnd, RunningProcess, SpawnRequest } from '../../../core/ports/processes.ts';
+import { linuxProcesses, processes } from '../../../adapters/linux/programs/processes.ts';
 import { scratchDirectory, script } from './support/scratch.ts';
 
 interface Ran {
@@ -221,6 +222,33 @@ describe('the end of a program', () => {
     expect(zombies()).toEqual([]);
   });
 });
+
+describe('programs that an earlier agent has left', () => {
+  it.each([[6 << 8, { exitCode: 6 }], [9, { signal: 9 }]])('have ended as the keeper says: %i', async (status, end) => {
+    expect(await leftWith(status).finished).toEqual(end);
+  });
+
+  it('have ended somehow where the keeper cannot tell', async () => {
+    await expect(leftWith(-1).finished).rejects.toThrow('nobody can tell how process 1000001 has ended');
+  });
+});
+
+/** One of which a keeper says that it has ended, with nothing left of it but that. */
+function leftWith(status: number): RunningProcess {
+  const kept: KeptDescriptors = {
+    take: () => undefined,
+    takeAll: () => [],
+    input: () => undefined,
+    keep: () => undefined,
+    drop: () => Promise.resolve(),
+    programs: { begin: () => 0, ended: () => undefined, forget: () => undefined, left: () => [{ serial: 1, pid: 1_000_001, owner: '', status }], onEnded: () => undefined },
+    isEnding: false,
+  };
+  const [left] = linuxProcesses(kept).left?.() ?? [];
+  if (left === undefined) throw new Error('none is left');
+  left.onOutput(() => undefined);
+  return left;
+}
 
 function stateOf(pid: number): string {
   try {
