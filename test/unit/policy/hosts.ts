@@ -56,6 +56,6 @@ export const hostHabits: readonly HostHabit[] = [
     words: [['freeze'], ['thaw'], ['frozen', '--', '/bin/true']],
   },
   { host: '`concierge-ctl`', does: '`trim`', sends: names('guest-fstrim'), words: [['trim']] },
-  { host: '`concierge-ctl`', does: '`exec`, `shell` with `exec`, `login`, `ps`, `kill`, `logs`', sends: [['__org.concierge_exec-start', { path: '/bin/x' }], ['__org.concierge_exec-list'], ...exec], words: [['exec', '--', '/bin/x'], ['ps']] },
+  { host: '`concierge-ctl`', does: '`exec`, `shell` with `exec`, `login`, `ps`, `kill`, `logs`, `tunnel`, `cp -r`', sends: [['__org.concierge_exec-start', { path: '/bin/x' }], ['__org.concierge_exec-list'], ...exec], words: [['exec', '--', '/bin/x'], ['ps']] },
   { host: '`concierge-ctl`', does: '`cp`', sends: [['guest-file-open', { path }]], words: [['cp', `guest:${path}`, '-']] },
 ];
