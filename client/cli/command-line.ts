@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { closestName } from '../../core/errors/closest-name.ts';
 import type { FlagSyntax } from './terminal.ts';
 import { UsageError } from './usage-error.ts';
 
@@ -62,8 +63,9 @@ export function readCommandLine(given: readonly string[], flagsOf: (subcommand: 
       }
       const [, name = '', attached] = /^--([^=]*)(?:=([\s\S]*))?$/.exec(word) ?? [];
       // A subcommand may have its own meaning for a flag.
-      const syntax = [...own, ...globalFlags].find((flag) => flag.name === name);
-      if (syntax === undefined) throw new UsageError(`there is no flag --${name}${subcommand === undefined ? '' : ` of ${subcommand}`}`);
+      const all = [...own, ...globalFlags];
+      const syntax = all.find((flag) => flag.name === name);
+      if (syntax === undefined) throw unknownFlag(name, all, subcommand);
       if (syntax.placeholder === undefined) {
         if (attached !== undefined) throw new UsageError(`--${name} takes no value`);
         flags.set(name, '');
@@ -77,6 +79,11 @@ export function readCommandLine(given: readonly string[], flagsOf: (subcommand: 
     throw UsageError.of(error, subcommand);
   }
   return { subcommand, words, flags };
+}
+
+function unknownFlag(given: string, flags: readonly FlagSyntax[], subcommand: string | undefined): UsageError {
+  const meant = closestName(given, flags.map(({ name }) => name));
+  return new UsageError(`there is no flag --${given}${subcommand === undefined ? '' : ` of ${subcommand}`}${meant === undefined ? '' : `; did you mean --${meant}?`}`);
 }
 
 /** `-it`, `-u NAME`, `-uNAME`. Answers where the last word of it stands. @throws UsageError */

@@ -91,8 +91,9 @@ export const subcommands: readonly SubcommandEntry[] = [
   {
     name: 'tunnel', usage: '[BIND:]PORT:HOST:HOSTPORT...', summary: 'Passes connections with ports of this host on to what the guest reaches, until a signal ends it.',
     details: [
-      'It listens at the loopback address, or at BIND (* is all), and the guest connects to HOST:HOSTPORT for each connection, as ssh -L has it. PORT 0 is any',
-      'that is free. The guest needs perl, python3, socat or busybox, and an agent that talks with programs while they run.',
+      'It listens at the loopback address, or at BIND (* is all), and the guest connects to HOST:HOSTPORT for each connection, as ssh -L has it. An address of',
+      'IPv6 stands in brackets: [::1]:8080:localhost:80. PORT 0 is any that is free. The guest needs perl, python3,',
+      'socat or busybox, and an agent that talks with programs while they run.',
       '  concierge-ctl tunnel 8080:localhost:80 5432:db:5432',
     ].join('\n'),
     flags: [], words: Infinity, load: () => import('./subcommands/tunnel.ts'),

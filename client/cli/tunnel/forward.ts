@@ -23,7 +23,7 @@ const shape = new RegExp(`^(?:${part}:)?${part}:${part}:${part}$`);
 export function forwardOf(given: string): Forward {
   const wrong = (why: string): UsageError => new UsageError(`${why} in '${given}': say [BIND:]PORT:HOST:HOSTPORT, as in 8080:localhost:80`);
   const [, ...parts] = shape.exec(given) ?? [];
-  if (parts.length === 0) throw wrong('there are not three or four parts');
+  if (parts.length === 0) throw wrong(`there are not three or four parts${(given.match(/:/g) ?? []).length > 3 ? ', of which an address of IPv6 is one in brackets,' : ''}`);
   const [bind = LOOPBACK, port = '', host = '', hostPort = ''] = parts.map((one: string | undefined) => one?.replace(/^\[(.*)\]$/, '$1'));
   if (host === '') throw wrong('there is no host');
   if (host.startsWith('-') || !/^[\w.:%-]+$/.test(host)) throw wrong(`'${host}' is no host`);

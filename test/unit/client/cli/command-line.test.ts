@@ -13,6 +13,8 @@ describe('the command line', () => {
     [[], 'say what to do'],
     [['fsx'], "there is no 'fsx'"],
     [['fs', '--no-such'], 'there is no flag --no-such of fs'],
+    [['fs', '--jsno'], 'there is no flag --jsno of fs; did you mean --json?'],
+    [['--soket=/x', 'fs'], 'there is no flag --soket; did you mean --socket?'],
     [['--no-such'], 'there is no flag --no-such'],
     [['fs', '--json=1'], '--json takes no value'],
     [['trim', '--minimum'], '--minimum needs a value: BYTES'],

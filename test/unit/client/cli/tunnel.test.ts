@@ -25,7 +25,7 @@ describe('where a tunnel leads', () => {
   });
 
   it.each([
-    ['80', 'there are not three or four parts'], ['8080:80', 'there are not three or four parts'], ['a:b:c:d:e', 'there are not three or four parts'], ['8080:::1:80', 'there are not three or four parts'],
+    ['80', 'there are not three or four parts'], ['8080:80', 'there are not three or four parts'], ['a:b:c:d:e', 'there are not three or four parts, of which an address of IPv6 is one in brackets, in'], ['8080:::1:80', 'there are not three or four parts'],
     ['[::1:8080:h:80', 'there are not three or four parts'], ['8080:[::1]x:80', 'there are not three or four parts'], ['8080::80', 'there is no host'], ['8080:-oProxy:80', "'-oProxy' is no host"], ['8080:a b:80', "'a b' is no host"],
     ['8080:h:0', "'0' is no port"], ['65536:h:80', "'65536' is no port"], ['x:h:80', "'x' is no port"], ['8080:h:', "'' is no port"], [':8080:h:80', "'' is no address of this host"], ['eth0:8080:h:80', "'eth0' is no address of this host"],
   ])('is not said by %s', async (given, why) => {
