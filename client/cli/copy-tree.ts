@@ -4,11 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { lstat, mkdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
-import { Transform, type Readable, type Writable } from 'node:stream';
+import { PassThrough, type Readable, type Transform, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import { messageOf } from '../../core/errors/agent-error.ts';
 import { harmless } from '../../core/errors/harmless-text.ts';
+import { unlessAborted } from '../call-limit.ts';
 import { ClientError } from '../client-error.ts';
 import type { GuestClient } from '../guest-client.ts';
 import type { GuestProcess } from '../guest-process.ts';
@@ -43,6 +44,8 @@ const MOST_COMPLAINTS = 64 * 1024;
  * sent them was killed.
  */
 export const UNATTENDED_MS = 120_000;
+/** Milliseconds in which a guest says that what was ended there has ended: one that never does must not keep a copy that is over. */
+const ENDED_MS = 5_000;
 
 /**
  * Unpacks below a name of its own, so that the folder appears when all of it is there. $1 whereto, $2 the folder's name, $3 the ending of the name
@@ -67,7 +70,7 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
   const { client, flags, complain } = context;
   const place = resolve((await isDirectory(to)) ? join(to, basename(path.replace(/\/+$/, ''))) : to);
   if (await isThere(place)) throw new Error(`${place} is there already`);
-  const [there] = await Promise.all([kindInGuest(client), kindHere()]);
+  const [there] = await Promise.all([kindInGuest(client, signal), kindHere()]);
   const temporary = join(dirname(place), `.${basename(place).slice(0, 200)}.${randomBytes(6).toString('hex')}`);
   await onPath(place, 'written', mkdir(temporary, { mode: 0o700 }));
   let isWhole = true;
@@ -84,18 +87,19 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
         isWhole = false;
         complain(`concierge-ctl: ${name} was left out: ${why}\n`);
       },
+      // What is left out, and what comes behind the end, has been sent as well.
+      came: (count) => most?.take(count),
     });
-    const broken = await move([guest.stdout as Readable, guard, counting(moved, most), here.stdin], signal, true);
-    if (broken !== undefined) {
-      guest.kill('SIGKILL');
-      here.kill('SIGKILL');
-    }
-    const [guestStatus, status] = await Promise.all(ends);
+    const broken = await move([guest.stdout as Readable, guard, counting(moved), here.stdin], signal, true);
+    if (broken !== undefined) here.kill('SIGKILL');
+    const guestStatus = await endIn(guest, ends[0], broken === undefined, signal, () => guest.kill('SIGKILL'));
+    if (guestStatus === undefined) here.kill('SIGKILL');
+    const status = await ends[1];
     await Promise.all(complaints);
-    if (broken !== undefined && (signal.aborted || (isOurs(broken) && !guard.brokeOff))) throw givenUp(signal, broken);
+    if (broken === undefined ? guestStatus === undefined : signal.aborted || (isOurs(broken) && !guard.brokeOff)) throw givenUp(signal, broken);
     // Of an archive that breaks off, tar here says nothing new.
     if (!guard.brokeOff) later.forEach(complain);
-    if (guestStatus > CHANGED) throw new Error(whyNotRead(path, 'in the guest', guestStatus));
+    if (guestStatus !== undefined && guestStatus > CHANGED) throw new Error(whyNotRead(path, 'in the guest', guestStatus));
     if (status !== 0 || broken !== undefined) throw guard.brokeOff && broken !== undefined ? broken : new Error(`${place} cannot be written: tar here could not unpack all that came (status ${status})`);
     await rename(temporary, place);
     return { to: place, isWhole: isWhole && guestStatus === 0 };
@@ -107,7 +111,7 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
 /** A folder of this host, with all that is in it, into the guest. */
 export async function uploadTree(context: SubcommandContext, from: string, to: string, signal: AbortSignal, moved: Moved): Promise<TreeCopied> {
   const { client, flags, complain } = context;
-  const [there, own] = await Promise.all([kindInGuest(client), kindHere()]);
+  const [there, own] = await Promise.all([kindInGuest(client, signal), kindHere()]);
   const format = own === 'other' ? [] : there === 'GNU' ? ['--format=posix', '--sparse'] : ['--format=gnu'];
   let isWhole = true;
   const ownName = basename(resolve(from));
@@ -127,13 +131,14 @@ export async function uploadTree(context: SubcommandContext, from: string, to: s
   if (broken !== undefined) here.kill('SIGKILL');
   const status = await ends[1];
   // The end of input is said only of what is whole: otherwise half a folder would get its name.
-  if (broken === undefined && status <= CHANGED) guest.stdin?.end();
-  else guest.kill('SIGHUP', { group: true });
-  const guestStatus = await ends[0];
+  const isSent = broken === undefined && status <= CHANGED;
+  if (isSent) guest.stdin?.end();
+  const guestStatus = await endIn(guest, ends[0], isSent, signal, () => guest.kill('SIGHUP', { group: true }));
   await Promise.all(complaints);
-  if (broken !== undefined && (signal.aborted || isOurs(broken))) throw givenUp(signal, broken);
+  if (broken === undefined ? isSent && guestStatus === undefined : signal.aborted || isOurs(broken)) throw givenUp(signal, broken);
   if (guestStatus === NO_PROGRAM) throw new Error(noTar);
   if (status > CHANGED) throw new Error(whyNotRead(from, 'here', status));
+  if (guestStatus === undefined) throw new Error(`${to} cannot be written in the guest, which does not say how it went`);
   if (guestStatus !== 0) throw new Error(whyNotWritten(to, ownName, guestStatus));
   return { to, isWhole: isWhole && status === 0 };
 }
@@ -141,14 +146,14 @@ export async function uploadTree(context: SubcommandContext, from: string, to: s
 const noTar = 'the guest has no tar, which cp -r needs: copy files one by one';
 
 /** What its tar can. @throws Error where it has none */
-async function kindInGuest(client: GuestClient): Promise<Kind> {
+async function kindInGuest(client: GuestClient, signal: AbortSignal): Promise<Kind> {
   const child = spawn(client, 'tar', ['--version'], { stdio: ['ignore', 'pipe', 'ignore'] });
   let text = '';
   child.stdout?.on('data', (chunk: Buffer) => {
     if (text.length < MOST_COMPLAINTS) text += chunk.toString('latin1');
   });
   try {
-    await endOf(child);
+    if ((await endIn(child, endOf(child), true, signal, () => child.kill('SIGKILL'))) === undefined) throw givenUp(signal);
   } catch (error) {
     if (ClientError.is(error) && error.missing === undefined && error.message.includes('No such file or directory')) throw new Error(noTar, { cause: error });
     throw error;
@@ -176,6 +181,30 @@ function endOf(child: GuestProcess): Promise<number> {
   return ended;
 }
 
+/**
+ * How a program of the guest ended, where that is `wanted`; `undefined` where it was given up meanwhile. One that is not wanted, or given up, is ended,
+ * and a guest that does not say in time that it has is left alone.
+ */
+async function endIn(child: GuestProcess, end: Promise<number>, isWanted: boolean, signal: AbortSignal, kill: () => void): Promise<number | undefined> {
+  if (isWanted) {
+    try {
+      return await unlessAborted(end, signal);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+  kill();
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<undefined>((fulfil) => (timer = setTimeout(() => fulfil(undefined), ENDED_MS)));
+  try {
+    const status = await Promise.race([end, patience]);
+    return isWanted ? undefined : status;
+  } finally {
+    clearTimeout(timer);
+    child.detach();
+  }
+}
+
 function endOfChild(child: ChildProcess): Promise<number> {
   const ended = new Promise<number>((fulfil, reject) => {
     child.once('close', (code) => fulfil(code ?? 128));
@@ -201,17 +230,7 @@ async function hear(from: Readable | null, whose: string, complain: (text: strin
   if (line !== '') complain(`${whose}: ${line}\n`);
 }
 
-const counting = (moved: Moved, most?: MostBytes): Transform => new Transform({
-  transform: (chunk: Buffer, _encoding, done) => {
-    try {
-      most?.take(chunk.length);
-      moved(chunk.length);
-      done(null, chunk);
-    } catch (error) {
-      done(error as Error);
-    }
-  },
-});
+const counting = (moved: Moved): Transform => new PassThrough().on('data', (chunk: Buffer) => moved(chunk.length));
 
 /** Answers what went wrong. @param ends the last one is ended, too */
 async function move(streams: readonly [Readable, TarGuard, Transform, Writable], signal: AbortSignal, ends: boolean): Promise<Error | undefined> {
@@ -226,8 +245,8 @@ async function move(streams: readonly [Readable, TarGuard, Transform, Writable],
 /** Whether it says itself what is wrong: not that somebody closed a stream, who says why in its own way. */
 const isOurs = (error: Error): boolean => !('code' in error) || ClientError.is(error);
 
-const givenUp = (signal: AbortSignal, error: Error): Error =>
-  (signal.aborted ? new ClientError('aborted', 'the copy was given up', { cause: signal.reason }) : new Error(messageOf(error), { cause: error }));
+const givenUp = (signal: AbortSignal, error?: Error): Error =>
+  (signal.aborted || error === undefined ? new ClientError('aborted', 'the copy was given up', { cause: signal.reason }) : new Error(messageOf(error), { cause: error }));
 
 async function isDirectory(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() === true;

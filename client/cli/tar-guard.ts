@@ -18,6 +18,8 @@ export interface GuardOptions {
   readonly devices: boolean;
   /** Is told what was left out, and why. */
   readonly leftOut: (name: string, why: string) => void;
+  /** Is told of all that comes, whether it goes on or not. @throws Error where it is too much */
+  readonly came?: (bytes: number) => void;
 }
 
 type State =
@@ -52,6 +54,7 @@ export class TarGuard extends Transform {
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     try {
+      this.#options.came?.(chunk.length);
       let bytes = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
       while (bytes.length > 0) {
         const taken = this.#take(bytes);
