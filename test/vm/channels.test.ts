@@ -290,7 +290,8 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
     await agent.stop();
     const once = await AgentUnit.start(machine.shell, 'once', '');
 
-    await machine.qmp.execute('device_del', { id: 'agentport' });
+    // Until QEMU has let go of it: an event that is left would tell the next who unplugs too early.
+    await unplug();
     await machine.shell.until('[[ $(systemctl show -P ActiveState once) == @(failed|inactive) ]]');
 
     expect(await machine.shell.run('systemctl show -P ActiveState once')).toBe('failed');
@@ -307,24 +308,24 @@ describe.skipIf(missing !== undefined)(`our agent's channels in a machine${missi
   });
 
   it('serves its line while the port of its other channel is unplugged, in its sleep where it has a keeper, and both when it is back', async () => {
-    await machine.shell.run(`systemctl stop serial 2>/dev/null; printf '[channel line]\\nmethod=isa-serial\\npath=/dev/ttyS1\\nprofile=observe\\n' >/run/several.conf`);
+    const exec = '{"execute":"guest-exec","arguments":{"path":"/bin/true"}}';
+    await machine.shell.run("systemctl stop concierge once serial qemu-guest-agent || true; printf '[channel line]\\nmethod=isa-serial\\npath=/dev/ttyS1\\nprofile=observe\\n' >/run/several.conf");
     if ((await machine.shell.try(`test -e /dev/virtio-ports/${AGENT_PORT}`)).status !== 0) await plugIn();
     const several = await AgentUnit.start(machine.shell, 'several', '-v --retry-path -c /run/several.conf');
-    const [port, line] = [await machine.agent(), await machine.serial()];
-    expect(await ask(port, '{"execute":"guest-sync","arguments":{"id":6}}')).toEqual({ return: 6 });
-    expect(await ask(line, '{"execute":"guest-sync","arguments":{"id":7}}')).toEqual({ return: 7 });
+    // A host that comes lets the one before it go, whatever their channels are.
+    await synchronize(await machine.agent(), 6);
+    expect(await ask(await machine.serial(), exec)).toMatchObject({ error: { class: 'CommandNotFound' } });
+    machine.leave();
     if (kept) await machine.shell.until('journalctl -q -o cat -u several | grep -q "debug: asleep"');
 
     await unplug();
 
-    expect(await ask(line, '{"execute":"guest-sync","arguments":{"id":8}}')).toEqual({ return: 8 });
-    port.close();
+    expect(await ask(await machine.serial(), '{"execute":"guest-sync","arguments":{"id":8}}')).toEqual({ return: 8 });
     await plugIn();
     const again = await machine.agent();
     await synchronize(again, 9);
-    expect(await ask(line, '{"execute":"guest-exec","arguments":{"path":"/bin/true"}}')).toMatchObject({ error: { class: 'CommandNotFound' } });
-    expect(await ask(again, '{"execute":"guest-exec","arguments":{"path":"/bin/true"}}')).toMatchObject({ return: { pid: expect.any(Number) as number } });
-    for (const host of [again, line]) host.close();
+    expect(await ask(again, exec)).toMatchObject({ return: { pid: expect.any(Number) as number } });
+    expect(await ask(await machine.serial(), exec)).toMatchObject({ error: { class: 'CommandNotFound' } });
     await several.stop();
   });
 
