@@ -15,6 +15,7 @@ import { runProgram } from '../../../client/cli/program.ts';
 import { connectUnix, GuestClient, jsonReplacer } from '../../../client/index.ts';
 import { ctlWith, type Told } from '../../unit/client/cli/ctl.ts';
 import { AgentProcess } from '../../wire/lib/agent-process.ts';
+import { freePort } from '../lib/loopback-port.ts';
 
 /** Where a program is, behind wrappers that need a shell; absent where there is none. */
 function pathOf(name: string): string | undefined {
@@ -285,12 +286,3 @@ describe.skipIf(platform() !== 'linux')('a tunnel into the guest (needs Linux)',
     expect(noLeave).toMatchObject({ status: 1, err: expect.stringContaining('this guest is sealed') });
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
