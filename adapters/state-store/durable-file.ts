@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { closeSync, constants, fsyncSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
+import { closeSync, constants, fsyncSync, openSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { open, rename, unlink, type FileHandle } from 'node:fs/promises';
 
 import type { StateDirectory } from './state-directory.ts';
@@ -16,10 +16,14 @@ const isInTheWay = (error: unknown): boolean => (error as NodeJS.ErrnoException)
  * Runs in the pool. One call at a time for one name.
  */
 export async function replaceDurably(directory: StateDirectory, name: string, text: string): Promise<void> {
-  const file = await createAside(directory.atNow(temporary(name)));
+  const path = directory.atNow(temporary(name));
+  const file = await createAside(path);
   try {
     await file.writeFile(text);
     await file.sync();
+  } catch (error) {
+    await unlink(path).catch(() => undefined);
+    throw error;
   } finally {
     await file.close();
   }
@@ -56,10 +60,23 @@ export function replaceSync(directory: StateDirectory, name: string, text: strin
 function write(path: string, text: string, durably: boolean): void {
   const fd = create(path);
   try {
-    writeSync(fd, text);
+    // Not writeSync: of a text for which there is no room it writes the beginning, and says so by a number.
+    writeFileSync(fd, text);
     if (durably) fsyncSync(fd);
+  } catch (error) {
+    giveBack(path);
+    throw error;
   } finally {
     closeSync(fd);
+  }
+}
+
+/** On a full disk half a file would take what room there is from all that is written next. */
+function giveBack(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // The next one that is written under this name takes it away.
   }
 }
 
