@@ -27,6 +27,8 @@ export interface Soak {
   readonly resident: readonly number[];
   /** Highest of the later tenths over the first, less 1. */
   readonly growth: number;
+  /** Lowest of the last three tenths over the lowest of the three before them, less 1: garbage that waits for its collection raises a look, never lowers it. */
+  readonly lateGrowth: number;
 }
 
 const residentOf = (pid: number): number => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
@@ -89,7 +91,7 @@ export async function soak(commands: number, tell: (line: string) => void = () =
     await agent.stop();
   }
   const [first = Number.NaN, ...later] = resident;
-  return { commands: asked, resident, growth: Math.max(...later) / first - 1 };
+  return { commands: asked, resident, growth: Math.max(...later) / first - 1, lateGrowth: Math.min(...resident.slice(-3)) / Math.min(...resident.slice(-6, -3)) - 1 };
 }
 
 if (import.meta.filename === process.argv[1]) {

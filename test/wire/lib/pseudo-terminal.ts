@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
 import { repository } from './build.ts';
 
-/** The host's end of a serial line. */
+/** The host's end of a serial line; what it sends waits until the guest has made the line raw. */
 export class PseudoTerminal {
   /** The guest's end. */
   readonly path: string;
@@ -19,7 +19,7 @@ export class PseudoTerminal {
   }
 
   static async open(): Promise<PseudoTerminal> {
-    const host = spawn('python3', [join(repository, 'test/system/transport/serial-host.py')]);
+    const host = spawn('python3', [join(repository, 'test/system/transport/serial-host.py'), 'when-raw']);
     const reader: Interface = createInterface({ input: host.stdout.setEncoding('latin1') });
     const lines = reader[Symbol.asyncIterator]();
     const { value } = await lines.next();
