@@ -38,7 +38,7 @@ if (process.platform !== 'linux') {
   const path = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
   const result = spawnSync(
     process.execPath,
-    [nodeGyp, 'configure', 'build', '--release', ...(hasInstalledHeaders ? ['--nodedir=/usr'] : []), ...process.argv.slice(2)],
+    [nodeGyp, 'configure', 'build', '--release', '--jobs=max', ...(hasInstalledHeaders ? ['--nodedir=/usr'] : []), ...process.argv.slice(2)],
     { cwd: repository, stdio: 'inherit', env: { ...process.env, PATH: path } },
   );
   process.exitCode = result.status ?? 1;

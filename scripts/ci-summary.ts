@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Names the tests that failed in the JSON reports of the suites, and closes with one line: `N passed, N failed, N skipped`. */
+/** Names the tests that failed in the JSON reports of the suites, and those that passed at their second try only, and closes with one line: `N passed, N failed, N skipped`. */
 import { readFileSync } from 'node:fs';
 
 interface Assertion {
@@ -38,6 +38,9 @@ for (const file of process.argv.slice(2)) {
   skipped += report.numPendingTests + report.numTodoTests;
   sound &&= report.success;
   for (const suite of report.testResults) {
+    for (const { fullName, status, failureMessages } of suite.assertionResults) {
+      if (status === 'passed' && failureMessages?.length) console.log(`PASSED AT THE SECOND TRY ${suite.name}: ${fullName}\n  ${told(failureMessages[0])}`);
+    }
     const failures = suite.assertionResults.filter(({ status }) => status === 'failed');
     for (const { fullName, failureMessages } of failures) console.log(`FAILED ${suite.name}: ${fullName}\n  ${told(failureMessages?.[0])}`);
     if (suite.status === 'failed' && failures.length === 0) console.log(`FAILED ${suite.name}\n  ${told(suite.message)}`);
