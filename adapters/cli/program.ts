@@ -2,6 +2,7 @@
 import { AgentError, messageOf } from '../../core/errors/agent-error.ts';
 import { closestName } from '../../core/errors/closest-name.ts';
 import { harmlessLines } from '../../core/errors/harmless-text.ts';
+import { readCommandLine } from '../config/command-line.ts';
 import { dumpConfiguration } from '../config/dump.ts';
 import { helpText, subcommandHelp } from '../config/help.ts';
 import { versionLine } from '../config/product.ts';
@@ -62,7 +63,9 @@ async function obeyOrComplain(options: ProgramOptions, background: Background | 
 type Background = Foreground & Pick<Service, 'system'>;
 
 async function obey(options: ProgramOptions, background: Background | undefined): Promise<RunResult> {
-  const { program, words, process, print, complain } = options;
+  const { program, process, print, complain } = options;
+  const late = commandBehindOptions(options.words);
+  const words = late === undefined || isReferenceName(program) ? options.words : late;
   const platform: Platform = process.platform === 'win32' ? 'windows' : 'posix';
   const subcommand = subcommands.find(({ name }) => name === words[0]);
   const { own, values, rest } = splitFlags(subcommand, words);
@@ -92,6 +95,7 @@ async function obey(options: ProgramOptions, background: Background | undefined)
       return { status: 0 };
     }
     case 'misused':
+      if (late !== undefined && words !== late) throw AgentError.failed(hasToComeFirst(late[0] as string, program));
       print(`Unknown option, try '${program} --help' for more information.\n`);
       return { status: 1 };
     case 'refused':
@@ -133,10 +137,29 @@ function readAll(
 function refuseWords(words: readonly string[], program: string): void {
   const names = subcommands.map(({ name }) => name);
   const misplaced = words.find((word) => names.includes(word));
-  if (misplaced !== undefined) throw AgentError.failed(`'${misplaced}' has to come first: ${program} ${misplaced} [<options>]`);
+  if (misplaced !== undefined) throw AgentError.failed(hasToComeFirst(misplaced, program));
   const [first] = words;
   if (first === undefined || isReferenceName(program)) return;
   throw AgentError.failed(`there is no command '${first}'${suggestion(first, names)}`);
+}
+
+const hasToComeFirst = (name: string, program: string): string => `'${name}' has to come first: ${program} ${name} [<options>]`;
+
+/**
+ * The words with the subcommand in front, for a command line on which only options of the agent precede it. What follows
+ * belongs to the subcommand, so only what precedes is read. Behind `--` a word means nothing.
+ */
+function commandBehindOptions(words: readonly string[]): readonly string[] | undefined {
+  if (words[0]?.startsWith('-') !== true) return undefined;
+  const names = subcommands.map(({ name }) => name);
+  for (const [at, word] of words.entries()) {
+    if (word === '--') return undefined;
+    if (!names.includes(word)) continue;
+    const items = [...readCommandLine(words.slice(0, at + 1))];
+    // Where the word is the value of an option, the last item is that option.
+    if (items.every(({ kind }, index) => kind === (index === items.length - 1 ? 'word' : 'option'))) return [word, ...words.slice(0, at), ...words.slice(at + 1)];
+  }
+  return undefined;
 }
 
 /** Of a program called `/usr/sbin/qemu-ga` or `qemu-ga.exe`. */

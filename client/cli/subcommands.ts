@@ -63,7 +63,7 @@ export const subcommands: readonly SubcommandEntry[] = [
     name: 'login', usage: '[USER]', summary: 'A login shell of that user (root without) on a terminal, by su(1).',
     details: 'Enter ~ . hangs it up and ends.', flags: [], words: 1, load: () => import('./subcommands/login.ts'),
   },
-  { name: 'ps', usage: '', summary: 'Programs that are talked with, and those that have ended of which something is left.', flags: [], many: 'each', load: () => import('./subcommands/ps.ts') },
+  { name: 'ps', usage: '', summary: 'Programs that are talked with, and those that have ended of which something is left.', details: 'USER is (agent) where none was named: the program is the agent\'s own.', flags: [], many: 'each', load: () => import('./subcommands/ps.ts') },
   {
     name: 'kill', usage: '[-s SIGNAL] PROGRAM', summary: 'Sends a signal to a program of ps, SIGTERM without -s.',
     flags: [{ name: 'signal', letter: 's', placeholder: 'SIGNAL', doc: 'Its name, such as HUP, or its number in the guest.' }, { name: 'group', doc: 'To its whole process group.' }],

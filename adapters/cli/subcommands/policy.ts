@@ -75,32 +75,51 @@ function ruleText(rule: Rule): string {
   ].join('');
 }
 
-/** Status 1 where it would be refused. */
+/** Status 1 where it would be refused, of several channels by one of them. */
 async function explainTo(context: SubcommandContext, name: string, words: readonly string[]): Promise<number> {
   const schema: CommandSchema | undefined = commands.find((one) => one.name === name);
   if (schema === undefined) {
     const meant = closestName(name, commandNames);
     throw AgentError.failed(`no command is named '${name}'${meant === undefined ? '' : `: did you mean ${meant}?`}`);
   }
-  const channel = context.options?.get('channel') ?? context.settings.method;
-  const { method, channels } = context.settings;
-  // Of several, each has its profile; one that is not there has none.
-  const known = channels.length === 0 ? channelsKnown(context.settings) : new Set([method, ...channels.map((one) => one.name)]);
-  if (!known.has(channel)) throw AgentError.failed(noSuchChannel(channel, known));
+  const asked = channelsAsked(context);
   const policy = await policyOf(context);
   const given = argumentsFrom(schema, words);
   for (const argument of given.keys()) demandArgument(schema, argument);
   const args = validateArguments(schema.arguments, given);
+  const explained = [];
+  for (const channel of asked) explained.push({ channel, ...(await explainBy(channel, context, policy, schema, args)) });
+  if (context.flags.has('json')) {
+    const [first, ...others] = explained.map(({ channel, opened, decision, rules }) => ({
+      command: name, channel, ...openedText(opened), decision: decision.kind, ...ruleNamed(decision.rule), rules: rules.map(weighedJson),
+    }));
+    context.print(`${asJson({ ...first, ...(others.length === 0 ? {} : { others }) })}\n`);
+  } else {
+    for (const { channel, opened, ...explanation } of explained) context.print(harmlessLines(asText(name, channel, opened, explanation, policy)));
+  }
+  return explained.every(({ decision }) => decision.kind === 'allowed') ? 0 : 1;
+}
+
+/** The one that is named; else each of the configuration, that of `[general]` first. */
+function channelsAsked({ options, settings }: SubcommandContext): readonly string[] {
+  const { method, channels } = settings;
+  const served = [method, ...channels.map((one) => one.name)];
+  const asked = options?.get('channel');
+  if (asked === undefined) return served;
+  // Of several, each has its profile; one that is not there has none.
+  const known = channels.length === 0 ? channelsKnown(settings) : new Set(served);
+  if (!known.has(asked)) throw AgentError.failed(noSuchChannel(asked, known));
+  return [asked];
+}
+
+async function explainBy(channel: string, { composition, settings }: SubcommandContext, policy: Policy, schema: CommandSchema, args: Readonly<Record<string, unknown>>): Promise<Explanation & { readonly opened: Facts | undefined }> {
   const facts = factsOf(schema, args);
   const first = explain(policy, schema, channel, facts);
-  const backend = first.decision.kind === 'unopened' ? await context.composition.createBackend(context.settings) : undefined;
+  const backend = first.decision.kind === 'unopened' ? await composition.createBackend(settings) : undefined;
   const named = backend !== undefined && isAboutGroups(first) ? { ...facts, userGroups: await groupsOf(backend, facts.user as string) } : facts;
   const second = named === facts ? first : explain(policy, schema, channel, named);
   const opened = backend !== undefined && second.decision.kind === 'unopened' ? await lookAt(backend, schema, args, named) : undefined;
-  const { decision, rules } = opened === undefined ? second : explain(policy, schema, channel, opened);
-  const told = { command: name, channel, ...openedText(opened), decision: decision.kind, ...ruleNamed(decision.rule), rules: rules.map(weighedJson) };
-  context.print(context.flags.has('json') ? `${asJson(told)}\n` : harmlessLines(asText(name, channel, opened, { decision, rules }, policy)));
-  return decision.kind === 'allowed' ? 0 : 1;
+  return { ...(opened === undefined ? second : explain(policy, schema, channel, opened)), opened };
 }
 
 /** One that is none, with those that there are. */

@@ -4,13 +4,16 @@ import { jsonText } from '../print-json.ts';
 import { timeText } from '../table.ts';
 import type { RunSubcommand } from '../terminal.ts';
 
+/** Of a program that was started without a user: the agent's own, whose name it does not tell. No account's name has brackets. */
+const ownUser = '(agent)';
+
 export const run: RunSubcommand = async ({ client, json, print, showTable }) => {
   const list = await client.execute('__org.concierge_exec-list');
   if (json) print(`${jsonText(list)}\n`);
   else {
     showTable(
       [{ title: 'PROGRAM' }, { title: 'PID' }, { title: 'USER' }, { title: 'STARTED' }, { title: 'STATE' }, { title: 'PATH' }],
-      list.map(({ program, pid, user = '', started, path, ...rest }) => [program.toString(), pid.toString(), user, timeText(Number(started / 1_000_000n)), stateOf(rest), path]),
+      list.map(({ program, pid, user = ownUser, started, path, ...rest }) => [program.toString(), pid.toString(), user, timeText(Number(started / 1_000_000n)), stateOf(rest), path]),
     );
   }
   return 0;

@@ -73,6 +73,27 @@ describe('the program', () => {
   });
 
   it.each([
+    [['-v', '-c', '/no/such/file', 'doctor', '--json']],
+    [['-tdoctor', '--statedir', 'thaw', '-l', 'doctor', 'doctor', '--json', '-c', '/no/such/file']],
+  ])('takes a command behind options of the agent: %j', async (words) => {
+    const { out, err } = await program(words, { as: '/usr/bin/concierge-ga', machine: backend([]) });
+
+    expect([(JSON.parse(out) as readonly { detail: string }[])[0]?.detail, err]).toEqual([expect.stringContaining('/no/such/file'), '']);
+  });
+
+  it.each([
+    [['-v', '--', 'doctor'], "'doctor' has to come first: concierge-ga doctor [<options>]"],
+    [['--jsn', 'doctor'], "unrecognized option '--jsn'"],
+    [['-v', 'x', 'doctor'], "'doctor' has to come first"],
+  ])('takes none behind anything else: %j', async (words, sentence) => {
+    expect(await program(words, { as: 'concierge-ga' })).toMatchObject({ err: expect.stringContaining(sentence), status: 1 });
+  });
+
+  it('under the name qemu-ga says of options of such a command where it has to stand', async () => {
+    expect(await program(['-v', 'doctor', '--json'])).toMatchObject({ out: '', err: expect.stringContaining("qemu-ga: 'doctor' has to come first: /usr/sbin/qemu-ga doctor [<options>]\n"), status: 1 });
+  });
+
+  it.each([
     [['doctro'], 'doctro', 'did you mean doctor?'],
     [['help'], 'help', 'did you mean --help?'],
     [['stauts'], 'stauts', "did you mean 'concierge-ctl status', which is for the host?"],

@@ -118,6 +118,20 @@ describe('policy explain', () => {
     expect(await asked('__org.concierge_exec-start', ['PATH', 'PATH=/one'])).toEqual(['/one/x']);
   });
 
+  it('without a channel asks for each of the configuration, and one that refuses is enough for the status', async () => {
+    const file = join(base, 'several.conf');
+    writeFileSync(file, '[general]\nmethod=unix-listen\npath=/run/a\n[concierge]\nprofile=manage\n[channel tools]\nmethod=vsock-listen\npath=2:1\nprofile=full\n');
+
+    expect(await policy(['explain', 'guest-exec', 'path=/usr/bin/uptime', '-c', file])).toMatchObject({
+      out: expect.stringMatching(/^guest-exec by unix-listen: refused by rule manage-no-programs [^]*\nguest-exec by tools: allowed by rule default /), err: '', status: 1,
+    });
+    expect(await policy(['explain', 'guest-exec', 'path=/usr/bin/uptime', '-c', file, '--channel=tools'])).toMatchObject({ out: expect.stringMatching(/^guest-exec by tools: allowed/), status: 0 });
+    expect(JSON.parse((await policy(['explain', 'guest-exec', 'path=/usr/bin/uptime', '-c', file, '--json'])).out)).toMatchObject({
+      channel: 'unix-listen', decision: 'refused', others: [{ command: 'guest-exec', channel: 'tools', decision: 'allowed' }],
+    });
+    expect((await policy(['explain', 'guest-ping', '-m', 'isa-serial'])).out).toContain('guest-ping by isa-serial: allowed');
+  });
+
   it('as JSON', async () => {
     const { out } = await policy(['explain', 'guest-file-open', 'path=/srv/a', '--json']);
 

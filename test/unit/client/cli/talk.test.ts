@@ -236,6 +236,14 @@ describe('ps, kill and logs', () => {
     expect(await following).toMatchObject({ status: 137, out: 'kept' });
     expect(await ctlOn(guest, ['kill', word])).toMatchObject({ status: 1 });
   });
+
+  it('show that a program without a user is the agent’s own', async () => {
+    const guest = await createFakeGuest({}, { realTime: true });
+    using client = new GuestClient(guest.connect());
+    const { program } = await client.execute('__org.concierge_exec-start', { path: 'cat' });
+
+    expect((await ctlOn(guest, ['ps'])).out).toMatch(new RegExp(`^PROGRAM .*\n${program} +\\d+ +\\(agent\\) +\\S+ .*runs +cat\n$`));
+  });
 });
 
 describe('the way out', () => {
