@@ -3,7 +3,7 @@
 export type ClientErrorKind =
   /** The agent answered with an error: `agentClass` and the message are its words. */
   | 'refused'
-  /** No answer in time. The next call resynchronises first. */
+  /** No answer in time, or one that is known to be lost. The next call resynchronises first. */
   | 'timeout'
   | 'aborted'
   /** What the program was told cannot be: a URI, a URL, a token, a fingerprint, a guest's number. Nothing was sent. */

@@ -13,8 +13,8 @@ import { Wakeable } from './wakeable.ts';
 const USUAL_PIECE = 64 * 1024;
 /** What an exchange carries at most in each direction. */
 const LARGEST_PIECE = 1024 * 1024;
-/** On a connection of one's own: another exchange ends the wait. */
-const LONG_WAIT_MS = 10_000;
+/** On a connection of one's own: another exchange ends the wait. Short enough that an answer which was lost is soon missed. */
+const LONG_WAIT_MS = 2000;
 /** Where requests are passed on, others wait meanwhile, and so does the next key. */
 const SHARED_WAIT_MS = 200;
 /** Answers that may be lost in a row. */
@@ -231,9 +231,9 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
   async #exchange(place: ProgramPlace): Promise<boolean> {
     const sent = this.#ahead;
     this.#ahead = undefined;
-    const request = sent?.request ?? this.#request(place);
-    const answer = await this.#answered(request, sent?.held);
-    if (answer === undefined) return true;
+    const answered = await this.#answered(sent?.request ?? this.#request(place), sent?.held);
+    if (answered === undefined) return true;
+    const { answer, request } = answered;
     const news = place.take(answer, request, request.isFull);
     this.#inputTaken(news);
     if (request.isFull) return news.accepted === 0;
@@ -246,7 +246,8 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
   }
 
   /** Asks until there is an answer. None: the conversation has ended. @param sent what holds it, where it was sent already @throws ClientError where it cannot go on */
-  async #answered(request: Request, sent: HeldCall | undefined): Promise<ExchangeAnswer | undefined> {
+  async #answered(first: Request, sent: HeldCall | undefined): Promise<{ readonly answer: ExchangeAnswer; readonly request: Request } | undefined> {
+    let request = first;
     let held = sent;
     while (!this.#isOver) {
       const client = this.#client;
@@ -262,9 +263,12 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
           this.#brokenSince = undefined;
           this.emit('resumed');
         }
-        return answer as ExchangeAnswer;
+        return { answer: answer as ExchangeAnswer, request };
       } catch (error) {
         if (!this.#isOver) await this.#recover(error);
+        // What was sent behind it may have been answered, and said that we have what is before its offsets: earlier ones cannot be asked for again.
+        if (this.#ahead !== undefined) request = this.#request(request.place);
+        this.#ahead = undefined;
       } finally {
         held = undefined;
         this.#held = undefined;
@@ -288,6 +292,8 @@ export class GuestProcess extends EventEmitter<GuestProcessEvents> {
       this.#lostAnswers += 1;
       if (this.#lostAnswers > MOST_LOST && (reconnect === undefined || now - since > resumeForMs)) throw error;
       if (since === now) this.emit('interrupted', error);
+      // Who answers nonsense at once is not asked without a pause.
+      else await later(SHARED_WAIT_MS);
       return;
     }
     if (error.kind !== 'closed' || now - since > resumeForMs || (reconnect === undefined && !this.#client.isOpen)) throw error;

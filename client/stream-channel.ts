@@ -25,6 +25,12 @@ interface Waiting {
 /** Bytes that go out in one write, with the request that brings them. */
 const MOST_AT_ONCE = 32 * 1024;
 
+/**
+ * An answer that comes so much later than the agent may hold it back may be lost, as where the agent was killed and another goes on: a ping is
+ * sent, whose answer tells.
+ */
+const OVERDUE_MS = 500;
+
 /** A request that was sent before its call had its turn. */
 interface Ahead {
   readonly id: bigint;
@@ -123,15 +129,23 @@ export class StreamChannel implements Channel {
     next?.().then((bytes) => this.#writer.prepare(bytes), () => undefined);
     if (held === undefined) return returnedBy(await this.#replyTo(id, limit));
     let ping: bigint | undefined;
-    held.onHurried(() => {
-      ping = this.#hurry();
-    });
+    const hurry = (): void => {
+      ping ??= this.#hurry();
+    };
+    held.onHurried(hurry);
+    // Where answers cannot be told apart, that of the ping would be taken for the one that is lost.
+    const probe = this.#repeatsIds ? setTimeout(hurry, held.waitMs + OVERDUE_MS) : undefined;
+    let reply: Reply;
     try {
-      return returnedBy(await this.#replyTo(id, limit));
+      reply = await this.#replyTo(id, limit);
     } finally {
       held.onHurried(undefined);
-      if (ping !== undefined) await this.#replyTo(ping, limit);
+      clearTimeout(probe);
     }
+    // What the agent could not read is no request of ours as it went out: an agent before this one had read the beginning.
+    if (this.#repeatsIds && reply.id === undefined) throw this.#lost(`the agent could not read the request: ${reply.error?.message ?? ''}`);
+    if (ping !== undefined) await this.#replyTo(ping, limit);
+    return returnedBy(reply);
   }
 
   async #sent(name: string, argumentParts: RequestParts, limit: CallLimit): Promise<bigint> {
@@ -157,9 +171,11 @@ export class StreamChannel implements Channel {
     return id;
   }
 
+  /** @throws ClientError `timeout` at once where the agent has answered what went out later: it answers in order, so this answer is lost */
   async #replyTo(id: bigint, limit: CallLimit): Promise<Reply> {
     for (;;) {
       const reply = await this.#nextReply(limit);
+      if (this.#repeatsIds && typeof reply.id === 'bigint' && reply.id > id && reply.id <= this.#lastId) throw this.#lost('an answer is lost: the agent has answered what it was asked later');
       if (reply.id !== undefined && reply.id === this.#ahead?.id) {
         this.#ahead.reply = reply;
         continue;
@@ -167,6 +183,12 @@ export class StreamChannel implements Channel {
       // An error may lack the id: of a request that the agent could not read.
       if (!this.#repeatsIds || reply.id === id || (reply.id === undefined && reply.error !== undefined)) return reply;
     }
+  }
+
+  /** Of a request that will be made again: what is behind it on its way is given up, and asked for again, too. */
+  #lost(message: string): ClientError {
+    this.#inSync = false;
+    return new ClientError('timeout', message);
   }
 
   /** A long request goes out bit by bit, as the agent takes it. */

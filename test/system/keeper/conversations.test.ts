@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
+import { connectUnix, GuestClient, terminal as clientTerminal } from '../../../client/index.ts';
 import { until } from '../../unit/transport/until.ts';
 import { Conversation, exec } from '../programs/conversation.ts';
 import { type AgentProcess, program as agentProgram } from '../../wire/lib/agent-process.ts';
@@ -55,6 +56,29 @@ describe('a program that is conversed with, and a keeper', () => {
     for (const { program } of [onPipes, onTerminal]) await exec(host, 'forget', { program });
     expect(await exec(host, 'list')).toEqual([]);
     host.close();
+  });
+
+  it('goes on for a client whose exchange waited when its agent was killed, by the next key and without one', async () => {
+    const keeper = await keptAgent({ words: ['--sleep-after=0'] });
+    // Nothing else helps: no answer has a time limit.
+    using client = new GuestClient(await connectUnix(keeper.socket), { timeoutMs: 0 });
+    const go = join(keeper.directory, 'go');
+    using child = clientTerminal(client, '/bin/sh', ['-c', 'stty raw -echo; printf r; dd bs=1 count=1 2>/dev/null; until test -e "$0"; do sleep 0.1; done; printf late', go], terminal);
+    let screen = '';
+    let lost = 0;
+    child.stdout?.on('data', (chunk: Buffer) => (screen += chunk.toString()));
+    child.on('interrupted', () => (lost += 1));
+    await until(() => screen === 'r');
+
+    await kill(keeper);
+    child.stdin?.write('k');
+    await until(() => screen === 'rk');
+    await kill(keeper);
+    writeFileSync(go, '');
+    await until(() => screen === 'rklate');
+
+    expect(lost).toBeLessThanOrEqual(2);
+    await until(() => child.exitCode === 0);
   });
 
   it('tells how it ended to whichever agent comes next, with all of its output', async () => {

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { buffer, text } from 'node:stream/consumers';
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 
 import { attach, ClientError, GuestClient, spawn, terminal, type GuestProcess, type SingleCommands } from '../../../client/index.ts';
 import { createFakeGuest, type FakeGuest, type FakeGuestOptions, type ProgramFunction, type Scenario } from '../../../kit/fake/index.ts';
@@ -453,6 +453,36 @@ describe('many at once', () => {
   });
 });
 
+it('asks by a ping for an answer that is overdue, and again for one that is lost', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    let exchanges = 0;
+    const agent = scriptedAgent({
+      answer: (name, id) => {
+        if (name.endsWith('-start')) return `{"return": {"program": 5, "pid": 9}${id}}\n`;
+        if (name === 'guest-ping') return `{"return": {}${id}}\n`;
+        exchanges += 1;
+        return exchanges === 2 ? `{"return": {"input-accepted": 0, "input-ended": false, "output": "eA==", "output-offset": 0, "output-ended": false, "errors-offset": 0, "errors-ended": true, "exited": false}${id}}\n` : undefined;
+      },
+    });
+    using client = new GuestClient(agent.host, { timeoutMs: 0 });
+    using child = spawn(client, 'x');
+    const shows = once(child.stdout!, 'data');
+    while (!agent.requests.includes('__org.concierge_exec-exchange')) await setImmediate();
+
+    await vi.advanceTimersByTimeAsync(2499);
+    for (let turn = 0; turn < 10; turn += 1) await setImmediate();
+    const before = [...agent.requests];
+    await vi.advanceTimersByTimeAsync(1);
+
+    expect(String((await shows)[0])).toBe('x');
+    expect(before.at(-1)).toBe('__org.concierge_exec-exchange');
+    expect(agent.requests.slice(before.length, before.length + 2)).toEqual(['guest-ping', '__org.concierge_exec-exchange']);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 describe('a key that is typed while an exchange waits', () => {
   const EXCHANGE = '__org.concierge_exec-exchange';
   /** What an exchange answers, to which so much was typed, of a program that has printed `output` from `from` on. */
@@ -531,6 +561,64 @@ describe('a key that is typed while an exchange waits', () => {
     await expect.poll(screen).toBe('x');
     expect(first).not.toBe('');
     expect(agent.arguments[4]).toMatchObject({ input: 'eA==', 'input-offset': 0 });
+    child.detach();
+    client.close();
+  });
+
+  it('goes out again at once where the agent died without the answer before it, in its place and once', async () => {
+    const { agent, client, child, screen } = await typing([
+      () => undefined,
+      (id) => said(1, 0, 'x', id),
+      (id) => said(1, 0, 'x', id),
+      () => undefined,
+    ]);
+    const events: string[] = [];
+    child.on('interrupted', (error) => events.push(error.message)).on('resumed', () => events.push('resumed'));
+
+    child.stdin!.write('x');
+
+    await expect.poll(screen).toBe('x');
+    expect(events).toEqual(['an answer is lost: the agent has answered what it was asked later', 'resumed']);
+    expect(agent.arguments[3]).toMatchObject({ input: 'eA==', 'input-offset': 0, 'output-offset': 0 });
+    await expect.poll(() => agent.requests.length).toBe(5);
+    expect(agent.arguments[4]).toMatchObject({ 'output-offset': 1 });
+    expect(agent.arguments[4]).not.toHaveProperty('input');
+    child.detach();
+    client.close();
+  });
+
+  it('asks from where its answers are, when the agent has answered another one that was sent behind a lost one', async () => {
+    let held = '';
+    const { agent, client, child, screen } = await typing([
+      (id) => void (held = id),
+      () => undefined,
+      // It has heard by this that everything before offset 2 was seen, and refuses to tell of it again.
+      (id) => said(2, 2, 'y', id),
+      (id) => said(2, 2, 'y', id),
+      () => undefined,
+    ]);
+    child.stdin!.write('x');
+    await expect.poll(() => agent.requests.length).toBe(3);
+    agent.say(said(0, 0, 'ab', held));
+    await expect.poll(screen).toBe('ab');
+
+    child.stdin!.write('y');
+
+    await expect.poll(screen).toBe('aby');
+    expect(agent.arguments.slice(3, 5)).toMatchObject([{ 'output-offset': 2 }, { input: 'eHk=', 'input-offset': 0, 'output-offset': 2 }]);
+    child.detach();
+    client.close();
+  });
+
+  it('is typed again where an agent could not read the rest of what another one had begun to read', async () => {
+    const { client, child, screen } = await typing([
+      () => '{"error": {"class": "GenericError", "desc": "JSON parse error"}}\n',
+      (id) => said(0, 0, 'ab', id),
+      () => undefined,
+    ]);
+
+    await expect.poll(screen).toBe('ab');
+    expect(child.stdout!.destroyed).toBe(false);
     child.detach();
     client.close();
   });
