@@ -16,6 +16,8 @@ export interface Cell {
 export interface Result {
   readonly pair: string;
   readonly files: Readonly<Record<string, Cell>>;
+  /** Files that were run with agents that have a keeper. */
+  readonly kept?: Readonly<Record<string, Cell>> | undefined;
   readonly observations: Readonly<Record<string, string>>;
 }
 
@@ -50,8 +52,7 @@ export function compatibilityPage(results: readonly Result[]): string {
   const pairs = Object.keys(hosts).flatMap((host) => Object.keys(guests).map((guest) => `${host}+${guest}`));
   const of = (pair: string): Result | undefined => results.find((result) => result.pair === pair);
   const ran = pairs.filter((pair) => of(pair) !== undefined);
-  const failures = results.flatMap(({ pair, files }) =>
-    Object.entries(files).flatMap(([file, { failed, broken }]) => [...failed, ...(broken === undefined ? [] : [`no test was run${broken === '' ? '' : `: ${broken}`}`])].map((name) => `* ${titled(pair)}, ${file}: ${name}`)));
+  const underKeeper = pairs.filter((pair) => of(pair)?.kept !== undefined);
   return `# Hosts and guests
 
 <!-- Written by test/vm/matrix.ts from test/vm/results; \`node test/vm/matrix.ts --pairs=\` writes it anew. -->
@@ -60,7 +61,7 @@ What the suite of virtual machines (\`test/vm\`) has shown with releases of QEMU
 Hosts: ${Object.entries(hosts).map(([name, { what }]) => `\`${name}\` is ${what}`).join('; ')}.
 Guests: ${Object.entries(guests).map(([name, { what }]) => `\`${name}\` is ${what}`).join('; ')}.
 The machines are emulated (TCG). The continuous tests run all files on the first pair, and \`test/vm/newest.test.ts\` (a freeze, the worn port) on the last; the others are run by hand:
-\`node test/vm/matrix.ts --pairs=trixie-backports+7.3 --files=channels,libvirt\`.
+\`node test/vm/matrix.ts --pairs=trixie-backports+7.3 --files=channels,libvirt\`, or \`node test/vm/run.ts --record vsock\` for a file by itself.
 A host or a guest that cannot be downloaded skips the suite, and each file of it says why; in the continuous tests (\`CI\` is set) that is a failure.
 
 No guest is of another distribution: Debian's archive (12, 13 and backports, looked at on 2026-11-30) has what makes one, but nothing to make it of. \`mmdebstrap\` and \`debootstrap\`
@@ -70,9 +71,15 @@ make Ubuntu (its keys are in Debian 13's \`ubuntu-keyring\`) or Devuan from thei
 
 ## What was run
 
-${table(['host, guest', ...Object.values(columns)], pairs.map((pair) => [titled(pair), ...Object.keys(columns).map((file) => shown(of(pair)?.files[file]))]))}
+${runs(pairs, (pair) => of(pair)?.files)}
 
-${failures.length === 0 ? 'Nothing of it failed.' : `What failed:\n\n${failures.join('\n')}`}
+${failures(results, ({ files }) => files)}
+
+### With a keeper
+
+The same files with agents that have a [keeper](keeper.md) (\`--kept\`), and sleep after 3 s where no package says otherwise.
+
+${underKeeper.length === 0 ? 'Not run.' : `${runs(underKeeper, (pair) => of(pair)?.kept)}\n\n${failures(results, ({ kept = {} }) => kept)}`}
 
 ## Versions
 
@@ -92,6 +99,17 @@ read-only. The plan of a [freeze](freeze.md#the-plan) promised exactly what the 
 
 ${kernels(results)}
 `;
+}
+
+type Cells = Result['files'];
+
+const runs = (pairs: readonly string[], cellsOf: (pair: string) => Cells | undefined): string =>
+  table(['host, guest', ...Object.values(columns)], pairs.map((pair) => [titled(pair), ...Object.keys(columns).map((file) => shown(cellsOf(pair)?.[file]))]));
+
+function failures(results: readonly Result[], cellsOf: (result: Result) => Cells): string {
+  const found = results.flatMap((result) =>
+    Object.entries(cellsOf(result)).flatMap(([file, { failed, broken }]) => [...failed, ...(broken === undefined ? [] : [`no test was run${broken === '' ? '' : `: ${broken}`}`])].map((name) => `* ${titled(result.pair)}, ${file}: ${name}`)));
+  return found.length === 0 ? 'Nothing of it failed.' : `What failed:\n\n${found.join('\n')}`;
 }
 
 const titled = (pair: string): string => pair.replace('+', ', ');
