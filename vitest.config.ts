@@ -15,7 +15,8 @@ const onMachine = { retry: process.env['CI'] === undefined ? 0 : 1 };
 /** One project per room of `test/`: unit tests use the fake only, the others say what they need. */
 const project = (name: string, extra: object = {}) => ({
   resolve: { alias: entries },
-  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 30_000, ...extra },
+  // A second, which is vitest's own patience, is too little for a busy machine.
+  test: { name, include: [`test/${name}/**/*.test.ts`], testTimeout: 30_000, expect: { poll: { timeout: 20_000 } }, ...extra },
 });
 
 export default defineConfig({

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFile, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -80,6 +81,16 @@ export interface StartedAgent {
   stop(): Promise<{ readonly status: number | null; readonly said: string }>;
 }
 
+/** Whether somebody takes connections: the file of a socket is there a moment earlier. */
+const listensAt = (socket: string): Promise<boolean> => new Promise((settle) => {
+  const probe = connect(socket);
+  probe.once('connect', () => {
+    probe.destroy();
+    settle(true);
+  });
+  probe.once('error', () => settle(false));
+});
+
 /** An installed agent that serves a socket until it is stopped. */
 export async function startAgent(program: string, words: readonly string[], directory: string): Promise<StartedAgent> {
   const socket = join(directory, 'agent.sock');
@@ -89,8 +100,8 @@ export async function startAgent(program: string, words: readonly string[], dire
   const ending = new Promise<number | null>((done) => agent.once('close', (status) => done(status)));
   await vi.waitUntil(() => {
     if (agent.exitCode !== null) throw new Error(`the agent ended with ${agent.exitCode}: ${said}`);
-    return existsSync(socket);
-  }, { timeout: 20_000 });
+    return listensAt(socket);
+  }, { timeout: 60_000 });
   return {
     socket,
     stop: async () => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The client against Debian's qemu-ga, unpacked and never installed. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
 import { mkdtemp, readFile as readFromDisk, rm, writeFile as writeToDisk } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,11 +34,17 @@ describe.skipIf(typeof command === 'string')(`the client against qemu-ga${typeof
     directory = await mkdtemp(join(tmpdir(), 'concierge-client-'));
     const [program = '', ...words] = command;
     agent = spawn(program, [...words, '-m', 'unix-listen', '-p', join(directory, 'socket'), '-t', directory], { stdio: 'ignore' });
-    await vi.waitUntil(() => existsSync(join(directory, 'socket')));
+    // Its socket is there a moment before anybody listens.
+    await vi.waitUntil(() => open().then((client) => {
+      client.close();
+      return true;
+    }, () => false), { timeout: 30_000 });
   });
 
   afterAll(async () => {
+    const gone = once(agent, 'exit');
     agent.kill();
+    await gone;
     await rm(directory, { recursive: true, force: true });
   });
 

@@ -314,7 +314,7 @@ describe('the policy of an agent that runs', () => {
     await agent.ready;
 
     agent.fake.emit('SIGHUP');
-    await vi.waitFor(() => expect(agent.events).toContain('policy of 0'));
+    await vi.waitFor(() => expect(agent.events).toContain('policy of 0'), { timeout: 20_000 });
     agent.fake.emit('SIGTERM');
 
     expect(await agent.result).toEqual({ status: 0 });
@@ -325,7 +325,7 @@ describe('the policy of an agent that runs', () => {
     await agent.ready;
 
     agent.fake.emit('SIGHUP');
-    await vi.waitFor(() => expect(logged()).toContain('the policy that was in force stays in force'));
+    await vi.waitFor(() => expect(logged()).toContain('the policy that was in force stays in force'), { timeout: 20_000 });
     agent.fake.emit('SIGTERM');
     await agent.result;
 
@@ -338,7 +338,7 @@ describe('the policy of an agent that runs', () => {
     await agent.ready;
 
     agent.fake.emit('SIGHUP');
-    await vi.waitFor(() => expect(logged()).toContain('send SIGHUP after the thaw'));
+    await vi.waitFor(() => expect(logged()).toContain('send SIGHUP after the thaw'), { timeout: 20_000 });
     agent.fake.emit('SIGTERM');
     await agent.result;
 

@@ -106,7 +106,7 @@ it('giving up gives the handle back', async () => {
   stream.end();
   await closing;
 
-  await vi.waitUntil(() => closed() === 1);
+  await vi.waitUntil(() => closed() === 1, { timeout: 20_000 });
 });
 
 it('a file that is given up beforehand is not opened', async () => {
@@ -193,7 +193,7 @@ it.each(['given up', 'destroyed'])('a file that never says anything is asked no 
   const stream = readFile(client, '/run/fifo', { signal: abort.signal });
   stream.on('error', () => undefined);
   stream.resume();
-  await vi.waitUntil(() => reads() > 3);
+  await vi.waitUntil(() => reads() > 3, { timeout: 20_000 });
 
   if (how === 'destroyed') stream.destroy();
   else abort.abort();
@@ -218,5 +218,5 @@ it.each(['at its beginning', 'between two pieces'])('a copy that is aborted %s i
   if (when === 'at its beginning') controller.abort();
 
   await expect(copying).rejects.toMatchObject({ name: 'AbortError' });
-  await vi.waitFor(() => expect(guest.machine.faults.calls.filter((call) => call.startsWith('fileSystem.files.openFile.close'))).toHaveLength(when === 'at its beginning' ? 0 : 1));
+  await vi.waitFor(() => expect(guest.machine.faults.calls.filter((call) => call.startsWith('fileSystem.files.openFile.close'))).toHaveLength(when === 'at its beginning' ? 0 : 1), { timeout: 20_000 });
 });

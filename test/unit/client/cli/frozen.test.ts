@@ -122,7 +122,7 @@ describe('frozen', () => {
     const guest = await guestWith();
     const signals = new EventEmitter();
     const told = ctlOn(guest, sh(`${mark()}; exec sleep 60`), { signals });
-    await vi.waitFor(() => expect(ran()).toBe(true));
+    await vi.waitFor(() => expect(ran()).toBe(true), { timeout: 20_000 });
 
     signals.emit(signal);
 
@@ -134,7 +134,7 @@ describe('frozen', () => {
     const guest = await guestWith([{ at: 0, do: 'freeze-hangs', of: '/data', for: 100 }]);
     const signals = new EventEmitter();
     const told = ctlOn(guest, sh(mark()), { signals });
-    await vi.waitFor(() => expect(guest.log.texts('account')).toContain('guest-fsfreeze called'));
+    await vi.waitFor(() => expect(guest.log.texts('account')).toContain('guest-fsfreeze called'), { timeout: 20_000 });
 
     signals.emit('SIGINT');
 

@@ -349,7 +349,7 @@ describe('cp', () => {
     guest.machine.files.write('/data/long', Buffer.alloc(4 * DEFAULT_PIECE, 'a'));
 
     const copying = ctlOn(guest, ['cp', 'guest:/data/long', join(directory, 'there')], { signals });
-    await vi.waitFor(async () => expect(await readdir(directory)).toHaveLength(1));
+    await vi.waitFor(async () => expect(await readdir(directory)).toHaveLength(1), { timeout: 20_000 });
     signals.emit(signal);
 
     expect([(await copying).status, await readdir(directory), signals.listenerCount(signal)]).toEqual([{ SIGHUP: 129, SIGINT: 130, SIGTERM: 143 }[signal], [], 0]);
