@@ -6,7 +6,7 @@ export const leftOut = {
   linux: new Set<Capability>(['host.devices', 'host.driverPackages', 'host.driverServices']),
   windows: new Set<Capability>([
     'power.suspend.hybrid', 'processors.online.switching', 'processors.statistics', 'memory.blocks',
-    'memory.blocks.switching', 'fileSystem.diskStatistics', 'processes.interactive', 'processes.interactive.terminals',
+    'memory.blocks.switching', 'fileSystem.diskStatistics', 'processes.interactive.terminals',
     'clock.references', 'generation', 'hotplug', 'accounts.groups',
   ]),
   /** As `createFakeMachine()` makes it; it can be described with them. */

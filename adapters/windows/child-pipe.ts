@@ -18,7 +18,8 @@ const GENERIC_WRITE = 0x4000_0000;
 const OPEN_EXISTING = 3;
 const FILE_SHARE_READ = 1;
 const FILE_SHARE_WRITE = 2;
-const pieceSize = 64 * 1024;
+/** Most bytes that are moved at a time. */
+export const pieceSize = 64 * 1024;
 
 /** For SYSTEM, administrators and whoever runs the agent: the name of a pipe is no secret. */
 const rights = 'D:P(A;;GA;;;SY)(A;;GA;;;BA)(A;;GA;;;OW)';
@@ -82,16 +83,44 @@ export class ChildPipe {
     await this.#whileOpen(async () => {
       const piece = bytes.subarray(done, done + pieceSize);
       if (piece.length === 0) return false;
-      done += await this.#calls.move((memory, overlapped) => {
-        this.#calls.bytes.set(piece);
-        return kernel32.WriteFile(this.#handle, memory, piece.length, null, overlapped);
-      }, 'WriteFile');
+      done += await this.#write(piece);
       return true;
     });
     this.close();
   }
 
+  /** Reads one piece, when it comes; undefined at the end, and when this is closed. Never rejects. */
+  async next(): Promise<Uint8Array | undefined> {
+    let piece: Uint8Array | undefined;
+    await this.#whileOpen(async () => {
+      const length = await this.#calls.move((memory, overlapped, size) => kernel32.ReadFile(this.#handle, memory, size, null, overlapped), 'ReadFile');
+      piece = this.#closed ? undefined : Uint8Array.from(this.#calls.bytes.subarray(0, length));
+      return false;
+    });
+    return piece;
+  }
+
+  /** Writes one piece, which is copied at once; false where nobody reads it. Never rejects. */
+  async put(piece: Uint8Array): Promise<boolean> {
+    let isPut = false;
+    await this.#whileOpen(async () => {
+      await this.#write(piece);
+      isPut = true;
+      return false;
+    });
+    return isPut;
+  }
+
+  #write(piece: Uint8Array): Promise<number> {
+    return this.#calls.move((memory, overlapped) => {
+      this.#calls.bytes.set(piece);
+      return kernel32.WriteFile(this.#handle, memory, piece.length, null, overlapped);
+    }, 'WriteFile');
+  }
+
   async #whileOpen(step: () => Promise<boolean>): Promise<void> {
+    // Its memory is given back already.
+    if (this.#closed) return;
     this.#busy = true;
     try {
       while (!this.#closed && (await step()));

@@ -20,6 +20,17 @@ export function variables(pairs: readonly string[]): ReadonlyMap<string, string>
   return named;
 }
 
+/** An environment with changes: `NAME=VALUE` adds or replaces, `NAME` removes. Windows does not tell capitals from others in names. */
+export function changedEnvironment(changes: readonly string[], inherited: NodeJS.ProcessEnv): readonly string[] {
+  const named = new Map(variables(Object.entries(inherited).map(([name, value]) => `${name}=${value}`)));
+  for (const change of changes) {
+    const at = change.indexOf('=');
+    if (at < 0) named.delete(change.toUpperCase());
+    else named.set(change.slice(0, at).toUpperCase(), change);
+  }
+  return [...named.values()];
+}
+
 /** An environment block of these variables and those that are demanded, in the order that Windows wants. */
 export function environmentBlock(pairs: readonly string[], inherited: NodeJS.ProcessEnv): Buffer {
   const named = new Map(variables(pairs));

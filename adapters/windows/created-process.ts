@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { ProcessEnd } from '../../core/ports/process-end.ts';
 import { kernel32, PROCESS_INFORMATION, STARTUPINFOEXW } from './bindings/kernel32.ts';
-import { keepAlive, koffi, type Pointer } from './koffi.ts';
+import { keepAlive, koffi, type Out, type Pointer } from './koffi.ts';
 import { fileLane } from './lane.ts';
 import { readFields, structure, wide } from './layout.ts';
 import { lastWindowsError, windowsErrorOf } from './system-error.ts';
@@ -18,6 +19,8 @@ export interface ProcessToCreate {
   readonly commandLine: string;
   /** As CreateProcess wants it; absent: that of the agent. */
   readonly environment?: Buffer;
+  /** Absent: that of the agent. */
+  readonly directory?: string;
   readonly input: Pointer;
   readonly output: Pointer;
   readonly errors: Pointer;
@@ -37,7 +40,7 @@ export interface CreatedProcess {
  *
  * @throws os error of CreateProcess
  */
-export async function createProcess({ application, commandLine, environment, input, output, errors }: ProcessToCreate): Promise<CreatedProcess> {
+export async function createProcess({ application, commandLine, environment, directory, input, output, errors }: ProcessToCreate): Promise<CreatedProcess> {
   const list = handleList([...new Set([input, output, errors])]);
   try {
     const startup = structure(STARTUPINFOEXW, {
@@ -53,7 +56,7 @@ export async function createProcess({ application, commandLine, environment, inp
     const flags = CREATE_SUSPENDED | CREATE_UNICODE_ENVIRONMENT | CREATE_NO_WINDOW | EXTENDED_STARTUPINFO_PRESENT;
     // On another thread: what looks into programs before they run may take its time.
     const { result, lastError: code } = await fileLane.run(() => kernel32.CreateProcessW.async(
-      application, wide(commandLine), null, null, 1, flags, environment ?? null, null, startup, information));
+      application, wide(commandLine), null, null, 1, flags, environment ?? null, directory ?? null, startup, information));
     if (result === 0) throw windowsErrorOf(code, { syscall: 'CreateProcess', path: application });
     const { hProcess, hThread, dwProcessId } = readFields(PROCESS_INFORMATION, information);
     const job = jobOf(hProcess);
@@ -87,3 +90,15 @@ function jobOf(process: Pointer): Pointer | undefined {
   kernel32.CloseHandle(job);
   return undefined;
 }
+
+export const STILL_ACTIVE = 259;
+
+/** The exit code of a process; `STILL_ACTIVE` while it runs. */
+export function exitCodeOf(process: Pointer): number {
+  const code: Out<number> = [1];
+  kernel32.GetExitCodeProcess(process, code);
+  return code[0];
+}
+
+/** From 0xC0000000 up it is the NTSTATUS of what ended the process; both as signed numbers, as the reference has them. */
+export const processEnd = (code: number): ProcessEnd => (code >>> 0 >= 0xc000_0000 ? { signal: code | 0 } : { exitCode: code | 0 });

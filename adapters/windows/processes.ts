@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { AgentError } from '../../core/errors/agent-error.ts';
-import { posixError } from '../../core/errors/posix-errno.ts';
 import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../core/ports/processes.ts';
 import { within } from '../shared/within.ts';
 import { kernel32 } from './bindings/kernel32.ts';
 import { ChildPipe, nothing } from './child-pipe.ts';
-import { candidates, environmentBlock, quotedWhereNeeded, variables } from './command-line.ts';
-import { createProcess, type CreatedProcess } from './created-process.ts';
-import type { Out, Pointer } from './koffi.ts';
-import { fileLane } from './lane.ts';
+import { environmentBlock } from './command-line.ts';
+import { createProcess, type CreatedProcess, exitCodeOf, processEnd } from './created-process.ts';
+import type { Pointer } from './koffi.ts';
 import { leaveOpen, type LeftPipe } from './left-pipes.ts';
+import { commandLineOf, foundProgram, startFailure } from './program-start.ts';
+import { startConversation } from './conversation.ts';
 import { waitFor } from './wait.ts';
 
 type OutputListener = Parameters<RunningProcess['onOutput']>[0];
@@ -17,29 +16,19 @@ type OutputListener = Parameters<RunningProcess['onOutput']>[0];
 /** How long output is still taken after the end of a process whose pipe another one holds. */
 const graceMs = 1_000;
 
-/** Of CreateProcess, with its zero character. */
-const longestLine = 32_766;
-
-const FILE_ATTRIBUTE_DIRECTORY = 0x10;
-const INVALID_FILE_ATTRIBUTES = 0xffff_ffff;
-
 /** Programs of this machine, with arguments quoted by the rules of the C run-time library. They live on when the agent ends. */
 export const windowsProcesses: Processes = {
   // Windows has no pipe for both that keeps the order as programs wrote it; the reference has no `merged` either.
   canMerge: false,
   spawn: start,
+  // No terminals: ConPTY passes nothing on where this is tested (docs/windows.md).
+  interactive: { start: startConversation },
 };
 
 async function start(request: SpawnRequest): Promise<RunningProcess> {
   const { path } = request;
-  // Windows leaves out dots and blanks at the end: `x.bat. ` is a batch file too.
-  if (/\.(?:bat|cmd)[. ]*$/i.test(path)) {
-    // cmd.exe interprets the arguments of a batch file once more: quoting cannot be right for both.
-    throw AgentError.failed(`Failed to execute child process “${path}” (a batch file has to be run by cmd.exe, with /c)`);
-  }
-  const commandLine = [path, ...request.arguments].map(quotedWhereNeeded).join(' ');
-  if (commandLine.length > longestLine) throw posixError('E2BIG', { syscall: 'CreateProcess', path });
-  const application = await found(request);
+  const commandLine = commandLineOf(path, request.arguments);
+  const application = await foundProgram(request);
   const pipes = await Streams.open(request);
   try {
     const created = await createProcess({
@@ -123,15 +112,14 @@ function running({ pid, process: handle, job }: CreatedProcess, streams: Streams
   const finished = (async (): Promise<ProcessEnd> => {
     await waitFor(handle).signalled;
     over = true;
-    const code: Out<number> = [1];
-    kernel32.GetExitCodeProcess(handle, code);
+    const code = exitCodeOf(handle);
     await within(graceMs, Promise.all(readings.map(({ ended }) => ended)));
     heard = () => {};
     streams.input?.close();
     for (const reading of readings) reading.leave();
     kernel32.CloseHandle(handle);
     if (job !== undefined) kernel32.CloseHandle(job);
-    return processEnd(code[0]);
+    return processEnd(code);
   })();
   return {
     pid,
@@ -146,33 +134,3 @@ function running({ pid, process: handle, job }: CreatedProcess, streams: Streams
     },
   };
 }
-
-/** The file that a name means. @throws os error `ENOENT`, or `EACCES` for a folder */
-async function found({ path, environment }: SpawnRequest): Promise<string> {
-  const searchPath = (environment === undefined ? undefined : variables(environment).get('PATH')?.slice('PATH='.length)) ?? process.env['PATH'] ?? '';
-  for (const candidate of candidates(path, searchPath)) {
-    const attributes = await attributesOf(candidate);
-    if (attributes !== undefined && (attributes & FILE_ATTRIBUTE_DIRECTORY) === 0) return candidate;
-  }
-  const attributes = /[\\/]/.test(path) ? await attributesOf(path) : undefined;
-  if (attributes === undefined) throw posixError('ENOENT', { syscall: 'CreateProcess', path });
-  throw posixError((attributes & FILE_ATTRIBUTE_DIRECTORY) === 0 ? 'ENOEXEC' : 'EACCES', { syscall: 'CreateProcess', path });
-}
-
-async function attributesOf(path: string): Promise<number | undefined> {
-  const { result } = await fileLane.run(() => kernel32.GetFileAttributesW.async(path));
-  return result === INVALID_FILE_ATTRIBUTES ? undefined : result;
-}
-
-const meanings: Readonly<Record<string, 'ENOENT' | 'EACCES' | 'E2BIG' | 'ENOEXEC'>> = {
-  ERROR_FILE_NOT_FOUND: 'ENOENT', ERROR_PATH_NOT_FOUND: 'ENOENT', ERROR_ACCESS_DENIED: 'EACCES', ERROR_FILENAME_EXCED_RANGE: 'E2BIG',
-  ERROR_BAD_EXE_FORMAT: 'ENOEXEC', ERROR_ELEVATION_REQUIRED: 'ENOEXEC', ERROR_EXE_MACHINE_TYPE_MISMATCH: 'ENOEXEC', ERROR_INVALID_NAME: 'ENOENT',
-};
-
-function startFailure(error: unknown, path: string): unknown {
-  const code = AgentError.is(error) ? meanings[error.os?.code ?? ''] : undefined;
-  return code === undefined ? error : posixError(code, { syscall: 'CreateProcess', path });
-}
-
-/** From 0xC0000000 up it is the NTSTATUS of what ended the process; both as signed numbers, as the reference has them. */
-export const processEnd = (code: number): ProcessEnd => (code >>> 0 >= 0xc000_0000 ? { signal: code | 0 } : { exitCode: code | 0 });

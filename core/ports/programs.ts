@@ -8,7 +8,7 @@ export interface InteractivePrograms {
    *
    * @throws os error whose `syscall` says which step was refused: `execve` as `spawn` does, `chdir` (with the directory's
    * rights as `user` has them), `setuid` (or `setgid`, `setgroups`; the caller may not become that user); failed error
-   * `the user 'NAME' does not exist`, `the group 'NAME' does not exist`
+   * `the user 'NAME' does not exist`, `the group 'NAME' does not exist`, or that this system starts programs as nobody else
    */
   start(request: ProgramRequest): Promise<InteractiveProgram>;
   readonly terminals?: {

@@ -21,6 +21,8 @@ export const windowsPrograms: ContractPrograms = {
   printsMany: (count) => call('many', `${count}`),
   waits: () => call('waits'),
   leavesChild: () => call('leaves-child'),
+  floods: () => call('floods'),
+  printsDirectory: () => call('directory'),
   byName: (argument) => ({ path: 'programs-by-name', arguments: [argument] }),
   install: async (path, executable) => {
     if (executable) await copyFile(built('programs.exe'), `${path}.exe`);
@@ -55,7 +57,7 @@ export async function windowsSubject(options: WindowsBackendOptions = {}): Promi
       loopback: 'lo',
       codes: {
         ENOENT: ['ENOENT', 'ERROR_FILE_NOT_FOUND', 'ERROR_PATH_NOT_FOUND'],
-        ENOTDIR: 'ERROR_PATH_NOT_FOUND',
+        ENOTDIR: ['ENOTDIR', 'ERROR_PATH_NOT_FOUND'],
         // A file is a program by its name and content, not by a right.
         EACCES: ['EACCES', 'ERROR_ACCESS_DENIED', 'ENOEXEC'],
         EBADF: ['ERROR_ACCESS_DENIED', 'ERROR_INVALID_HANDLE'],

@@ -20,7 +20,7 @@ export const kernel32 = dll('kernel32.dll', {
   CreateJobObjectW: prototype<(security: null, name: null) => Pointer>('void *__stdcall CreateJobObjectW(void *security, str16 name)'),
   CreateNamedPipeW: prototype<(name: string, mode: number, pipeMode: number, most: number, output: number, input: number, timeout: number, security: Memory) => Pointer>(
     'void *__stdcall CreateNamedPipeW(str16 name, uint32_t mode, uint32_t pipeMode, uint32_t most, uint32_t output, uint32_t input, uint32_t timeout, void *security)'),
-  CreateProcessW: prototype<(application: string, commandLine: Buffer, process: null, thread: null, inherit: number, flags: number, environment: Buffer | null, directory: null, startup: Buffer, information: Buffer) => number>(
+  CreateProcessW: prototype<(application: string, commandLine: Buffer, process: null, thread: null, inherit: number, flags: number, environment: Buffer | null, directory: string | null, startup: Buffer, information: Buffer) => number>(
     'int __stdcall CreateProcessW(str16 application, void *commandLine, void *process, void *thread, int inherit, uint32_t flags, void *environment, str16 directory, void *startup, _Out_ void *information)'),
   CreateThread: prototype<(security: null, stack: number, start: Pointer, parameter: Buffer | Pointer, flags: number, id: Out<number>) => Pointer>(
     'void *__stdcall CreateThread(void *security, size_t stack, void *start, void *parameter, uint32_t flags, _Out_ uint32_t *id)'),

@@ -82,15 +82,33 @@ int main() {
     }
     if (what == "copies") {
         char bytes[65536];
-        for (size_t n; (n = fread(bytes, 1, sizeof bytes, stdin)) > 0;) fwrite(bytes, 1, n, stdout);
+        // What is there, and not only whole pieces of it.
+        for (int n; (n = _read(0, bytes, sizeof bytes)) > 0;) { fwrite(bytes, 1, n, stdout); fflush(stdout); }
         return 0;
     }
     if (what == "many") { print(std::string(strtoul(second.c_str(), nullptr, 10), 'x')); return 0; }
+    if (what == "floods") { const std::string piece(10000, 'x'); for (;;) if (fwrite(piece.data(), 1, piece.size(), stdout) != piece.size()) return 1; }
+    if (what == "directory") { wchar_t folder[MAX_PATH]; GetCurrentDirectoryW(MAX_PATH, folder); print(utf8(folder) + "\n"); return 0; }
+    // Writes nothing, which a reader sees, and something behind it.
+    if (what == "nothing-first") {
+        DWORD written = 0;
+        for (int i = 0; i < 3; i++) WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), "", 0, &written, nullptr);
+        print("something");
+        return 0;
+    }
+    // `writes COUNT FILE`: so many pieces of 1000 bytes, and says in a file when the last one is written.
+    if (what == "writes") {
+        const std::string piece(1000, 'x');
+        for (unsigned long left = strtoul(second.c_str(), nullptr, 10); left > 0; left--) { fwrite(piece.data(), 1, piece.size(), stdout); fflush(stdout); }
+        if (FILE *said = fopen(words[2].c_str(), "wb")) { fputs("written", said); fclose(said); }
+        return 0;
+    }
     if (what == "waits") { Sleep(300000); return 0; }
     if (what == "late") { Sleep(5000); print("late\n"); return 0; }
     if (what == "leaves-child") { leaveChild(L"late"); print("done\n"); return 0; }
     // One in the background that waits for a file, writes a MiB to both streams, and says in another file whether it could.
     if (what == "leaves-writer") { leaveChild(L"writes-on \"" + std::wstring(wide[2]) + L"\" \"" + wide[3] + L"\""); print("done\n"); return 0; }
+    if (what == "waits-with-writer") { leaveChild(L"writes-on \"" + std::wstring(wide[2]) + L"\" \"" + wide[3] + L"\""); print("started\n"); Sleep(300000); return 0; }
     if (what == "writes-on") {
         while (GetFileAttributesW(wide[2]) == INVALID_FILE_ATTRIBUTES) Sleep(10);
         const std::string piece(1 << 20, 'x');
