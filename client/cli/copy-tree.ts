@@ -14,6 +14,7 @@ import { ClientError } from '../client-error.ts';
 import type { GuestClient } from '../guest-client.ts';
 import type { GuestProcess } from '../guest-process.ts';
 import { spawn } from '../spawn.ts';
+import { LeftOutOfCopy } from './left-out.ts';
 import type { MostBytes } from './most-bytes.ts';
 import { onPath } from './on-path.ts';
 import { TarGuard } from './tar-guard.ts';
@@ -73,7 +74,7 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
   const [there] = await Promise.all([kindInGuest(client, signal), kindHere()]);
   const temporary = join(dirname(place), `.${basename(place).slice(0, 200)}.${randomBytes(6).toString('hex')}`);
   await onPath(place, 'written', mkdir(temporary, { mode: 0o700 }));
-  let isWhole = true;
+  const leftOut = new LeftOutOfCopy(complain);
   try {
     const guest = spawn(client, 'tar', ['-c', ...(there === 'GNU' ? ['--format=posix', '--sparse'] : []), '-f', '-', '-C', path, '.'], { stdio: ['ignore', 'pipe', 'pipe'], unattendedLimitMs: UNATTENDED_MS });
     const here = spawnHere('tar', ['-x', '-p', ...(process.getuid?.() === 0 ? ['--numeric-owner'] : []), '-f', '-', '-C', temporary], { stdio: ['pipe', 'ignore', 'pipe'] });
@@ -83,14 +84,12 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
     const guard = new TarGuard({
       anyLinks: flags.has('any-links'),
       devices: flags.has('devices'),
-      leftOut: (name, why) => {
-        isWhole = false;
-        complain(`concierge-ctl: ${name} was left out: ${why}\n`);
-      },
+      leftOut: (name, why) => leftOut.tell(name, why),
       // What is left out, and what comes behind the end, has been sent as well.
       came: (count) => most?.take(count),
     });
     const broken = await move([guest.stdout as Readable, guard, counting(moved), here.stdin], signal, true);
+    leftOut.done();
     if (broken !== undefined) here.kill('SIGKILL');
     const guestStatus = await endIn(guest, ends[0], broken === undefined, signal, () => guest.kill('SIGKILL'));
     if (guestStatus === undefined) here.kill('SIGKILL');
@@ -102,7 +101,7 @@ export async function downloadTree(context: SubcommandContext, path: string, to:
     if (guestStatus !== undefined && guestStatus > CHANGED) throw new Error(whyNotRead(path, 'in the guest', guestStatus));
     if (status !== 0 || broken !== undefined) throw guard.brokeOff && broken !== undefined ? broken : new Error(`${place} cannot be written: tar here could not unpack all that came (status ${status})`);
     await rename(temporary, place);
-    return { to: place, isWhole: isWhole && guestStatus === 0 };
+    return { to: place, isWhole: leftOut.isEmpty && guestStatus === 0 };
   } finally {
     await rm(temporary, { recursive: true, force: true }).catch(() => complain(`concierge-ctl: ${harmless(temporary)} cannot be removed\n`));
   }
@@ -113,7 +112,7 @@ export async function uploadTree(context: SubcommandContext, from: string, to: s
   const { client, flags, complain } = context;
   const [there, own] = await Promise.all([kindInGuest(client, signal), kindHere()]);
   const format = own === 'other' ? [] : there === 'GNU' ? ['--format=posix', '--sparse'] : ['--format=gnu'];
-  let isWhole = true;
+  const leftOut = new LeftOutOfCopy(complain);
   const ownName = basename(resolve(from));
   const guest = spawn(client, 'sh', ['-c', UNPACK, 'sh', to === '' ? '.' : to, ownName, randomBytes(6).toString('hex'), there === 'GNU' ? '--numeric-owner' : ''], { stdio: ['pipe', 'ignore', 'pipe'], unattendedLimitMs: UNATTENDED_MS });
   const here = spawnHere('tar', ['-c', ...format, '-f', '-', '-C', from, '.'], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -122,12 +121,10 @@ export async function uploadTree(context: SubcommandContext, from: string, to: s
   const guard = new TarGuard({
     anyLinks: true,
     devices: flags.has('devices'),
-    leftOut: (name, why) => {
-      isWhole = false;
-      complain(`concierge-ctl: ${name} was left out: ${why}\n`);
-    },
+    leftOut: (name, why) => leftOut.tell(name, why),
   });
   const broken = await move([here.stdout, guard, counting(moved), guest.stdin as Writable], signal, false);
+  leftOut.done();
   if (broken !== undefined) here.kill('SIGKILL');
   const status = await ends[1];
   // The end of input is said only of what is whole: otherwise half a folder would get its name.
@@ -140,7 +137,7 @@ export async function uploadTree(context: SubcommandContext, from: string, to: s
   if (status > CHANGED) throw new Error(whyNotRead(from, 'here', status));
   if (guestStatus === undefined) throw new Error(`${to} cannot be written in the guest, which does not say how it went`);
   if (guestStatus !== 0) throw new Error(whyNotWritten(to, ownName, guestStatus));
-  return { to, isWhole: isWhole && status === 0 };
+  return { to, isWhole: leftOut.isEmpty && status === 0 };
 }
 
 const noTar = 'the guest has no tar, which cp -r needs: copy files one by one';

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { harmless } from '../../core/errors/harmless-text.ts';
 import type { Output } from '../guest-client.ts';
+import { leftOutText } from './left-out.ts';
 import { bytesText, table } from './table.ts';
 
 type Plan = Output<'__org.concierge_fsfreeze-plan'>;
@@ -21,7 +22,7 @@ export function planText(plan: Plan): string {
       [{ title: 'LEVEL', right: true }, { title: 'MOUNTED ON' }, { title: 'TYPE' }, { title: 'DEVICE' }, { title: 'TO BE FLUSHED' }],
       plan.filesystems.map((one) => [String(one.level), one.mountpoint, one.type, one.source, flush(one)]),
     ),
-    shown.map(({ mountpoint, detail }) => `left out ${detail.startsWith(mountpoint) ? '' : `${harmless(mountpoint)}: `}${harmless(detail)}\n`).join(''),
+    leftOutText(shown),
     plan['cut-cycles'].map((one) => `file systems rest on each other in a ring, cut open at ${harmless(one)}\n`).join(''),
   ];
   return sections.join('');

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { harmless } from '../../core/errors/harmless-text.ts';
 import type { Output } from '../guest-client.ts';
+import { leftOutText } from './left-out.ts';
 import { table, timeText } from './table.ts';
 
 type Report = Output<'__org.concierge_fsfreeze-report'>;
@@ -29,7 +30,7 @@ export function reportText(report: Report): string {
     [{ title: 'MOUNTED ON' }, { title: 'RESULT' }, { title: 'FLUSHED IN', right: true }, { title: 'FROZEN IN', right: true }, { title: 'PROBLEM' }],
     report.filesystems.map((one) => [one.mountpoint, one.result, milliseconds(one['flush-ns']), milliseconds(one['freeze-ns']), one.error ?? one['thaw-error'] ?? '']),
   );
-  const leftOut = report['left-out'].map(({ mountpoint, detail }) => `left out ${detail.startsWith(mountpoint) ? '' : `${harmless(mountpoint)}: `}${harmless(detail)}\n`).join('');
+  const leftOut = leftOutText(report['left-out']);
   const hooks = report.hooks.map(({ name, phase, ok, error }) => `hook ${harmless(name)} ${harmless(phase)}: ${ok ? 'done' : harmless(error ?? 'failed')}\n`).join('');
   return `${lines.join('\n')}\n${systems}${leftOut}${hooks}`;
 }

@@ -10,6 +10,10 @@ const BLOCK = 512;
 const MOST_ATTRIBUTES = 1024 * 1024;
 /** Links of one archive, whose names are kept. */
 const MOST_LINKS = 1_000_000;
+/** Characters of all names of links, and of what is left out, that are kept. */
+const MOST_KEPT = 256 * 1024 * 1024;
+/** Bytes of a name, or of what a link leads to: PATH_MAX. No system unpacks a longer one, and each part of it is looked at. */
+const LONGEST_NAME = 4096;
 
 export interface GuardOptions {
   /** Links may lead out of the folder. */
@@ -20,6 +24,8 @@ export interface GuardOptions {
   readonly leftOut: (name: string, why: string) => void;
   /** Is told of all that comes, whether it goes on or not. @throws Error where it is too much */
   readonly came?: (bytes: number) => void;
+  /** Characters of all names that are kept; replaced by a test. */
+  readonly mostKept?: number;
 }
 
 type State =
@@ -46,6 +52,7 @@ export class TarGuard extends Transform {
   /** By name, what they lead to. */
   readonly #links = new Map<string, string>();
   readonly #missing = new Set<string>();
+  #kept = 0;
 
   constructor(options: GuardOptions) {
     super();
@@ -147,6 +154,7 @@ export class TarGuard extends Transform {
 
   /** Whether a member is let through. @throws Error for what makes the archive one that nobody should unpack */
   #judge({ names, name, links, link, type }: Member): boolean {
+    if ([...names, ...links].some(({ length }) => length > LONGEST_NAME)) throw new Error(`the archive has a name of more than ${LONGEST_NAME} bytes`);
     for (const one of names) this.#demandFree(inside(one), one);
     const parts = inside(name);
     const path = parts.join('/');
@@ -165,8 +173,11 @@ export class TarGuard extends Transform {
 
   /** @throws Error for a place that is a link of the archive, or behind one */
   #demandFree(parts: readonly string[], name: string): void {
-    for (let count = 1; count <= parts.length; count += 1) {
-      if (this.#links.has(parts.slice(0, count).join('/'))) throw new Error(`the archive has ${shown(name)} behind a link of its own`);
+    if (this.#links.size === 0 || parts.length === 0) return;
+    const path = parts.join('/');
+    for (let at = path.indexOf('/'); ; at = path.indexOf('/', at + 1)) {
+      if (this.#links.has(at === -1 ? path : path.slice(0, at))) throw new Error(`the archive has ${shown(name)} behind a link of its own`);
+      if (at === -1) return;
     }
   }
 
@@ -176,12 +187,22 @@ export class TarGuard extends Transform {
     const out = this.#options.anyLinks ? undefined : targets.find((target) => leadsOut(parts, target));
     if (out !== undefined) return this.#leaveOut(path, name, `it is a link that leads out of the folder, to ${shown(out)}`);
     if (this.#links.size >= MOST_LINKS) throw new Error(`the archive has more than ${MOST_LINKS} links`);
-    this.#links.set(path, targets[0] ?? '');
+    const target = targets[0] ?? '';
+    this.#keep(path.length + target.length);
+    this.#links.set(path, target);
     return true;
   }
 
+  #keep(characters: number): void {
+    this.#kept += characters;
+    if (this.#kept > (this.#options.mostKept ?? MOST_KEPT)) throw new Error('the archive has too many links and devices with long names');
+  }
+
   #leaveOut(path: string, name: string, why: string): false {
-    if (this.#missing.size < MOST_LINKS) this.#missing.add(path);
+    if (this.#missing.size < MOST_LINKS && !this.#missing.has(path)) {
+      this.#keep(path.length);
+      this.#missing.add(path);
+    }
     this.#options.leftOut(harmless(Buffer.from(name, 'latin1').toString()), why);
     return false;
   }

@@ -192,6 +192,25 @@ describe('freezing', () => {
     expect(await ctl(['freeze', '--dry-run', '/nope'])).toMatchObject({ status: 1, out: 'nothing would be frozen: what is named is no mount point\n', err: 'concierge-ctl: nothing is mounted at /nope (concierge-ctl fs tells the mount points)\n' });
   });
 
+  it('lists the first thousand of what is left out, and says how many there are beyond', async () => {
+    const leftOut = Array.from({ length: 1002 }, (_, index) => ({ mountpoint: `/run/${index}`, type: 'ext4', reason: 'not-freezable', detail: `no freeze for ${index}` }));
+    const answers: Readonly<Record<string, unknown>> = {
+      'guest-fsfreeze-status': 'thawed',
+      '__org.concierge_fsfreeze-plan': { filesystems: [], 'left-out': leftOut, hooks: [], unmatched: [], covered: [], 'idle-exclusions': [], 'cut-cycles': [] },
+      '__org.concierge_fsfreeze-report': { status: 'thawed', 'started-at': 1, filesystems: [], 'left-out': leftOut, hooks: [] },
+    };
+    const told = async (words: readonly string[]) => (await ctlWith(async () => new GuestClient(scriptedAgent({
+      answer: (name, id) => `{"return": ${JSON.stringify(answers[name])}${id}}\n`,
+    }).host), words)).out.split('\n').filter((line) => line.startsWith('left out '));
+
+    for (const words of [['freeze', '--dry-run'], ['status']]) {
+      const lines = await told(words);
+
+      expect(lines.slice(-2)).toEqual(['left out /run/999: no freeze for 999', 'left out 2 more, all of them listed with --json']);
+      expect(lines).toHaveLength(1001);
+    }
+  });
+
   it('a dry run of another agent lists what could be frozen, and says so', async () => {
     const answers: Readonly<Record<string, string>> = { 'guest-get-fsinfo': '[{"name": "vda2", "mountpoint": "/data", "type": "xfs", "disk": []}, {"name": "vda1", "mountpoint": "/", "type": "ext4", "disk": []}]' };
     const other = (words: readonly string[]) => ctlWith(async () => new GuestClient(scriptedAgent({

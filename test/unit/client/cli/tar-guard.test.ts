@@ -150,6 +150,8 @@ describe('an archive that nobody should unpack', () => {
     ['data of a link', 'where there can be none', [member({ name: './l', type: '2', link: 'a', data: 'x' })]],
     ['data of a folder', 'where there can be none', [member({ name: './l/', data: 'x' })]],
     ['an unknown kind', "an unknown kind, 'V'", [member({ type: 'V' })]],
+    ['a name that no system takes', 'a name of more than 4096 bytes', [member({ type: 'L', data: 'a/'.repeat(2049) }), member({ name: './x' })]],
+    ['a link to what no system takes', 'a name of more than 4096 bytes', [pax({ linkpath: 'a/'.repeat(2049) }), member({ name: './l', type: '2', link: 'x' })]],
     ['no name', 'without a name', [member({ name: '' })]],
     ['an impossible size', 'an impossible size', [pax({ size: '-1' }), member({})]],
     ['a size that is no number', 'a number that is none', [member({ size: '0000000009x\0' })]],
@@ -158,6 +160,14 @@ describe('an archive that nobody should unpack', () => {
     ['attributes of nothing', 'breaks off', [pax({ path: './x' })]],
   ])('has %s', async (_what, words, archive) => {
     await expect(guarded(archive, { anyLinks: true, devices: true })).rejects.toThrow(words);
+  });
+
+  it.each([['links', '2'], ['devices', '3']])('has more names of %s than there is memory for', async (_what, type) => {
+    const long = 'n'.repeat(4000);
+    const archive = Array.from({ length: 10 }, (_, index) => [pax({ path: `./${index}${long}`, linkpath: 'x' }), member({ name: './l', type, link: 'x' })]).flat();
+
+    await expect(guarded(archive, { mostKept: 36_000 })).rejects.toThrow('too many links and devices with long names');
+    expect((await guarded(archive, { mostKept: 42_000 })).bytes.length).toBeGreaterThan(0);
   });
 
   it('breaks off', async () => {
