@@ -2,12 +2,14 @@
 import { closeSync, fstatSync, readSync, writeSync } from 'node:fs';
 import { constants } from 'node:os';
 
+import { AgentError } from '../../../core/errors/agent-error.ts';
 import { posixError } from '../../../core/errors/posix-errno.ts';
 import type { KeptDescriptors, LeftProgram } from '../../../core/ports/keeper.ts';
 import type { ProcessEnd } from '../../../core/ports/process-end.ts';
 import type { KeptConversation, LeftConversation, ProgramStream, TerminalProgram } from '../../../core/ports/programs.ts';
 import { keeperAddon } from '../keeper/keeper-binding.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
+import { toldEnd, waitStatus } from './wait-status.ts';
 
 /** What both ways to a program answer: to have started it, and to go on with it. */
 export interface NativeProgram {
@@ -77,8 +79,9 @@ export function conversed(): Conversed {
       one.kept?.settle();
     },
     onEnd: (exited, status) => {
-      one.kept?.ended(exited ? status << 8 : status);
-      ended.resolve(exited ? { exitCode: status } : { signal: status });
+      one.kept?.ended(waitStatus({ exited, status }));
+      if (status < 0) ended.reject(AgentError.failed('nobody can tell how the program has ended'));
+      else ended.resolve(exited ? { exitCode: status } : { signal: status });
     },
   };
   return one;
@@ -250,8 +253,8 @@ function leftOne(kept: KeptDescriptors, { serial, pid, status }: LeftProgram, fd
   one.kept = new KeptProgram(kept, serial, native, Array.from(fds.keys(), (place) => nameOf(serial, place)), textFile);
   const { note, outlives } = textsOf(textFile);
   const endAs = (how: number): void => {
-    const exited = (how & 0x7f) === 0;
-    native.end(exited, exited ? (how >> 8) & 0xff : how & 0x7f);
+    const { exited, status: told } = toldEnd(how);
+    native.end(exited, told);
   };
   return {
     note,

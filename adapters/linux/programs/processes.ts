@@ -5,6 +5,7 @@ import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../
 import { leftConversations, takeConversations } from './conversation.ts';
 import { locateProgram } from './locate.ts';
 import { type NativeAddon, nativeAddon } from '../native.ts';
+import { toldEnd, waitStatus } from './wait-status.ts';
 
 interface ProcessesAddon extends NativeAddon {
   /**
@@ -127,7 +128,7 @@ export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
       (exited, status) => ended.resolve(endOf(exited, status)),
       request.held?.directory,
       request.held?.name,
-      keeper && ((exited, status, leftBehind) => noted(waitStatus(exited, status), leftBehind)),
+      keeper && ((exited, status, leftBehind) => noted(waitStatus({ exited, status }), leftBehind)),
       keeper && ((stream) => gone(stream)),
     );
     const common = {
@@ -156,9 +157,6 @@ export const linuxProcesses = (kept?: KeptDescriptors): LinuxProcesses => ({
 });
 
 export const processes: LinuxProcesses = linuxProcesses();
-
-/** As of waitpid(2). */
-const waitStatus = (exited: boolean, status: number): number => (exited ? status << 8 : status);
 
 /** As which a pipe, or a record of what came out of it, outlives the agent. */
 const keptName = (serial: number, index: number): string => `program-${serial}-${index}`;
@@ -224,15 +222,14 @@ function takeOverOne(kept: KeptDescriptors, { serial, pid, owner, status }: Left
     (stream, bytes) => listener?.(streamOf(stream), bytes),
     (exited, how, leftBehind) => {
       giveUpPipes(kept, serial, descriptors, leftBehind);
-      if (isUnknown) ended.reject(AgentError.failed(`nobody can tell how process ${pid} has ended`));
+      if (how < 0) ended.reject(AgentError.failed(`nobody can tell how process ${pid} has ended`));
       else ended.resolve(endOf(exited, how));
     },
     (stream) => void kept.drop(wasteName(serial, stream)),
   );
-  let isUnknown = false;
   const endAs = (how: number): void => {
-    isUnknown = how < 0;
-    program.end((how & 0x7f) === 0, (how & 0x7f) === 0 ? (how >> 8) & 0xff : how & 0x7f);
+    const { exited, status: told } = toldEnd(how);
+    program.end(exited, told);
   };
   return {
     pid,

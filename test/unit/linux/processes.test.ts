@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { KeptDescriptors } from '../../../core/ports/keeper.ts';
+import type { KeptDescriptors, LeftProgram } from '../../../core/ports/keeper.ts';
 import type { ProcessEnd, RunningProcess, SpawnRequest } from '../../../core/ports/processes.ts';
 import { linuxProcesses, processes } from '../../../adapters/linux/programs/processes.ts';
 import { scratchDirectory, script } from './support/scratch.ts';
@@ -233,18 +233,51 @@ describe('programs that an earlier agent has left', () => {
   });
 });
 
+describe('programs that an earlier agent has conversed with', () => {
+  it.each([[6 << 8, { exitCode: 6 }], [9, { signal: 9 }], [0x80 | 11, { signal: 11 }]])('have ended as the keeper says: %i', async (status, end) => {
+    const { finished, told } = conversedWith(status);
+
+    expect(await finished).toEqual(end);
+    expect(told).toEqual([status & ~0x80]);
+  });
+
+  it('have ended somehow where the keeper cannot tell, and the next agent is told just that', async () => {
+    const { finished, told } = conversedWith(-1);
+
+    await expect(finished).rejects.toThrow('nobody can tell how the program has ended');
+    expect(told).toEqual([-1]);
+  });
+});
+
+/** The same of a conversation, and what the keeper is told of its end then. */
+function conversedWith(status: number): { readonly finished: Promise<unknown>; readonly told: readonly number[] } {
+  const file = join(scratchDirectory(), 'texts');
+  writeFileSync(file, `${' '.repeat(1024)}{}`);
+  const told: number[] = [];
+  const kept: KeptDescriptors = {
+    ...keptOf({ serial: 1, pid: 1_000_001, owner: '', status }, (how) => told.push(how)),
+    takeAll: () => [{ name: 'program-talk-1-texts', note: '', fd: openSync(file, 'r+') }],
+  };
+  const [left] = linuxProcesses(kept).interactive?.left?.() ?? [];
+  if (left === undefined) throw new Error('none is left');
+  const finished = left.resume({ output: 0, errors: 0 }).finished;
+  left.drop();
+  return { finished, told };
+}
+
+const keptOf = (left: LeftProgram, ended: (status: number) => void = () => undefined): KeptDescriptors => ({
+  take: () => undefined,
+  takeAll: () => [],
+  input: () => undefined,
+  keep: () => undefined,
+  drop: () => Promise.resolve(),
+  programs: { begin: () => 0, ended: (_serial, status) => ended(status), forget: () => undefined, left: () => [left], onEnded: () => undefined },
+  isEnding: false,
+});
+
 /** One of which a keeper says that it has ended, with nothing left of it but that. */
 function leftWith(status: number): RunningProcess {
-  const kept: KeptDescriptors = {
-    take: () => undefined,
-    takeAll: () => [],
-    input: () => undefined,
-    keep: () => undefined,
-    drop: () => Promise.resolve(),
-    programs: { begin: () => 0, ended: () => undefined, forget: () => undefined, left: () => [{ serial: 1, pid: 1_000_001, owner: '', status }], onEnded: () => undefined },
-    isEnding: false,
-  };
-  const [left] = linuxProcesses(kept).left?.() ?? [];
+  const [left] = linuxProcesses(keptOf({ serial: 1, pid: 1_000_001, owner: '', status })).left?.() ?? [];
   if (left === undefined) throw new Error('none is left');
   left.onOutput(() => undefined);
   return left;
