@@ -125,7 +125,7 @@ describe.skipIf(missing !== undefined)(`a freeze by our package in a machine${mi
     await nothingIsFrozen();
   });
 
-  // An update with a keeper thaws nothing: test/systemd/keeper.test.ts.
+  // An update with a keeper thaws nothing: test/system/keeper/killed-midway.test.ts.
   it.skipIf(kept)('is held while the package is unpacked, by the agent whose files are replaced, and thawed when it is configured', async () => {
     const pid = await property('MainPID');
     const frozen = await freeze();
