@@ -90,10 +90,13 @@ export function matches(patterns: string, name: string): boolean {
   return anyGlob(patterns.replaceAll('\\', String.raw`\\`).split(','), 'text')(name);
 }
 
+/** For who has no list yet. */
+export const howToBegin = 'begin it with two lines, [NAME] and socket=PATH (or libvirt=DOMAIN, proxmox=NODE/VMID)';
+
 /** The guests of a list that are meant, in its order. @throws UsageError where there is none of a name */
 export function chosen(list: GuestList, patterns: string, places: readonly string[]): GuestList {
   const names = [...list.keys()];
-  if (names.length === 0) throw new UsageError(`there is no list of guests: ${places.join(' or ')} would be one`);
+  if (names.length === 0) throw new UsageError(`there is no list of guests: ${places.join(' or ')} would be one; ${howToBegin}`);
   for (const pattern of patterns.split(',')) {
     if (names.some((name) => matches(pattern, name))) continue;
     const meant = closestName(pattern, names);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { guestListPlaces, readGuestList } from '../guest-list.ts';
+import { guestListPlaces, howToBegin, readGuestList } from '../guest-list.ts';
 import { jsonText } from '../print-json.ts';
 import { domainsThatRun } from '../targets.ts';
 import type { RunSubcommand, SubcommandContext } from '../terminal.ts';
@@ -15,7 +15,7 @@ export const run: RunSubcommand = async (context) => {
 };
 
 const whyNone = ({ flags, environment }: SubcommandContext): string =>
-  flags.has('libvirt') ? 'no domain of this name runs' : `there is no list of guests, or nothing in it: ${guestListPlaces(flags.get('guests'), environment).join(' or ')}`;
+  flags.has('libvirt') ? 'no domain of this name runs' : `there is no list of guests, or nothing in it: ${guestListPlaces(flags.get('guests'), environment).join(' or ')}; ${howToBegin}`;
 
 async function guestsOf({ flags, environment }: SubcommandContext): Promise<readonly { readonly name: string }[]> {
   const pattern = flags.get('libvirt');

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { messageOf } from '../../../core/errors/agent-error.ts';
+import { closestName } from '../../../core/errors/closest-name.ts';
+import { commandNames } from '../../../core/schema/index.ts';
+import { ClientError } from '../../client-error.ts';
 import type { GuestClient } from '../../guest-client.ts';
 import { jsonText } from '../print-json.ts';
 import type { RunSubcommand } from '../terminal.ts';
@@ -20,8 +23,16 @@ async function callWith(client: GuestClient, name: string, args: string): Promis
   try {
     return await client.executeRaw(name, args);
   } catch (error) {
-    throw error instanceof TypeError ? new UsageError(error.message) : error;
+    throw error instanceof TypeError ? new UsageError(error.message) : withWhatThereIs(error, name);
   }
+}
+
+/** The agent's words do not say whether the name is misspelt or the guest lacks the command. */
+function withWhatThereIs(error: unknown, name: string): unknown {
+  if (!ClientError.is(error) || error.agentClass !== 'CommandNotFound' || !error.message.includes('has not been found')) return error;
+  const meant = closestName(name, commandNames);
+  const hint = meant === undefined || meant === name ? 'concierge-ctl raw guest-info lists what the agent has' : `did you mean ${meant}?`;
+  return new ClientError('refused', `${error.message} (${hint})`, { agentClass: error.agentClass, cause: error });
 }
 
 /** The arguments keep their own text: large integers stay exact. */

@@ -129,6 +129,15 @@ describe('a list of guests', () => {
 
     expect(await fake.ctl(['--all', 'os'], { environment: { CONCIERGE_GUESTS: '', HOME: fake.directory } })).toMatchObject({ status: 2, err: expect.stringContaining('there is no list of guests') });
   });
+
+  it('that is not there is said with how to begin one', async () => {
+    fake = await FakeGuests.of({});
+    const home = { environment: { CONCIERGE_GUESTS: '', HOME: fake.directory } };
+
+    const told = [await fake.ctl(['guests'], home), await fake.ctl(['--all', 'os'], home)].map(({ err }) => err);
+
+    expect(told).toEqual([expect.stringContaining('begin it with two lines, [NAME] and socket=PATH'), expect.stringContaining('begin it with two lines, [NAME] and socket=PATH')]);
+  });
 });
 
 describe('many guests', () => {

@@ -509,6 +509,14 @@ describe('raw', () => {
     expect((await ctl(['raw', 'guest-file-open', '{"path": "/etc/hostname",\n "mode": "r"}'])).out).toBe('1000\n');
   });
 
+  it.each([
+    ['guest-pong', 'The command guest-pong has not been found (did you mean guest-ping?)'],
+    ['guest-get-devices', 'The command guest-get-devices has not been found (concierge-ctl raw guest-info lists what the agent has)'],
+    ['x', 'The command x has not been found (concierge-ctl raw guest-info lists what the agent has)'],
+  ])('says of %s, which the agent lacks, what there is', async (name, sentence) => {
+    expect(await ctl(['raw', name])).toEqual({ status: 1, out: '', err: `concierge-ctl: ${sentence}\n` });
+  });
+
   it.each([[['raw']], [['raw', 'guest-sync', '5']], [['raw', '{"arguments": {}}']], [['raw', '{nonsense']]])('refuses %j', async (words) => {
     expect(await ctl(words)).toMatchObject({ status: 2 });
   });
