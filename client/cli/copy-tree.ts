@@ -117,7 +117,8 @@ export async function uploadTree(context: SubcommandContext, from: string, to: s
   const guest = spawn(client, 'sh', ['-c', UNPACK, 'sh', to === '' ? '.' : to, ownName, randomBytes(6).toString('hex'), there === 'GNU' ? '--numeric-owner' : ''], { stdio: ['pipe', 'ignore', 'pipe'], unattendedLimitMs: UNATTENDED_MS });
   const here = spawnHere('tar', ['-c', ...format, '-f', '-', '-C', from, '.'], { stdio: ['ignore', 'pipe', 'pipe'] });
   const ends = [endOf(guest), endOfChild(here)] as const;
-  const complaints = [hear(guest.stderr, 'the guest', complain), hear(here.stderr, 'tar', complain)];
+  const later: string[] = [];
+  const complaints = [hear(guest.stderr, 'the guest', complain), hear(here.stderr, 'tar', (text) => later.push(text))];
   const guard = new TarGuard({
     anyLinks: true,
     devices: flags.has('devices'),
@@ -132,9 +133,12 @@ export async function uploadTree(context: SubcommandContext, from: string, to: s
   if (isSent) guest.stdin?.end();
   const guestStatus = await endIn(guest, ends[0], isSent, signal, () => guest.kill('SIGHUP', { group: true }));
   await Promise.all(complaints);
+  // Where the guest ended first, or the copy was given up, tar here ends for that, and says nothing new.
+  const isCutOff = broken !== undefined && !isOurs(broken) && guestStatus !== 0;
+  if (!isCutOff) later.forEach(complain);
   if (broken === undefined ? isSent && guestStatus === undefined : signal.aborted || isOurs(broken)) throw givenUp(signal, broken);
   if (guestStatus === NO_PROGRAM) throw new Error(noTar);
-  if (status > CHANGED) throw new Error(whyNotRead(from, 'here', status));
+  if (status > CHANGED && !isCutOff) throw new Error(whyNotRead(from, 'here', status));
   if (guestStatus === undefined) throw new Error(`${to} cannot be written in the guest, which does not say how it went`);
   if (guestStatus !== 0) throw new Error(whyNotWritten(to, ownName, guestStatus));
   return { to, isWhole: leftOut.isEmpty && status === 0 };

@@ -16,6 +16,8 @@ interface Lies {
   readonly output?: (offset: number, size: number) => Buffer | undefined;
   /** It ends when all was written. */
   readonly exits?: boolean;
+  /** How it ends. */
+  readonly status?: number;
   /** The kind of tar is told. */
   readonly tells?: boolean;
   /** It ends when it is killed. */
@@ -25,7 +27,7 @@ interface Lies {
 const kind = Buffer.from('tar (GNU tar) 1.34\n');
 
 /** A guest in which programs say what a test wants. */
-function lyingGuest({ output = () => undefined, exits = true, tells = true, obeys = true }: Lies): { readonly client: GuestClient; readonly exchanges: () => number; readonly signals: () => readonly unknown[] } {
+function lyingGuest({ output = () => undefined, exits = true, status = 0, tells = true, obeys = true }: Lies): { readonly client: GuestClient; readonly exchanges: () => number; readonly signals: () => readonly unknown[] } {
   let last = 0;
   let exchanges = 0;
   const signals: unknown[] = [];
@@ -49,7 +51,7 @@ function lyingGuest({ output = () => undefined, exits = true, tells = true, obey
         return: {
           'input-accepted': args['input-offset'] ?? 0, 'input-ended': false,
           output: (bytes ?? Buffer.alloc(0)).toString('base64'), 'output-offset': at, 'output-ended': ended,
-          errors: '', 'errors-offset': 0, 'errors-ended': ended, exited, ...(exited ? { exitcode: 0 } : {}),
+          errors: '', 'errors-offset': 0, 'errors-ended': ended, exited, ...(exited ? { exitcode: isFirst ? 0 : status } : {}),
         },
       }).slice(0, -1)}${id}}\n`;
     },
@@ -112,6 +114,15 @@ describe.skipIf(platform() !== 'linux')('a folder out of a guest that lies (need
     expect(await copying).toEqual({ status: 130, out: '', err: 'concierge-ctl: the copy was given up\n' });
     expect(guest.signals()).toEqual(['KILL']);
     expect(readdirSync(join(directory, 'to'))).toEqual([]);
+  });
+
+  it('says what the guest says where that ends before all was sent', async () => {
+    writeFileSync(join(directory, 'source', 'large'), Buffer.alloc(8 * 1024 * 1024, 'x'));
+    const guest = lyingGuest({ status: 3 });
+
+    expect(await cp(guest, [join(directory, 'source'), 'guest:/a'])).toEqual({
+      status: 1, out: '', err: 'concierge-ctl: /a cannot be written in the guest: it is there already, or is a folder that has source in it, and nothing is replaced\n',
+    });
   });
 
   it('is given up by Ctrl-C where all was sent into the guest, and its program never ends', async () => {
