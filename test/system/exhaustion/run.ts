@@ -123,7 +123,7 @@ async function answers(host: LineClient, name: string, args: object | undefined,
   return next.return === 7 ? (line.error?.desc ?? '') : `then: ${JSON.stringify(next)}`;
 }
 
-const isFrozen = (): boolean => spawnFails('timeout', ['0.3', 'sh', '-c', `echo x >${place}/disk/probe`]);
+const isFrozen = (): boolean => spawnFails('timeout', ['30', 'sh', '-c', `echo x >${place}/disk/probe`]);
 function spawnFails(program: string, args: readonly string[]): boolean {
   try {
     execFileSync(program, args, { stdio: 'ignore' });

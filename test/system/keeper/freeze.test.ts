@@ -53,7 +53,7 @@ describe.skipIf(!usable)('a freeze of an agent with a keeper (needs root, unshar
 
   /** Whether somebody can write to it, in their mount namespace. */
   const canWrite = (): boolean =>
-    spawnSync('nsenter', ['--mount', '--target', String(keeper.pid), 'timeout', '-s', 'KILL', '1', 'sh', '-c', `echo x > ${disk}/text`]).status === 0;
+    spawnSync('nsenter', ['--mount', '--target', String(keeper.pid), 'timeout', '-s', 'KILL', '30', 'sh', '-c', `echo x > ${disk}/text`]).status === 0;
 
   it('is held by a guardian that no program was executed for', async () => {
     expect(await freeze()).toBe(1);

@@ -136,7 +136,7 @@ describe('a program whose agent is killed', () => {
 
 describe('a program that was taken over', () => {
   it('is not mistaken for whoever has its number by now', () => {
-    const { stdout, stderr } = spawnSync(keeperPath, ['--', process.execPath, join(import.meta.dirname, 'mistaken-number.ts')], { timeout: 20_000 });
+    const { stdout, stderr } = spawnSync(keeperPath, ['--', process.execPath, join(import.meta.dirname, 'mistaken-number.ts')], { timeout: 60_000 });
 
     expect(stdout.toString(), stderr.toString()).toBe('lives\n');
   });

@@ -152,7 +152,7 @@ describe.skipIf(!usable)('with file systems (needs root, unshare, loop devices)'
   const status = (): Promise<unknown> => ask(host, 'guest-fsfreeze-status');
   /** Whether somebody can write to it, in the mount namespace of a process. */
   const canWrite = (pid: number): boolean =>
-    spawnSync('nsenter', ['--mount', '--target', String(pid), 'timeout', '-s', 'KILL', '2', 'sh', '-c', `echo x > ${disk()}/text`]).status === 0;
+    spawnSync('nsenter', ['--mount', '--target', String(pid), 'timeout', '-s', 'KILL', '30', 'sh', '-c', `echo x > ${disk()}/text`]).status === 0;
 
   it('an update while all is frozen waits for the thaw with its agent', async () => {
     expect(await ask(host, freeze, { mountpoints: [disk()] })).toBe(1);

@@ -64,7 +64,7 @@ describe.skipIf(platform() !== 'linux')('programs of an agent with a keeper (nee
       for (const code of await runPrograms(host, 8000)) exitCodes.add(code);
 
       expect([...exitCodes]).toEqual([0]);
-      await expect.poll(() => stateOf(keeper).descriptors, { timeout: 10_000 }).toEqual(before.descriptors);
+      await expect.poll(() => stateOf(keeper).descriptors, { timeout: 60_000 }).toEqual(before.descriptors);
       // Less than the record of one program for each.
       expect(stateOf(keeper).anonymous).toBeLessThan(before.anonymous + 12 * MiB);
     } finally {

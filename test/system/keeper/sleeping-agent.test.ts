@@ -18,10 +18,11 @@ describe('a sleeping agent', () => {
     const host = await keeper.connect();
     expect(await ask(host, 'guest-ping')).toEqual({});
     await asleep(keeper);
+    const before = starts(keeper);
 
     expect(await ask(host, 'guest-sync', { id: 5 })).toBe(5);
 
-    expect(starts(keeper)).toBe(2);
+    expect(starts(keeper)).toBe(before + 1);
     host.close();
   });
 
@@ -40,6 +41,7 @@ describe('a sleeping agent', () => {
     const hosts = [await keeper.connect(), await keeper.connect(), await keeper.connect()];
     for (const host of hosts) await ask(host, 'guest-ping');
     await asleep(keeper);
+    const before = starts(keeper);
 
     for (const [index, host] of hosts.entries()) {
       host.send(`{"execute": "guest-sync", "arguments": {"id": 1${index}}}{"execute": "guest-sync", "arguments": {"id": 2${index}}}\n{"execute": "guest-`);
@@ -50,7 +52,7 @@ describe('a sleeping agent', () => {
       for (const number of [1, 2, 3]) expect((await host.line())?.toString()).toBe(`{"return": ${number}${index}}`);
       host.close();
     }
-    expect(starts(keeper)).toBe(2);
+    expect(starts(keeper)).toBe(before + 1);
   });
 
   it('lets a client go that leaves meanwhile, and serves the others', async () => {
@@ -234,7 +236,7 @@ describe('an agent that is killed', () => {
   });
 
   it('by a signal that ends it in order is followed by another one too', async () => {
-    const keeper = await keptAgent();
+    const keeper = await keptAgent({ words: ['--sleep-after=0'] });
     process.kill(agentOf(keeper) as number, 'SIGTERM');
     await until(() => starts(keeper) === 2);
 
@@ -258,7 +260,7 @@ describe('doctor', () => {
     if (state === 'asleep') await asleep(keeper);
 
     // Of hosts, and of the kernel, which tells of devices. One that has left is let go of a moment later.
-    await vi.waitFor(() => expect(doctor()).toMatch(/: its agent has been (?:awake|asleep) for \d+ s; 1 agent so far; holds 1 listening socket, \d connections?, \d other descriptors$/), { timeout: 15_000 });
+    await vi.waitFor(() => expect(doctor()).toMatch(/: its agent has been (?:awake|asleep) for \d+ s; 1 agent so far; holds 1 listening socket, \d connections?, \d other descriptors$/), { timeout: 60_000 });
 
     expect(doctor()).toContain(`has been ${state} for`);
     expect(agentOf(keeper) === undefined).toBe(state === 'asleep');
@@ -326,7 +328,7 @@ describe('the end', () => {
   });
 
   it('of a keeper that is killed is that of its agent', async () => {
-    const keeper = await keptAgent();
+    const keeper = await keptAgent({ words: ['--sleep-after=0'] });
     const agent = agentOf(keeper) as number;
 
     keeper.signal('SIGKILL');

@@ -174,13 +174,14 @@ describe('an update that runs through the agent that it updates', () => {
     const host = await keeper.connect();
     await ask(host, 'guest-ping');
     await asleep(keeper);
+    const before = starts(keeper);
 
     install(path);
     keeper.signal('SIGUSR2');
     await until(() => running(keeper.pid) === statSync(path).ino);
 
     expect(await ask(host, 'guest-sync', { id: 4 })).toBe(4);
-    expect(starts(keeper)).toBe(2);
+    expect(starts(keeper)).toBe(before + 1);
     host.close();
     await lab.end();
   });

@@ -97,7 +97,7 @@ describe(`${turns} turns of sleep and wake on each of ${keepers} keepers (seed $
 
     for (const keeper of all) await asleep(keeper);
     // One by one, so that one too many is named.
-    for (const [index, { pid }] of all.entries()) await vi.waitFor(() => expect(descriptors(pid)).toEqual(atRest[index]), { timeout: 10_000 });
+    for (const [index, { pid }] of all.entries()) await vi.waitFor(() => expect(descriptors(pid)).toEqual(atRest[index]), { timeout: 60_000 });
     const more = all.map(({ pid }, index) => memory(pid) - (before[index] ?? 0));
     const wakes = all.reduce((sum, keeper) => sum + starts(keeper) - 1, 0);
     console.log(`${turns * keepers} turns: ${wakes} wakes, ${answers} answers, ${Math.max(...more)} KiB more at most`);

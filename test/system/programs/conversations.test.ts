@@ -147,7 +147,7 @@ describe.skipIf(platform() !== 'linux' || !existsSync('/bin/bash'))('a shell on 
 describe.skipIf(platform() !== 'linux')('programs that hosts converse with (needs Linux)', () => {
   it('a program that floods waits where nobody reads, and nobody else does', async () => {
     const conversation = await Conversation.start(host, 'yes');
-    await expect.poll(() => readFileSync(`/proc/${conversation.pid}/wchan`, 'utf8') + readFileSync(`/proc/${conversation.pid}/stat`, 'utf8').split(' ')[2], { timeout: 10_000 }).toMatch(/pipe|S$/);
+    await expect.poll(() => readFileSync(`/proc/${conversation.pid}/wchan`, 'utf8') + readFileSync(`/proc/${conversation.pid}/stat`, 'utf8').split(' ')[2], { timeout: 60_000 }).toMatch(/pipe|S$/);
     const before = memoryOf(agent.pid);
 
     let length = 0;
@@ -188,7 +188,7 @@ describe.skipIf(platform() !== 'linux')('programs that hosts converse with (need
 
     other.close();
 
-    await expect.poll(() => [isAlive(tied.pid), isAlive(rude.pid), isAlive(free.pid)], { timeout: 15_000 }).toEqual([false, false, true]);
+    await expect.poll(() => [isAlive(tied.pid), isAlive(rude.pid), isAlive(free.pid)], { timeout: 60_000 }).toEqual([false, false, true]);
     await exec(host, 'signal', { program: free.program, signal: 'TERM' });
   });
 
@@ -227,9 +227,9 @@ describe.skipIf(platform() !== 'linux')('programs that hosts converse with (need
 
     expect(first).toMatchObject({ exited: true, signal: 15 });
     // It gets past its 300 000 bytes though nobody reads them.
-    await expect.poll(() => childrenOf(child).map((one) => readFileSync(`/proc/${one}/cmdline`, 'utf8')), { timeout: 10_000 }).toEqual(['sleep\x001000\x00']);
+    await expect.poll(() => childrenOf(child).map((one) => readFileSync(`/proc/${one}/cmdline`, 'utf8')), { timeout: 60_000 }).toEqual(['sleep\x001000\x00']);
     for (const one of [child, ...childrenOf(child)]) process.kill(one, 'SIGKILL');
-    await expect.poll(() => isAlive(child), { timeout: 10_000 }).toBe(false);
+    await expect.poll(() => isAlive(child), { timeout: 60_000 }).toBe(false);
   });
 
   it('a wait on one connection holds up no other, and gives way on its own', async () => {
@@ -253,7 +253,7 @@ describe.skipIf(platform() !== 'linux')('programs that hosts converse with (need
       const reads = await Conversation.start(client, 'cat', { stdin: 'open' });
 
       process.kill(own.pid, signal);
-      await expect.poll(() => [isAlive(onTerminal.pid), isAlive(reads.pid)], { timeout: 10_000 }).toEqual([false, false]);
+      await expect.poll(() => [isAlive(onTerminal.pid), isAlive(reads.pid)], { timeout: 60_000 }).toEqual([false, false]);
       client.close();
       await own.stop();
     }
