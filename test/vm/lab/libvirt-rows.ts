@@ -158,7 +158,8 @@ export const libvirtRows: Readonly<Record<string, readonly LibvirtRow[]>> = {
     {
       agent: 'ours',
       shows: async ({ ctl, directory }) => {
-        expect(await ctl(['cp', '-r', 'guest:/etc/default', join(directory, 'default')])).toMatchObject({ status: 0 });
+        // Debian 13 has a link there that leads out of it.
+        expect(await ctl(['cp', '-r', '--any-links', 'guest:/etc/default', join(directory, 'default')])).toMatchObject({ status: 0 });
         expect(readdirSync(join(directory, 'default'))).toContain('useradd');
       },
     },
