@@ -6,10 +6,21 @@ import { unlessAborted } from './call-limit.ts';
 import { ClientError } from './client-error.ts';
 import { withBytes, type CallOptions, type GuestClient, type Input, type Output } from './guest-client.ts';
 
-/** The bytes of a member that is base64, in the pieces in which they were decoded. */
+/**
+ * The bytes of a member that is base64, in the pieces in which they were decoded.
+ *
+ * @throws ClientError `garbage` for what is not base64; Node would pass over it
+ */
 export function decodedPieces(text: string | Base64Text | undefined): Uint8Array[] {
-  if (text instanceof Base64Text) return text.bytesWith(Buffer.from(text.tail, 'base64')).filter(({ length }) => length > 0);
-  return text === undefined || text === '' ? [] : [Buffer.from(text, 'base64')];
+  if (text instanceof Base64Text) return text.bytesWith(decoded(text.tail)).filter(({ length }) => length > 0);
+  return text === undefined || text === '' ? [] : [decoded(text)];
+}
+
+function decoded(text: string): Uint8Array {
+  const bytes = Buffer.from(text, 'base64');
+  const padding = text.endsWith('==') ? 2 : Number(text.endsWith('='));
+  if (text.length % 4 !== 0 || bytes.length !== (text.length / 4) * 3 - padding) throw new ClientError('garbage', 'the guest sent bytes that are not base64');
+  return bytes;
 }
 
 /** What one read brought. */

@@ -130,6 +130,14 @@ it('an agent that says that it moved another number of bytes is not believed', a
   expect(agent.requests.filter((name) => name === 'guest-file-close')).toHaveLength(2);
 });
 
+it('a file whose bytes are not base64 is not taken for an empty one', async () => {
+  const answers: Record<string, string> = { 'guest-file-open': '7', 'guest-file-read': '{"count": 0, "buf-b64": "%%%%", "eof": true}', 'guest-file-close': '{}' };
+  const agent = scriptedAgent({ answer: (name, id) => `{"return": ${answers[name] ?? ''}${id}}\n` });
+  using client = new GuestClient(agent.host);
+
+  await expect(buffer(readFile(client, '/file'))).rejects.toMatchObject({ kind: 'garbage', message: 'the guest sent bytes that are not base64' });
+});
+
 it('a piece that no request can bring is a mistake of the caller', async () => {
   const { client } = await guestWith();
 

@@ -240,6 +240,13 @@ describe('what cannot be', () => {
     expect(await errorOf(spawn(client, 'x'))).toMatchObject({ kind: 'garbage', message: expect.stringContaining('makes no sense') });
   });
 
+  it.each(['%%%%', 'AAA', 'AA=A', `${'A'.repeat(1000)}%`])('answered by an agent is an error: output that is not base64 (case %#)', async (output) => {
+    const agent = scriptedAgent({ answer: (name, id) => `{"return": ${name.endsWith('start') ? '{"program": 1, "pid": 1}' : `{${good}, "output": "${output}"}`}${id}}\n` });
+    using client = new GuestClient(agent.host);
+
+    expect(await errorOf(spawn(client, 'x'))).toMatchObject({ kind: 'garbage', message: 'the guest sent bytes that are not base64' });
+  });
+
   it.each([
     ['output behind its end', '"output-ended": true', '"output-ended": false'],
     ['a program that has ended and has not', '"exited": true', '"exited": false'],
