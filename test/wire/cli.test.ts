@@ -89,7 +89,10 @@ describe('recorded command lines', () => {
     const expected = differenceOf(exchange)?.responses ?? exchange.responses;
 
     it.skipIf(obstacle(exchange) !== '')(`${exchange.name}: ${verdict(exchange)}${obstacle(exchange)}`, async () => {
-      const outcome = await run(exchange, JSON.stringify(expected[0]).includes('running'));
+      let outcome: string;
+      // The usual state directory is the whole machine's: another agent may have it for a moment.
+      do outcome = await run(exchange, JSON.stringify(expected[0]).includes('running'));
+      while (/another agent \(process \d+\) uses the state directory \/var\/run:/.test(outcome));
 
       expectLines([outcome], expected);
     });
