@@ -4,7 +4,7 @@ import { posixError } from '../../core/errors/posix-errno.ts';
 import type { ProcessEnd } from '../../core/ports/processes.ts';
 import type { InteractiveProgram, ProgramRequest, ProgramStream } from '../../core/ports/programs.ts';
 import { kernel32 } from './bindings/kernel32.ts';
-import { ChildPipe, nothing } from './child-pipe.ts';
+import { ChildStreams } from './child-streams.ts';
 import { changedEnvironment, environmentBlock } from './command-line.ts';
 import { ReadAhead, WriteBehind } from './conversed-pipes.ts';
 import { createProcess, type CreatedProcess, exitCodeOf, processEnd, STILL_ACTIVE } from './created-process.ts';
@@ -32,7 +32,7 @@ export async function startConversation(request: ProgramRequest): Promise<Intera
   if (directory !== undefined) await demandDirectory(directory);
   const environment = environmentChanges.length === 0 ? undefined : changedEnvironment(environmentChanges, process.env);
   const application = await foundProgram({ path, environment, ...(directory === undefined ? {} : { directory }) });
-  const streams = await Streams.open(request);
+  const streams = await ChildStreams.open({ input: request.stdin === 'open', output: true, errors: request.errors === 'capture' ? true : 'with-output' });
   try {
     const created = await createProcess({
       application, commandLine, ...streams.childs,
@@ -45,48 +45,6 @@ export async function startConversation(request: ProgramRequest): Promise<Intera
     throw startFailure(error, path);
   } finally {
     streams.closeChilds();
-  }
-}
-
-/** Our ends of a program's pipes, and the handles that it takes over. */
-class Streams {
-  readonly input: ChildPipe | undefined;
-  readonly output: ChildPipe;
-  readonly errors: ChildPipe | undefined;
-  readonly childs: { readonly input: Pointer; readonly output: Pointer; readonly errors: Pointer };
-
-  private constructor(input: ChildPipe | undefined, output: ChildPipe, errors: ChildPipe | undefined) {
-    this.input = input;
-    this.output = output;
-    this.errors = errors;
-    this.childs = { input: input?.childs ?? nothing(), output: output.childs, errors: errors?.childs ?? output.childs };
-  }
-
-  static async open({ stdin, errors }: ProgramRequest): Promise<Streams> {
-    const opened: ChildPipe[] = [];
-    const pipe = async (direction: 'input' | 'output'): Promise<ChildPipe> => {
-      const one = await ChildPipe.make(direction);
-      opened.push(one);
-      return one;
-    };
-    try {
-      return new Streams(stdin === 'open' ? await pipe('input') : undefined, await pipe('output'), errors === 'capture' ? await pipe('output') : undefined);
-    } catch (error) {
-      for (const one of opened) {
-        one.close();
-        kernel32.CloseHandle(one.childs);
-      }
-      throw error;
-    }
-  }
-
-  /** Once the program has them, or there is none. */
-  closeChilds(): void {
-    for (const handle of new Set(Object.values(this.childs))) kernel32.CloseHandle(handle);
-  }
-
-  close(): void {
-    for (const pipe of [this.input, this.output, this.errors]) pipe?.close();
   }
 }
 
@@ -105,13 +63,13 @@ class Conversation implements InteractiveProgram {
   /** Signals that were sent. */
   readonly #sent = new Set<number>();
 
-  constructor({ pid, process: handle, job }: CreatedProcess, { input, output, errors }: Streams) {
+  constructor({ pid, process: handle, job }: CreatedProcess, { input, output, errors }: ChildStreams) {
     this.pid = pid;
     this.#process = handle;
     this.#job = job;
     this.#input = input && new WriteBehind(input, () => this.#listener('input'));
     this.#streams = {
-      output: new ReadAhead(output, () => this.#listener('output')),
+      output: output && new ReadAhead(output, () => this.#listener('output')),
       errors: errors && new ReadAhead(errors, () => this.#listener('errors')),
     };
     this.finished = this.#whenEnded();

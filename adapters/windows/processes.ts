@@ -2,10 +2,10 @@
 import type { ProcessEnd, Processes, RunningProcess, SpawnRequest } from '../../core/ports/processes.ts';
 import { within } from '../shared/within.ts';
 import { kernel32 } from './bindings/kernel32.ts';
-import { ChildPipe, nothing } from './child-pipe.ts';
+import type { ChildPipe } from './child-pipe.ts';
+import { ChildStreams } from './child-streams.ts';
 import { environmentBlock } from './command-line.ts';
 import { createProcess, type CreatedProcess, exitCodeOf, processEnd } from './created-process.ts';
-import type { Pointer } from './koffi.ts';
 import { leaveOpen, type LeftPipe } from './left-pipes.ts';
 import { commandLineOf, foundProgram, startFailure } from './program-start.ts';
 import { startConversation } from './conversation.ts';
@@ -29,7 +29,7 @@ async function start(request: SpawnRequest): Promise<RunningProcess> {
   const { path } = request;
   const commandLine = commandLineOf(path, request.arguments);
   const application = await foundProgram(request);
-  const pipes = await Streams.open(request);
+  const pipes = await ChildStreams.open({ input: request.input !== undefined, output: request.output !== 'discard', errors: request.errors !== 'discard' });
   try {
     const created = await createProcess({
       application, commandLine, ...pipes.childs,
@@ -41,37 +41,6 @@ async function start(request: SpawnRequest): Promise<RunningProcess> {
     throw startFailure(error, path);
   } finally {
     pipes.closeChilds();
-  }
-}
-
-/** The three streams of a child, and our ends of those that are pipes. */
-class Streams {
-  readonly input: ChildPipe | undefined;
-  readonly output: ChildPipe | undefined;
-  readonly errors: ChildPipe | undefined;
-  readonly childs: { readonly input: Pointer; readonly output: Pointer; readonly errors: Pointer };
-  readonly #nothing = nothing();
-
-  private constructor(input: ChildPipe | undefined, output: ChildPipe | undefined, errors: ChildPipe | undefined) {
-    this.input = input;
-    this.output = output;
-    this.errors = errors;
-    const end = (pipe: ChildPipe | undefined): Pointer => pipe?.childs ?? this.#nothing;
-    this.childs = { input: end(input), output: end(output), errors: end(errors) };
-  }
-
-  static async open({ input, output, errors }: SpawnRequest): Promise<Streams> {
-    const pipe = (direction: 'input' | 'output', wanted: boolean): Promise<ChildPipe | undefined> => (wanted ? ChildPipe.make(direction) : Promise.resolve(undefined));
-    return new Streams(await pipe('input', input !== undefined), await pipe('output', output !== 'discard'), await pipe('output', errors !== 'discard'));
-  }
-
-  /** Once the child has them, or there is none. */
-  closeChilds(): void {
-    for (const handle of new Set(Object.values(this.childs).concat(this.#nothing))) kernel32.CloseHandle(handle);
-  }
-
-  close(): void {
-    for (const pipe of [this.input, this.output, this.errors]) pipe?.close();
   }
 }
 
@@ -99,7 +68,7 @@ class Reading implements LeftPipe {
   }
 }
 
-function running({ pid, process: handle, job }: CreatedProcess, streams: Streams, input: Uint8Array | undefined): RunningProcess {
+function running({ pid, process: handle, job }: CreatedProcess, streams: ChildStreams, input: Uint8Array | undefined): RunningProcess {
   let over = false;
   // What comes before the listener.
   const early: Parameters<OutputListener>[] = [];

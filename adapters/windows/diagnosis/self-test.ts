@@ -5,9 +5,9 @@ import { promisify } from 'node:util';
 import type { Finding, FreezeTarget, Trial, TrialOutcome } from '../../../core/ports/index.ts';
 import { kernel32 } from '../bindings/kernel32.ts';
 import { portInformationCodes, VIRTIO_PORT_INFO } from '../bindings/virtio-serial.ts';
+import { exitCodeOf, STILL_ACTIVE } from '../created-process.ts';
 import { control, withDevice } from '../device-control.ts';
 import { findExport } from '../exports.ts';
-import type { Out } from '../koffi.ts';
 import { readFields } from '../layout.ts';
 import { windowsProcesses } from '../processes.ts';
 import { runProgram, systemProgram } from '../program.ts';
@@ -20,7 +20,6 @@ import { providerFindings, writerFindings } from './vss-findings.ts';
 
 const port = '\\\\.\\Global\\org.qemu.guest_agent.0';
 const terminateAndQuery = 0x0401;
-const STILL_ACTIVE = 259;
 const SERVICE_ACCEPT_PRESHUTDOWN = 0x100;
 const eventsMs = 30_000;
 
@@ -95,11 +94,10 @@ async function survival(): Promise<TrialOutcome> {
   const pid = Number(/pid (\d+)/.exec(stdout)?.[1]);
   const handle = Number.isInteger(pid) ? kernel32.OpenProcess(terminateAndQuery, 0, pid) : 0n;
   if (handle === 0n) return { result: 'failed', detail: `the program has gone with the one that started it: ${stdout.trim()}` };
-  const state: Out<number> = [0];
-  kernel32.GetExitCodeProcess(handle, state);
+  const goesOn = exitCodeOf(handle) === STILL_ACTIVE;
   kernel32.TerminateProcess(handle, 0);
   kernel32.CloseHandle(handle);
-  return { result: state[0] === STILL_ACTIVE ? 'passed' : 'failed', detail: state[0] === STILL_ACTIVE ? 'it goes on' : 'it has ended' };
+  return goesOn ? { result: 'passed', detail: 'it goes on' } : { result: 'failed', detail: 'it has ended' };
 }
 
 /** What this program does for `--self-test leave-child`: it starts another one, says which, and ends. */
